@@ -1,0 +1,3 @@
+"""Make Python programs that use Rust extension modules survive freezing."""
+
+__version__ = "0.1.0"

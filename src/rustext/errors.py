@@ -1,0 +1,54 @@
+"""Why a question could not be answered.
+
+Every error that a user can cause, or that a damaged file can cause, is a `RustextError`; the
+command line prints it as one line and exits with 2. Anything else that escapes is a defect.
+"""
+
+from __future__ import annotations
+
+
+class RustextError(Exception):
+    """Base of all errors that rustext raises on purpose.
+
+    `hint` says what to do next; it is printed on a line of its own.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InvalidBinary(RustextError):
+    """The bytes are not a well-formed ELF, Mach-O or PE file."""
+
+
+class UnknownFormat(InvalidBinary):
+    """The file starts with none of the magic numbers of ELF, Mach-O and PE."""
+
+
+class TruncatedBinary(InvalidBinary):
+    """A header points past the end of the file."""
+
+
+class UnreadableFile(RustextError):
+    """The file is missing, is not a regular file, or may not be read."""
+
+
+class InvalidWheel(RustextError):
+    """The archive is no wheel, or one that must not be unpacked."""
+
+
+class InvalidEnvironment(RustextError):
+    """The interpreter or site-packages folder cannot be used as an environment."""
+
+
+class InvalidBundle(RustextError):
+    """The folder or file holds no frozen program that can be judged."""
+
+
+class InvalidConfiguration(RustextError):
+    """A command line option or `[tool.rustext]` holds a value that means nothing."""
+
+
+class ForeignProcessError(RustextError):
+    """A child process ran into its time limit, crashed, or answered nonsense."""
