@@ -72,7 +72,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolVersion:
-    """A version that the image needs of a library (`vn_file`, `vna_name` of ELF's .gnu.version_r)."""
+    """A version that the image needs of a library (ELF's .gnu.version_r)."""
 
     library: str
     version: str  # "GLIBC_2.28"
@@ -111,7 +111,7 @@ class Image:
 
     @property
     def glibc_floor(self) -> str | None:
-        """Highest `GLIBC_x.y` that the image needs, weak ones included, as "2.28"; None without one."""
+        """Highest `GLIBC_x.y` that the image needs, weak ones included, as "2.28"."""
         floors = [
             tuple(map(int, name.split(".")))
             for v in self.versions
@@ -189,7 +189,7 @@ class Provenance:
     """What a native file was made from, with the marks that say so."""
 
     rust: bool
-    marks: tuple[str, ...] = ()  # "rustc comment", "panic path", "mangled name", "pyo3 string", "sbom"
+    marks: tuple[str, ...] = ()  # "rustc comment", "panic path", "mangled name", "sbom", …
     binding: Binding = Binding.NONE
     pyo3: str | None = None
     rustc: str | None = None

@@ -1,0 +1,273 @@
+"""The environment that a program is frozen from: what can be imported, and whose it is.
+
+In: the folders of `sys.path` and the facts of one interpreter (this one, or another that is asked
+in a child process). Out: an `Environment` that answers for any dotted name which file would be
+imported and which distribution it belongs to, without importing anything. The search follows
+https://docs.python.org/3/reference/import.html#the-path-based-finder and PEP 420.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from rustext import interpreter
+from rustext.errors import ForeignProcessError, InvalidEnvironment
+from rustext.foreign import run_python
+
+
+class Owner(Enum):
+    """Who brings a module."""
+
+    STDLIB = "standard library"
+    DISTRIBUTION = "distribution"
+    NOBODY = "no distribution"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """An importable module; `path` is None for built-in ones and for namespace packages."""
+
+    name: str
+    owner: Owner
+    distribution: str | None = None  # canonical name (PEP 503)
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """An installed distribution: what its metadata says of it."""
+
+    name: str  # canonical (PEP 503)
+    version: str
+    site: Path
+    metadata: PurePosixPath  # the .dist-info or .egg-info folder, relative to `site`
+    requires: tuple[Requirement, ...]
+    files: tuple[PurePosixPath, ...]  # relative to `site`; empty without RECORD
+
+    @property
+    def sboms(self) -> tuple[PurePosixPath, ...]:
+        """The software bills of materials that PEP 770 puts below `.dist-info/sboms`."""
+        folder = self.metadata / "sboms"
+        return tuple(f for f in self.files if f.parent == folder and f.suffix == ".json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """The facts of an interpreter that decide what it can import."""
+
+    version: tuple[int, int]
+    path: tuple[str, ...]  # sys.path without the script's folder
+    stdlib: tuple[str, ...]  # folders of the standard library, lib-dynload among them
+    builtins: tuple[str, ...]
+    suffixes: tuple[str, ...]  # of extension modules, importlib.machinery.EXTENSION_SUFFIXES
+    prefixes: tuple[str, ...]  # sys.prefix, sys.base_prefix
+    markers: Mapping[str, str] = field(default_factory=dict)  # PEP 508
+
+
+def this_interpreter() -> Interpreter:
+    """The running interpreter's facts."""
+    return _parse_interpreter(interpreter.describe())
+
+
+def read_interpreter(python: Path) -> Interpreter:
+    """Ask another interpreter for its facts, in a child process.
+
+    Raises `InvalidEnvironment` if the file is no interpreter that can answer.
+    """
+    source = Path(interpreter.__file__).read_text(encoding="utf-8")
+    try:
+        return _parse_interpreter(json.loads(run_python(python, source)))
+    except (ForeignProcessError, ValueError, TypeError) as error:
+        raise InvalidEnvironment(
+            f"{python} does not answer as a Python interpreter: {error}",
+            hint="name an interpreter that runs on this machine",
+        ) from error
+
+
+def _parse_interpreter(raw: Mapping[str, Any]) -> Interpreter:
+    return Interpreter(**{key: tuple(v) if isinstance(v, list) else v for key, v in raw.items()})
+
+
+class Environment:
+    """The modules and distributions of one interpreter's `sys.path`.
+
+    Everything is looked up when asked for and remembered as long as the object lives.
+    """
+
+    def __init__(self, facts: Interpreter) -> None:
+        """Take the interpreter's facts; nothing is read yet."""
+        self.interpreter = facts
+        self._listings: dict[Path, frozenset[str]] = {}
+        self._modules: dict[str, Module | None] = {}
+
+    @functools.cached_property
+    def sites(self) -> tuple[Path, ...]:
+        """The folders of `sys.path` that are not the standard library's, in order."""
+        stdlib = {Path(p) for p in self.interpreter.stdlib}
+        folders = dict.fromkeys(Path(p) for p in self.interpreter.path)
+        return tuple(p for p in folders if p not in stdlib and p.is_dir())
+
+    @functools.cached_property
+    def distributions(self) -> Mapping[str, Distribution]:
+        """The installed distributions by canonical name; the first on the path wins."""
+        found: dict[str, Distribution] = {}
+        for site in self.sites:
+            for raw in metadata.distributions(path=[str(site)]):
+                dist = _read_distribution(raw, site)
+                if dist is not None:
+                    found.setdefault(dist.name, dist)
+        return found
+
+    @functools.cached_property
+    def _owners(self) -> Mapping[Path, str]:
+        return {
+            dist.site / file: dist.name
+            for dist in reversed(tuple(self.distributions.values()))
+            for file in dist.files
+        }
+
+    def owner_of(self, path: Path) -> Distribution | None:
+        """The distribution whose RECORD lists the file, or None."""
+        name = self._owners.get(path)
+        return self.distributions[name] if name is not None else None
+
+    def find_module(self, name: str) -> Module | None:
+        """What `import name` would find, or None; nothing is imported."""
+        if name not in self._modules:
+            self._modules[name] = self._find_module(name)
+        return self._modules[name]
+
+    def _find_module(self, name: str) -> Module | None:
+        if name in self.interpreter.builtins:
+            return Module(name=name, owner=Owner.STDLIB)
+        folders: Iterable[Path] = (*map(Path, self.interpreter.stdlib), *self.sites)
+        *parents, last = name.split(".")
+        for parent in parents:
+            folders = self._package_folders(folders, parent)
+        return self._find_in(folders, name, last)
+
+    def _find_in(self, folders: Iterable[Path], name: str, last: str) -> Module | None:
+        namespace = None
+        for folder in folders:
+            listing = self._list(folder)
+            if last in listing:
+                if "__init__.py" in self._list(folder / last):
+                    return self._own(name, folder / last / "__init__.py")
+                if self._list(folder / last):
+                    namespace = namespace or Module(name=name, owner=Owner.NOBODY)
+            for suffix in (*self.interpreter.suffixes, ".py"):
+                if last + suffix in listing:
+                    return self._own(name, folder / (last + suffix))
+        return namespace
+
+    def _package_folders(self, folders: Iterable[Path], package: str) -> tuple[Path, ...]:
+        portions = []
+        for folder in folders:
+            inner = self._list(folder / package) if package in self._list(folder) else frozenset()
+            if "__init__.py" in inner:
+                return (folder / package,)
+            if inner:
+                portions.append(folder / package)
+        return tuple(portions)
+
+    def _own(self, name: str, path: Path) -> Module:
+        if any(path.is_relative_to(site) for site in self.sites):
+            dist = self.owner_of(path)
+            if dist is None:
+                return Module(name=name, owner=Owner.NOBODY, path=path)
+            return Module(name=name, owner=Owner.DISTRIBUTION, distribution=dist.name, path=path)
+        return Module(name=name, owner=Owner.STDLIB, path=path)
+
+    def _list(self, folder: Path) -> frozenset[str]:
+        if folder not in self._listings:
+            try:
+                self._listings[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 (names only)
+            except OSError:
+                self._listings[folder] = frozenset()
+        return self._listings[folder]
+
+    def requirements_of(self, name: str) -> frozenset[str]:
+        """The canonical names of all that `name` requires here, directly or not.
+
+        PEP 508 markers are evaluated for this interpreter; extras count where somebody asks for
+        them in a requirement.
+        """
+        seen: set[tuple[str, frozenset[str]]] = set()
+        todo: list[tuple[str, frozenset[str]]] = [(canonicalize_name(name), frozenset())]
+        while todo:
+            item = todo.pop()
+            if item in seen:
+                continue
+            seen.add(item)
+            dist = self.distributions.get(item[0])
+            todo += self._direct(dist, item[1]) if dist is not None else ()
+        return frozenset(n for n, _ in seen) - {canonicalize_name(name)}
+
+    def _direct(
+        self, dist: Distribution, extras: frozenset[str]
+    ) -> list[tuple[str, frozenset[str]]]:
+        return [
+            (canonicalize_name(r.name), frozenset(r.extras))
+            for r in dist.requires
+            if r.marker is None
+            or any(
+                r.marker.evaluate({**self.interpreter.markers, "extra": extra})
+                for extra in extras or {""}
+            )
+        ]
+
+    def is_required(self, name: str) -> bool:
+        """Whether any installed distribution requires `name` without an extra."""
+        return name in self._required
+
+    @functools.cached_property
+    def _required(self) -> frozenset[str]:
+        return frozenset(
+            name
+            for dist in self.distributions.values()
+            for name, _ in self._direct(dist, frozenset())
+        )
+
+
+def this_environment() -> Environment:
+    """The environment of the running interpreter."""
+    return Environment(this_interpreter())
+
+
+def read_environment(python: Path) -> Environment:
+    """The environment of another interpreter."""
+    return Environment(read_interpreter(python))
+
+
+def _read_distribution(raw: metadata.Distribution, site: Path) -> Distribution | None:
+    name = raw.metadata["Name"]
+    folder = getattr(raw, "_path", None)  # no public way to it before Python 3.13's `origin`
+    if not name or folder is None:
+        return None
+    return Distribution(
+        name=canonicalize_name(name),
+        version=raw.metadata["Version"] or "",
+        site=site,
+        metadata=PurePosixPath(Path(folder).name),
+        requires=tuple(_iter_requirements(raw.requires or ())),
+        files=tuple(PurePosixPath(str(f)) for f in raw.files or ()),
+    )
+
+
+def _iter_requirements(lines: Iterable[str]) -> Iterable[Requirement]:
+    for line in lines:
+        try:
+            yield Requirement(line)
+        except InvalidRequirement:  # old metadata; pip ignores what it cannot read as well
+            continue

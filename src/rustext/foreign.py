@@ -1,0 +1,65 @@
+"""The one place that runs foreign code, always in a child process and never without a limit."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.errors import ForeignProcessError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What a child process left behind; `code` is negative for the signal that killed it."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Finished:
+    """Run a command to its end.
+
+    `timeout` is in seconds. Raises `ForeignProcessError` when it cannot be started or does not
+    end in time; a non-zero exit code is the caller's to judge.
+    """
+    name = Path(command[0]).name
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ForeignProcessError(f"{name} did not end within {timeout:g} seconds") from error
+    except OSError as error:
+        raise ForeignProcessError(f"{command[0]} cannot be run: {error.strerror}") from error
+    return Finished(
+        code=done.returncode,
+        stdout=done.stdout.decode(errors="replace"),
+        stderr=done.stderr.decode(errors="replace"),
+    )
+
+
+def run_python(python: Path, source: str, *, timeout: float = 30) -> str:
+    """Run a script in another interpreter and return what it printed.
+
+    Raises `ForeignProcessError` if it fails.
+    """
+    done = run([python, "-c", source], timeout=timeout)
+    if done.code != 0:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1][:120]
+        raise ForeignProcessError(f"{python} failed with exit code {done.code}: {last}")
+    return done.stdout
