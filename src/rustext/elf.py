@@ -1,0 +1,432 @@
+"""ELF files, read as the dynamic loader reads them.
+
+In: the bytes of a file. Out: one `Image`. What the loader goes by (program headers, the dynamic
+section, symbol hash tables) is read from where the loader reads it, so that files without section
+headers are understood too; section headers give nothing but `Image.sections`.
+
+Specification: https://gabi.xinuos.com/ (System V ABI), https://refspecs.linuxfoundation.org/
+LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html (symbol versions), and elf(5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from rustext import architectures
+from rustext.errors import InvalidBinary, TruncatedBinary, UnknownFormat
+from rustext.model import (
+    Format,
+    Image,
+    ImageKind,
+    Needed,
+    Section,
+    Segment,
+    SymbolVersion,
+)
+from rustext.reader import MAX_ENTRIES, Buffer, Reader, segment_offset
+
+MAGIC = b"\x7fELF"
+
+_ET_EXEC, _ET_DYN = 2, 3
+_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+_PF_X, _PF_W = 1, 2
+_SHT_NULL, _SHT_NOBITS = 0, 8
+_EM_S390, _EM_ARM, _EM_ALPHA = 22, 40, 0x9026
+_EF_ARM_EABI_VER5, _EF_ARM_ABI_FLOAT_SOFT = 0x0500_0000, 0x0200
+_DT_NULL, _DT_NEEDED, _DT_HASH, _DT_STRTAB, _DT_SYMTAB = 0, 1, 4, 5, 6
+_DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 10, 14, 15, 29
+_DT_GNU_HASH, _DT_FLAGS_1 = 0x6FFF_FEF5, 0x6FFF_FFFB
+_DT_VERNEED, _DT_VERNEEDNUM = 0x6FFF_FFFE, 0x6FFF_FFFF
+_DF_1_NODEFLIB, _DF_1_PIE = 0x800, 0x0800_0000
+_VER_FLG_WEAK = 0x2
+_SHN_UNDEF, _PN_XNUM = 0, 0xFFFF
+
+# The whole name; longer ones cannot belong to a module, whose file name ends at 255 bytes.
+_PYTHON_INIT = re.compile(rb"PyInitU?_[^\0]+")
+_MAX_SYMBOL = 255
+
+
+class _Header(NamedTuple):
+    bits: int
+    byteorder: str
+    type: int
+    machine: int
+    flags: int
+    program_offset: int
+    program_count: int
+    section_offset: int
+    section_count: int
+    section_names: int  # index of the section that holds the sections' names
+
+
+class _Program(NamedTuple):
+    type: int
+    flags: int
+    offset: int
+    address: int
+    size: int
+    memory_size: int
+
+
+class _Dynamic(NamedTuple):
+    """The dynamic section; of a tag that stands more than once, the loader takes the last."""
+
+    tags: dict[int, int]
+    needed: tuple[int, ...]  # offsets into the string table, in order
+
+
+class _Strings(NamedTuple):
+    """The dynamic string table, by file offsets."""
+
+    reader: Reader
+    start: int
+    end: int
+
+    def name(self, index: int, what: str) -> str:
+        return self.reader.name(self.start + index, what, end=self.end)
+
+    def list(self, index: int | None, what: str) -> tuple[str, ...]:
+        """A search path; the loader takes an empty one for none."""
+        text = "" if index is None else self.name(index, what)
+        return tuple(text.split(":")) if text else ()
+
+
+def parse_elf(data: Buffer) -> Image:
+    """The image in an ELF file of any class, byte order and machine.
+
+    Raises `UnknownFormat` for other files, `TruncatedBinary` where a header, a segment or the
+    section table reaches past the end, and `InvalidBinary` where the loader would find nonsense.
+    """
+    reader, header = _read_header(data)
+    programs = tuple(_iter_programs(reader, header))
+    segments = _loaded(reader, programs)
+    dynamic = _read_dynamic(reader, header, programs, segments)
+    strings = _dynamic_strings(reader, dynamic, segments)
+    tags = dynamic.tags
+    flags = tags.get(_DT_FLAGS_1, 0)
+    soname = strings.name(tags[_DT_SONAME], "the soname") if _DT_SONAME in tags else None
+    interpreter = _interpreter(reader, programs)
+    return Image(
+        format=Format.ELF,
+        architecture=_architecture(header),
+        bits=header.bits,
+        byteorder=header.byteorder,
+        kind=_kind(header, interpreter, soname, pie=bool(flags & _DF_1_PIE)),
+        soname=soname,
+        needed=tuple(Needed(name=strings.name(n, "a needed name")) for n in dynamic.needed),
+        rpath=strings.list(tags.get(_DT_RPATH), "the rpath"),
+        runpath=strings.list(tags.get(_DT_RUNPATH), "the runpath"),
+        interpreter=interpreter,
+        versions=tuple(_iter_versions(reader, tags, strings, segments)),
+        python_inits=_python_inits(reader, header, tags, strings, segments),
+        segments=segments,
+        sections=tuple(_iter_sections(reader, header)),
+        no_default_libraries=bool(flags & _DF_1_NODEFLIB),
+        size=len(data),
+    )
+
+
+def _read_header(data: Buffer) -> tuple[Reader, _Header]:
+    ident = bytes(data[:6])
+    if not ident.startswith(MAGIC):
+        raise UnknownFormat("not an ELF file")
+    if len(ident) < 6:
+        raise TruncatedBinary(f"cut short: an ELF header of {len(data)} bytes")
+    bits = {1: 32, 2: 64}.get(ident[4])
+    byteorder = {1: "little", 2: "big"}.get(ident[5])
+    if bits is None or byteorder is None:
+        raise InvalidBinary(f"damaged: ELF class {ident[4]}, data encoding {ident[5]}")
+    reader = Reader(data, byteorder=byteorder)
+    word = "Q" if bits == 64 else "I"
+    fields = reader.unpack(f"HHI{word}{word}{word}IHHHHHH", 16, "the ELF header")
+    kind, machine, _, _, phoff, shoff, flags, _, phentsize, phnum, shentsize, shnum, names = fields
+    if phnum and phentsize != (56 if bits == 64 else 32):
+        raise InvalidBinary(f"damaged: program headers of {phentsize} bytes each")
+    if shoff and shentsize != (64 if bits == 64 else 40):
+        raise InvalidBinary(f"damaged: section headers of {shentsize} bytes each")
+    header = _Header(bits, byteorder, kind, machine, flags, phoff, phnum, shoff, shnum, names)
+    return reader, _extended_counts(reader, header)
+
+
+def _extended_counts(reader: Reader, header: _Header) -> _Header:
+    """Counts that do not fit the header's 16 bits stand in the first section header (gABI)."""
+    if not header.section_offset:
+        return header._replace(section_count=0)
+    fields = _section_rows(reader, header._replace(section_count=1))
+    _, _, _, _, _, size, link, info, _, _ = next(fields)
+    if header.section_count == 0:
+        header = header._replace(section_count=size)
+    if header.section_names == 0xFFFF:
+        header = header._replace(section_names=link)
+    if header.program_count == _PN_XNUM:
+        header = header._replace(program_count=info)
+    if max(header.section_count, header.program_count) > MAX_ENTRIES:
+        raise InvalidBinary(
+            f"damaged: {header.program_count} program headers, {header.section_count} sections"
+        )
+    return header
+
+
+def _iter_programs(reader: Reader, header: _Header) -> Iterator[_Program]:
+    layout = "IIQQQQQQ" if header.bits == 64 else "IIIIIIII"
+    what = "the table of program headers"
+    for row in reader.rows(layout, header.program_offset, header.program_count, what):
+        if header.bits == 64:
+            kind, flags, offset, address, _, size, memory_size, _ = row
+        else:
+            kind, offset, address, _, size, memory_size, flags, _ = row
+        yield _Program(kind, flags, offset, address, size, memory_size)
+
+
+def _loaded(reader: Reader, programs: tuple[_Program, ...]) -> tuple[Segment, ...]:
+    """The PT_LOAD segments by rising address; a file that ends inside one would crash when used."""
+    loads = sorted((p for p in programs if p.type == _PT_LOAD), key=lambda p: p.address)
+    for program in loads:
+        reader.require(program.offset, program.size, f"the segment at {program.address:#x}")
+    return tuple(
+        Segment(
+            address=p.address,
+            memory_size=p.memory_size,
+            offset=p.offset,
+            size=p.size,
+            writable=bool(p.flags & _PF_W),
+            executable=bool(p.flags & _PF_X),
+        )
+        for p in loads
+    )
+
+
+def _read_dynamic(
+    reader: Reader, header: _Header, programs: tuple[_Program, ...], segments: tuple[Segment, ...]
+) -> _Dynamic:
+    """The dynamic section up to DT_NULL; empty for a static file.
+
+    The loader finds it by its address. A program header that no segment backs (separate debug
+    files have them) leaves it empty.
+    """
+    program = next((p for p in programs if p.type == _PT_DYNAMIC), None)
+    offset = segment_offset(segments, program.address) if program else None
+    if program is None or offset is None:
+        return _Dynamic({}, ())
+    layout = "QQ" if header.bits == 64 else "II"
+    count = program.size // (header.bits // 4)
+    tags: dict[int, int] = {}
+    needed: list[int] = []
+    for tag, value in reader.rows(layout, offset, min(count, MAX_ENTRIES), "the dynamic section"):
+        if tag == _DT_NULL:
+            break
+        if tag == _DT_NEEDED:
+            needed.append(value)
+        else:
+            tags[tag] = value
+    return _Dynamic(tags, tuple(needed))
+
+
+def _file_offset(segments: tuple[Segment, ...], address: int, what: str) -> int:
+    offset = segment_offset(segments, address)
+    if offset is None:
+        raise InvalidBinary(f"damaged: {what} at address {address:#x} is not in the file")
+    return offset
+
+
+def _dynamic_strings(reader: Reader, dynamic: _Dynamic, segments: tuple[Segment, ...]) -> _Strings:
+    if _DT_STRTAB not in dynamic.tags:
+        return _Strings(reader, 0, 0)
+    what = "the dynamic string table"
+    start = _file_offset(segments, dynamic.tags[_DT_STRTAB], what)
+    size = dynamic.tags.get(_DT_STRSZ, reader.size - start)
+    reader.require(start, size, what)
+    return _Strings(reader, start, start + size)
+
+
+def _interpreter(reader: Reader, programs: tuple[_Program, ...]) -> str | None:
+    program = next((p for p in programs if p.type == _PT_INTERP), None)
+    if program is None or not program.size:
+        return None
+    what = "the name of the program interpreter"
+    reader.require(program.offset, program.size, what)
+    return reader.name(program.offset, what, end=program.offset + program.size)
+
+
+def _architecture(header: _Header) -> str:
+    key = (header.machine, header.bits, header.byteorder)
+    soft = _EF_ARM_EABI_VER5 | _EF_ARM_ABI_FLOAT_SOFT
+    if header.machine == _EM_ARM and header.flags & soft == soft and header.byteorder == "little":
+        return architectures.ELF_ARM_SOFT_FLOAT
+    return architectures.ELF.get(key, f"elf-machine-{header.machine}")
+
+
+def _kind(header: _Header, interpreter: str | None, soname: str | None, *, pie: bool) -> ImageKind:
+    """Whether to start or to map it.
+
+    Linkers before 2016 do not set DF_1_PIE, and a shared library such as libc.so.6 may name an
+    interpreter; only the library has a soname.
+    """
+    if header.type == _ET_EXEC:
+        return ImageKind.EXECUTABLE
+    if header.type != _ET_DYN:
+        return ImageKind.OTHER
+    program = pie or (interpreter is not None and soname is None)
+    return ImageKind.EXECUTABLE if program else ImageKind.SHARED
+
+
+def _iter_versions(
+    reader: Reader, tags: dict[int, int], strings: _Strings, segments: tuple[Segment, ...]
+) -> Iterator[SymbolVersion]:
+    """The entries of .gnu.version_r; both chains of offsets only ever lead forward."""
+    if _DT_VERNEED not in tags:
+        return
+    what = "the table of needed symbol versions"
+    offset = _file_offset(segments, tags[_DT_VERNEED], what)
+    budget = MAX_ENTRIES
+    for _ in range(min(tags.get(_DT_VERNEEDNUM, 0), MAX_ENTRIES)):
+        _, count, file, aux, following = reader.unpack("HHIII", offset, what)
+        library = strings.name(file, "the library of a needed symbol version")
+        entry = offset + aux
+        for _ in range(count):
+            budget -= 1
+            if budget < 0:
+                raise InvalidBinary(f"damaged: {what} has more than {MAX_ENTRIES} entries")
+            _, flags, _, name, step = reader.unpack("IHHII", entry, what)
+            version = strings.name(name, "a needed symbol version")
+            yield SymbolVersion(library=library, version=version, weak=bool(flags & _VER_FLG_WEAK))
+            if not step:
+                break
+            entry += step
+        if not following:
+            return
+        offset += following
+
+
+def _python_inits(
+    reader: Reader,
+    header: _Header,
+    tags: dict[int, int],
+    strings: _Strings,
+    segments: tuple[Segment, ...],
+) -> tuple[str, ...]:
+    """The exported PyInit symbols: names from the string table that `dlsym` would find.
+
+    Looking the few names up by hash does not depend on the size of the symbol table.
+    """
+    names: set[bytes] = set()
+    for name in reader.find(_PYTHON_INIT, strings.start, strings.end - strings.start):
+        if len(name) <= _MAX_SYMBOL and len(names) < MAX_ENTRIES:
+            names.add(name)
+    if not names or _DT_SYMTAB not in tags:
+        return ()
+    if _DT_GNU_HASH in tags:
+        table = _file_offset(segments, tags[_DT_GNU_HASH], "the symbol hash table")
+        candidates = _gnu_candidates(reader, header, table)
+    elif _DT_HASH in tags:
+        table = _file_offset(segments, tags[_DT_HASH], "the symbol hash table")
+        candidates = _sysv_candidates(reader, header, table)
+    else:
+        return ()
+    symbols = _file_offset(segments, tags[_DT_SYMTAB], "the dynamic symbol table")
+    layout, size = ("IxxHxxxxxxxxxxxxxxxx", 24) if header.bits == 64 else ("IxxxxxxxxxxH", 16)
+    found = []
+    for name in sorted(names):
+        for index in candidates(name):
+            text, section = reader.unpack(layout, symbols + index * size, "a dynamic symbol")
+            if section != _SHN_UNDEF and reader.startswith(strings.start + text, name + b"\0"):
+                found.append(name.decode("utf-8", "backslashreplace"))
+                break
+    return tuple(found)
+
+
+def _gnu_candidates(
+    reader: Reader, header: _Header, table: int
+) -> Callable[[bytes], Iterator[int]]:
+    """Symbol indices that DT_GNU_HASH gives for a name.
+
+    https://flapenguin.me/elf-dt-gnu-hash; the Bloom filter in it only saves time.
+    """
+    what = "the symbol hash table"
+    bucket_count, first, bloom_count, _ = reader.unpack("IIII", table, what)
+    buckets = table + 16 + bloom_count * (header.bits // 8)
+    chains = buckets + bucket_count * 4
+    budget = [MAX_ENTRIES * 16]
+
+    def candidates(name: bytes) -> Iterator[int]:
+        value = 5381
+        for byte in name:
+            value = (value * 33 + byte) & 0xFFFF_FFFF
+        if not bucket_count:
+            return
+        (index,) = reader.unpack("I", buckets + value % bucket_count * 4, what)
+        while index >= first and _spend(budget):
+            (entry,) = reader.unpack("I", chains + (index - first) * 4, what)
+            if entry | 1 == value | 1:
+                yield index
+            if entry & 1:
+                return
+            index += 1
+
+    return candidates
+
+
+def _sysv_candidates(
+    reader: Reader, header: _Header, table: int
+) -> Callable[[bytes], Iterator[int]]:
+    """Symbol indices that DT_HASH gives for a name (gABI, chapter 5).
+
+    Its words have 64 bits on s390x and Alpha, and 32 everywhere else.
+    """
+    what = "the symbol hash table"
+    wide = header.bits == 64 and header.machine in {_EM_S390, _EM_ALPHA}
+    word, size = ("Q", 8) if wide else ("I", 4)
+    bucket_count, _ = reader.unpack(word * 2, table, what)
+    buckets = table + 2 * size
+    chains = buckets + bucket_count * size
+    budget = [MAX_ENTRIES * 16]
+
+    def candidates(name: bytes) -> Iterator[int]:
+        value = 0
+        for byte in name:
+            value = (value << 4) + byte
+            value = (value ^ (value >> 24 & 0xF0)) & 0x0FFF_FFFF
+        if not bucket_count:
+            return
+        (index,) = reader.unpack(word, buckets + value % bucket_count * size, what)
+        while index and _spend(budget):
+            yield index
+            (index,) = reader.unpack(word, chains + index * size, what)
+
+    return candidates
+
+
+def _spend(budget: list[int]) -> bool:
+    """Count one step along a hash chain; chains of a damaged table need not end."""
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise InvalidBinary("damaged: a chain of the symbol hash table does not end")
+    return True
+
+
+def _section_rows(reader: Reader, header: _Header) -> Iterator[tuple[int, ...]]:
+    layout = "IIQQQQIIQQ" if header.bits == 64 else "IIIIIIIIII"
+    what = "the table of section headers"
+    return reader.rows(layout, header.section_offset, header.section_count, what)
+
+
+def _iter_sections(reader: Reader, header: _Header) -> Iterator[Section]:
+    """The sections that lie in the file.
+
+    The loader does not read section headers, so one that makes no sense is left out and the rest
+    of the file still counts.
+    """
+    rows = list(_section_rows(reader, header))
+    names, names_end = 0, 0
+    if header.section_names < len(rows):
+        _, kind, _, _, start, size, *_ = rows[header.section_names]
+        if kind != _SHT_NOBITS and start + size <= reader.size:
+            names, names_end = start, start + size
+    for name, kind, _, address, offset, size, *_ in rows:
+        stored = 0 if kind == _SHT_NOBITS else size
+        if kind == _SHT_NULL or offset + stored > reader.size or names + name >= names_end:
+            continue
+        text = reader.name(names + name, "the name of a section", end=names_end)
+        yield Section(name=text, address=address, offset=offset, size=stored)
