@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib import metadata
@@ -96,7 +96,8 @@ def read_interpreter(python: Path) -> Interpreter:
 
 
 def _parse_interpreter(raw: Mapping[str, Any]) -> Interpreter:
-    return Interpreter(**{key: tuple(v) if isinstance(v, list) else v for key, v in raw.items()})
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    return Interpreter(**fields)
 
 
 class Environment:
@@ -123,10 +124,8 @@ class Environment:
         """The installed distributions by canonical name; the first on the path wins."""
         found: dict[str, Distribution] = {}
         for site in self.sites:
-            for raw in metadata.distributions(path=[str(site)]):
-                dist = _read_distribution(raw, site)
-                if dist is not None:
-                    found.setdefault(dist.name, dist)
+            for dist in iter_distributions(site):
+                found.setdefault(dist.name, dist)
         return found
 
     @functools.cached_property
@@ -248,6 +247,14 @@ def this_environment() -> Environment:
 def read_environment(python: Path) -> Environment:
     """The environment of another interpreter."""
     return Environment(read_interpreter(python))
+
+
+def iter_distributions(site: Path) -> Iterator[Distribution]:
+    """The distributions installed in one folder; metadata without a name is passed over."""
+    for raw in metadata.distributions(path=[str(site)]):
+        dist = _read_distribution(raw, site)
+        if dist is not None:
+            yield dist
 
 
 def _read_distribution(raw: metadata.Distribution, site: Path) -> Distribution | None:

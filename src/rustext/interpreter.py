@@ -12,7 +12,7 @@ import sys
 import sysconfig
 
 
-def describe():  # type: ignore[no-untyped-def]  # Python 3.8 cannot spell the type
+def describe() -> "dict[str, object]":  # quoted: Python 3.8 cannot evaluate the type
     """Return the fields of `rustext.environment.Interpreter`."""
     paths = sysconfig.get_paths()
     dynload = [p for p in sys.path if os.path.basename(p) == "lib-dynload"]  # noqa: PTH119

@@ -1,0 +1,212 @@
+"""Find the native files of an environment, a wheel or a folder.
+
+In: an environment, or the path of a wheel, folder or file. Out: one `NativeFile` for each native
+file, Rust or not, sorted by path. Nothing is imported or executed; a wheel's native files are
+unpacked into a temporary folder for as long as the source is open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from rustext.binary import is_native, open_binary
+from rustext.environment import Distribution, Environment, iter_distributions
+from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
+from rustext.model import Crate, NativeFile
+from rustext.naming import name_file
+from rustext.provenance import merge_crates, parse_sbom, provenance
+
+# Text and media that a package carries by the thousand: not worth opening to look for a magic
+# number. A native file under such a name could be loaded only on purpose.
+_NEVER_NATIVE = frozenset(
+    """.py .pyi .pyc .pyx .pxd .txt .md .rst .json .toml .yaml .yml .ini .cfg .csv .tsv .xml .html
+    .css .js .mjs .map .ts .svg .png .jpg .jpeg .gif .ico .ttf .woff .woff2 .h .hpp .hh .c .cc .cpp
+    .cu .rs .go .f .f90 .pem .zip .gz .xz .npy .npz .po .mo .tmpl .j2 .sh .bat .ps1""".split()
+)
+_MEMBER_LIMIT = 4 << 30  # bytes unpacked of one member; the largest real one is below 1 GiB
+_RATIO_LIMIT = 200  # unpacked to packed; real native files stay below 20
+_RATIO_FLOOR = 64 << 20  # bytes; below that a high ratio does no harm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """What discovery has to know of a distribution: its name and its bills of materials."""
+
+    name: str
+    version: str
+    crates: tuple[Crate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A folder laid out like `site-packages`, and whose file is whose."""
+
+    root: Path
+    packages: dict[PurePosixPath, Package]
+
+
+def iter_environment(env: Environment) -> Iterator[tuple[Path, NativeFile]]:
+    """The native files of all `site-packages` folders, each with its path on this machine."""
+    for site in env.sites:
+        yield from iter_native_files(environment_source(env, site))
+
+
+def environment_source(env: Environment, site: Path) -> Source:
+    """One `site-packages` folder, with the owners that the installers recorded."""
+    return _source(site, (d for d in env.distributions.values() if d.site == site))
+
+
+@contextlib.contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Open a wheel or a folder; a wheel's native files stay unpacked until the end of the block.
+
+    Raises `InvalidWheel` for an archive that must not be unpacked, `UnreadableFile` otherwise.
+    """
+    if path.is_dir():
+        yield folder_source(path)
+    elif path.suffix == ".whl":
+        with tempfile.TemporaryDirectory(prefix="rustext-") as folder:
+            yield _unpack_wheel(path, Path(folder))
+    elif not path.exists():
+        raise UnreadableFile(f"{path} does not exist")
+    else:
+        raise InvalidWheel(f"{path} is neither a wheel nor a folder")
+
+
+def folder_source(root: Path) -> Source:
+    """A folder; where it holds `.dist-info` folders, they say whose file is whose."""
+    return _source(root, iter_distributions(root))
+
+
+def iter_native_files(source: Source) -> Iterator[tuple[Path, NativeFile]]:
+    """The native files of a source, sorted by path; what is no native file is passed over."""
+    for path in sorted(_iter_files(source.root)):
+        if is_native(path):
+            with contextlib.suppress(InvalidBinary):  # a magic number alone: data, not a library
+                yield path, read_native_file(path, source)
+
+
+def read_native_file(path: Path, source: Source) -> NativeFile:
+    """Read one native file of a source.
+
+    Raises `InvalidBinary` or `UnreadableFile`.
+    """
+    relative = PurePosixPath(path.relative_to(source.root).as_posix())
+    package = source.packages.get(relative)
+    with open_binary(path) as (binary, data):
+        naming = name_file(relative, binary.images)
+        own = provenance(binary.image, data)
+        # Bills of materials speak of the whole distribution. They make a file Rust that bears no
+        # mark itself only where it is an extension module: a bundled C library is none of theirs.
+        if package is not None and package.crates and (own.rust or naming.module is not None):
+            own = provenance(binary.image, data, sbom=package.crates)
+    return NativeFile(
+        path=relative,
+        distribution=package.name if package else None,
+        version=package.version if package else None,
+        binary=binary,
+        provenance=own,
+        module=naming.module,
+        suffix=naming.suffix,
+        naming=naming.kinds,
+        explanation=naming.explanation,
+    )
+
+
+def _source(root: Path, dists: Iterable[Distribution]) -> Source:
+    packages: dict[PurePosixPath, Package] = {}
+    for dist in dists:
+        crates = merge_crates(*(_read_sbom(root / f) for f in dist.sboms))
+        package = Package(name=dist.name, version=dist.version, crates=crates)
+        packages.update(dict.fromkeys(dist.files, package))
+    return Source(root=root, packages=packages)
+
+
+def _iter_files(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = [f for f in folders if f != "__pycache__"]
+        for name in files:
+            if os.path.splitext(name)[1] not in _NEVER_NATIVE:  # noqa: PTH122 (hot loop)
+                yield Path(folder, name)
+
+
+def _read_sbom(path: Path) -> tuple[Crate, ...]:
+    try:
+        return parse_sbom(path.read_bytes())
+    except OSError:
+        return ()
+
+
+def _unpack_wheel(path: Path, folder: Path) -> Source:
+    try:
+        name, version, _, _ = parse_wheel_filename(path.name)
+        archive = zipfile.ZipFile(path)
+    except InvalidWheelFilename as error:
+        raise InvalidWheel(f"{path.name} is not named as a wheel is") from error
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise InvalidWheel(f"{path} is not a zip archive: {error}") from error
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be read: {error.strerror}") from error
+    with archive:
+        members = {_safe_name(i, path): i for i in archive.infolist() if not i.is_dir()}
+        crates = tuple(
+            crate
+            for inner, info in sorted(members.items())
+            if inner.parent.name == "sboms" and inner.suffix == ".json"
+            for crate in parse_sbom(archive.read(info))
+        )
+        package = Package(name=canonicalize_name(name), version=str(version), crates=crates)
+        kept = {}
+        for inner, info in members.items():
+            if inner.suffix not in _NEVER_NATIVE and _is_native_member(archive, info, path):
+                target = _installed_path(inner)
+                _unpack_member(archive, info, folder / target)
+                kept[target] = package
+    return Source(root=folder, packages=kept)
+
+
+def _safe_name(info: zipfile.ZipInfo, wheel: Path) -> PurePosixPath:
+    inner = PurePosixPath(info.filename.replace("\\", "/"))
+    if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
+        raise InvalidWheel(f"{wheel.name} holds the path {info.filename!r}, which leads out of it")
+    bomb = info.file_size > _RATIO_FLOOR and info.file_size > _RATIO_LIMIT * info.compress_size
+    if info.file_size > _MEMBER_LIMIT or bomb:
+        raise InvalidWheel(
+            f"{wheel.name} unpacks {info.filename!r} to {info.file_size:,} bytes "
+            f"from {info.compress_size:,}: refused as a zip bomb"
+        )
+    return inner
+
+
+def _is_native_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, wheel: Path) -> bool:
+    try:
+        with archive.open(info) as stream:
+            return is_native(stream.read(64))
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        raise InvalidWheel(f"{info.filename!r} in {wheel.name} cannot be read: {error}") from error
+
+
+def _unpack_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(info) as stream, target.open("wb") as out:
+        left = info.file_size
+        while left > 0 and (chunk := stream.read(min(left, 1 << 20))):
+            out.write(chunk)
+            left -= len(chunk)
+
+
+def _installed_path(inner: PurePosixPath) -> PurePosixPath:
+    """Where an installer puts a member (binary distribution format, "The .data directory")."""
+    if len(inner.parts) > 2 and inner.parts[0].endswith(".data"):
+        scheme = inner.parts[1]
+        if scheme in {"purelib", "platlib"}:
+            return PurePosixPath(*inner.parts[2:])
+    return inner

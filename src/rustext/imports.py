@@ -1,0 +1,179 @@
+"""Which Python modules native code imports, and what a freezer should do about each.
+
+In: a native file, the strings of its images, the crates in it, and the target environment. Out:
+one `ImplicitImport` for each module that can be imported there, with its verdict and evidence.
+
+The verdicts keep a promise and its price apart. What native code surely imports is included. What
+it may import stays out of programs that do not have it already: a data frame library in each app
+that could convert to one would be a defect, a missing `zoneinfo` as well.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from rustext.environment import Environment, Module, Owner
+from rustext.knowledge import read_data
+from rustext.model import (
+    Evidence,
+    EvidenceKind,
+    ImplicitImport,
+    NativeFile,
+    StringRef,
+    Verdict,
+)
+
+
+class Optional(Enum):
+    """What to do with a distribution that native code imports and that nothing requires."""
+
+    INSTALLED = "installed"  # include it when it is installed and nobody else requires it
+    PRESENT = "present"  # complete its modules when the program has it already
+    NEVER = "never"  # report it
+
+
+_ORDER = tuple(EvidenceKind)
+_SEEN = frozenset({EvidenceKind.TRACED, EvidenceKind.PROBED})
+_SURE = _SEEN | {EvidenceKind.IMPORT_CALL, EvidenceKind.CRATE_RULE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One module with all that speaks for it, ready to be judged."""
+
+    module: Module
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def kinds(self) -> frozenset[EvidenceKind]:
+        return frozenset(e.kind for e in self.evidence)
+
+    @property
+    def surely_imported(self) -> bool:
+        """A call, a crate rule, or a dotted name: plain words are not sure to be module names."""
+        return bool(self.kinds & _SURE) or (
+            "." in self.module.name and self.kinds != {EvidenceKind.LOOSE_STRING}
+        )
+
+
+def find_imports(
+    file: NativeFile,
+    strings: Iterable[StringRef],
+    data: mmap.mmap,
+    env: Environment,
+    *,
+    optional: Optional = Optional.INSTALLED,
+) -> tuple[ImplicitImport, ...]:
+    """Find and judge the modules that `file` imports, sorted by name.
+
+    `strings` are those of all its images; `data` is the whole file.
+    """
+    gathered: dict[str, set[Evidence]] = {}
+    for name, evidence in (*_from_strings(file, strings), *_from_crates(file, data, env)):
+        module = _importable(name, evidence.kind, env)
+        if module is not None and module.name != file.module:
+            gathered.setdefault(module.name, set()).add(evidence)
+    found = []
+    for name in sorted(gathered):
+        module = env.find_module(name)
+        if module is not None:
+            ranked = sorted(gathered[name], key=lambda e: (_ORDER.index(e.kind), e.where, e.detail))
+            case = _Case(module=module, evidence=tuple(ranked))
+            verdict, reason = _judge(case, file, env, optional)
+            found.append(
+                ImplicitImport(module=name, verdict=verdict, reason=reason, evidence=case.evidence)
+            )
+    return tuple(found)
+
+
+def _importable(name: str, kind: EvidenceKind, env: Environment) -> Module | None:
+    module = env.find_module(name)
+    if module is None and kind in _SURE and "." in name:
+        # A capsule's name ("datetime.datetime_CAPI") ends in an attribute: the module before it.
+        module = env.find_module(name.rpartition(".")[0])
+    return module
+
+
+def _from_strings(file: NativeFile, strings: Iterable[StringRef]) -> Iterator[tuple[str, Evidence]]:
+    for ref in strings:
+        where = f"{file.path} at 0x{ref.offset:x}"
+        yield ref.text, Evidence(kind=ref.kind, where=where, detail=ref.detail)
+
+
+def _from_crates(
+    file: NativeFile, data: mmap.mmap, env: Environment
+) -> Iterator[tuple[str, Evidence]]:
+    crates = {c.name: c for c in reversed(file.provenance.crates)}
+    for rule in read_data("crates")["rule"]:
+        crate = crates.get(rule["crate"])
+        if crate is None or not _rule_fits(rule, crate.version, env):
+            continue
+        if all(data.find(mark.encode("ascii")) >= 0 for mark in rule["strings"]):
+            label = f"crate {crate.name} {crate.version or '(unknown version)'} ({crate.source})"
+            detail = f"{label}: {rule['why']}; {rule['source']}"
+            for name in rule["imports"]:
+                yield (
+                    name,
+                    Evidence(kind=EvidenceKind.CRATE_RULE, where=str(file.path), detail=detail),
+                )
+
+
+def _rule_fits(rule: Mapping[str, Any], version: str | None, env: Environment) -> bool:
+    if version is not None:
+        try:
+            if not SpecifierSet(rule["versions"]).contains(Version(version), prereleases=True):
+                return False
+        except InvalidVersion:  # a crate's pre-release need not be a PEP 440 version
+            pass
+    if not rule["when"]:
+        return True
+    wanted = Requirement(rule["when"])
+    installed = env.distributions.get(canonicalize_name(wanted.name))
+    return installed is not None and wanted.specifier.contains(installed.version, prereleases=True)
+
+
+def _judge(
+    case: _Case, file: NativeFile, env: Environment, optional: Optional
+) -> tuple[Verdict, str]:
+    if case.kinds & _SEEN:
+        return Verdict.INCLUDE, "seen to be imported"
+    if case.kinds == {EvidenceKind.LOOSE_STRING}:
+        return Verdict.REPORT, "the name stands in running text only"
+    if case.module.owner is Owner.STDLIB:
+        return _judge_stdlib(case.module.name)
+    owner = case.module.distribution
+    if file.distribution is not None:
+        if owner == file.distribution:
+            return Verdict.INCLUDE, "the extension's own distribution"
+        if owner in env.requirements_of(file.distribution):
+            return Verdict.INCLUDE, f"required by {file.distribution}"
+    return _judge_optional(case, owner, env, optional)
+
+
+def _judge_stdlib(name: str) -> tuple[Verdict, str]:
+    if name.partition(".")[0] in read_data("stdlib")["never"]:
+        return Verdict.REPORT, "too large to be taken on the evidence of a string"
+    return Verdict.INCLUDE, "standard library"
+
+
+def _judge_optional(
+    case: _Case, owner: str | None, env: Environment, optional: Optional
+) -> tuple[Verdict, str]:
+    if owner is None:
+        return Verdict.REPORT, "belongs to no installed distribution"
+    if not case.surely_imported:
+        return Verdict.REPORT, f"{owner} is not required, and the name may be an ordinary word"
+    if optional is Optional.NEVER:
+        return Verdict.REPORT, f"{owner} is not required, and optional imports are switched off"
+    if optional is Optional.INSTALLED and not env.is_required(owner):
+        return Verdict.INCLUDE, f"{owner} is installed and nothing else requires it"
+    return Verdict.IF_PRESENT, f"{owner} is not required; taken where the program has it already"

@@ -1,0 +1,137 @@
+"""Which name imports a native file, or why none does.
+
+In: the file's path below a folder of `sys.path`, and its image. Out: a `Naming`. The rules are
+CPython's: `importlib.machinery.ExtensionFileLoader` takes a file whose name is the module's last
+part and one of the interpreter's suffixes, and calls `PyInit_<last part>` (PEP 489; `PyInitU_` and
+punycode for names that are not ASCII). Suffixes are PEP 3149's and PEP 384's, and Windows' from
+https://docs.python.org/3/whatsnew/3.5.html#build-and-c-api-changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from rustext.model import Format, Image, ImageKind
+
+EXTENSION_SUFFIX = re.compile(
+    r"""
+    (?P<tag>
+        \.cpython-\d+[a-z]*(?:-[\w-]+)?         # PEP 3149, with or without a platform triplet
+      | \.(?:abi3|abi3t)(?:-[\w-]+)?            # PEP 384, PEP 803; some distributors add a triplet
+      | \.pypy\d+-pp\d+(?:-[\w-]+)?
+      | \.graalpy\d+-\d+-native(?:-[\w-]+)?
+      | \.cp\d+t?-win(?:32|_amd64|_arm64)
+    )?
+    \.(?:so|pyd)$
+    """,
+    re.VERBOSE,
+)
+_PYTHON_TAG = re.compile(r"\.(?:cpython-|cp|pypy|abi|graalpy)\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """The module that the file is, `None` if nothing can import it, and what is unusual."""
+
+    module: str | None
+    suffix: str | None
+    kinds: tuple[str, ...]
+    explanation: str
+
+
+def split_suffix(name: str) -> tuple[str, str | None]:
+    """Split a file name into its stem and its extension-module suffix, if it has one."""
+    match = EXTENSION_SUFFIX.search(name)
+    return (name[: match.start()], match[0]) if match else (name, None)
+
+
+def name_file(path: PurePosixPath, images: Sequence[Image]) -> Naming:
+    """Name a file by its path relative to the folder that would be on `sys.path`."""
+    image = images[0]
+    stem, suffix = split_suffix(path.name)
+    inits = sorted({i for one in images for i in one.python_inits})
+    if image.kind is ImageKind.EXECUTABLE:
+        return _not_a_module(suffix, "executable", "a program; a package starts it as a process")
+    if not inits:
+        return _not_a_module(suffix, "no-init", "exports no PyInit_ function; loaded by path")
+    kinds = (*_install_name_kinds(path, images), *_init_kinds(inits, stem))
+    if suffix is None:
+        kinds = (*kinds, "not-a-module-suffix")
+        why = f"{_listed(inits)} exported, but no Python looks for a module in `{path.name}`"
+        return Naming(module=None, suffix=None, kinds=kinds, explanation=why)
+    parts = (*path.parent.parts, stem)
+    init = init_function(stem)
+    if init not in inits:
+        kinds = (*kinds, "lib-prefix") if stem.startswith("lib") else kinds
+        why = f"`import {'.'.join(parts)}` needs {init}, but the file exports {_listed(inits)}"
+        return Naming(module=None, suffix=suffix, kinds=kinds, explanation=why)
+    if not all(part.isidentifier() for part in parts):
+        why = f"`{'/'.join(parts)}` cannot be written in an import statement; loaded by path"
+        return Naming(module=None, suffix=suffix, kinds=kinds, explanation=why)
+    kinds = ("top-level", *kinds) if len(parts) == 1 else kinds
+    why = f"{init} and the suffix `{suffix}` make it importable"
+    return Naming(module=".".join(parts), suffix=suffix, kinds=kinds, explanation=why)
+
+
+def init_function(name: str) -> str:
+    """The function that initialises the module with this last name (PEP 489)."""
+    if name.isascii():
+        return f"PyInit_{name}"
+    return "PyInitU_" + name.encode("punycode").decode("ascii").replace("-", "_")
+
+
+def names_itself(name: str, path: PurePosixPath, stem: str) -> bool:
+    """Whether an install name means the file itself, by any of the ways in which tools spell it.
+
+    The last part may be the file's name, its name with another Python's suffix, cargo's
+    `lib<stem>.dylib`, or the dotted module name with a suffix, as maturin and setuptools-rust
+    write it (`@rpath/pkg._rust.cpython-311-darwin.so`).
+    """
+    last = PurePosixPath(name).name
+    if last in {path.name, f"lib{stem}.dylib", f"{stem}.dylib", f"lib{stem}.so"}:
+        return True
+    base = split_suffix(last)[0]
+    dotted = ".".join((*path.parent.parts, stem))
+    return base in {stem, dotted} or dotted.endswith(f".{base}")
+
+
+def _install_name_kinds(path: PurePosixPath, images: Sequence[Image]) -> tuple[str, ...]:
+    if images[0].format is not Format.MACHO or images[0].kind is ImageKind.BUNDLE:
+        return ()
+    found = []
+    stem, suffix = split_suffix(path.name)
+    for name in {i.soname for i in images}:
+        if name is None:
+            found.append("install-name-missing")
+            continue
+        last = PurePosixPath(name).name
+        if name.startswith("/"):
+            found.append("install-name-absolute")
+        if "." in split_suffix(last)[0]:
+            found.append("install-name-qualified")
+        if split_suffix(last)[1] != suffix and _PYTHON_TAG.search(last):
+            found.append("install-name-other-python")
+        if not names_itself(name, path, stem):
+            found.append("install-name-foreign")
+    return tuple(sorted(set(found)))
+
+
+def _init_kinds(inits: Sequence[str], stem: str) -> tuple[str, ...]:
+    kinds = []
+    if len(inits) > 1:
+        kinds.append("several-inits")
+    if init_function(stem) not in inits:
+        kinds.append("init-differs")
+    return tuple(kinds)
+
+
+def _not_a_module(suffix: str | None, kind: str, why: str) -> Naming:
+    return Naming(module=None, suffix=suffix, kinds=(kind,), explanation=why)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
