@@ -1,0 +1,204 @@
+"""Module names that stand in a native file as strings with known bounds.
+
+In: an image, its bytes and what counts as a module name. Out: `StringRef` records, each with what
+refers to the string. rustc puts literals side by side without separators, so a name's bounds are
+known only from what refers to it: a (pointer, length) pair in relocated data or in machine code, or,
+for C strings, the NUL bytes around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from rustext.code_refs import CODE_READERS, CodeReader, CodeRef, Region
+from rustext.data_refs import iter_data_refs
+from rustext.import_calls import ImportCalls
+from rustext.model import EvidenceKind, Image, StringRef
+from rustext.reader import Buffer
+
+LONGEST = 120  # the longest name that is looked for
+
+_NAME = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_C_STRING = re.compile(rb"\0([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?=\0)")
+_DOTTED_RUN = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+
+# Where compilers put string literals: ELF, PE and Mach-O.
+_TEXT_SECTIONS = (".rodata", ".lrodata", ".rdata", "__TEXT,__const", "__TEXT,__cstring")
+_CODE_SECTIONS = (".text", "__TEXT,__text")
+
+IsModule = Callable[[str], bool]
+
+
+def iter_strings(
+    image: Image, data: Buffer, is_module: IsModule | None = None
+) -> Iterator[StringRef]:
+    """Yield the dotted identifiers of at most `LONGEST` bytes that code or data refers to.
+
+    `is_module` says which names are of interest; without it, every identifier with known bounds is
+    yielded, and no loose ones. Each (text, kind) comes once, with the first place that refers to it;
+    a name with strong evidence is also yielded with the weaker kinds that it has.
+    """
+    seen: set[tuple[str, EvidenceKind]] = set()
+    for ref in _Names(image, data, is_module).iter_refs():
+        key = (ref.text, ref.kind)
+        if key not in seen:
+            seen.add(key)
+            yield ref
+
+
+class _Names:
+    """The read-only data of one image, and which names can begin where."""
+
+    def __init__(self, image: Image, data: Buffer, is_module: IsModule | None) -> None:
+        self._image, self._data, self._is_module = image, data, is_module
+        self._regions = _regions(image, _TEXT_SECTIONS, executable=False)
+        self._code = _regions(image, _CODE_SECTIONS, executable=True)
+        self._known: dict[int, tuple[int, ...]] = {}
+        self._low = min((r.address for r in self._regions), default=0)
+        self._high = max((r.address + r.size for r in self._regions), default=0)
+
+    def iter_refs(self) -> Iterator[StringRef]:
+        yield from chain(self._from_code(), self._from_data(), self._between_nuls(), self._loose())
+
+    def _offset(self, address: int) -> int | None:
+        for region in self._regions:
+            if region.address <= address < region.address + region.size:
+                return address - region.address + region.offset
+        return None
+
+    def _lengths(self, address: int) -> tuple[int, ...]:
+        """The lengths that a name at `address` can have; 0 stands for one that ends with a NUL."""
+        known = self._known.get(address)
+        if known is None:
+            known = self._known[address] = tuple(self._find_lengths(address))
+        return known
+
+    def _find_lengths(self, address: int) -> Iterator[int]:
+        offset = self._offset(address)
+        if offset is None:
+            return
+        match = _NAME.match(self._data, offset, offset + LONGEST + 1)
+        if match is None:
+            return
+        text = match.group().decode("ascii")
+        accept = self._is_module
+        if bytes(self._data[match.end() : match.end() + 1]) == b"\0" and len(text) <= LONGEST:
+            if accept is None or accept(text):
+                yield 0
+        for length in range(1, min(len(text), LONGEST) + 1):
+            if text[length - 1] != "." and (accept is None or accept(text[:length])):
+                yield length
+
+    def _text(self, offset: int, length: int) -> str:
+        if length:
+            return bytes(self._data[offset : offset + length]).decode("ascii")
+        match = _NAME.match(self._data, offset, offset + LONGEST)
+        return match.group().decode("ascii") if match else ""
+
+    def _ref(self, address: int, length: int, kind: EvidenceKind, detail: str) -> StringRef:
+        offset = self._offset(address)
+        assert offset is not None
+        return StringRef(text=self._text(offset, length), offset=offset, kind=kind, detail=detail)
+
+    def _from_data(self) -> Iterator[StringRef]:
+        low, high = self._low, self._high
+        for ref in iter_data_refs(self._image, self._data, lambda a: low <= a < high, LONGEST):
+            lengths = self._lengths(ref.target)
+            if ref.length in lengths:
+                detail = f"relocated (pointer, length) at {ref.slot:#x}"
+                yield self._ref(ref.target, ref.length, EvidenceKind.EXACT_STRING, detail)
+            elif lengths[:1] == (0,):
+                detail = f"relocated pointer at {ref.slot:#x}"
+                yield self._ref(ref.target, 0, EvidenceKind.C_STRING, detail)
+
+    def _from_code(self) -> Iterator[StringRef]:
+        reader_type = CODE_READERS.get(self._image.architecture)
+        if reader_type is None:
+            return
+        calls = ImportCalls(self._image, self._data)
+        for region in self._code:
+            reader = reader_type(self._data, region)
+            for place, target in reader.iter_addresses(self._low, self._high):
+                if lengths := self._lengths(target):
+                    yield from self._at_place(reader, calls, place, target, lengths)
+
+    def _at_place(
+        self,
+        reader: CodeReader,
+        calls: ImportCalls,
+        place: int,
+        target: int,
+        lengths: tuple[int, ...],
+    ) -> Iterator[StringRef]:
+        if lengths[0] == 0:
+            detail = f"address taken at {place:#x}"
+            yield self._ref(target, 0, EvidenceKind.C_STRING, detail)
+        for ref in reader.iter_refs(place, target, lengths):
+            yield from self._classified(ref, calls)
+
+    def _classified(self, ref: CodeRef, calls: ImportCalls) -> Iterator[StringRef]:
+        detail = f"address and length set up at {ref.place:#x}"
+        if ref.length:
+            yield self._ref(ref.target, ref.length, EvidenceKind.EXACT_STRING, detail)
+        if ref.call is not None and (how := calls.explain(ref.call, terminated=not ref.length)):
+            yield self._ref(
+                ref.target, ref.length, EvidenceKind.IMPORT_CALL, f"{how}, set up at {ref.place:#x}"
+            )
+
+    def _between_nuls(self) -> Iterator[StringRef]:
+        for region in self._regions:
+            for match in _C_STRING.finditer(self._data, region.offset, region.offset + region.size):
+                text = match.group(1).decode("ascii")
+                if len(text) <= LONGEST and (self._is_module is None or self._is_module(text)):
+                    yield StringRef(
+                        text=text,
+                        offset=match.start(1),
+                        kind=EvidenceKind.C_STRING,
+                        detail="between NUL bytes",
+                    )
+
+    def _loose(self) -> Iterator[StringRef]:
+        """Dotted names inside longer runs; a name without a dot would be found in any prose."""
+        accept = self._is_module
+        if accept is None:
+            return
+        for region in self._regions:
+            for match in _DOTTED_RUN.finditer(
+                self._data, region.offset, region.offset + region.size
+            ):
+                run = match.group().decode("ascii")[: 4 * LONGEST]
+                for start, end in _names_in_run(run, accept):
+                    yield StringRef(
+                        text=run[start:end],
+                        offset=match.start() + start,
+                        kind=EvidenceKind.LOOSE_STRING,
+                        detail="inside a run of text",
+                    )
+
+
+def _names_in_run(run: str, accept: IsModule) -> Iterator[tuple[int, int]]:
+    """Where in `run` dotted names stand: a known top-level name before a dot, and what follows."""
+    for dot in (i for i, c in enumerate(run) if c == "."):
+        begin = run.rfind(".", 0, dot) + 1
+        for start in range(begin, dot):
+            if not accept(run[start:dot]):
+                continue
+            for end in range(dot + 2, min(len(run), start + LONGEST) + 1):
+                if run[end - 1] != "." and accept(run[start:end]):
+                    yield start, end
+
+
+def _regions(image: Image, names: tuple[str, ...], *, executable: bool) -> tuple[Region, ...]:
+    """The sections with these names, or, in a file without them, the segments of their kind."""
+    found = tuple(
+        Region(address=s.address, offset=s.offset, size=s.size)
+        for s in image.sections
+        if s.size and s.name.startswith(names)
+    )
+    return found or tuple(
+        Region(address=s.address, offset=s.offset, size=s.size)
+        for s in image.segments
+        if s.size and s.executable == executable and not s.writable
+    )
