@@ -1,0 +1,325 @@
+"""The ELF loaders' rules: glibc's ld.so and musl's.
+
+In: what the process is (`Loader`, its program's image) and an image that needs a library. Out: the
+files that are tried for it, in order. glibc: ld.so(8) and `elf/dl-load.c`; musl: `ldso/dynlink.c`
+(`load_library`). Both follow what the sources do where the manuals say less.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rustext.errors import InvalidBinary, RustextError
+from rustext.knowledge import read_data
+from rustext.ldcache import CacheEntry, parse_ld_cache, read_ld_so_conf
+from rustext.loader import Loader, Mapped, Place, Rejection
+from rustext.model import Binary, Format, FoundBy, Image, ImageKind
+from rustext.sysroot import Sysroot
+
+_TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
+# SYSTEM_DIRS of glibc's elf/dl-load.c: NUL-terminated, each with a slash at its end
+_SYSTEM_DIRS = re.compile(rb"(?:/[\w.+/-]*/\0){2,}")
+
+
+def uses_musl(image: Image) -> bool:
+    """Whether musl's loader, not glibc's, would load this image.
+
+    The interpreter says so; a library has none, and shows it by the C library's name:
+    `libc.musl-ARCH.so.1` (Alpine), or `libc.so`, which glibc never has as a soname.
+    """
+    if image.interpreter:
+        return posixpath.basename(image.interpreter).startswith("ld-musl-")
+    names = {needed.name for needed in image.needed}
+    return any(name == "libc.so" or name.startswith("libc.musl-") for name in names)
+
+
+def _select(found: Binary | RustextError, program: Image) -> Image | Rejection:
+    """Judge a file by its header, as `open_verify` of glibc's elf/dl-load.c does.
+
+    A file for another machine is passed over, and so is one that may not be read; one that is no
+    library stops the search.
+    """
+    if isinstance(found, RustextError):
+        forbidden = isinstance(found.__cause__, PermissionError)
+        return Rejection(reason=str(found), final=not forbidden)
+    image = found.image
+    if image.format is not Format.ELF:
+        return Rejection(reason=f"invalid ELF header: {image.format.name}", final=True)
+    checks = (
+        (image.bits == program.bits, f"wrong ELF class: {image.bits}-bit", False),
+        (image.byteorder == program.byteorder, f"wrong byte order: {image.byteorder}-endian", True),
+        (
+            image.architecture == program.architecture,
+            f"wrong architecture: {image.architecture}",
+            False,
+        ),
+        (image.kind is ImageKind.SHARED, f"not a shared library: {image.kind.value}", True),
+    )
+    for good, reason, final in checks:
+        if not good:
+            return Rejection(reason=reason, final=final)
+    return image
+
+
+@dataclass(frozen=True, slots=True)
+class SystemFolders:
+    """What one system's glibc was built and configured with."""
+
+    interpreter: str
+    folders: tuple[str, ...]
+    cache: Callable[[str], Iterable[CacheEntry]]
+    configured: tuple[str, ...]  # /etc/ld.so.conf, for a foreign root without a cache
+    lib: str  # $LIB
+    platform: str  # $PLATFORM
+
+
+def read_system(root: Sysroot, program: Image) -> SystemFolders:
+    """Read what the loader of `program` knows about the system below `root`.
+
+    Built-in folders come out of the loader's own file, where it is there; else they are the usual
+    ones of the architecture. A damaged cache counts as none, as it does for ld.so.
+    """
+    known: dict[str, Any] = read_data("system_libraries")["glibc"].get(program.architecture, {})
+    interpreter = program.interpreter or known.get("interpreter", "")
+    lib, multiarch = known.get("lib", "lib"), known.get("multiarch", "")
+    usual = [multiarch and f"lib/{multiarch}", lib, "lib"]
+    folders = tuple(
+        dict.fromkeys(
+            f"{prefix}{folder}" for folder in usual if folder for prefix in ("/", "/usr/")
+        )
+    )
+    try:
+        built_in = _SYSTEM_DIRS.search(root.host(interpreter).read_bytes()) if interpreter else None
+    except OSError:
+        built_in = None
+    if built_in:
+        folders = tuple(part.decode().rstrip("/") for part in built_in[0].split(b"\0") if part)
+    entries = _read_cache(root)
+    return SystemFolders(
+        interpreter=interpreter,
+        folders=folders,
+        cache=_usable(entries or (), known.get("cache")),
+        configured=read_ld_so_conf(root) if entries is None and root.foreign else (),
+        lib=_dst_lib(folders),
+        platform=known.get("platform", ""),
+    )
+
+
+def _read_cache(root: Sysroot) -> tuple[CacheEntry, ...] | None:
+    try:
+        return parse_ld_cache(root.host("/etc/ld.so.cache").read_bytes())
+    except (OSError, InvalidBinary):
+        return None
+
+
+def _usable(
+    entries: Iterable[CacheEntry], flags: int | None
+) -> Callable[[str], Iterable[CacheEntry]]:
+    """Index the entries of an ABI by name; without known flags any entry may be the one."""
+    index: dict[str, list[CacheEntry]] = {}
+    for entry in entries:
+        if flags is None or entry.flags in (flags, 1):  # 1: FLAG_ELF, a library of any kind
+            index.setdefault(entry.name, []).append(entry)
+    return lambda name: index.get(name, ())
+
+
+def _dst_lib(folders: Iterable[str]) -> str:
+    """Return what $LIB stands for: glibc's library folder, relative to its prefix."""
+    first = next(iter(folders), "/lib")
+    for prefix in ("/usr/", "/"):
+        if first.startswith(f"{prefix}lib"):
+            return first.removeprefix(prefix)
+    return posixpath.basename(first)
+
+
+class GlibcRules:
+    """ld.so of glibc, for one process."""
+
+    breadth_first = True
+
+    def __init__(
+        self, loader: Loader, root: Sysroot, program: Mapped, system: SystemFolders
+    ) -> None:
+        self._loader = loader
+        self._root = root
+        self._program = program
+        self._system = system
+
+    def preloaded(self) -> Iterator[tuple[str, Path]]:
+        """Yield the names of the loader itself: it is in the process before anything else."""
+        interpreter = self._system.interpreter
+        file = self._root.host(interpreter)
+        if interpreter and file.exists():
+            yield interpreter, file
+            yield posixpath.basename(interpreter), file
+
+    def key(self, mapped: Mapped, name: str) -> str:
+        """Names are compared as they stand, after tokens have been replaced (elf/dl-deps.c)."""
+        return self._expand(name, mapped) or name if "$" in name else name
+
+    def names(self, mapped: Mapped, needed: str | None) -> Iterator[str]:
+        """An object answers to the name that it was asked for by, its soname and its path."""
+        yield mapped.name
+        if needed:
+            yield needed
+        if mapped.image.soname:
+            yield mapped.image.soname
+
+    def select(self, found: Binary | RustextError) -> Image | Rejection:
+        """A file for another machine is passed over; one that is no library ends the search."""
+        return _select(found, self._program.image)
+
+    def places(self, mapped: Mapped, name: str) -> Iterator[Place]:
+        """Yield the files that `_dl_map_new_object` of elf/dl-load.c tries, in its order."""
+        if "/" in name:
+            yield Place(how=FoundBy.PATH, path=name)
+            return
+        if not mapped.image.runpath:
+            yield from self._inherited_rpaths(mapped, name)
+        yield from self._library_path(name)
+        yield from self._in(FoundBy.RUNPATH, self._folders(mapped, mapped.image.runpath), name)
+        yield from self._cache(mapped, name)
+        if not mapped.image.no_default_libraries:
+            yield from self._in(FoundBy.DEFAULT, self._system.folders, name)
+
+    def _inherited_rpaths(self, mapped: Mapped, name: str) -> Iterator[Place]:
+        chain = [*mapped.chain()]
+        if self._program not in chain:
+            chain.append(self._program)
+        for owner in chain:
+            if not owner.image.runpath:  # DT_RUNPATH makes an object's own DT_RPATH void
+                yield from self._in(FoundBy.RPATH, self._folders(owner, owner.image.rpath), name)
+
+    def _library_path(self, name: str) -> Iterator[Place]:
+        if self._loader.library_path and not self._loader.secure:
+            folders = self._folders(self._program, self._loader.library_path)
+            yield from self._in(FoundBy.ENV, folders, name)
+
+    def _cache(self, mapped: Mapped, name: str) -> Iterator[Place]:
+        entries = [e for e in self._system.cache(name) if e.hwcap in ("", *self._loader.hwcaps)]
+        entries.sort(key=lambda e: self._loader.hwcaps.index(e.hwcap) if e.hwcap else len(name))
+        for path in [entry.path for entry in entries[:1]]:
+            folders = self._system.folders if mapped.image.no_default_libraries else ()
+            if not path.startswith(tuple(f"{folder}/" for folder in folders)):
+                yield Place(how=FoundBy.CACHE, path=path)
+        for folder in self._system.configured:
+            yield Place(how=FoundBy.CACHE, path=f"{folder}/{name}")
+
+    def _in(self, how: FoundBy, folders: Iterable[str], name: str) -> Iterator[Place]:
+        """Yield a name in folders; those for better processors first, where there are any."""
+        for folder in folders:
+            for level in self._loader.hwcaps:
+                path = posixpath.join(folder, "glibc-hwcaps", level, name)
+                yield Place(how=how, path=path, silent=True)
+            yield Place(how=how, path=posixpath.join(folder, name))
+
+    def _folders(self, owner: Mapped, entries: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a search path's folders, tokens replaced and each once (`fillin_rpath`).
+
+        An empty item is the current folder.
+        """
+        expanded = (self._expand(entry, owner) for entry in entries)
+        folders = (e.rstrip("/") or e[:1] for e in expanded if e is not None)
+        return tuple(dict.fromkeys(folders))
+
+    def _expand(self, text: str, owner: Mapped) -> str | None:
+        """Replace $ORIGIN, $LIB and $PLATFORM; None for a path that AT_SECURE forbids."""
+        if "$" not in text:
+            return text
+        values = {
+            "ORIGIN": owner.origin,
+            "LIB": self._system.lib,
+            "PLATFORM": self._loader.platform or self._system.platform,
+        }
+        path = _TOKEN.sub(lambda match: values[match[1] or match[2]], text)
+        if self._loader.secure and path != text:
+            normal = f"{posixpath.normpath(path)}/"
+            if not normal.startswith(tuple(f"{folder}/" for folder in self._system.folders)):
+                return None
+        return path
+
+
+class MuslRules:
+    """musl's loader, for one process.
+
+    It compares files by the name that they were found under, never by soname, makes no difference
+    between DT_RPATH and DT_RUNPATH, and takes the first file that can be opened.
+    """
+
+    breadth_first = True
+
+    def __init__(self, loader: Loader, root: Sysroot, program: Mapped) -> None:
+        self._loader = loader
+        self._root = root
+        self._program = program
+        self._data: dict[str, Any] = read_data("system_libraries")["musl"]
+        architecture = program.image.architecture
+        self._name = self._data["names"].get(architecture, architecture)
+        self._interpreter = program.image.interpreter or f"/lib/ld-musl-{self._name}.so.1"
+        self._system = self._read_path()
+
+    def preloaded(self) -> Iterator[tuple[str, Path]]:
+        """Yield the loader, which is the C library too, if the root has it."""
+        file = self._root.host(self._interpreter)
+        if file.exists():
+            yield self._interpreter, file
+
+    def key(self, mapped: Mapped, name: str) -> str:  # noqa: ARG002
+        """The C library's names mean the loader itself; others are compared as they stand."""
+        return self._interpreter if name.startswith(tuple(self._data["itself"])) else name
+
+    def names(self, mapped: Mapped, needed: str | None) -> Iterator[str]:
+        """A library answers to its file's name if a search found it, else to nothing."""
+        if needed and "/" not in needed:
+            yield posixpath.basename(mapped.name)
+
+    def select(self, found: Binary | RustextError) -> Image | Rejection:
+        """The first file that can be opened is mapped, or the loader gives up."""
+        image = _select(found, self._program.image)
+        if isinstance(image, Rejection):
+            forbidden = isinstance(found, RustextError) and not image.final
+            return Rejection(reason=image.reason, final=not forbidden)
+        return image
+
+    def places(self, mapped: Mapped, name: str) -> Iterator[Place]:
+        """Yield the files that `load_library` of ldso/dynlink.c tries, in its order."""
+        if "/" in name:
+            yield Place(how=FoundBy.PATH, path=name)
+            return
+        if not self._loader.secure:
+            yield from _in(FoundBy.ENV, filter(None, self._loader.library_path), name)
+        chain = [*mapped.chain()]
+        for owner in chain if self._program in chain else [*chain, self._program]:
+            how = FoundBy.RUNPATH if owner.image.runpath else FoundBy.RPATH
+            yield from _in(how, self._folders(owner), name)
+        yield from _in(FoundBy.DEFAULT, self._system, name)
+
+    def _folders(self, owner: Mapped) -> Iterator[str]:
+        """Yield an image's run path; one with a token other than $ORIGIN is void (fixup_rpath)."""
+        entries = owner.image.runpath or owner.image.rpath
+        expanded = [re.sub(r"\$(?:ORIGIN|\{ORIGIN\})", owner.origin, entry) for entry in entries]
+        dynamic = any("$" in entry for entry in entries)
+        if not any("$" in entry for entry in expanded) and not (dynamic and self._loader.secure):
+            yield from filter(None, expanded)
+
+    def _read_path(self) -> tuple[str, ...]:
+        """Return the folders of `/etc/ld-musl-ARCH.path`, below the prefix of the loader's own."""
+        prefix = posixpath.dirname(posixpath.dirname(self._interpreter)).rstrip("/")
+        file = self._root.host(f"{prefix}/etc/ld-musl-{self._name}.path")
+        try:
+            text = file.read_text(errors="surrogateescape")
+        except FileNotFoundError:
+            return tuple(self._data["folders"])
+        except OSError:
+            return ()
+        return tuple(filter(None, re.split(r"[:\n]", text)))
+
+
+def _in(how: FoundBy, folders: Iterable[str], name: str) -> Iterator[Place]:
+    for folder in folders:
+        yield Place(how=how, path=posixpath.join(folder, name))

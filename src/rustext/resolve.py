@@ -1,0 +1,226 @@
+"""The library graph of a native file, by the rules of the loader that would load it.
+
+In: a file, what the loader knows (`Loader`), and how to read binaries. Out: a `LibraryGraph` with
+one edge for each library that some image asks for, in the order in which the loader meets them.
+The file's own format chooses the rules, never the platform that this runs on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rustext.binary import read_binary
+from rustext.elf_loader import GlibcRules, MuslRules, SystemFolders, read_system, uses_musl
+from rustext.errors import RustextError
+from rustext.loader import Loader, Mapped, Rejection, Rules
+from rustext.macho_loader import MachORules
+from rustext.model import (
+    Binary,
+    Edge,
+    Format,
+    FoundBy,
+    Image,
+    ImageKind,
+    LibraryGraph,
+    Missing,
+    Needed,
+    Resolved,
+    Searched,
+)
+from rustext.pe_loader import PeRules
+from rustext.sysroot import Sysroot
+
+_FileId = tuple[int, int]  # device and inode, as all loaders compare files
+
+
+def resolve(
+    path: Path, *, loader: Loader, read: Callable[[Path], Binary] = read_binary
+) -> LibraryGraph:
+    """Return the closure of one file's libraries; see `Resolver.resolve`."""
+    return Resolver(loader=loader, read=read).resolve(path)
+
+
+class Resolver:
+    """Resolves many files for one loader, and reads each library and the cache only once.
+
+    What it has read it does not read again: a resolver lives as long as the files stay the same.
+    """
+
+    def __init__(self, *, loader: Loader, read: Callable[[Path], Binary] = read_binary) -> None:
+        self._loader = loader
+        self._root = Sysroot(loader.root, loader.cwd)
+        self._files = _Files(self._root, read)
+        self._systems: dict[tuple[str, str | None], SystemFolders] = {}
+        self._running: dict[str, _Process] = {}  # the loader's program, by architecture
+
+    def resolve(self, path: Path) -> LibraryGraph:
+        """Return the closure of one file's libraries, for all images in it.
+
+        A file that is a program is judged as a process of its own, anything else as loaded into
+        the loader's program. An edge that several slices of a fat file share appears once.
+        Raises `RustextError` if `path` or the loader's program cannot be read.
+        """
+        edges: dict[Edge, None] = {}
+        for image in self._images(path):
+            mapped = self._map(path, image)
+            process = self._process(image) or _Process(self._files, self._rules(mapped))
+            edges.update(dict.fromkeys(process.load(mapped)))
+        return LibraryGraph(root=path, edges=tuple(edges))
+
+    def _images(self, path: Path) -> tuple[Image, ...]:
+        binary = self._files.read(path)
+        if isinstance(binary, RustextError):
+            raise binary
+        return binary.images
+
+    def _map(self, path: Path, image: Image) -> Mapped:
+        """Map a file that is asked for by path; the kernel starts a program at its real path."""
+        file = self._root.real(path) if image.kind is ImageKind.EXECUTABLE else path
+        name = self._root.enter(file)
+        return Mapped(image=image, path=path, name=name, origin=self._root.folder(name))
+
+    def _process(self, image: Image) -> _Process | None:
+        """Return a process of the loader's program, or None where it could not load the image.
+
+        What the program needs is there before anything is opened.
+        """
+        path = self._loader.executable
+        if path is None or image.kind is ImageKind.EXECUTABLE:
+            return None
+        for own in self._images(path):
+            if (own.format, own.architecture) == (image.format, image.architecture):
+                break
+        else:
+            return None
+        if own.architecture not in self._running:
+            program = self._map(path, own)
+            process = _Process(self._files, self._rules(program))
+            deque(process.load(program), maxlen=0)
+            process.names.update(self._loader.loaded)
+            self._running[own.architecture] = process
+        return self._running[own.architecture].fork()
+
+    def _rules(self, program: Mapped) -> Rules:
+        image = program.image
+        if image.format is Format.MACHO:
+            return MachORules(program)
+        if image.format is Format.PE:
+            return PeRules(self._loader, self._root, program)
+        if uses_musl(image):
+            return MuslRules(self._loader, self._root, program)
+        key = image.architecture, image.interpreter
+        if key not in self._systems:
+            self._systems[key] = read_system(self._root, image)
+        return GlibcRules(self._loader, self._root, program, self._systems[key])
+
+
+class _Files:
+    """Files of this machine, each read once, whatever it is called."""
+
+    def __init__(self, root: Sysroot, read: Callable[[Path], Binary]) -> None:
+        self.root = root
+        self._read = read
+        self._seen: dict[_FileId, Binary | RustextError] = {}
+
+    def identify(self, path: Path) -> _FileId | None:
+        """Return what tells a file from others, or None if it is not there."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def read(self, path: Path) -> Binary | RustextError:
+        """Return the file's images, or why they cannot be had."""
+        identity = self.identify(path) or (-1, -1)
+        if identity not in self._seen:
+            try:
+                self._seen[identity] = self._read(path)
+            except RustextError as error:
+                if identity == (-1, -1):
+                    return error
+                self._seen[identity] = error
+        return self._seen[identity]
+
+
+class _Process:
+    """One process: its loader's rules, and what is mapped in it under which names."""
+
+    def __init__(self, files: _Files, rules: Rules) -> None:
+        self._files = files
+        self._rules = rules
+        self.names: dict[str, Path] = dict(rules.preloaded())
+        self._mapped: dict[_FileId | None, Path] = {}
+
+    def fork(self) -> _Process:
+        """Return a copy, so that two files are opened as if each were the only one."""
+        copy = _Process(self._files, self._rules)
+        copy.names = dict(self.names)
+        copy._mapped = dict(self._mapped)
+        return copy
+
+    def load(self, image: Mapped) -> Iterator[Edge]:
+        """Map an image and all that it needs; yield each request and how it ended."""
+        self._add(image)
+        work = deque([image])
+        while work:
+            current = work.popleft()
+            found: list[Mapped] = []
+            for needed in current.image.needed:
+                yield self._find(current, needed, found)
+            if self._rules.breadth_first:
+                work.extend(found)
+            else:
+                work.extendleft(reversed(found))
+
+    def _add(self, mapped: Mapped, needed: str | None = None) -> None:
+        self._mapped[self._files.identify(mapped.path)] = mapped.path
+        for name in self._rules.names(mapped, needed):
+            self.names.setdefault(name, mapped.path)
+
+    def _find(self, current: Mapped, needed: Needed, found: list[Mapped]) -> Edge:
+        """Do what the loader does for one needed library; what gets mapped goes to `found`."""
+        name = self._rules.key(current, needed.name)
+        if name in self.names:
+            how = FoundBy.SELF if self.names[name] == current.path else FoundBy.LOADED
+            return _resolved(current, needed, how, self.names[name])
+        searched: list[Searched] = []
+        for place in self._rules.places(current, name):
+            if place.how is FoundBy.SYSTEM:
+                return _resolved(current, needed, place.how, None)
+            path = self._files.root.host(place.path)
+            identity = self._files.identify(path)
+            if identity is None:
+                if not place.silent:
+                    searched.append(Searched(how=place.how, path=place.path))
+                continue
+            if identity in self._mapped:
+                self.names.setdefault(name, self._mapped[identity])
+                own = self._mapped[identity] == current.path
+                return _resolved(current, needed, FoundBy.SELF if own else place.how, path)
+            image = self._rules.select(self._files.read(path))
+            if isinstance(image, Rejection):
+                rejected = Searched(how=place.how, path=place.path, rejected=image.reason)
+                searched.append(rejected)
+                if image.final:
+                    break
+                continue
+            origin = self._files.root.folder(place.path)
+            new = Mapped(image=image, path=path, name=place.path, origin=origin, loader=current)
+            self._add(new, name)
+            found.append(new)
+            return _resolved(current, needed, place.how, path)
+        return Missing(
+            soname=needed.name,
+            searched=tuple(searched),
+            needed_by=current.path,
+            kind=needed.kind,
+        )
+
+
+def _resolved(current: Mapped, needed: Needed, how: FoundBy, path: Path | None) -> Resolved:
+    return Resolved(
+        soname=needed.name, path=path, how=how, needed_by=current.path, kind=needed.kind
+    )
