@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rustext import elf
+from rustext import elf, macho, pe
 from rustext.errors import InvalidBinary, UnknownFormat, UnreadableFile
-from rustext.model import Binary, Image
+from rustext.model import Binary, Format, Image
 from rustext.reader import Buffer, segment_offset
 
 __all__ = [
@@ -99,18 +99,23 @@ def offset_to_address(image: Image, offset: int) -> int | None:
 
 def _parse_images(data: Buffer) -> tuple[Image, ...]:
     head = bytes(data[:HEAD])
-    name = _format(head)
-    if name == "elf":
-        return (elf.parse_elf(data),)
-    if not head:
-        raise UnknownFormat("the file is empty")
-    raise UnknownFormat("neither ELF nor Mach-O nor PE")
+    match _format(head):
+        case Format.ELF:
+            return (elf.parse_elf(data),)
+        case Format.MACHO:
+            return macho.parse_macho(data)
+        case Format.PE:
+            return (pe.parse_pe(data),)
+        case None:
+            raise UnknownFormat("neither ELF nor Mach-O nor PE" if head else "the file is empty")
 
 
-def _format(head: bytes) -> str | None:
+def _format(head: bytes) -> Format | None:
     if head.startswith(elf.MAGIC):
-        return "elf"
-    return None
+        return Format.ELF
+    if macho.is_macho(head):
+        return Format.MACHO
+    return Format.PE if pe.is_pe(head) else None
 
 
 @contextmanager

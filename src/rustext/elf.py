@@ -10,11 +10,11 @@ LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html (symbol versions), a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from rustext import architectures
+from rustext.elf_symbols import DynamicSymbols, find_python_inits
 from rustext.errors import InvalidBinary, TruncatedBinary, UnknownFormat
 from rustext.model import (
     Format,
@@ -41,11 +41,7 @@ _DT_GNU_HASH, _DT_FLAGS_1 = 0x6FFF_FEF5, 0x6FFF_FFFB
 _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFF_FFFE, 0x6FFF_FFFF
 _DF_1_NODEFLIB, _DF_1_PIE = 0x800, 0x0800_0000
 _VER_FLG_WEAK = 0x2
-_SHN_UNDEF, _PN_XNUM = 0, 0xFFFF
-
-# The whole name; longer ones cannot belong to a module, whose file name ends at 255 bytes.
-_PYTHON_INIT = re.compile(rb"PyInitU?_[^\0]+")
-_MAX_SYMBOL = 255
+_PN_XNUM = _SHN_XINDEX = 0xFFFF
 
 
 class _Header(NamedTuple):
@@ -158,7 +154,7 @@ def _extended_counts(reader: Reader, header: _Header) -> _Header:
     _, _, _, _, _, size, link, info, _, _ = next(fields)
     if header.section_count == 0:
         header = header._replace(section_count=size)
-    if header.section_names == 0xFFFF:
+    if header.section_names == _SHN_XINDEX:
         header = header._replace(section_names=link)
     if header.program_count == _PN_XNUM:
         header = header._replace(program_count=info)
@@ -307,103 +303,20 @@ def _python_inits(
     strings: _Strings,
     segments: tuple[Segment, ...],
 ) -> tuple[str, ...]:
-    """The exported PyInit symbols: names from the string table that `dlsym` would find.
-
-    Looking the few names up by hash does not depend on the size of the symbol table.
-    """
-    names: set[bytes] = set()
-    for name in reader.find(_PYTHON_INIT, strings.start, strings.end - strings.start):
-        if len(name) <= _MAX_SYMBOL and len(names) < MAX_ENTRIES:
-            names.add(name)
-    if not names or _DT_SYMTAB not in tags:
+    if _DT_SYMTAB not in tags:
         return ()
-    if _DT_GNU_HASH in tags:
-        table = _file_offset(segments, tags[_DT_GNU_HASH], "the symbol hash table")
-        candidates = _gnu_candidates(reader, header, table)
-    elif _DT_HASH in tags:
-        table = _file_offset(segments, tags[_DT_HASH], "the symbol hash table")
-        candidates = _sysv_candidates(reader, header, table)
-    else:
-        return ()
-    symbols = _file_offset(segments, tags[_DT_SYMTAB], "the dynamic symbol table")
-    layout, size = ("IxxHxxxxxxxxxxxxxxxx", 24) if header.bits == 64 else ("IxxxxxxxxxxH", 16)
-    found = []
-    for name in sorted(names):
-        for index in candidates(name):
-            text, section = reader.unpack(layout, symbols + index * size, "a dynamic symbol")
-            if section != _SHN_UNDEF and reader.startswith(strings.start + text, name + b"\0"):
-                found.append(name.decode("utf-8", "backslashreplace"))
-                break
-    return tuple(found)
-
-
-def _gnu_candidates(
-    reader: Reader, header: _Header, table: int
-) -> Callable[[bytes], Iterator[int]]:
-    """Symbol indices that DT_GNU_HASH gives for a name.
-
-    https://flapenguin.me/elf-dt-gnu-hash; the Bloom filter in it only saves time.
-    """
+    gnu, sysv = tags.get(_DT_GNU_HASH), tags.get(_DT_HASH)
     what = "the symbol hash table"
-    bucket_count, first, bloom_count, _ = reader.unpack("IIII", table, what)
-    buckets = table + 16 + bloom_count * (header.bits // 8)
-    chains = buckets + bucket_count * 4
-    budget = [MAX_ENTRIES * 16]
-
-    def candidates(name: bytes) -> Iterator[int]:
-        value = 5381
-        for byte in name:
-            value = (value * 33 + byte) & 0xFFFF_FFFF
-        if not bucket_count:
-            return
-        (index,) = reader.unpack("I", buckets + value % bucket_count * 4, what)
-        while index >= first and _spend(budget):
-            (entry,) = reader.unpack("I", chains + (index - first) * 4, what)
-            if entry | 1 == value | 1:
-                yield index
-            if entry & 1:
-                return
-            index += 1
-
-    return candidates
-
-
-def _sysv_candidates(
-    reader: Reader, header: _Header, table: int
-) -> Callable[[bytes], Iterator[int]]:
-    """Symbol indices that DT_HASH gives for a name (gABI, chapter 5).
-
-    Its words have 64 bits on s390x and Alpha, and 32 everywhere else.
-    """
-    what = "the symbol hash table"
-    wide = header.bits == 64 and header.machine in {_EM_S390, _EM_ALPHA}
-    word, size = ("Q", 8) if wide else ("I", 4)
-    bucket_count, _ = reader.unpack(word * 2, table, what)
-    buckets = table + 2 * size
-    chains = buckets + bucket_count * size
-    budget = [MAX_ENTRIES * 16]
-
-    def candidates(name: bytes) -> Iterator[int]:
-        value = 0
-        for byte in name:
-            value = (value << 4) + byte
-            value = (value ^ (value >> 24 & 0xF0)) & 0x0FFF_FFFF
-        if not bucket_count:
-            return
-        (index,) = reader.unpack(word, buckets + value % bucket_count * size, what)
-        while index and _spend(budget):
-            yield index
-            (index,) = reader.unpack(word, chains + index * size, what)
-
-    return candidates
-
-
-def _spend(budget: list[int]) -> bool:
-    """Count one step along a hash chain; chains of a damaged table need not end."""
-    budget[0] -= 1
-    if budget[0] < 0:
-        raise InvalidBinary("damaged: a chain of the symbol hash table does not end")
-    return True
+    tables = DynamicSymbols(
+        bits=header.bits,
+        symbols=_file_offset(segments, tags[_DT_SYMTAB], "the dynamic symbol table"),
+        strings=strings.start,
+        strings_size=strings.end - strings.start,
+        gnu_hash=None if gnu is None else _file_offset(segments, gnu, what),
+        sysv_hash=None if sysv is None else _file_offset(segments, sysv, what),
+        wide_hash=header.bits == 64 and header.machine in {_EM_S390, _EM_ALPHA},
+    )
+    return find_python_inits(reader, tables)
 
 
 def _section_rows(reader: Reader, header: _Header) -> Iterator[tuple[int, ...]]:

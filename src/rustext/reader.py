@@ -13,6 +13,7 @@ import re
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -105,11 +106,14 @@ class Reader:
         self._names[offset] = text
         return text
 
-    def find(self, pattern: re.Pattern[bytes], offset: int, size: int) -> Iterator[bytes]:
-        """All matches of `pattern` in `size` bytes at `offset`."""
+    def find(
+        self, pattern: re.Pattern[bytes], offset: int, size: int
+    ) -> Iterator[tuple[int, bytes]]:
+        """Offset and text of the first `MAX_ENTRIES` matches in `size` bytes at `offset`."""
         begin = self._start + offset
         stop = min(begin + size, self._end)
-        return (match.group() for match in pattern.finditer(self._data, begin, stop))
+        for match in islice(pattern.finditer(self._data, begin, stop), MAX_ENTRIES):
+            yield match.start() - self._start, match.group()
 
 
 def segment_offset(segments: Sequence[Segment], address: int) -> int | None:
