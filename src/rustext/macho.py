@@ -76,7 +76,7 @@ class _Header(NamedTuple):
     cpu: int
     subtype: int
     type: int
-    count: int
+    command_count: int
     commands: int  # offset of the first load command
     commands_end: int
 
@@ -164,9 +164,11 @@ def _read_header(data: Buffer, start: int, end: int) -> tuple[_Header, Reader]:
 
 def _iter_commands(reader: Reader, header: _Header) -> Iterator[_Command]:
     offset = header.commands
-    for _ in range(header.count):
+    for _ in range(header.command_count):
         if offset + 8 > header.commands_end:
-            raise InvalidBinary(f"damaged: {header.count} load commands do not fit their room")
+            raise InvalidBinary(
+                f"damaged: {header.command_count} load commands do not fit their room"
+            )
         code, size = reader.unpack("II", offset, "a load command")
         if size < 8 or size % 4 or offset + size > header.commands_end:
             raise InvalidBinary(f"damaged: the load command at {offset:#x} has {size} bytes")
