@@ -86,10 +86,15 @@ def folder_source(root: Path) -> Source:
     return _source(root, iter_distributions(root))
 
 
-def iter_native_files(source: Source) -> Iterator[tuple[Path, NativeFile]]:
-    """The native files of a source, sorted by path; what is no native file is passed over."""
-    for path in sorted(_iter_files(source.root)):
-        if is_native(path):
+def iter_native_files(
+    source: Source, files: Iterable[Path] | None = None
+) -> Iterator[tuple[Path, NativeFile]]:
+    """The native files of a source, sorted by path; what is no native file is passed over.
+
+    `files` are those to look at, inside the source's root; without it, all that are there.
+    """
+    for path in sorted(_iter_files(source.root) if files is None else files):
+        if path.suffix not in _NEVER_NATIVE and path.is_file() and is_native(path):
             with contextlib.suppress(InvalidBinary):  # a magic number alone: data, not a library
                 yield path, read_native_file(path, source)
 

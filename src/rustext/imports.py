@@ -151,12 +151,15 @@ def _judge(
     if case.module.owner is Owner.STDLIB:
         return _judge_stdlib(case.module.name)
     owner = case.module.distribution
-    if file.distribution is not None:
-        if owner == file.distribution:
-            return Verdict.INCLUDE, "the extension's own distribution"
-        if owner in env.requirements_of(file.distribution):
-            return Verdict.INCLUDE, f"required by {file.distribution}"
+    if owner == file.distribution and (owner or _share_package(case.module.name, file.module)):
+        return Verdict.INCLUDE, f"the extension's own {'distribution' if owner else 'package'}"
+    if file.distribution is not None and owner in env.requirements_of(file.distribution):
+        return Verdict.INCLUDE, f"required by {file.distribution}"
     return _judge_optional(case, owner, env, optional)
+
+
+def _share_package(name: str, module: str | None) -> bool:
+    return module is not None and name.partition(".")[0] == module.partition(".")[0]
 
 
 def _judge_stdlib(name: str) -> tuple[Verdict, str]:
@@ -168,10 +171,11 @@ def _judge_stdlib(name: str) -> tuple[Verdict, str]:
 def _judge_optional(
     case: _Case, owner: str | None, env: Environment, optional: Optional
 ) -> tuple[Verdict, str]:
-    if owner is None:
-        return Verdict.REPORT, "belongs to no installed distribution"
     if not case.surely_imported:
-        return Verdict.REPORT, f"{owner} is not required, and the name may be an ordinary word"
+        why = f"{owner} is not required" if owner else "belongs to no installed distribution"
+        return Verdict.REPORT, f"{why}, and the name may be an ordinary word"
+    if owner is None:
+        return Verdict.INCLUDE, "beside the program, in no distribution"
     if optional is Optional.NEVER:
         return Verdict.REPORT, f"{owner} is not required, and optional imports are switched off"
     if optional is Optional.INSTALLED and not env.is_required(owner):

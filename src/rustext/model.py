@@ -140,6 +140,7 @@ class Binary:
 class EvidenceKind(Enum):
     """Where the knowledge of an implicit import comes from, strongest first."""
 
+    CONFIGURED = "configured"  # the user says so, in [tool.rustext]
     TRACED = "traced"
     PROBED = "probed"
     IMPORT_CALL = "import-call"  # the string's address and length reach PyImport_Import

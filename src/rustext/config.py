@@ -1,0 +1,80 @@
+"""`[tool.rustext]` of a project's `pyproject.toml`.
+
+In: the folder of the program that is frozen. Out: a `Config`. The nearest `pyproject.toml` at or
+above the folder counts, as with other tools of the field.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rustext.errors import InvalidConfiguration
+from rustext.imports import Optional
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a project wants to keep; the defaults suit most."""
+
+    include: tuple[str, ...] = ()  # modules that native code imports, by the user's own knowledge
+    optional: Optional = Optional.INSTALLED
+    allow_system: tuple[str, ...] = ()  # sonames that the target machines provide
+
+
+def find_config(start: Path) -> Config:
+    """Read the nearest `pyproject.toml` at or above `start`; without one, the defaults."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            return read_config(file)
+    return Config()
+
+
+def read_config(file: Path) -> Config:
+    """Read one `pyproject.toml`.
+
+    Raises `InvalidConfiguration` if it is no TOML, or if `[tool.rustext]` holds what it must not.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(f"{file} is not valid TOML: {error}") from error
+    return parse_config(table.get("tool", {}).get("rustext", {}), str(file))
+
+
+def parse_config(table: Any, where: str) -> Config:
+    """Check the table `[tool.rustext]`; `where` names it in messages."""
+    if not isinstance(table, dict):
+        raise InvalidConfiguration(f"{where}: `tool.rustext` is not a table")
+    known = {"include", "optional", "allow-system"}
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise InvalidConfiguration(
+            f"{where}: [tool.rustext] has no option `{unknown[0]}`",
+            hint=f"known are {', '.join(sorted(known))}",
+        )
+    try:
+        optional = Optional(table.get("optional", Optional.INSTALLED.value))
+    except ValueError as error:
+        values = ", ".join(f'"{o.value}"' for o in Optional)
+        raise InvalidConfiguration(f"{where}: `optional` is one of {values}") from error
+    return Config(
+        include=_strings(table, "include", where),
+        optional=optional,
+        allow_system=_strings(table, "allow-system", where),
+    )
+
+
+def _strings(table: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidConfiguration(f"{where}: `{key}` is a list of strings")
+    return tuple(value)

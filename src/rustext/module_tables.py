@@ -1,0 +1,104 @@
+"""Read which modules a native program carries, from the tables that it was compiled with.
+
+In: an image and its bytes. Out: the names in Nuitka's import loader table, and in CPython's table
+of built-in modules. Both are arrays that the loader relocates, so they are found by their
+pointers, not by symbols, which a release build has stripped. Nothing is executed.
+
+Nuitka: one static record a module, whose first word points to the module's name, and an array of
+pointers to these records. CPython: `struct _inittab { const char *name; PyObject *(*initfunc)(); }`
+(https://docs.python.org/3/c-api/import.html#c._inittab).
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator
+
+from rustext.binary import address_to_offset
+from rustext.model import Format, Image
+from rustext.relocations import iter_pointers
+
+_NAME = re.compile(rb"[^\W\d][\w$-]*(?:\.[^\W\d][\w$-]*)*\0")
+_MAIN = "__main__"
+_ALWAYS_BUILT_IN = frozenset({"builtins", "sys", "marshal", "_imp", "_warnings"})
+_RECORD_WORDS = 11  # pointers at the start of a record; Nuitka 2.4 to 4.3 have between 4 and 10
+
+
+def find_builtin_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
+    """The modules built into a program or a libpython; None where there is no such table."""
+    if image.format is not Format.ELF:
+        return None
+    names = dict(_iter_names(image, data, dict(iter_pointers(image, data))))
+    stride = 2 * image.bits // 8
+    for slot in [slot for slot, name in names.items() if name == "builtins"]:
+        start = slot
+        while start - stride in names:
+            start -= stride
+        found = set()
+        while start in names:
+            found.add(names[start])
+            start += stride
+        if found >= _ALWAYS_BUILT_IN:
+            return frozenset(found)
+    return None
+
+
+def find_nuitka_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
+    """The modules that can be imported from the program; None if this is no program of Nuitka's.
+
+    The table is the one run of pointers to named records that names `__main__`. Modules that
+    Nuitka left out on purpose have records too, which say why: these point to text alone, where
+    the others point to code or to the module's state.
+    """
+    if image.format is not Format.ELF:
+        return None
+    pointers = dict(iter_pointers(image, data))
+    names = dict(_iter_names(image, data, pointers))
+    for record in [slot for slot, name in names.items() if name == _MAIN]:
+        for slot in [slot for slot, target in pointers.items() if target == record]:
+            records = _run(image, slot, pointers, names)
+            if len(records) > 1:
+                return frozenset(
+                    names[r] for r in records if _holds_module(image, r, pointers, names)
+                )
+    return None
+
+
+def _iter_names(
+    image: Image, data: mmap.mmap, pointers: dict[int, int]
+) -> Iterator[tuple[int, str]]:
+    for slot, target in pointers.items():
+        offset = address_to_offset(image, target)
+        match = _NAME.match(data, offset, offset + 256) if offset is not None else None
+        if match is not None:
+            yield slot, match[0][:-1].decode("utf-8", "replace")
+
+
+def _run(
+    image: Image, slot: int, pointers: dict[int, int], names: dict[int, str]
+) -> frozenset[int]:
+    """The records that the array around `slot` points to."""
+    found = set()
+    for step in (-image.bits // 8, image.bits // 8):
+        at = slot
+        while (record := pointers.get(at)) is not None and record in names:
+            found.add(record)
+            at += step
+    return frozenset(found)
+
+
+def _holds_module(
+    image: Image, record: int, pointers: dict[int, int], names: dict[int, str]
+) -> bool:
+    width = image.bits // 8
+    for slot in range(record + width, record + _RECORD_WORDS * width, width):
+        if slot in names:  # the next record
+            return False
+        target = pointers.get(slot)
+        if target is not None and any(
+            s.address <= target < s.address + s.memory_size and (s.writable or s.executable)
+            for s in image.segments
+        ):
+            return True
+    return False

@@ -1,0 +1,137 @@
+"""What a freezer has to hear about the Rust extensions of a program.
+
+In: an environment and a project's configuration. Out: for each native file an `ExtensionPlan`, for
+each Rust distribution its companions. The adapters ask as modules enter the build, so that only
+what a program uses is ever read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rustext.binary import open_binary
+from rustext.companions import find_companions
+from rustext.config import Config
+from rustext.discover import Source, environment_source, iter_native_files, read_native_file
+from rustext.environment import Distribution, Environment
+from rustext.imports import find_imports
+from rustext.loader import Loader
+from rustext.model import (
+    Companion,
+    Evidence,
+    EvidenceKind,
+    ExtensionPlan,
+    Format,
+    ImplicitImport,
+    NativeFile,
+    StringRef,
+    Verdict,
+)
+from rustext.resolve import Resolver
+from rustext.strings import iter_strings
+
+
+class Planner:
+    """Plans for one environment; remembers what it has read for as long as it lives."""
+
+    def __init__(self, env: Environment, config: Config, *, loader: Loader | None = None) -> None:
+        self.env = env
+        self.config = config
+        self._resolver = Resolver(loader=loader or Loader())
+        self._sources: dict[Path, Source] = {}
+        self._native: dict[str, tuple[tuple[Path, NativeFile], ...]] = {}
+        self._companions: dict[str, tuple[Companion, ...]] = {}
+
+    def plan_extension(self, path: Path) -> ExtensionPlan | None:
+        """The plan for one file of the environment; None if it holds no Rust code.
+
+        Raises `InvalidBinary` or `UnreadableFile` if the file cannot be read as a native file.
+        """
+        file = read_native_file(path, self._source(self.env.site_of(path) or path.parent))
+        return self.plan_file(path, file) if file.provenance.rust else None
+
+    def plan_file(self, path: Path, file: NativeFile) -> ExtensionPlan:
+        """The plan for a native file that discovery has described."""
+        imports = find_file_imports(path, file, self.env, self.config)
+        libraries = self._resolver.resolve(path)
+        return ExtensionPlan(
+            file=file,
+            path=path,
+            imports=imports,
+            libraries=libraries,
+            companions=self._own_companions(file),
+            warnings=tuple(
+                f"{file.path} needs `{m.soname}`, which is not on this machine"
+                for m in libraries.missing
+                # A foreign platform's libraries are not to be expected here.
+                if file.binary.image.format is Format.ELF
+            ),
+        )
+
+    def companions_for(self, path: Path) -> tuple[Companion, ...]:
+        """The companions of the distribution that `path` belongs to; none unless it holds Rust."""
+        dist = self.env.owner_of(path)
+        return self._companions_of(dist) if dist is not None else ()
+
+    def _own_companions(self, file: NativeFile) -> tuple[Companion, ...]:
+        dist = self.env.distributions.get(file.distribution) if file.distribution else None
+        return self._companions_of(dist) if dist is not None else ()
+
+    def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
+        if dist.name not in self._companions:
+            native = self.native_files(dist)
+            rust = any(file.provenance.rust for _, file in native)
+            self._companions[dist.name] = find_companions(dist, native) if rust else ()
+        return self._companions[dist.name]
+
+    def native_files(self, dist: Distribution) -> tuple[tuple[Path, NativeFile], ...]:
+        """The native files that the distribution installed, sorted by path."""
+        if dist.name not in self._native:
+            source = self._source(dist.site)
+            files = (dist.site / f for f in dist.files if ".." not in f.parts)
+            self._native[dist.name] = tuple(iter_native_files(source, files))
+        return self._native[dist.name]
+
+    def _source(self, site: Path) -> Source:
+        if site not in self._sources:
+            self._sources[site] = environment_source(self.env, site)
+        return self._sources[site]
+
+
+def find_file_imports(
+    path: Path, file: NativeFile, env: Environment, config: Config
+) -> tuple[ImplicitImport, ...]:
+    """The implicit imports of one native file, with what the project's configuration adds."""
+
+    def importable(name: str) -> bool:
+        # A capsule's name ends in an attribute; the analysis of imports takes the module before it.
+        return env.find_module(name) is not None or (
+            "." in name and env.find_module(name.rpartition(".")[0]) is not None
+        )
+
+    with open_binary(path) as (binary, data):
+        strings: list[StringRef] = []
+        for image in binary.images:
+            strings += iter_strings(image, data, importable)
+        found = find_imports(file, strings, data, env, optional=config.optional)
+    return _with_configured(found, file, config)
+
+
+def _with_configured(
+    found: tuple[ImplicitImport, ...], file: NativeFile, config: Config
+) -> tuple[ImplicitImport, ...]:
+    wanted = set(config.include)
+    kept = tuple(i for i in found if i.module not in wanted)
+    evidence = Evidence(
+        kind=EvidenceKind.CONFIGURED, where="[tool.rustext]", detail=f"include, for {file.path}"
+    )
+    added = tuple(
+        ImplicitImport(
+            module=name,
+            verdict=Verdict.INCLUDE,
+            reason="named in [tool.rustext] include",
+            evidence=(evidence,),
+        )
+        for name in sorted(wanted)
+    )
+    return tuple(sorted((*kept, *added), key=lambda i: i.module))
