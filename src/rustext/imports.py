@@ -112,14 +112,8 @@ def _from_strings(file: NativeFile, strings: Iterable[StringRef]) -> Iterator[tu
 def _from_crates(
     file: NativeFile, data: mmap.mmap, env: Environment
 ) -> Iterator[tuple[str, Evidence]]:
-    crates = {c.name: c for c in reversed(file.provenance.crates)}
-    for rule in read_data("crates")["rule"]:
-        crate = crates.get(rule["crate"])
-        if crate is None or not _rule_fits(rule, crate.version, env):
-            continue
-        if all(data.find(mark.encode("ascii")) >= 0 for mark in rule["strings"]):
-            label = f"crate {crate.name} {crate.version or '(unknown version)'} ({crate.source})"
-            detail = f"{label}: {rule['why']}; {rule['source']}"
+    for rule, detail in iter_crate_rules(file, data):
+        if _is_installed(rule["when"], env):
             for name in rule["imports"]:
                 yield (
                     name,
@@ -127,16 +121,36 @@ def _from_crates(
                 )
 
 
-def _rule_fits(rule: Mapping[str, Any], version: str | None, env: Environment) -> bool:
-    if version is not None:
-        try:
-            if not SpecifierSet(rule["versions"]).contains(Version(version), prereleases=True):
-                return False
-        except InvalidVersion:  # a crate's pre-release need not be a PEP 440 version
-            pass
-    if not rule["when"]:
+def iter_crate_rules(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The rules of `data/crates.toml` that speak of this file, each with its evidence in words.
+
+    What is installed is not looked at: that is each rule's `when`.
+    """
+    crates = {c.name: c for c in reversed(file.provenance.crates)}
+    for rule in read_data("crates")["rule"]:
+        crate = crates.get(rule["crate"])
+        if (
+            crate is not None
+            and _fits(rule["versions"], crate.version)
+            and all(data.find(mark.encode("ascii")) >= 0 for mark in rule["strings"])
+        ):
+            label = f"crate {crate.name} {crate.version or '(unknown version)'} ({crate.source})"
+            yield rule, f"{label}: {rule['why']}; {rule['source']}"
+
+
+def _fits(versions: str, version: str | None) -> bool:
+    if version is None:
         return True
-    wanted = Requirement(rule["when"])
+    try:
+        return SpecifierSet(versions).contains(Version(version), prereleases=True)
+    except InvalidVersion:  # a crate's pre-release need not be a PEP 440 version
+        return True
+
+
+def _is_installed(requirement: str, env: Environment) -> bool:
+    if not requirement:
+        return True
+    wanted = Requirement(requirement)
     installed = env.distributions.get(canonicalize_name(wanted.name))
     return installed is not None and wanted.specifier.contains(installed.version, prereleases=True)
 

@@ -1,0 +1,247 @@
+"""Judge whether a finished bundle stands alone.
+
+In: a `Bundle`, and what its target machines provide. Out: a `VerifyReport`. Files are read and
+nothing is executed; `isolate` starts the program, and its findings are added by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rustext.binary import open_binary
+from rustext.bundle import Bundle, Freezer
+from rustext.environment import Environment
+from rustext.imports import iter_crate_rules
+from rustext.knowledge import read_data
+from rustext.loader import Loader
+from rustext.model import (
+    Edge,
+    EvidenceKind,
+    Finding,
+    Format,
+    Missing,
+    NativeFile,
+    NeedKind,
+    Resolved,
+    Severity,
+    StringRef,
+    VerifyReport,
+)
+from rustext.resolve import Resolver
+from rustext.strings import iter_strings
+
+_RANK = tuple(Severity)
+
+
+def verify(
+    bundle: Bundle,
+    *,
+    stdlib: Environment,
+    allow_system: Sequence[str] = (),
+    more: Iterable[Finding] = (),
+) -> VerifyReport:
+    """Verify a bundle.
+
+    `stdlib` is an environment whose standard library stands for the bundle's Python;
+    `allow_system` names sonames that the target machines provide beside the platform's own.
+    `more` holds findings from elsewhere (a run of the program); they are merged and sorted.
+    """
+    edges = resolve_bundle(bundle)
+    findings = [
+        *_check_libraries(bundle, edges, frozenset(allow_system)),
+        *_check_imports(bundle, stdlib),
+        *more,
+    ]
+    return VerifyReport(
+        bundle=bundle.root,
+        freezer=bundle.program.freezer.value,
+        platform=platform_of(bundle),
+        target=None,
+        findings=tuple(sort_findings(findings)),
+        libraries=edges,
+        extensions=tuple(file for _, file in bundle.files if file.provenance.rust),
+        modules=len(bundle.modules),
+    )
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Worst first, then by id and subject: the same findings always give the same bytes."""
+    return sorted(findings, key=lambda f: (_RANK.index(f.severity), f.id, f.subject, f.message))
+
+
+def platform_of(bundle: Bundle) -> str:
+    """The platform that the program was built for, as `linux-x86_64`."""
+    image = bundle.program.binary.image
+    names = {Format.ELF: "linux", Format.MACHO: "macos", Format.PE: "windows"}
+    return f"{names[image.format]}-{image.architecture}"
+
+
+# --- libraries --------------------------------------------------------------------------------
+
+
+def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
+    """What the loader would find for the program and for each native file, once each."""
+    program = bundle.program
+    # PyInstaller's bootloader sets LD_LIBRARY_PATH to its folder and starts itself again:
+    # https://pyinstaller.org/en/stable/runtime-information.html#ld-library-path-libpath-considerations
+    path = (str(bundle.contents),) if program.freezer is Freezer.PYINSTALLER else ()
+    first = Resolver(loader=Loader(executable=program.path, library_path=path))
+    graph = first.resolve(program.path)
+    loaded = {e.soname: e.path for e in graph.edges if isinstance(e, Resolved) and e.path}
+    rest = Resolver(loader=Loader(executable=program.path, library_path=path, loaded=loaded))
+    edges = dict.fromkeys(graph.edges)
+    for native, _ in bundle.files:
+        if native != program.path:
+            edges.update(dict.fromkeys(rest.resolve(native).edges))
+    return tuple(edges)
+
+
+def _check_libraries(
+    bundle: Bundle, edges: Iterable[Edge], allowed: frozenset[str]
+) -> Iterator[Finding]:
+    root = bundle.root.resolve()
+    outside: dict[str, list[Resolved]] = {}
+    for edge in edges:
+        if edge.soname in allowed or is_system_library(edge.soname):
+            continue
+        if isinstance(edge, Missing):
+            if edge.kind is not NeedKind.WEAK:
+                yield _missing_library(bundle, edge)
+        elif (
+            edge.path is not None
+            and not edge.path.resolve().is_relative_to(root)
+            # What a library of the host needs in turn is news about the host, not the bundle.
+            and edge.needed_by.resolve().is_relative_to(root)
+        ):
+            outside.setdefault(edge.soname, []).append(edge)
+    for soname, found in sorted(outside.items()):
+        yield _host_library(bundle, soname, found)
+
+
+def is_system_library(soname: str) -> bool:
+    """Whether the platform's policy lets a program expect this library of the system."""
+    return any(
+        soname in table["libraries"] or soname.startswith(tuple(table["loaders"]))
+        for table in read_data("policies").values()
+    )
+
+
+def _missing_library(bundle: Bundle, edge: Missing) -> Finding:
+    places = dict.fromkeys(
+        f"{place.path} ({place.how.value}{f'; {place.rejected}' if place.rejected else ''})"
+        for place in edge.searched
+    )
+    return Finding(
+        id="missing-library",
+        severity=Severity.ERROR,
+        subject=edge.soname,
+        message=f"`{edge.soname}` is not in the bundle and not on this machine",
+        evidence=(
+            ("needed by", _inside(edge.needed_by, bundle)),
+            *(("searched", place) for place in places),
+        ),
+        hint=f"put it into the bundle, or allow it with `--allow-system {edge.soname}`",
+    )
+
+
+def _host_library(bundle: Bundle, soname: str, found: Sequence[Resolved]) -> Finding:
+    return Finding(
+        id="host-library",
+        severity=Severity.ERROR,
+        subject=soname,
+        message=f"`{soname}` comes from this machine, not from the bundle",
+        evidence=(
+            *(("needed by", _inside(edge.needed_by, bundle)) for edge in found),
+            ("found", f"{found[0].path} ({found[0].how.value})"),
+        ),
+        hint=f"put it into the bundle, or allow it with `--allow-system {soname}`",
+    )
+
+
+def _inside(path: Path, bundle: Bundle) -> str:
+    root = bundle.root.parent
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+# --- imports ----------------------------------------------------------------------------------
+
+
+def _check_imports(bundle: Bundle, stdlib: Environment) -> Iterator[Finding]:
+    for path, file in bundle.files:
+        if file.provenance.rust:
+            yield from _check_file_imports(bundle, path, file, stdlib)
+
+
+def _check_file_imports(
+    bundle: Bundle, path: Path, file: NativeFile, stdlib: Environment
+) -> Iterator[Finding]:
+    never = read_data("stdlib")["never"]
+
+    def is_stdlib(name: str) -> bool:
+        return stdlib.find_module(name) is not None and name.partition(".")[0] not in never
+
+    def accept(name: str) -> bool:
+        return is_stdlib(name) or ("." in name and is_stdlib(name.rpartition(".")[0]))
+
+    maybe = set()
+    with open_binary(path) as (binary, data):
+        for ref in (r for image in binary.images for r in iter_strings(image, data, accept)):
+            name = ref.text if is_stdlib(ref.text) else ref.text.rpartition(".")[0]
+            if name in bundle.modules:
+                continue
+            if ref.kind is EvidenceKind.IMPORT_CALL:
+                yield _missing_import(bundle, path, name, (_describe(ref),))
+            elif ref.kind is not EvidenceKind.LOOSE_STRING and name == ref.text:
+                maybe.add(name)
+        rules = list(iter_crate_rules(file, data))
+    yield from _check_crate_rules(bundle, path, rules)
+    if maybe:
+        yield _possible_imports(bundle, path, sorted(maybe))
+
+
+def _check_crate_rules(
+    bundle: Bundle, path: Path, rules: Sequence[tuple[Any, str]]
+) -> Iterator[Finding]:
+    """Rules of one crate that differ in what is installed are alternatives: one has to hold."""
+    by_crate: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    for rule, detail in rules:
+        tops = {name.partition(".")[0] for name in rule["imports"]}
+        # Without the package the program cannot get as far as this import (include-if-present).
+        if not rule["when"] or tops <= bundle.modules:
+            missing = tuple(name for name in rule["imports"] if name not in bundle.modules)
+            by_crate.setdefault(rule["crate"], []).append((missing, detail))
+    for alternatives in by_crate.values():
+        missing, detail = min(alternatives, key=lambda a: len(a[0]))
+        for name in missing:
+            yield _missing_import(bundle, path, name, (detail,))
+
+
+def _missing_import(bundle: Bundle, path: Path, name: str, evidence: tuple[str, ...]) -> Finding:
+    return Finding(
+        id="missing-import",
+        severity=Severity.ERROR,
+        subject=name,
+        message=f"native code imports `{name}`, which is not in the bundle",
+        evidence=(
+            ("imported by", _inside(path, bundle)),
+            *(("evidence", line) for line in evidence),
+        ),
+        hint="freeze with rustext's plugin or hooks, or name the module to the freezer",
+    )
+
+
+def _possible_imports(bundle: Bundle, path: Path, names: Sequence[str]) -> Finding:
+    return Finding(
+        id="missing-import",
+        severity=Severity.NOTE,
+        subject=_inside(path, bundle),
+        message="holds names of modules that are not in the bundle, but nothing that imports them",
+        evidence=(("names", ", ".join(names)),),
+        hint="run the parts of the program that use this extension",
+    )
+
+
+def _describe(ref: StringRef) -> str:
+    return f"`{ref.text}` at 0x{ref.offset:x}: {ref.detail}"
