@@ -203,10 +203,12 @@ class GlibcRules:
     def _cache(self, mapped: Mapped, name: str) -> Iterator[Place]:
         entries = [e for e in self._system.cache(name) if e.hwcap in ("", *self._loader.hwcaps)]
         entries.sort(key=lambda e: self._loader.hwcaps.index(e.hwcap) if e.hwcap else len(name))
-        for path in [entry.path for entry in entries[:1]]:
-            folders = self._system.folders if mapped.image.no_default_libraries else ()
-            if not path.startswith(tuple(f"{folder}/" for folder in folders)):
-                yield Place(how=FoundBy.CACHE, path=path)
+        if entries:
+            path = entries[0].path
+            default = path.startswith(tuple(f"{folder}/" for folder in self._system.folders))
+            refused = "in a default folder, which DF_1_NODEFLIB excludes" if default else None
+            refused = refused if mapped.image.no_default_libraries else None
+            yield Place(how=FoundBy.CACHE, path=path, refused=refused)
         for folder in self._system.configured:
             yield Place(how=FoundBy.CACHE, path=f"{folder}/{name}")
 

@@ -75,6 +75,7 @@ class Place:
     how: FoundBy
     path: str  # in the loader's spelling; relative to the current directory if not absolute
     silent: bool = False  # an optional variant, worth a word only where it exists
+    refused: str | None = None  # why the loader knows of the file and does not open it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -192,6 +192,9 @@ class _Process:
                 return _resolved(current, needed, place.how, None)
             path = self._files.root.host(place.path)
             identity = self._files.identify(path)
+            if place.refused:
+                searched.append(Searched(how=place.how, path=place.path, rejected=place.refused))
+                continue
             if identity is None:
                 if not place.silent:
                     searched.append(Searched(how=place.how, path=place.path))
