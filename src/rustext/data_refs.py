@@ -8,12 +8,13 @@ that it is two words; the order is rustc's ABI, stable since 2012).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rustext.model import Image
 from rustext.reader import Buffer, segment_offset
-from rustext.relocations import iter_pointers
+
+LONGEST = 120  # the longest string that is looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +27,18 @@ class DataRef:
 
 
 def iter_data_refs(
-    image: Image, data: Buffer, wanted: Callable[[int], bool], longest: int
+    image: Image, data: Buffer, pointers: Mapping[int, int], low: int, high: int
 ) -> Iterator[DataRef]:
-    """Yield the slots whose address is `wanted`; a length is between 1 and `longest`."""
+    """Yield the slots among `pointers` that hold an address in [low, high)."""
     width = image.bits // 8
     order = "little" if image.byteorder == "little" else "big"
-    for slot, target in iter_pointers(image, data):
-        if not wanted(target):
+    for slot, target in pointers.items():
+        if not low <= target < high:
             continue
         offset = segment_offset(image.segments, slot)
         length = None
         if offset is not None:
             word = bytes(data[offset + width : offset + 2 * width])
             number = int.from_bytes(word, order)  # type: ignore[arg-type]
-            length = number if 0 < number <= longest else None
+            length = number if 0 < number <= LONGEST and slot + width not in pointers else None
         yield DataRef(slot=slot, target=target, length=length)

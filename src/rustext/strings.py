@@ -12,17 +12,19 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from rustext.code_refs import CODE_READERS, CodeReader, CodeRef, Region
-from rustext.data_refs import iter_data_refs
+from rustext.code_refs import Code, CodeRef
+from rustext.data_refs import LONGEST, iter_data_refs
 from rustext.import_calls import ImportCalls
-from rustext.model import EvidenceKind, Image, StringRef
+from rustext.machine import Machine, Region
+from rustext.model import EvidenceKind, Format, Image, StringRef
 from rustext.reader import Buffer
-
-LONGEST = 120  # the longest name that is looked for
+from rustext.relocations import imported_slots, iter_pointers
+from rustext.x86 import X86, WindowsX86
 
 _NAME = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _C_STRING = re.compile(rb"\0([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?=\0)")
-_DOTTED_RUN = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_DOT = re.compile(rb"\.(?=[A-Za-z_])")
+_WORD_END = re.compile(rb"\w+\Z")
 
 # Where compilers put string literals: ELF, PE and Mach-O.
 _TEXT_SECTIONS = (".rodata", ".lrodata", ".rdata", "__TEXT,__const", "__TEXT,__cstring")
@@ -55,6 +57,7 @@ class _Names:
         self._image, self._data, self._is_module = image, data, is_module
         self._regions = _regions(image, _TEXT_SECTIONS, executable=False)
         self._code = _regions(image, _CODE_SECTIONS, executable=True)
+        self._pointers = dict(iter_pointers(image, data))
         self._known: dict[int, tuple[int, ...]] = {}
         self._low = min((r.address for r in self._regions), default=0)
         self._high = max((r.address + r.size for r in self._regions), default=0)
@@ -104,9 +107,9 @@ class _Names:
 
     def _from_data(self) -> Iterator[StringRef]:
         low, high = self._low, self._high
-        for ref in iter_data_refs(self._image, self._data, lambda a: low <= a < high, LONGEST):
+        for ref in iter_data_refs(self._image, self._data, self._pointers, low, high):
             lengths = self._lengths(ref.target)
-            if ref.length in lengths:
+            if ref.length is not None and ref.length in lengths:
                 detail = f"relocated (pointer, length) at {ref.slot:#x}"
                 yield self._ref(ref.target, ref.length, EvidenceKind.EXACT_STRING, detail)
             elif lengths[:1] == (0,):
@@ -114,38 +117,27 @@ class _Names:
                 yield self._ref(ref.target, 0, EvidenceKind.C_STRING, detail)
 
     def _from_code(self) -> Iterator[StringRef]:
-        reader_type = CODE_READERS.get(self._image.architecture)
-        if reader_type is None:
+        machine = _machine(self._image)
+        if machine is None:
             return
-        calls = ImportCalls(self._image, self._data)
-        for region in self._code:
-            reader = reader_type(self._data, region)
-            for place, target in reader.iter_addresses(self._low, self._high):
-                if lengths := self._lengths(target):
-                    yield from self._at_place(reader, calls, place, target, lengths)
-
-    def _at_place(
-        self,
-        reader: CodeReader,
-        calls: ImportCalls,
-        place: int,
-        target: int,
-        lengths: tuple[int, ...],
-    ) -> Iterator[StringRef]:
-        if lengths[0] == 0:
-            detail = f"address taken at {place:#x}"
-            yield self._ref(target, 0, EvidenceKind.C_STRING, detail)
-        for ref in reader.iter_refs(place, target, lengths):
-            yield from self._classified(ref, calls)
+        code = Code(self._data, self._code, machine)
+        calls = ImportCalls(code, imported_slots(self._image, self._data), self._pointers)
+        for place, target in code.iter_addresses(self._low, self._high):
+            lengths = self._lengths(target)
+            if not lengths:
+                continue
+            if lengths[0] == 0:
+                yield self._ref(target, 0, EvidenceKind.C_STRING, f"address taken at {place:#x}")
+            for ref in code.iter_refs(place, target, lengths):
+                yield from self._classified(ref, calls)
 
     def _classified(self, ref: CodeRef, calls: ImportCalls) -> Iterator[StringRef]:
-        detail = f"address and length set up at {ref.place:#x}"
         if ref.length:
+            detail = f"address and length set up at {ref.place:#x}"
             yield self._ref(ref.target, ref.length, EvidenceKind.EXACT_STRING, detail)
-        if ref.call is not None and (how := calls.explain(ref.call, terminated=not ref.length)):
-            yield self._ref(
-                ref.target, ref.length, EvidenceKind.IMPORT_CALL, f"{how}, set up at {ref.place:#x}"
-            )
+        if ref.call is not None and (function := calls.explain(ref.call)):
+            detail = f"goes to {function} from {ref.place:#x}"
+            yield self._ref(ref.target, ref.length, EvidenceKind.IMPORT_CALL, detail)
 
     def _between_nuls(self) -> Iterator[StringRef]:
         for region in self._regions:
@@ -165,29 +157,30 @@ class _Names:
         if accept is None:
             return
         for region in self._regions:
-            for match in _DOTTED_RUN.finditer(
-                self._data, region.offset, region.offset + region.size
-            ):
-                run = match.group().decode("ascii")[: 4 * LONGEST]
-                for start, end in _names_in_run(run, accept):
-                    yield StringRef(
-                        text=run[start:end],
-                        offset=match.start() + start,
-                        kind=EvidenceKind.LOOSE_STRING,
-                        detail="inside a run of text",
-                    )
+            end = region.offset + region.size
+            for match in _DOT.finditer(self._data, region.offset, end):
+                dot = match.start()
+                first = max(region.offset, dot - LONGEST)
+                left = _WORD_END.search(bytes(self._data[first:dot]))
+                right = _NAME.match(self._data, dot + 1, min(end, dot + LONGEST))
+                if left and right:
+                    word, rest = left.group().decode("ascii"), right.group().decode("ascii")
+                    for start, stop in _names_around_dot(word, rest, accept):
+                        yield StringRef(
+                            text=f"{word[start:]}.{rest[:stop]}",
+                            offset=dot - len(word) + start,
+                            kind=EvidenceKind.LOOSE_STRING,
+                            detail="inside a run of text",
+                        )
 
 
-def _names_in_run(run: str, accept: IsModule) -> Iterator[tuple[int, int]]:
-    """Where in `run` dotted names stand: a known top-level name before a dot, and what follows."""
-    for dot in (i for i, c in enumerate(run) if c == "."):
-        begin = run.rfind(".", 0, dot) + 1
-        for start in range(begin, dot):
-            if not accept(run[start:dot]):
-                continue
-            for end in range(dot + 2, min(len(run), start + LONGEST) + 1):
-                if run[end - 1] != "." and accept(run[start:end]):
-                    yield start, end
+def _names_around_dot(word: str, rest: str, accept: IsModule) -> Iterator[tuple[int, int]]:
+    """Where a known top-level name ends `word`, and how much of `rest` goes on with it."""
+    for start in range(len(word)):
+        if accept(word[start:]):
+            for stop in range(1, len(rest) + 1):
+                if rest[stop - 1] != "." and accept(f"{word[start:]}.{rest[:stop]}"):
+                    yield start, stop
 
 
 def _regions(image: Image, names: tuple[str, ...], *, executable: bool) -> tuple[Region, ...]:
@@ -202,3 +195,10 @@ def _regions(image: Image, names: tuple[str, ...], *, executable: bool) -> tuple
         for s in image.segments
         if s.size and s.executable == executable and not s.writable
     )
+
+
+def _machine(image: Image) -> Machine | None:
+    """Who reads the image's code; None for an architecture that nobody reads yet."""
+    if image.architecture == "x86_64":
+        return WindowsX86() if image.format is Format.PE else X86()
+    return None

@@ -1,30 +1,23 @@
-"""What x86-64 machine code keeps in registers and on the stack, as far as a straight reading tells.
-
-In: machine code and the address of its first byte. Out: the calls it makes, with what the argument
-registers hold, and the memory it writes. This is no emulator: it knows moves, address computations
-and constants, and forgets a register that anything else writes.
+"""x86-64 instructions: their lengths, and the few effects that carry addresses and constants.
 
 Encoding: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, chapter 2 and
-appendix A. Calling convention: System V AMD64 psABI, section 3.2.3.
+appendix A. Calling conventions: System V AMD64 psABI 3.2.3; Microsoft "x64 calling convention".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from rustext.machine import VECTOR, Flow, Region, State, Step, Turn, Value, plus
+from rustext.reader import Buffer
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
-SYSTEM_V_ARGUMENTS = (RDI, RSI, RDX, RCX, 8, 9)
-WINDOWS_ARGUMENTS = (RCX, RDX, 8, 9)
-SCRATCH = (RAX, RCX, RDX, RSI, RDI, 8, 9, 10, 11)
 
-# A value is a number, or a name for what is not known: ("in", register) at the start, ("new", place)
-# afterwards, and ("at", base, displacement) for a known distance from a named value.
-Value = int | tuple[object, ...]
-Cell = tuple[Value, int]
+# LEA with a ModRM byte of mode 0 and rm 5: RIP-relative (SDM volume 2, table 2-7).
+_LEA = re.compile(rb"\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]", re.DOTALL)
 
 _MODRM = frozenset(
     [op for row in range(0, 0x40, 8) for op in range(row, row + 4)]
@@ -166,106 +159,175 @@ def _operand(
     return Instruction(at + size - start, opcode, rex, mode, reg, rm, base, displacement, immediate)
 
 
-@dataclass(slots=True)
-class State:
-    """Registers and memory; what was never written stands under the name of its place."""
+class X86:
+    """The System V calling convention; `WINDOWS` is the other one."""
 
-    registers: list[Value] = field(default_factory=lambda: [("in", r) for r in range(16)])
-    memory: dict[Cell, Value] = field(default_factory=dict)
+    arguments: tuple[int, ...] = (RDI, RSI, RDX, RCX, 8, 9)
+    scratch: tuple[int, ...] = (RAX, RCX, RDX, RSI, RDI, 8, 9, 10, 11)
+    result = RAX
+    pair = (RAX, RDX)
 
-    def copy(self) -> State:
-        """An independent copy."""
-        return State(self.registers.copy(), self.memory.copy())
+    def iter_addresses(
+        self, data: Buffer, code: Region, low: int, high: int
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the RIP-relative LEA instructions with a 64-bit operand."""
+        bias = code.address - code.offset
+        unpack = struct.Struct("<i").unpack_from
+        with memoryview(data) as raw:
+            for match in _LEA.finditer(raw, code.offset + 1, code.offset + code.size - 4):
+                after = match.end() + 4
+                target = unpack(raw, after - 4)[0] + after + bias
+                if low <= target < high and raw[after - 7] & 0xF8 == 0x48:
+                    yield after - 7 + bias, target
+
+    def length_near(self, window: bytes, length: int) -> bool:
+        """Constants are 32-bit immediates, or PUSH imm8."""
+        return length.to_bytes(4, "little") in window or bytes((0x6A, length)) in window
+
+    def entry(self, window: bytes, at: int) -> int:
+        """Code read from a wrong byte falls into step after a few instructions: try each start."""
+        for start in range(at):
+            here = start
+            while here < at and (ins := decode(window, here)) is not None:
+                here += ins.length
+            if here == at:
+                return start
+        return at
+
+    def run(self, state: State, code: bytes, at: int, address: int) -> Step | None:
+        """Apply one instruction; `code[at:]` begins with it."""
+        ins = decode(code, at)
+        if ins is None:
+            return None
+        flow = _flow(state, ins, address)
+        stored = None if flow is not None else _apply(state, ins, address)
+        return Step(ins.length, flow, stored)
 
 
-def plus(value: Value, distance: int) -> Value:
-    """The value `distance` bytes further on."""
-    if isinstance(value, int):
-        return value + distance
-    if value[0] == "at":
-        total = value[2] + distance  # type: ignore[operator]
-        return ("at", value[1], total) if total else value[1]  # type: ignore[return-value]
-    return ("at", value, distance) if distance else value
+class WindowsX86(X86):
+    """The calling convention of Windows."""
+
+    arguments = (RCX, RDX, 8, 9)
+    scratch = (RAX, RCX, RDX, 8, 9, 10, 11)
 
 
-def cell(address: Value) -> Cell:
-    """A memory cell's key: its base and its distance from it."""
-    if isinstance(address, int):
-        return 0, address
-    if address[0] == "at":
-        return address[1], address[2]  # type: ignore[return-value]
-    return address, 0
-
-
-def step(state: State, ins: Instruction, address: int) -> Value | None:
-    """Apply one instruction at `address` to the state; return the address of a store, if it is one."""
-    op, registers = ins.opcode, state.registers
-    where: Value | None = None
-    if ins.mode in (0, 1, 2):
+def _flow(state: State, ins: Instruction, address: int) -> Flow | None:
+    op, after = ins.opcode, address + ins.length
+    if op == 0xE8:
+        return Flow(Turn.CALL, after + ins.immediate)
+    if op in (0xE9, 0xEB):
+        return Flow(Turn.JUMP, after + ins.immediate)
+    if 0x70 <= op < 0x80 or 0x0F80 <= op < 0x0F90:
+        return Flow(Turn.BRANCH, after + ins.immediate)
+    if op in (0xC2, 0xC3):
+        return Flow(Turn.RETURN)
+    if op in (0xCC, 0x0F0B, 0xF4):
+        return Flow(Turn.TRAP)
+    if op == 0xFF and ins.reg & 7 in (2, 4):
+        turn = Turn.CALL if ins.reg & 7 == 2 else Turn.JUMP
+        callee = state.registers[ins.rm] if ins.mode == 3 else None
         if ins.base == -1:
-            where = address + ins.length + ins.displacement
-        elif ins.base >= 0:
-            where = plus(registers[ins.base], ins.displacement)
+            return Flow(turn, slot=after + ins.displacement)
+        if isinstance(callee, tuple) and callee[:2] == ("load", 0):
+            return Flow(turn, slot=callee[2])  # type: ignore[arg-type]
+        return Flow(turn, callee if isinstance(callee, int) else None)
+    return None
+
+
+def _apply(state: State, ins: Instruction, address: int) -> Value | None:
+    """Change the state; return the address that the instruction writes to, where that is known."""
+    where: Value | None = None
+    if ins.base == -1:
+        where = address + ins.length + ins.displacement
+    elif ins.base >= 0:
+        where = plus(state.registers[ins.base], ins.displacement)
     unknown: Value = ("new", address)
-    if op == 0x8D:
-        registers[ins.reg] = unknown if where is None else where
-    elif op == 0x89:
-        if ins.mode == 3:
-            registers[ins.rm] = registers[ins.reg]
-        elif where is not None:
-            state.memory[cell(where)] = registers[ins.reg]
-            return where
-    elif op == 0x8B:
-        if ins.mode == 3:
-            registers[ins.reg] = registers[ins.rm]
-        else:
-            registers[ins.reg] = unknown if where is None else _load(state, where)
-    elif op == 0xC7:
-        if ins.mode == 3:
-            registers[ins.rm] = ins.immediate
-        elif where is not None:
-            state.memory[cell(where)] = ins.immediate
-            return where
-    elif 0xB8 <= op <= 0xBF:
-        registers[op & 7 | (ins.rex & 1) << 3] = ins.immediate
-    elif op in (0x31, 0x33) and ins.mode == 3 and ins.reg == ins.rm:
-        registers[ins.reg] = 0
-    elif op in (0x81, 0x83) and ins.mode == 3 and ins.reg & 7 in (0, 5):
-        distance = ins.immediate if ins.reg & 7 == 0 else -ins.immediate
-        registers[ins.rm] = plus(registers[ins.rm], distance)
+    if ins.mode == 3:
+        _between_registers(state, ins, unknown)
+        return None
+    if ins.opcode in _STORES and ins.mode >= 0:
+        return _store(state, ins, where)
+    if ins.opcode in _VECTOR_LOADS:
+        for half in (0, 8):
+            value = unknown if where is None else state.load(plus(where, half))
+            state.registers[VECTOR + ins.reg + 16 * (half == 8)] = value
+    elif ins.opcode == 0x8D:
+        state.registers[ins.reg] = unknown if where is None else where
+    elif ins.opcode == 0x8B:
+        state.registers[ins.reg] = unknown if where is None else state.load(where)
     else:
         _other(state, ins, unknown)
     return None
 
 
-def _load(state: State, where: Value) -> Value:
-    key = cell(where)
-    return state.memory.get(key, ("load", *key))
+_VECTOR_LOADS = frozenset([0x0F10, 0x0F28, 0x0F6F])
+_VECTOR_STORES = frozenset([0x0F11, 0x0F29, 0x0F7F])
+_STORES = _VECTOR_STORES | {0x89, 0xC7}
+
+
+def _store(state: State, ins: Instruction, where: Value | None) -> Value | None:
+    if where is None:
+        return None
+    if ins.opcode in _VECTOR_STORES:
+        state.store(where, state.registers[VECTOR + ins.reg])
+        state.store(plus(where, 8), state.registers[VECTOR + 16 + ins.reg])
+    else:
+        state.store(where, ins.immediate if ins.opcode == 0xC7 else state.registers[ins.reg])
+    return where
+
+
+def _between_registers(state: State, ins: Instruction, unknown: Value) -> None:
+    op, registers = ins.opcode, state.registers
+    if op == 0x89:
+        registers[ins.rm] = registers[ins.reg]
+    elif op == 0x8B:
+        registers[ins.reg] = registers[ins.rm]
+    elif op == 0xC7:
+        registers[ins.rm] = ins.immediate
+    elif op in (0x31, 0x33) and ins.reg == ins.rm:
+        registers[ins.reg] = 0
+    elif op in (0x81, 0x83) and ins.reg & 7 in (0, 5):
+        distance = -ins.immediate if ins.reg & 7 else ins.immediate
+        registers[ins.rm] = plus(registers[ins.rm], distance)
+    else:
+        _other(state, ins, unknown)
 
 
 def _other(state: State, ins: Instruction, unknown: Value) -> None:
-    """Pushes, pops, and everything that only makes a register's content unknown."""
+    """Constants, pushes and pops, and everything that only makes a register unknown."""
     op, registers = ins.opcode, state.registers
-    if 0x50 <= op < 0x58 or op in (0x6A, 0x68):
+    number = op & 7 | (ins.rex & 1) << 3
+    if 0xB8 <= op <= 0xBF:
+        registers[number] = ins.immediate
+    elif 0x50 <= op < 0x58 or op in (0x6A, 0x68):
+        pushed = ins.immediate if op in (0x6A, 0x68) else registers[number]
         registers[RSP] = plus(registers[RSP], -8)
-        pushed = ins.immediate if op in (0x6A, 0x68) else registers[op & 7 | (ins.rex & 1) << 3]
-        state.memory[cell(registers[RSP])] = pushed
+        state.store(registers[RSP], pushed)
     elif 0x58 <= op < 0x60:
-        registers[op & 7 | (ins.rex & 1) << 3] = _load(state, registers[RSP])
+        registers[number] = state.load(registers[RSP])
         registers[RSP] = plus(registers[RSP], 8)
     elif op >= 0x0F00:
-        if op & 0xFF in _TWO_BYTE_WRITES_REG:
-            registers[ins.reg] = unknown
-        if op & 0xFF in _TWO_BYTE_WRITES_RM and ins.mode == 3:
-            registers[ins.rm] = unknown
-    elif ins.mode >= 0 and op not in (0x84, 0x85, 0xFF) and not 0x38 <= op <= 0x3B:
-        if op not in (0x80, 0x81, 0x83, 0xC0, 0xC1, 0xC6, 0xD1, 0xD3, 0xF6, 0xF7):
+        _other_two_byte(state, ins, unknown)
+    elif ins.mode >= 0 and op not in _WRITES_NOTHING:
+        if op not in _WRITES_RM_ONLY:
             registers[ins.reg] = unknown
         if ins.mode == 3 and not (op in (0x80, 0x81, 0x83) and ins.reg & 7 == 7):
             registers[ins.rm] = unknown
 
 
-def forget(state: State, registers: Iterable[int], place: int) -> None:
-    """Make registers unknown, as a call does with those that it may use."""
-    for register in registers:
-        state.registers[register] = ("new", place, register)
+_WRITES_NOTHING = frozenset([0x84, 0x85, 0x38, 0x39, 0x3A, 0x3B])
+_WRITES_RM_ONLY = frozenset(
+    [0x80, 0x81, 0x83, 0x88, 0xC0, 0xC1, 0xC6, 0xD0, 0xD1, 0xD2, 0xD3, 0xF6, 0xF7, 0xFE, 0xFF]
+    + [op for row in range(0, 0x38, 8) for op in (row, row + 1)]
+)
+
+
+def _other_two_byte(state: State, ins: Instruction, unknown: Value) -> None:
+    op = ins.opcode & 0xFF
+    if op in _TWO_BYTE_WRITES_REG:
+        state.registers[ins.reg] = unknown
+    elif op in _TWO_BYTE_WRITES_RM:
+        if ins.mode == 3:
+            state.registers[ins.rm] = unknown
+    elif ins.mode >= 0:
+        state.registers[VECTOR + ins.reg] = state.registers[VECTOR + 16 + ins.reg] = unknown
