@@ -82,16 +82,19 @@ def _iter_new(data: bytes, start: int) -> Iterator[CacheEntry]:
 
 
 def _hwcaps(data: bytes, start: int, order: str) -> tuple[str, ...]:
-    """Return the names of the glibc-hwcaps folders, from the cache's extension sections."""
+    """Return the names of the glibc-hwcaps folders, from the cache's extension sections.
+
+    Their offsets count from the start of the file, those of the names from the start of the cache.
+    """
     (extension,) = struct.unpack_from(f"{order}I", data, start + 32)
     if not extension:
         return ()
-    magic, sections = struct.unpack_from(f"{order}II", data, start + extension)
+    magic, sections = struct.unpack_from(f"{order}II", data, extension)
     if magic != _EXTENSION_MAGIC:
         return ()
-    for tag, _, offset, size in _records(data, f"{order}IIII", start + extension + 8, sections):
+    for tag, _, offset, size in _records(data, f"{order}IIII", extension + 8, sections):
         if tag == _TAG_HWCAPS:
-            names = struct.unpack_from(f"{order}{size // 4}I", data, start + offset)
+            names = struct.unpack_from(f"{order}{size // 4}I", data, offset)
             return tuple(_string(data, start + name) for name in names)
     return ()
 
