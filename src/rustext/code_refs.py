@@ -62,19 +62,30 @@ class CodeRef:
 
 
 class Code:
-    """The machine code of one image."""
+    """The machine code of one image.
 
-    def __init__(self, data: Buffer, regions: tuple[Region, ...], machine: Machine) -> None:
-        self.data, self.regions, self.machine = data, regions, machine
+    `sections` are searched for addresses; `segments` may be read from, stubs of imports among them.
+    """
+
+    def __init__(
+        self,
+        data: Buffer,
+        machine: Machine,
+        *,
+        sections: tuple[Region, ...],
+        segments: tuple[Region, ...],
+    ) -> None:
+        self.data, self.machine = data, machine
+        self._sections, self._segments = sections, segments
 
     def iter_addresses(self, low: int, high: int) -> Iterator[tuple[int, int]]:
         """Yield (place, address) where the code computes an address in [low, high)."""
-        for region in self.regions:
+        for region in self._sections:
             yield from self.machine.iter_addresses(self.data, region, low, high)
 
     def window(self, address: int, before: int, after: int) -> tuple[bytes, int]:
         """Code around `address`, and where in it `address` stands; empty outside of the code."""
-        for region in self.regions:
+        for region in self._segments:
             if address in region:
                 at = address - region.address
                 start, end = max(0, at - before), min(region.size, at + after)
@@ -89,7 +100,7 @@ class Code:
         counts.
         """
         window, at = self.window(place, _BEFORE, _AFTER)
-        if 0 not in lengths and not any(self.machine.length_near(window, n) for n in lengths):
+        if 0 not in lengths and not self.machine.may_set(window, lengths):
             return
         seen = set()
         for length, call in self._follow(place, target, frozenset(lengths)):

@@ -27,6 +27,7 @@ MAKES_NAME_OF_C_STRING = frozenset(["PyUnicode_FromString", "PyUnicode_InternFro
 _DEPTH = 6  # functions inside functions
 _STEPS = 240  # instructions of one function that are read
 _WINDOW = 1024
+_STUB = 6  # instructions of a procedure linkage table entry
 _MADE = "a str object"  # the outcome of a call that makes the name, but does not import it yet
 
 
@@ -88,7 +89,7 @@ class ImportCalls:
             name = None
             state, address = State(), target
             window, at = self._code.window(target, 0, 32)
-            for _ in range(4):
+            for _ in range(_STUB):
                 step = self._code.machine.run(state, window, at, address)
                 if step is None:
                     break

@@ -20,8 +20,8 @@ from rustext.reader import Buffer
 Value = int | tuple[object, ...]
 Cell = tuple[Value, int]
 
-REGISTERS = 64  # general ones first, vector registers from VECTOR on
-VECTOR = 32
+VECTOR, HALF = 32, 32  # general registers come first, then the lower halves of vector registers
+REGISTERS = VECTOR + 2 * HALF
 _UNTOUCHED: tuple[Value, ...] = tuple(("in", r) for r in range(REGISTERS))
 
 
@@ -116,8 +116,8 @@ class Machine(Protocol):
     ) -> Iterator[tuple[int, int]]:
         """Yield (place, address) where the code computes an address in [low, high)."""
 
-    def length_near(self, window: bytes, length: int) -> bool:
-        """Whether an instruction that makes this constant can be in the window; may err to True."""
+    def may_set(self, window: bytes, lengths: tuple[int, ...]) -> bool:
+        """Whether the window can hold an instruction that makes one of these constants."""
 
     def entry(self, window: bytes, at: int) -> int:
         """The first offset in `window` from which instructions line up with the one at `at`."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 
+from rustext.arm64 import Arm64
 from rustext.code_refs import Code, CodeRef
 from rustext.data_refs import LONGEST, iter_data_refs
 from rustext.import_calls import ImportCalls
@@ -56,14 +57,19 @@ class _Names:
     def __init__(self, image: Image, data: Buffer, is_module: IsModule | None) -> None:
         self._image, self._data, self._is_module = image, data, is_module
         self._regions = _regions(image, _TEXT_SECTIONS, executable=False)
-        self._code = _regions(image, _CODE_SECTIONS, executable=True)
         self._pointers = dict(iter_pointers(image, data))
         self._known: dict[int, tuple[int, ...]] = {}
         self._low = min((r.address for r in self._regions), default=0)
         self._high = max((r.address + r.size for r in self._regions), default=0)
 
     def iter_refs(self) -> Iterator[StringRef]:
-        yield from chain(self._from_code(), self._from_data(), self._between_nuls(), self._loose())
+        bounded = set()
+        for ref in chain(self._from_code(), self._from_data()):
+            bounded.add(ref.offset)
+            yield ref
+        yield from self._between_references(bounded)
+        yield from self._between_nuls()
+        yield from self._loose()
 
     def _offset(self, address: int) -> int | None:
         for region in self._regions:
@@ -120,7 +126,12 @@ class _Names:
         machine = _machine(self._image)
         if machine is None:
             return
-        code = Code(self._data, self._code, machine)
+        code = Code(
+            self._data,
+            machine,
+            sections=_regions(self._image, _CODE_SECTIONS, executable=True),
+            segments=_regions(self._image, (), executable=True),
+        )
         calls = ImportCalls(code, imported_slots(self._image, self._data), self._pointers)
         for place, target in code.iter_addresses(self._low, self._high):
             lengths = self._lengths(target)
@@ -138,6 +149,21 @@ class _Names:
         if ref.call is not None and (function := calls.explain(ref.call)):
             detail = f"goes to {function} from {ref.place:#x}"
             yield self._ref(ref.target, ref.length, EvidenceKind.IMPORT_CALL, detail)
+
+    def _between_references(self, bounded: set[int]) -> Iterator[StringRef]:
+        """Names that end where the next string begins that code or data refers to.
+
+        Code that chooses between two literals computes their lengths: rust-numpy's `numpy.core` and
+        `numpy._core` have no length of their own.
+        """
+        for address, lengths in self._known.items():
+            offset = self._offset(address)
+            if offset is None or offset in bounded:
+                continue
+            for length in lengths:
+                if length and address + length in self._known:
+                    detail = f"ends where the string at {address + length:#x} begins"
+                    yield self._ref(address, length, EvidenceKind.EXACT_STRING, detail)
 
     def _between_nuls(self) -> Iterator[StringRef]:
         for region in self._regions:
@@ -188,7 +214,7 @@ def _regions(image: Image, names: tuple[str, ...], *, executable: bool) -> tuple
     found = tuple(
         Region(address=s.address, offset=s.offset, size=s.size)
         for s in image.sections
-        if s.size and s.name.startswith(names)
+        if s.size and names and s.name.startswith(names)
     )
     return found or tuple(
         Region(address=s.address, offset=s.offset, size=s.size)
@@ -201,4 +227,6 @@ def _machine(image: Image) -> Machine | None:
     """Who reads the image's code; None for an architecture that nobody reads yet."""
     if image.architecture == "x86_64":
         return WindowsX86() if image.format is Format.PE else X86()
+    if image.architecture in ("aarch64", "arm64"):
+        return Arm64()
     return None

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rustext.machine import VECTOR, Flow, Region, State, Step, Turn, Value, plus
+from rustext.machine import HALF, VECTOR, Flow, Region, State, Step, Turn, Value, plus
 from rustext.reader import Buffer
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
@@ -180,9 +180,9 @@ class X86:
                 if low <= target < high and raw[after - 7] & 0xF8 == 0x48:
                     yield after - 7 + bias, target
 
-    def length_near(self, window: bytes, length: int) -> bool:
-        """Constants are 32-bit immediates, or PUSH imm8."""
-        return length.to_bytes(4, "little") in window or bytes((0x6A, length)) in window
+    def may_set(self, window: bytes, lengths: tuple[int, ...]) -> bool:
+        """Constants are 32-bit immediates, or what PUSH imm8 pushes."""
+        return any(n.to_bytes(4, "little") in window or bytes((0x6A, n)) in window for n in lengths)
 
     def entry(self, window: bytes, at: int) -> int:
         """Code read from a wrong byte falls into step after a few instructions: try each start."""
@@ -250,7 +250,7 @@ def _apply(state: State, ins: Instruction, address: int) -> Value | None:
     if ins.opcode in _VECTOR_LOADS:
         for half in (0, 8):
             value = unknown if where is None else state.load(plus(where, half))
-            state.registers[VECTOR + ins.reg + 16 * (half == 8)] = value
+            state.registers[VECTOR + ins.reg + half * HALF // 8] = value
     elif ins.opcode == 0x8D:
         state.registers[ins.reg] = unknown if where is None else where
     elif ins.opcode == 0x8B:
@@ -270,7 +270,7 @@ def _store(state: State, ins: Instruction, where: Value | None) -> Value | None:
         return None
     if ins.opcode in _VECTOR_STORES:
         state.store(where, state.registers[VECTOR + ins.reg])
-        state.store(plus(where, 8), state.registers[VECTOR + 16 + ins.reg])
+        state.store(plus(where, 8), state.registers[VECTOR + HALF + ins.reg])
     else:
         state.store(where, ins.immediate if ins.opcode == 0xC7 else state.registers[ins.reg])
     return where
@@ -330,4 +330,4 @@ def _other_two_byte(state: State, ins: Instruction, unknown: Value) -> None:
         if ins.mode == 3:
             state.registers[ins.rm] = unknown
     elif ins.mode >= 0:
-        state.registers[VECTOR + ins.reg] = state.registers[VECTOR + 16 + ins.reg] = unknown
+        state.registers[VECTOR + ins.reg] = state.registers[VECTOR + HALF + ins.reg] = unknown
