@@ -67,6 +67,7 @@ def read_bundle(root: Path) -> Bundle:
         raise InvalidBundle(
             f"{root} is a file, not the folder of a bundle", hint="name the folder that holds it"
         )
+    root = root.resolve()
     program = _find_program(root)
     contents = _find_contents(root, program)
     files = tuple(_iter_files(root, contents))

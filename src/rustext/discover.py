@@ -126,6 +126,15 @@ def read_native_file(path: Path, source: Source) -> NativeFile:
     )
 
 
+def is_rust(path: Path) -> bool:
+    """Whether a native file bears a mark of Rust; its distribution is not asked.
+
+    Raises `InvalidBinary` or `UnreadableFile`.
+    """
+    with open_binary(path) as (binary, data):
+        return provenance(binary.image, data).rust
+
+
 def _source(root: Path, dists: Iterable[Distribution]) -> Source:
     packages: dict[PurePosixPath, Package] = {}
     for dist in dists:

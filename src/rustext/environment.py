@@ -13,7 +13,7 @@ import functools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -251,6 +251,11 @@ class Environment:
 def this_environment() -> Environment:
     """The environment of the running interpreter."""
     return Environment(this_interpreter())
+
+
+def stdlib_environment() -> Environment:
+    """The running interpreter's standard library alone."""
+    return Environment(replace(this_interpreter(), path=()))
 
 
 def read_environment(python: Path) -> Environment:

@@ -1,0 +1,139 @@
+"""Write PyInstaller hooks for the Rust extensions of an environment.
+
+In: an environment, and a folder. Out: one short hook file for each module that needs one. A hook's
+name is all that PyInstaller looks at until the module turns up in a program, so writing them is
+cheap, and the work is done only for modules that are used. They are kept in a cache folder under a
+name made of what is installed: nothing is written twice, and nothing is stale after an upgrade.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from rustext import __version__
+from rustext.discover import folder_source, iter_native_files
+from rustext.environment import Distribution, Environment
+from rustext.model import NativeFile
+from rustext.plan import Planner
+
+_KEPT = 8  # cached folders; one for each environment that is used in turns
+
+_TEMPLATE = """\
+# Written by rustext {version} for the module `{module}`: {why}
+# What it adds, and why, is worked out from the binary when a program imports the module:
+# `rustext inspect {module}` shows it.
+from rustext_hooks import hook_attributes
+
+globals().update(hook_attributes({module!r}, __file__))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookTarget:
+    """A module that gets a hook, and the file or distribution that is the reason."""
+
+    module: str
+    why: str
+
+
+def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
+    """The modules of an environment whose import has to be hooked, sorted by distribution.
+
+    These are the Rust extension modules; for a Rust distribution without any (a library that
+    Python code loads by path) its packages that hold native files.
+    """
+    env = planner.env
+    for dist in sorted(env.distributions.values(), key=lambda d: d.name):
+        native = planner.native_files(dist)
+        if any(file.provenance.rust for _, file in native):
+            yield from _distribution_targets(env, dist, [file for _, file in native])
+    for site in _source_folders(env):
+        for _, file in iter_native_files(folder_source(site)):
+            if file.provenance.rust and file.module is not None:
+                yield HookTarget(module=file.module, why=str(file.path))
+
+
+def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
+    """Write the hooks of an environment into a folder, which is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for target in iter_hook_targets(planner):
+        path = folder / f"hook-{target.module}.py"
+        text = _TEMPLATE.format(version=__version__, module=target.module, why=target.why)
+        path.write_text(text, encoding="utf-8")
+        written[path] = None
+    return tuple(sorted(written))
+
+
+def cached_hooks(planner: Planner, cache: Path | None = None) -> Path:
+    """The folder with the hooks of an environment; written if it is not there yet.
+
+    Several builds may do this at once: the folder appears whole or not at all.
+    """
+    home = (cache or user_cache_path("rustext", appauthor=False)) / "pyinstaller"
+    folder = home / fingerprint(planner.env)
+    if folder.is_dir():
+        os.utime(folder)
+        return folder
+    home.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
+    write_hooks(planner, draft)
+    try:
+        draft.rename(folder)
+    except OSError:  # another build was faster
+        shutil.rmtree(draft, ignore_errors=True)
+    _remove_oldest(home)
+    return folder
+
+
+def fingerprint(env: Environment) -> str:
+    """A name for what is installed: it changes with each installed or removed distribution."""
+    digest = hashlib.sha256(f"{__version__} {env.interpreter.suffixes}".encode())
+    for site in env.sites:
+        for entry in sorted(site.glob("*.dist-info/RECORD")):
+            stat = entry.stat()
+            digest.update(f"{entry} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+    for site in _source_folders(env):
+        for path, file in iter_native_files(folder_source(site)):
+            digest.update(f"{path} {file.module}\n".encode())
+    return digest.hexdigest()[:24]
+
+
+def _distribution_targets(
+    env: Environment, dist: Distribution, native: list[NativeFile]
+) -> Iterator[HookTarget]:
+    label = f"{dist.name} {dist.version}"
+    modules = [f for f in native if f.provenance.rust and f.module is not None]
+    for file in modules:
+        yield HookTarget(module=str(file.module), why=f"{file.path} of {label}")
+    if not modules:
+        packages = {".".join(file.path.parent.parts) for file in native}
+        for package in sorted(packages):
+            top = package.partition(".")[0]
+            if top and env.find_module(top) is not None:
+                yield HookTarget(module=top, why=f"native files of {label}")
+                return
+
+
+def _source_folders(env: Environment) -> Iterator[Path]:
+    """Folders on the path that no installer keeps: sources of editable installs."""
+    for site in env.sites:
+        if site.name not in {"bin", "Scripts"} and not any(site.glob("*.dist-info")):
+            yield site
+
+
+def _remove_oldest(home: Path) -> None:
+    folders = sorted(
+        (p for p in home.iterdir() if p.is_dir() and not p.name.startswith(".draft-")),
+        key=lambda p: p.stat().st_mtime,
+    )
+    for old in folders[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
