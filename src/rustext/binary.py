@@ -75,7 +75,7 @@ def is_native(path_or_head: Path | bytes) -> bool:
             return False
         with path_or_head.open("rb", buffering=0) as stream:
             return _format(stream.read(HEAD)) is not None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _unreadable(path_or_head, error) from error
 
 
@@ -130,7 +130,7 @@ def _mapped(path: Path) -> Iterator[mmap.mmap]:
             raise UnknownFormat(f"cannot read `{path}`: the file is empty")
         with path.open("rb", buffering=0) as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as error:  # ValueError: emptied since, or a NUL in the path
+    except (OSError, ValueError) as error:  # ValueError: as above, or emptied since
         raise _unreadable(path, error) from error
     try:
         yield data

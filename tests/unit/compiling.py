@@ -43,7 +43,7 @@ def compiler(prefix: list[str], folder: Path) -> Compile:
         key = (name, source, *flags)
         if key not in built:
             room = folder / str(len(built))
-            room.mkdir()
+            room.mkdir(exist_ok=True)
             (room / "source.c").write_text(source)
             output = room / name
             _run([*prefix, "-o", os.fspath(output), os.fspath(room / "source.c"), *flags])

@@ -24,7 +24,8 @@ def zig(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Compile]:
 
     def for_target(target: str) -> Compile:
         if target not in compilers:
-            command = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-nostdlib"]
+            command = [sys.executable, "-m", "ziglang", "cc", "-target", target]
+            command += ["-nostdlib", "-fno-sanitize=undefined"]
             room = folder / target
             room.mkdir()
             compilers[target] = compiler(command, room)
