@@ -1,0 +1,177 @@
+"""Start a program as a customer would: without the host's Python, environments and sources.
+
+In: a bundle, its program and arguments. Out: how it ended, what it printed, and which libraries
+the loader took from outside of the bundle, in the loader's own words (`LD_DEBUG=libs`, ld.so(8)).
+On Linux the folders to hide are covered by empty ones in a mount namespace of their own
+(mount_namespaces(7), user_namespaces(7)); where the kernel does not allow that, the program is
+started without hiding and the result says so.
+
+Run as `python -m rustext.isolate`, this module is the child that enters the namespace; it is given
+its orders as JSON and becomes the program.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.foreign import run
+
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000  # <sched.h>
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000  # <sys/mount.h>
+_REFUSED = 97  # exit code of the child when the kernel gives it no namespace
+_INITIALISED = re.compile(r"calling init: (\S+)")
+# Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
+_KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolated:
+    """The end of an isolated run. `hidden` is empty where the kernel gave no namespace."""
+
+    code: int
+    stdout: str
+    stderr: str
+    hidden: tuple[Path, ...]
+    libraries: tuple[Path, ...]  # all that the loader initialised, in order
+
+
+def run_isolated(
+    root: Path,
+    program: Path,
+    arguments: Sequence[str] = (),
+    *,
+    hide: Sequence[Path] = (),
+    timeout: float = 60,
+) -> Isolated:
+    """Run `program`, which lies in the bundle `root`, with the folders in `hide` out of sight.
+
+    `timeout` is in seconds. The bundle itself stays visible, read-only or not as it is, even
+    inside a hidden folder. Raises `ForeignProcessError` if it does not end in time.
+    """
+    with tempfile.TemporaryDirectory(prefix="rustext-run-") as name:
+        scratch = Path(name).resolve()
+        (scratch / "home").mkdir()
+        covered = _outermost(path.resolve() for path in hide if path.is_dir())
+        # A namespace cannot be entered from a path that is about to vanish: rustext itself, and
+        # the Python that runs it, are needed until the very last step.
+        order = {
+            "root": str(root.resolve()),
+            "inside": str(scratch / "bundle"),
+            "program": str(program.resolve().relative_to(root.resolve())),
+            "arguments": list(arguments),
+            "hide": [str(path) for path in covered],
+            "env": _clean_environment(scratch),
+            "home": str(scratch / "home"),
+        }
+        command = [sys.executable, "-I", __file__, json.dumps(order)]
+        hidden: tuple[Path, ...] = ()
+        done = run(command, timeout=timeout)
+        if done.code == _REFUSED:
+            done = run(
+                [program.resolve(), *arguments],
+                timeout=timeout,
+                env=_clean_environment(scratch),
+                cwd=scratch / "home",
+            )
+        else:
+            hidden = covered
+        seen = tuple(_iter_initialised(scratch))
+    inside = scratch / "bundle"
+    libraries = (root / p.relative_to(inside) if p.is_relative_to(inside) else p for p in seen)
+    return Isolated(
+        code=done.code,
+        stdout=done.stdout,
+        stderr=done.stderr,
+        hidden=hidden,
+        libraries=tuple(dict.fromkeys(libraries)),
+    )
+
+
+def python_folders(prefixes: Sequence[str], stdlib: Sequence[str]) -> tuple[Path, ...]:
+    """The folders of an interpreter that can be hidden without taking the system with them.
+
+    A prefix such as `/usr` is shared with the C library; of such only Python's own folders go.
+    """
+    shared = {Path("/"), Path("/usr"), Path("/usr/local")}
+    whole = [Path(p) for p in prefixes if Path(p).resolve() not in shared]
+    return (*whole, *(Path(p) for p in stdlib))
+
+
+def _clean_environment(scratch: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return {
+        **kept,
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(scratch / "home"),
+        "TMPDIR": str(scratch),
+        "LD_DEBUG": "libs",
+        "LD_DEBUG_OUTPUT": str(scratch / "loader"),
+    }
+
+
+def _outermost(folders: Iterator[Path]) -> tuple[Path, ...]:
+    found: list[Path] = []
+    for folder in sorted(set(folders)):
+        if not any(folder.is_relative_to(outer) for outer in found):
+            found.append(folder)
+    return tuple(found)
+
+
+def _iter_initialised(scratch: Path) -> Iterator[Path]:
+    """What the loader logged, oldest process first; each process writes `loader.<pid>`."""
+    logs = sorted(scratch.glob("loader.*"), key=lambda p: int(p.suffix[1:]))
+    for log in logs:
+        for match in _INITIALISED.finditer(log.read_text(errors="replace")):
+            yield Path(match[1])
+
+
+# --- the child --------------------------------------------------------------------------------
+
+
+def _enter_and_become(order: dict[str, object]) -> None:
+    root, inside = str(order["root"]), str(order["inside"])
+    libc = ctypes.CDLL(None, use_errno=True)
+    user, group = os.getuid(), os.getgid()
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS) != 0:
+        sys.exit(_REFUSED)
+    try:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        _mount(libc, "none", "/", None, _MS_REC | _MS_PRIVATE)
+        os.mkdir(inside)  # noqa: PTH102  (no imports from here on)
+        _mount(libc, root, inside, None, _MS_BIND | _MS_REC)
+        os.chdir(str(order["home"]))
+        hide = order["hide"]
+        assert isinstance(hide, list)  # noqa: S101
+        for folder in hide:
+            _mount(libc, "tmpfs", folder, "tmpfs", 0)
+    except OSError:
+        sys.exit(_REFUSED)
+    program = f"{inside}/{order['program']}"
+    arguments, env = order["arguments"], order["env"]
+    assert isinstance(arguments, list)  # noqa: S101
+    assert isinstance(env, dict)  # noqa: S101
+    try:
+        os.execve(program, [program, *arguments], env)  # noqa: S606
+    except OSError as error:
+        sys.stderr.write(f"{order['program']} cannot be started: {error.strerror}\n")
+        sys.exit(126)
+
+
+def _mount(libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int) -> None:
+    encoded = kind.encode() if kind is not None else None
+    if libc.mount(source.encode(), target.encode(), encoded, flags, None) != 0:
+        raise OSError(ctypes.get_errno(), f"mount {target}")
+
+
+if __name__ == "__main__":
+    _enter_and_become(json.loads(sys.argv[1]))
