@@ -19,7 +19,7 @@ from rustext.import_calls import ImportCalls
 from rustext.machine import Machine, Region
 from rustext.model import EvidenceKind, Format, Image, StringRef
 from rustext.reader import Buffer
-from rustext.relocations import imported_slots, iter_pointers
+from rustext.relocations import read_imports, read_pointers
 from rustext.x86 import X86, WindowsX86
 
 _NAME = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
@@ -57,7 +57,7 @@ class _Names:
     def __init__(self, image: Image, data: Buffer, is_module: IsModule | None) -> None:
         self._image, self._data, self._is_module = image, data, is_module
         self._regions = _regions(image, _TEXT_SECTIONS, executable=False)
-        self._pointers = dict(iter_pointers(image, data))
+        self._pointers = read_pointers(image, data)
         self._known: dict[int, tuple[int, ...]] = {}
         self._low = min((r.address for r in self._regions), default=0)
         self._high = max((r.address + r.size for r in self._regions), default=0)
@@ -132,7 +132,7 @@ class _Names:
             sections=_regions(self._image, _CODE_SECTIONS, executable=True),
             segments=_regions(self._image, (), executable=True),
         )
-        calls = ImportCalls(code, imported_slots(self._image, self._data), self._pointers)
+        calls = ImportCalls(code, read_imports(self._image, self._data), self._pointers)
         for place, target in code.iter_addresses(self._low, self._high):
             lengths = self._lengths(target)
             if not lengths:
