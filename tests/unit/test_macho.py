@@ -262,6 +262,33 @@ def test_init_functions_come_from_the_symbol_table_without_a_trie(macho_module: 
     assert parse_one(old).python_inits == INITS
 
 
+@pytest.mark.parametrize(
+    ("bits", "exported"),
+    [
+        (0x00, True),
+        (0x10, False),  # N_PEXT: external for the linker, local ever after
+        (0x20, False),  # N_STAB: a debugger's note
+    ],
+)
+def test_private_symbol_of_the_table_is_not_exported(
+    bits: int, exported: bool, macho_module: Path
+) -> None:
+    data = macho_module.read_bytes()
+    data = patched(data, command_offset(data, LC_DYLD_INFO_ONLY) + 40, "<II", 0, 0)
+    table, count, strings, _ = struct.unpack_from(
+        "<IIII", data, command_offset(data, LC_SYMTAB) + 8
+    )
+    entries = [
+        entry
+        for entry in range(table, table + 16 * count, 16)
+        for name in [strings + struct.unpack_from("<I", data, entry)[0]]
+        if data[name:].startswith(b"_PyInit_demo\0")
+    ]
+    (entry,) = entries
+    changed = patched(data, entry + 4, "<B", data[entry + 4] | bits)
+    assert ("PyInit_demo" in parse_one(changed).python_inits) is exported
+
+
 def test_file_that_names_no_symbols_at_all_exports_no_init_function(macho_module: Path) -> None:
     data = macho_module.read_bytes()
     data = patched(data, command_offset(data, LC_DYLD_INFO_ONLY) + 40, "<II", 0, 0)
