@@ -29,7 +29,7 @@ class PeRules:
     def __init__(self, loader: Loader, root: Sysroot, program: Mapped) -> None:
         self._root = root
         self._program = program
-        self._added = tuple(root.folder(root.enter(path / ".")) for path in loader.dll_directories)
+        self._added = tuple(root.enter(path) for path in loader.dll_directories)
         self._data: dict[str, Any] = read_data("system_libraries")["windows"]
         self._listings: dict[str, dict[str, str]] = {}
 
