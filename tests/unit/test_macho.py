@@ -282,7 +282,7 @@ def test_private_symbol_of_the_table_is_not_exported(
         entry
         for entry in range(table, table + 16 * count, 16)
         for name in [strings + struct.unpack_from("<I", data, entry)[0]]
-        if data[name:].startswith(b"_PyInit_demo\0")
+        if data[name:].startswith(b"_PyInit_demo\0") and not data[entry + 4] & 0xE0
     ]
     (entry,) = entries
     changed = patched(data, entry + 4, "<B", data[entry + 4] | bits)
