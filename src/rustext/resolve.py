@@ -65,7 +65,7 @@ class Resolver:
         edges: dict[Edge, None] = {}
         for image in self._images(path):
             mapped = self._map(path, image)
-            process = self._process(image) or _Process(self._files, self._rules(mapped))
+            process = self._process(image) or self._alone(mapped)
             edges.update(dict.fromkeys(process.load(mapped)))
         return LibraryGraph(root=path, edges=tuple(edges))
 
@@ -101,6 +101,12 @@ class Resolver:
             process.names.update(self._loader.loaded)
             self._running[own.architecture] = process
         return self._running[own.architecture].fork()
+
+    def _alone(self, mapped: Mapped) -> _Process:
+        process = _Process(self._files, self._rules(mapped))
+        if mapped.image.kind is not ImageKind.EXECUTABLE:
+            process.names.update(self._loader.loaded)
+        return process
 
     def _rules(self, program: Mapped) -> Rules:
         image = program.image

@@ -38,9 +38,7 @@ def libraries(tmp_path_factory):
 def cache(folder: Path, layout: str) -> Path:
     conf, output = folder / "conf", folder / f"{layout}.cache"
     conf.write_text(f"{folder}\n")
-    subprocess.run(
-        [LDCONFIG, "-X", "-c", layout, "-f", conf, "-C", output], check=True, timeout=60
-    )
+    subprocess.run([LDCONFIG, "-X", "-c", layout, "-f", conf, "-C", output], check=True, timeout=60)
     return output
 
 
