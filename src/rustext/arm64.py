@@ -1,7 +1,7 @@
 """AArch64 instructions: the few effects that carry addresses and constants.
 
-Encoding: Arm Architecture Reference Manual for A-profile, C4.1. Calling convention: AAPCS64, section
-6.1, which Apple's arm64 follows in this.
+Encoding: Arm Architecture Reference Manual for A-profile, C4.1. Calling convention: AAPCS64,
+section 6.1, which Apple's arm64 follows in this.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Arm64:
         words = struct.unpack(f"<{len(window) // 4}I", window[: len(window) // 4 * 4])
         return any(word & 0x7FFFFFE0 in wanted for word in words)
 
-    def entry(self, window: bytes, at: int) -> int:
+    def entry(self, window: bytes, at: int) -> int:  # noqa: ARG002 - others have to look
         """Every instruction is a word."""
         return at & 3
 
@@ -82,7 +82,9 @@ def _signed(number: int, bits: int) -> int:
     return number - (1 << bits) if number >> (bits - 1) else number
 
 
-def _flow(state: State, word: int, address: int) -> Flow | None:
+def _flow(  # noqa: PLR0911 - one return a kind of instruction
+    state: State, word: int, address: int
+) -> Flow | None:
     if word & 0x7C000000 == 0x14000000:  # B, BL
         turn = Turn.CALL if word >> 31 else Turn.JUMP
         return Flow(turn, address + 4 * _signed(word, 26))

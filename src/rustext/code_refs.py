@@ -1,7 +1,7 @@
 """Strings whose address and length machine code sets up.
 
-In: an image's code and an address in its read-only data that the code computes. Out: the lengths that
-the code puts beside it (in the next argument register, in the next word of memory, or in the
+In: an image's code and an address in its read-only data that the code computes. Out: the lengths
+that the code puts beside it (in the next argument register, in the next word of memory, or in the
 second half of a returned pair), and the calls that the pair goes to.
 """
 
@@ -41,8 +41,8 @@ class Subject:
 class Call:
     """A call that a string is handed to.
 
-    `subject` is what the callee has to look for, in terms of what its registers and memory hold when
-    it begins; `after` is the address behind the call and `state` what is known there.
+    `subject` is what the callee has to look for, in terms of what its registers and memory hold
+    when it begins; `after` is the address behind the call, and `state` what is known at it.
     """
 
     flow: Flow
@@ -99,7 +99,7 @@ class Code:
         `lengths` are those that the string may have; 0 stands for a C string, whose address alone
         counts.
         """
-        window, at = self.window(place, _BEFORE, _AFTER)
+        window, _ = self.window(place, _BEFORE, _AFTER)
         if 0 not in lengths and not self.machine.may_set(window, lengths):
             return
         seen = set()
@@ -166,8 +166,8 @@ class Code:
             for found, subject in handed_over(self.machine, state, target):
                 length = found if found in lengths else 0
                 if length in lengths:
-                    subject = subject if length else Subject(subject.pointer, None)
-                    call = Call(flow=step.flow, subject=subject, after=after, state=state.copy())
+                    seen = subject if length else Subject(subject.pointer, None)
+                    call = Call(flow=step.flow, subject=seen, after=after, state=state.copy())
                     yield int(length), call  # type: ignore[arg-type]
 
 
@@ -203,6 +203,6 @@ def _addresses(machine: Machine, state: State, base: Value) -> Iterator[tuple[in
         if start == base:
             yield at, path
         for (owner, place), held in state.memory.items():
-            if owner == start and isinstance(held, tuple) and cell(held)[0] == base:
-                if abs(place - at) <= _NEAREST:
-                    yield cell(held)[1], ("load", path, place - at)
+            near = owner == start and abs(place - at) <= _NEAREST
+            if near and isinstance(held, tuple) and cell(held)[0] == base:
+                yield cell(held)[1], ("load", path, place - at)

@@ -9,6 +9,8 @@ https://docs.python.org/3/c-api/import.html
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rustext.code_refs import Call, Code, Subject, handed_over
 from rustext.machine import Flow, State, Turn, Value, after_call
 
@@ -29,6 +31,15 @@ _STEPS = 240  # instructions of one function that are read
 _WINDOW = 1024
 _STUB = 6  # instructions of a procedure linkage table entry
 _MADE = "a str object"  # the outcome of a call that makes the name, but does not import it yet
+
+
+@dataclass(slots=True)
+class _Path:
+    """A way through a function: how far it was read, and what stands for the string on it."""
+
+    address: int
+    state: State
+    subjects: tuple[Subject, ...]  # the string itself, and the objects that were made of it
 
 
 class ImportCalls:
@@ -102,56 +113,61 @@ class ImportCalls:
         return self._names[target]
 
     def _scan(self, start: int, state: State, subject: Subject, depth: int) -> str | None:
-        """Read a function from `start`, both ways at each branch, for calls that take the subject."""
-        subjects: tuple[Subject, ...] = (subject,)
-        work, seen, outcome = [(start, state, subjects)], set[int](), None
-        budget = _STEPS
-        while work and budget:
-            address, state, subjects = work.pop()
-            window, at = self._code.window(address, 0, _WINDOW)
-            while budget and address not in seen:
-                seen.add(address)
-                budget -= 1
-                step = self._code.machine.run(state, window, at, address)
+        """Read on from `start`, both ways at each branch, for calls that take the subject."""
+        work = [_Path(start, state, (subject,))]
+        seen: set[int] = set()
+        outcome = None
+        while work and len(seen) < _STEPS:
+            path = work.pop()
+            window, at = self._code.window(path.address, 0, _WINDOW)
+            while path.address not in seen and len(seen) < _STEPS:
+                seen.add(path.address)
+                step = self._code.machine.run(path.state, window, at, path.address)
                 if step is None:
                     break
-                at, address = at + step.length, address + step.length
-                flow = step.flow
-                if flow is None:
+                at, path.address = at + step.length, path.address + step.length
+                if step.flow is None:
                     continue
-                if flow.turn in (Turn.CALL, Turn.JUMP):
-                    result = self._called(flow, state, subjects, depth)
-                    if result not in (None, _MADE):
-                        return result
-                    if flow.turn is Turn.JUMP:
-                        outcome = outcome or result
-                        if flow.target is not None:
-                            work.append((flow.target, state, subjects))
-                        break
-                    after_call(self._code.machine, state, address)
-                    if result == _MADE:
-                        made: Value = ("made", address)
-                        state.registers[self._code.machine.result] = made
-                        subjects = (*subjects, Subject(made, None))
-                elif flow.turn is Turn.BRANCH and flow.target is not None:
-                    work.append((flow.target, state.copy(), subjects))
-                elif flow.turn is not Turn.BRANCH:
-                    result_value = state.registers[self._code.machine.result]
-                    if any(s.pointer == result_value for s in subjects[1:]):
-                        outcome = _MADE
+                result = self._turn(step.flow, path, work, depth)
+                if result not in (None, _MADE):
+                    return result
+                outcome = outcome or result
+                if step.flow.turn not in (Turn.CALL, Turn.BRANCH):
                     break
         return outcome
+
+    def _turn(self, flow: Flow, path: _Path, work: list[_Path], depth: int) -> str | None:
+        """Follow a call, jump, branch or return; say what becomes of the subject there."""
+        machine, state = self._code.machine, path.state
+        if flow.turn is Turn.RETURN:
+            returned = state.registers[machine.result]
+            return _MADE if any(s.pointer == returned for s in path.subjects[1:]) else None
+        if flow.turn is Turn.BRANCH and flow.target is not None:
+            work.append(_Path(flow.target, state.copy(), path.subjects))
+        if flow.turn not in (Turn.CALL, Turn.JUMP):
+            return None
+        result = self._called(flow, state, path.subjects, depth)
+        if flow.turn is Turn.JUMP:
+            if flow.target is not None:
+                work.append(_Path(flow.target, state, path.subjects))
+            return result
+        after_call(machine, state, path.address)
+        if result == _MADE:
+            made: Value = ("made", path.address)
+            state.registers[machine.result] = made
+            path.subjects = (*path.subjects, Subject(made, None))
+            return None
+        return result
 
     def _called(
         self, flow: Flow, state: State, subjects: tuple[Subject, ...], depth: int
     ) -> str | None:
         outcome = None
         for subject in subjects:
-            for length, seen in handed_over(self._code.machine, state, subject.pointer):
-                if subject.length is None:
-                    seen = Subject(seen.pointer, None)
-                elif length != subject.length:
+            for length, found in handed_over(self._code.machine, state, subject.pointer):
+                if subject.length not in (None, length):
                     continue
+                seen = Subject(found.pointer, None) if subject.length is None else found
                 result = self._outcome(flow, seen, depth)
                 if result not in (None, _MADE):
                     return result

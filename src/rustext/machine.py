@@ -34,6 +34,7 @@ class Region:
     size: int
 
     def __contains__(self, address: int) -> bool:
+        """Whether the byte at `address` is in the region."""
         return 0 <= address - self.address < self.size
 
 

@@ -2,8 +2,8 @@
 
 In: a 64-bit little-endian image and its bytes. Out: each slot that will hold an address inside the
 image, with that address, and each slot that will hold the address of an imported symbol, with its
-name. Both kinds of tables are read: chained fix-ups, which the linker writes since macOS 12, and the
-rebase and bind opcodes of older targets.
+name. Both kinds of tables are read: chained fix-ups, which the linker writes since macOS 12, and
+the rebase and bind opcodes of older targets.
 
 Specification: <mach-o/fixup-chains.h> and <mach-o/loader.h>
 (https://github.com/apple-oss-distributions/dyld/tree/main/include/mach-o).
@@ -42,12 +42,12 @@ def iter_pointers(image: Image, data: Buffer) -> Iterator[tuple[int, int]]:
     if tables is None:
         return
     if tables.chained is not None:
-        for slot, word, offset_based in _iter_chained(image, data, tables):
+        for slot, word, offset_based in _iter_chained(image, data, tables, tables.chained[0]):
             if not word >> 63:
                 target = word & 0xF_FFFF_FFFF
                 yield slot, target + (tables.header if offset_based else 0)
     elif tables.rebase is not None:
-        for slot in _iter_rebased(tables):
+        for slot in _iter_rebased(tables, *tables.rebase):
             offset = segment_offset(image.segments, slot)
             if offset is not None:
                 yield slot, int.from_bytes(data[offset : offset + 8], "little")
@@ -60,7 +60,7 @@ def iter_imports(image: Image, data: Buffer) -> Iterator[tuple[int, str]]:
         return
     if tables.chained is not None:
         names = _chained_names(tables.reader, tables.chained[0])
-        for slot, word, _ in _iter_chained(image, data, tables):
+        for slot, word, _ in _iter_chained(image, data, tables, tables.chained[0]):
             ordinal = word & 0xFFFFFF
             if word >> 63 and ordinal < len(names):
                 yield slot, names[ordinal].removeprefix("_")
@@ -98,10 +98,11 @@ def _read_tables(image: Image, data: Buffer) -> _Tables | None:
 # --- chained fix-ups --------------------------------------------------------------------------
 
 
-def _iter_chained(image: Image, data: Buffer, tables: _Tables) -> Iterator[tuple[int, int, bool]]:
+def _iter_chained(
+    image: Image, data: Buffer, tables: _Tables, start: int
+) -> Iterator[tuple[int, int, bool]]:
     """Yield (slot, its word in the file, whether targets count from the header)."""
-    assert tables.chained is not None
-    reader, start = tables.reader, tables.chained[0]
+    reader = tables.reader
     (starts,) = reader.unpack("4xI", start, "the chained fix-ups")
     starts += start
     (count,) = reader.unpack("I", starts, "the chained fix-ups")
@@ -201,10 +202,11 @@ def _times(count: int) -> range:
     return range(count)
 
 
-def _iter_rebased(tables: _Tables) -> Iterator[int]:
+def _iter_rebased(  # noqa: C901 - one branch an opcode
+    tables: _Tables, start: int, size: int
+) -> Iterator[int]:
     """Yield the slots that REBASE_OPCODE_* name."""
-    assert tables.rebase is not None
-    opcodes = _Opcodes(tables.reader.take(*tables.rebase, "the rebase opcodes"))
+    opcodes = _Opcodes(tables.reader.take(start, size, "the rebase opcodes"))
     slot = 0
     while opcodes:
         byte = opcodes.byte()
@@ -231,7 +233,9 @@ def _iter_rebased(tables: _Tables) -> Iterator[int]:
             slot = slot + 8 + skip & 0xFFFF_FFFF_FFFF_FFFF
 
 
-def _iter_bound(tables: _Tables, start: int, size: int) -> Iterator[tuple[int, str]]:
+def _iter_bound(  # noqa: C901 - one branch an opcode
+    tables: _Tables, start: int, size: int
+) -> Iterator[tuple[int, str]]:
     """Yield the slots that BIND_OPCODE_* name, with their symbols.
 
     DONE ends one symbol of the lazy table, not the table.

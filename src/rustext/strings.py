@@ -2,8 +2,8 @@
 
 In: an image, its bytes and what counts as a module name. Out: `StringRef` records, each with what
 refers to the string. rustc puts literals side by side without separators, so a name's bounds are
-known only from what refers to it: a (pointer, length) pair in relocated data or in machine code, or,
-for C strings, the NUL bytes around it.
+known only from what refers to it: a (pointer, length) pair in relocated data or in machine code,
+or, for C strings, the NUL bytes around it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from rustext.arm64 import Arm64
-from rustext.code_refs import Code, CodeRef
+from rustext.code_refs import Code
 from rustext.data_refs import LONGEST, iter_data_refs
 from rustext.import_calls import ImportCalls
 from rustext.machine import Machine, Region
@@ -39,9 +39,12 @@ def iter_strings(
 ) -> Iterator[StringRef]:
     """Yield the dotted identifiers of at most `LONGEST` bytes that code or data refers to.
 
-    `is_module` says which names are of interest; without it, every identifier with known bounds is
-    yielded, and no loose ones. Each (text, kind) comes once, with the first place that refers to it;
-    a name with strong evidence is also yielded with the weaker kinds that it has.
+    `is_module` says which names are of interest, as a rule those that the target environment can
+    import; it is asked often. Without it, every identifier with known bounds is yielded, and no
+    loose ones. Each (text, kind) comes once, with the first place that refers to it: a name with strong
+    evidence is also yielded with the weaker kinds that it has.
+
+    Raises `InvalidBinary` where a table of the image is damaged.
     """
     seen: set[tuple[str, EvidenceKind]] = set()
     for ref in _Names(image, data, is_module).iter_refs():
@@ -93,9 +96,9 @@ class _Names:
             return
         text = match.group().decode("ascii")
         accept = self._is_module
-        if bytes(self._data[match.end() : match.end() + 1]) == b"\0" and len(text) <= LONGEST:
-            if accept is None or accept(text):
-                yield 0
+        ends = bytes(self._data[match.end() : match.end() + 1]) == b"\0" and len(text) <= LONGEST
+        if ends and (accept is None or accept(text)):
+            yield 0
         for length in range(1, min(len(text), LONGEST) + 1):
             if text[length - 1] != "." and (accept is None or accept(text[:length])):
                 yield length
@@ -107,8 +110,7 @@ class _Names:
         return match.group().decode("ascii") if match else ""
 
     def _ref(self, address: int, length: int, kind: EvidenceKind, detail: str) -> StringRef:
-        offset = self._offset(address)
-        assert offset is not None
+        offset = self._offset(address) or 0  # only addresses in a region have lengths
         return StringRef(text=self._text(offset, length), offset=offset, kind=kind, detail=detail)
 
     def _from_data(self) -> Iterator[StringRef]:
@@ -133,22 +135,21 @@ class _Names:
             segments=_regions(self._image, (), executable=True),
         )
         calls = ImportCalls(code, read_imports(self._image, self._data), self._pointers)
+        settled: set[int] = set()
         for place, target in code.iter_addresses(self._low, self._high):
             lengths = self._lengths(target)
-            if not lengths:
+            if not lengths or target in settled:
                 continue
             if lengths[0] == 0:
                 yield self._ref(target, 0, EvidenceKind.C_STRING, f"address taken at {place:#x}")
             for ref in code.iter_refs(place, target, lengths):
-                yield from self._classified(ref, calls)
-
-    def _classified(self, ref: CodeRef, calls: ImportCalls) -> Iterator[StringRef]:
-        if ref.length:
-            detail = f"address and length set up at {ref.place:#x}"
-            yield self._ref(ref.target, ref.length, EvidenceKind.EXACT_STRING, detail)
-        if ref.call is not None and (function := calls.explain(ref.call)):
-            detail = f"goes to {function} from {ref.place:#x}"
-            yield self._ref(ref.target, ref.length, EvidenceKind.IMPORT_CALL, detail)
+                if ref.length:
+                    detail = f"address and length set up at {place:#x}"
+                    yield self._ref(target, ref.length, EvidenceKind.EXACT_STRING, detail)
+                if ref.call is not None and (function := calls.explain(ref.call)):
+                    settled.add(target)
+                    detail = f"goes to {function} from {place:#x}"
+                    yield self._ref(target, ref.length, EvidenceKind.IMPORT_CALL, detail)
 
     def _between_references(self, bounded: set[int]) -> Iterator[StringRef]:
         """Names that end where the next string begins that code or data refers to.

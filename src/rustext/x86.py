@@ -47,7 +47,10 @@ _TWO_BYTE_WRITES_RM = frozenset([0x7E, *range(0x90, 0xA0), 0xAB, 0xB3, 0xBB, 0xB
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One decoded instruction; `opcode` is 0x0f00 + byte for the two-byte map, -1 for VEX and EVEX."""
+    """One decoded instruction.
+
+    `opcode` is 0x0f00 + byte for the two-byte map, and -1 for the longer maps, VEX and EVEX.
+    """
 
     length: int
     opcode: int
@@ -211,7 +214,9 @@ class WindowsX86(X86):
     scratch = (RAX, RCX, RDX, 8, 9, 10, 11)
 
 
-def _flow(state: State, ins: Instruction, address: int) -> Flow | None:
+def _flow(  # noqa: PLR0911 - one return a kind of instruction
+    state: State, ins: Instruction, address: int
+) -> Flow | None:
     op, after = ins.opcode, address + ins.length
     if op == 0xE8:
         return Flow(Turn.CALL, after + ins.immediate)
