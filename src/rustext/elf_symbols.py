@@ -19,7 +19,6 @@ from rustext.reader import MAX_ENTRIES, Reader
 
 _PYTHON_INIT = re.compile(rb"PyInitU?_[^\0]+")
 _MAX_SYMBOL = 255  # longer ones belong to no module: its file name ends there
-_MAX_STEPS = 16 * MAX_ENTRIES  # along hash chains; those of a damaged table need not end
 _SHN_UNDEF = 0
 _WHAT = "the symbol hash table"
 
@@ -53,10 +52,10 @@ def find_python_inits(reader: Reader, tables: DynamicSymbols) -> tuple[str, ...]
 
 
 class _Budget:
-    """Steps that are left for all look-ups together."""
+    """Steps that are left for all look-ups together; chains of a damaged table need not end."""
 
     def __init__(self) -> None:
-        self.steps = _MAX_STEPS
+        self.steps = MAX_ENTRIES
 
     def spend(self) -> None:
         self.steps -= 1
