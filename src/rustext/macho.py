@@ -114,10 +114,15 @@ def _iter_slices(data: Buffer) -> Iterator[tuple[int, int]]:
     if not count:
         raise InvalidBinary("damaged: a universal file without an architecture")
     layout = "IIQQII" if reader.startswith(0, _FAT_64) else "IIIII"
+    taken: list[tuple[int, int]] = []
     for row in reader.rows(layout, 8, count, "the table of architectures"):
         _, _, start, size, *_ = row
+        end = start + size
         reader.require(start, size, "the slice of an architecture")
-        yield start, start + size
+        if any(start < other_end and other_start < end for other_start, other_end in taken):
+            raise InvalidBinary(f"damaged: the slice at {start:#x} overlaps another")
+        taken.append((start, end))
+        yield start, end
 
 
 def _parse_slice(data: Buffer, start: int, end: int) -> Image:

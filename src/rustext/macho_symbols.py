@@ -90,10 +90,11 @@ def _trie_names(reader: Reader, start: int, size: int) -> Iterator[bytes]:
             end = trie.find(b"\0", position, position + MAX_NAME)
             if end < 0 or budget < 0:
                 raise InvalidBinary(f"damaged: the export trie at {start:#x} has no end")
-            longer = name + trie[position:end]
-            child, position = _uleb128(trie, end + 1)
-            if len(longer) <= _MAX_SYMBOL and _leads_to_python_init(longer):
-                pending.append((child, longer))
+            begin, (child, position) = position, _uleb128(trie, end + 1)
+            if len(name) + end - begin <= _MAX_SYMBOL:
+                longer = name + trie[begin:end]
+                if _leads_to_python_init(longer):
+                    pending.append((child, longer))
 
 
 def _leads_to_python_init(name: bytes) -> bool:

@@ -325,6 +325,14 @@ def test_universal_static_library_is_refused(macho_module: Path) -> None:
         parse_macho(data[:0x4000] + b"!<arch>\n" + data[0x4008:])
 
 
+def test_slices_that_overlap_are_refused(macho_module: Path) -> None:
+    data = macho_module.read_bytes()
+    both = fat(data, data)
+    assert len(parse_macho(both)) == 2
+    with pytest.raises(InvalidBinary, match="the slice at 0x4000 overlaps another"):
+        parse_macho(patched(both, 8 + 20 + 8, ">I", 0x4000))
+
+
 @pytest.mark.parametrize("universal", [False, True])
 def test_every_shortened_file_is_refused(universal: bool, macho_module: Path) -> None:
     data = fat(macho_module.read_bytes()) if universal else macho_module.read_bytes()
