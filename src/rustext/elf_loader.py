@@ -201,10 +201,10 @@ class GlibcRules:
             yield from self._in(FoundBy.ENV, folders, name)
 
     def _cache(self, mapped: Mapped, name: str) -> Iterator[Place]:
-        entries = [e for e in self._system.cache(name) if e.hwcap in ("", *self._loader.hwcaps)]
-        entries.sort(key=lambda e: self._loader.hwcaps.index(e.hwcap) if e.hwcap else len(name))
+        levels = (*self._loader.hwcaps, "")
+        entries = [entry for entry in self._system.cache(name) if entry.hwcap in levels]
         if entries:
-            path = entries[0].path
+            path = min(entries, key=lambda entry: levels.index(entry.hwcap or "")).path
             default = path.startswith(tuple(f"{folder}/" for folder in self._system.folders))
             refused = "in a default folder, which DF_1_NODEFLIB excludes" if default else None
             refused = refused if mapped.image.no_default_libraries else None

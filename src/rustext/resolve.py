@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from rustext.binary import read_binary
@@ -62,12 +63,13 @@ class Resolver:
         the loader's program. An edge that several slices of a fat file share appears once.
         Raises `RustextError` if `path` or the loader's program cannot be read.
         """
-        edges: dict[Edge, None] = {}
+        graphs: list[tuple[Edge, ...]] = []
         for image in self._images(path):
             mapped = self._map(path, image)
             process = self._process(image) or self._alone(mapped)
-            edges.update(dict.fromkeys(process.load(mapped)))
-        return LibraryGraph(root=path, edges=tuple(edges))
+            graphs.append(tuple(process.load(mapped)))
+        edges = graphs[0] if len(graphs) == 1 else tuple(dict.fromkeys(chain(*graphs)))
+        return LibraryGraph(root=path, edges=edges)
 
     def _images(self, path: Path) -> tuple[Image, ...]:
         binary = self._files.read(path)
@@ -123,24 +125,30 @@ class Resolver:
 
 
 class _Files:
-    """Files of this machine, each read once, whatever it is called."""
+    """Files of this machine, each found and read once, whatever it is called."""
 
     def __init__(self, root: Sysroot, read: Callable[[Path], Binary]) -> None:
         self.root = root
         self._read = read
         self._seen: dict[_FileId, Binary | RustextError] = {}
+        self._located: dict[str, tuple[Path, _FileId | None]] = {}
 
-    def identify(self, path: Path) -> _FileId | None:
-        """Return what tells a file from others, or None if it is not there."""
-        try:
-            status = path.stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
+    def locate(self, path: str) -> tuple[Path, _FileId | None]:
+        """Return the file that a loader's path means, and what identifies it if it is there.
 
-    def read(self, path: Path) -> Binary | RustextError:
+        Below a foreign root the answer may change when another bundle is entered.
+        """
+        found = self._located.get(path)
+        if found is None:
+            file = self.root.host(path)
+            found = file, _identify(file)
+            if not self.root.foreign:
+                self._located[path] = found
+        return found
+
+    def read(self, path: Path, identity: _FileId | None = None) -> Binary | RustextError:
         """Return the file's images, or why they cannot be had."""
-        identity = self.identify(path) or (-1, -1)
+        identity = identity or _identify(path) or (-1, -1)
         if identity not in self._seen:
             try:
                 self._seen[identity] = self._read(path)
@@ -169,7 +177,7 @@ class _Process:
 
     def load(self, image: Mapped) -> Iterator[Edge]:
         """Map an image and all that it needs; yield each request and how it ended."""
-        self._add(image)
+        self._add(image, _identify(image.path))
         work = deque([image])
         while work:
             current = work.popleft()
@@ -181,8 +189,8 @@ class _Process:
             else:
                 work.extendleft(reversed(found))
 
-    def _add(self, mapped: Mapped, needed: str | None = None) -> None:
-        self._mapped[self._files.identify(mapped.path)] = mapped.path
+    def _add(self, mapped: Mapped, identity: _FileId | None, needed: str | None = None) -> None:
+        self._mapped[identity] = mapped.path
         for name in self._rules.names(mapped, needed):
             self.names.setdefault(name, mapped.path)
 
@@ -196,8 +204,7 @@ class _Process:
         for place in self._rules.places(current, name):
             if place.how is FoundBy.SYSTEM:
                 return _resolved(current, needed, place.how, None)
-            path = self._files.root.host(place.path)
-            identity = self._files.identify(path)
+            path, identity = self._files.locate(place.path)
             if place.refused:
                 searched.append(Searched(how=place.how, path=place.path, rejected=place.refused))
                 continue
@@ -209,7 +216,7 @@ class _Process:
                 self.names.setdefault(name, self._mapped[identity])
                 own = self._mapped[identity] == current.path
                 return _resolved(current, needed, FoundBy.SELF if own else place.how, path)
-            image = self._rules.select(self._files.read(path))
+            image = self._rules.select(self._files.read(path, identity))
             if isinstance(image, Rejection):
                 rejected = Searched(how=place.how, path=place.path, rejected=image.reason)
                 searched.append(rejected)
@@ -218,7 +225,7 @@ class _Process:
                 continue
             origin = self._files.root.folder(place.path)
             new = Mapped(image=image, path=path, name=place.path, origin=origin, loader=current)
-            self._add(new, name)
+            self._add(new, identity, name)
             found.append(new)
             return _resolved(current, needed, place.how, path)
         return Missing(
@@ -233,3 +240,12 @@ def _resolved(current: Mapped, needed: Needed, how: FoundBy, path: Path | None) 
     return Resolved(
         soname=needed.name, path=path, how=how, needed_by=current.path, kind=needed.kind
     )
+
+
+def _identify(path: Path) -> _FileId | None:
+    """Return what tells a file from others, or None if it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
