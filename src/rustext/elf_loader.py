@@ -70,7 +70,7 @@ def _select(found: Binary | RustextError, program: Image) -> Image | Rejection:
 class SystemFolders:
     """What one system's glibc was built and configured with."""
 
-    interpreter: str
+    preloaded: tuple[tuple[str, Path], ...]  # the loader itself, under each of its names
     folders: tuple[str, ...]
     cache: Callable[[str], Iterable[CacheEntry]]
     configured: tuple[str, ...]  # /etc/ld.so.conf, for a foreign root without a cache
@@ -93,15 +93,16 @@ def read_system(root: Sysroot, program: Image) -> SystemFolders:
             f"{prefix}{folder}" for folder in usual if folder for prefix in ("/", "/usr/")
         )
     )
+    file, names = root.host(interpreter), (interpreter, posixpath.basename(interpreter))
     try:
-        built_in = _SYSTEM_DIRS.search(root.host(interpreter).read_bytes()) if interpreter else None
+        built_in = _SYSTEM_DIRS.search(file.read_bytes()) if interpreter else None
     except OSError:
-        built_in = None
+        built_in, names = None, ()
     if built_in:
         folders = tuple(part.decode().rstrip("/") for part in built_in[0].split(b"\0") if part)
     entries = _read_cache(root)
     return SystemFolders(
-        interpreter=interpreter,
+        preloaded=tuple((name, file) for name in names if name),
         folders=folders,
         cache=_usable(entries or (), known.get("cache")),
         configured=read_ld_so_conf(root) if entries is None and root.foreign else (),
@@ -150,13 +151,9 @@ class GlibcRules:
         self._program = program
         self._system = system
 
-    def preloaded(self) -> Iterator[tuple[str, Path]]:
-        """Yield the names of the loader itself: it is in the process before anything else."""
-        interpreter = self._system.interpreter
-        file = self._root.host(interpreter)
-        if interpreter and file.exists():
-            yield interpreter, file
-            yield posixpath.basename(interpreter), file
+    def preloaded(self) -> tuple[tuple[str, Path], ...]:
+        """Return the loader itself: it is in the process before anything else."""
+        return self._system.preloaded
 
     def key(self, mapped: Mapped, name: str) -> str:
         """Names are compared as they stand, after tokens have been replaced (elf/dl-deps.c)."""
