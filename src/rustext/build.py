@@ -79,9 +79,9 @@ class Build:
     def summary(self) -> str:
         """One line for the freezer's log."""
         parts = (
-            _counted(len(self.plans), "Rust extension"),
-            _counted(len(self.modules), "module") + " that native code imports",
-            _counted(len(self.companions), "file") + " beside them",
+            f"Rust extensions: {len(self.plans)}",
+            f"modules that they import: {len(self.modules)}",
+            f"files beside them: {len(self.companions)}",
         )
         return ", ".join(parts)
 
@@ -92,7 +92,3 @@ def start_build(folder: Path) -> Build:
     Raises `InvalidConfiguration` for a `[tool.rustext]` that cannot be understood.
     """
     return Build(Planner(this_environment(), find_config(folder)))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -64,12 +64,12 @@ def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
 def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     """Write the hooks of an environment into a folder, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = {}
+    written = set()
     for target in iter_hook_targets(planner):
         path = folder / f"hook-{target.module}.py"
         text = _TEMPLATE.format(version=__version__, module=target.module, why=target.why)
         path.write_text(text, encoding="utf-8")
-        written[path] = None
+        written.add(path)
     return tuple(sorted(written))
 
 

@@ -19,10 +19,10 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.foreign import run
+from rustext.model import IsolatedRun
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000  # <sched.h>
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000  # <sys/mount.h>
@@ -32,17 +32,6 @@ _INITIALISED = re.compile(r"calling init: (\S+)")
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Isolated:
-    """The end of an isolated run. `hidden` is empty where the kernel gave no namespace."""
-
-    code: int
-    stdout: str
-    stderr: str
-    hidden: tuple[Path, ...]
-    libraries: tuple[Path, ...]  # all that the loader initialised, in order
-
-
 def run_isolated(
     root: Path,
     program: Path,
@@ -50,7 +39,7 @@ def run_isolated(
     *,
     hide: Sequence[Path] = (),
     timeout: float = 60,
-) -> Isolated:
+) -> IsolatedRun:
     """Run `program`, which lies in the bundle `root`, with the folders in `hide` out of sight.
 
     `timeout` is in seconds. The bundle itself stays visible, read-only or not as it is, even
@@ -86,7 +75,7 @@ def run_isolated(
         seen = tuple(_iter_initialised(scratch))
     inside = scratch / "bundle"
     libraries = (root / p.relative_to(inside) if p.is_relative_to(inside) else p for p in seen)
-    return Isolated(
+    return IsolatedRun(
         code=done.code,
         stdout=done.stdout,
         stderr=done.stderr,

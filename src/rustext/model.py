@@ -6,7 +6,7 @@ is a value (`Resolved | Missing`), so that a renderer can always say how rustext
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
@@ -371,6 +371,17 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IsolatedRun:
+    """The end of an isolated run. `hidden` is empty where the kernel gave no namespace."""
+
+    code: int  # negative: the signal that ended it
+    stdout: str
+    stderr: str
+    hidden: tuple[Path, ...]
+    libraries: tuple[Path, ...]  # all that the loader initialised, in order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
     """The result of verifying one bundle."""
 
@@ -382,7 +393,7 @@ class VerifyReport:
     libraries: tuple[Edge, ...]
     extensions: tuple[NativeFile, ...]
     modules: int
-    notes: tuple[str, ...] = field(default=())
+    run: IsolatedRun | None = None
 
     @property
     def ok(self) -> bool:

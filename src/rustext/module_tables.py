@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator
 
 from rustext.binary import address_to_offset
-from rustext.model import Format, Image
-from rustext.relocations import iter_pointers
+from rustext.model import Image
+from rustext.relocations import read_pointers
 
 _NAME = re.compile(rb"[^\W\d][\w$-]*(?:\.[^\W\d][\w$-]*)*\0")
 _MAIN = "__main__"
@@ -27,9 +27,7 @@ _RECORD_WORDS = 11  # pointers at the start of a record; Nuitka 2.4 to 4.3 have 
 
 def find_builtin_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
     """The modules built into a program or a libpython; None where there is no such table."""
-    if image.format is not Format.ELF:
-        return None
-    names = dict(_iter_names(image, data, dict(iter_pointers(image, data))))
+    names = dict(_iter_names(image, data, read_pointers(image, data)))
     stride = 2 * image.bits // 8
     for slot in [slot for slot, name in names.items() if name == "builtins"]:
         start = slot
@@ -51,9 +49,7 @@ def find_nuitka_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
     Nuitka left out on purpose have records too, which say why: these point to text alone, where
     the others point to code or to the module's state.
     """
-    if image.format is not Format.ELF:
-        return None
-    pointers = dict(iter_pointers(image, data))
+    pointers = read_pointers(image, data)
     names = dict(_iter_names(image, data, pointers))
     for record in [slot for slot, name in names.items() if name == _MAIN]:
         for slot in [slot for slot, target in pointers.items() if target == record]:

@@ -29,6 +29,7 @@ EXTENSION_SUFFIX = re.compile(
     """,
     re.VERBOSE,
 )
+_TAG_VERSION = re.compile(r"(?P<kind>cpython-|cp|pypy)(?P<major>\d)(?P<minor>\d+)(?P<flags>[a-z]*)")
 _PYTHON_TAG = re.compile(r"\.(?:cpython-|cp|pypy|abi|graalpy)\d+")
 
 
@@ -81,6 +82,26 @@ def init_function(name: str) -> str:
     if name.isascii():
         return f"PyInit_{name}"
     return "PyInitU_" + name.encode("punycode").decode("ascii").replace("-", "_")
+
+
+def importable_by(suffix: str | None) -> tuple[str, ...]:
+    """Which interpreters look for a module in a file with this suffix; none without one."""
+    if suffix is None:
+        return ()
+    tag = suffix.rpartition(".")[0].removeprefix(".")
+    if not tag:
+        return ("every Python",)
+    name = tag.partition("-")[0]
+    if name in {"abi3", "abi3t"}:
+        return (f"CPython 3 with the stable ABI ({name})",)
+    version = _TAG_VERSION.match(tag)
+    if version is None:
+        return (tag,)
+    free = " free-threaded" if version["flags"] == "t" else ""
+    kind = "CPython" if version["kind"] in {"cpython-", "cp"} else "PyPy"
+    rest = tag[version.end() :].lstrip("-")
+    where = f" on {rest}" if rest else ""
+    return (f"{kind} {version['major']}.{version['minor']}{free}{where}",)
 
 
 def names_itself(name: str, path: PurePosixPath, stem: str) -> bool:

@@ -21,6 +21,7 @@ from rustext.model import (
     ExtensionPlan,
     Finding,
     ImplicitImport,
+    IsolatedRun,
     LibraryGraph,
     Missing,
     NativeFile,
@@ -132,7 +133,16 @@ def verify_json(report: VerifyReport) -> dict[str, Any]:
         "libraries": [edge_json(edge) for edge in report.libraries],
         "extensions": [str(f.path) for f in report.extensions],
         "modules": report.modules,
-        "notes": list(report.notes),
+        "run": _run_json(report.run) if report.run is not None else None,
+    }
+
+
+def _run_json(run: IsolatedRun) -> dict[str, Any]:
+    return {
+        "code": run.code,
+        "stdout": run.stdout,
+        "stderr": run.stderr,
+        "hidden": [str(path) for path in run.hidden],
     }
 
 
@@ -168,7 +178,7 @@ def print_scan(console: Console, files: Sequence[NativeFile]) -> None:
     if files:
         console.print(table)
     rust = sum(f.provenance.rust for f in files)
-    console.print(f"{rust} Rust of {len(files)} native file{'' if len(files) == 1 else 's'}")
+    console.print(f"{rust} Rust of {_counted(len(files), 'native file')}")
 
 
 def print_plan(console: Console, plan: ExtensionPlan, importable_by: Sequence[str]) -> None:
@@ -216,16 +226,22 @@ def print_verify(console: Console, report: VerifyReport) -> None:
     """The findings of a bundle and one line of summary."""
     print_findings(console, report.findings)
     counts = {s: sum(f.severity is s for f in report.findings) for s in Severity}
-    said = ", ".join(f"{n} {s.value}{'' if n == 1 else 's'}" for s, n in counts.items() if n)
+    said = ", ".join(_counted(n, s.value) for s, n in counts.items() if n)
     verdict = "[green]stands alone[/green]" if report.ok else "[red]does not stand alone[/red]"
     console.print(
         f"{escape(report.bundle.name)} ({report.freezer}, {report.platform}) {verdict}: "
-        f"{len(report.extensions)} Rust files, {report.modules} modules, "
+        f"{_counted(len(report.extensions), 'Rust extension')}, {report.modules} modules, "
         f"{len({e.soname for e in report.libraries})} libraries; {said or 'no findings'}",
         soft_wrap=True,
     )
-    for note in report.notes:
-        console.print(f"note: {escape(note)}", soft_wrap=True)
+    if report.run is not None:
+        hidden = ", ".join(map(str, report.run.hidden))
+        how = (
+            f"with these out of sight: {hidden}"
+            if hidden
+            else "without hiding anything, for this kernel gives no mount namespace"
+        )
+        console.print(f"note: the program was started {escape(how)}", soft_wrap=True)
 
 
 def _print_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
@@ -302,3 +318,7 @@ def _platform(file: NativeFile) -> str:
     floor = f", glibc {image.glibc_floor}" if image.glibc_floor else ""
     minimum = f", macOS {image.minimum_os}" if image.minimum_os else ""
     return f"{image.format.value} {architectures}{floor}{minimum}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

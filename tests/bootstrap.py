@@ -1,0 +1,99 @@
+"""Make a virtual environment with rustext and all that its demo or tests need.
+
+Usage: python3 tests/bootstrap.py {demo,test}
+
+Needs Python 3.10 or later and a C compiler; installs the rest: Python packages from PyPI, and
+ccache from Debian's packages where this runs as root. Says what it does on stderr, prints the path
+of the environment's interpreter on stdout. What is already there is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache"
+# What an installed copy of rustext is made of: a change to it means installing it again.
+SOURCES = ("pyproject.toml", "README.md", "src", "plugins", "hooks")
+
+
+def main() -> None:
+    purpose = sys.argv[1]
+    check_machine()
+    ensure_ccache()
+    editable = purpose == "test"
+    folder = CACHE / purpose
+    python = folder / "bin" / "python"
+    stamp, key = folder / "rustext-stamp", fingerprint(editable)
+    if not stamp.is_file() or stamp.read_text() != key:
+        say(f"making {folder.relative_to(ROOT)} with {sys.executable}")
+        if not python.exists():
+            venv.EnvBuilder(with_pip=True, clear=True).create(folder)
+        what = ["-e", f"{ROOT}[dev]"] if editable else [f"{ROOT}[nuitka,pyinstaller]"]
+        pip(python, "install", "--upgrade", "pip")
+        pip(python, "install", *([] if editable else ["--force-reinstall", "--no-deps"]), *what)
+        pip(python, "install", *what)
+        stamp.write_text(key)
+    print(python)
+
+
+def check_machine() -> None:
+    if sys.version_info < (3, 10):
+        stop(f"Python 3.10 or later is needed, this is {sys.version.split()[0]}",
+             "set PYTHON to a newer interpreter")  # fmt: skip
+    if not any(shutil.which(name) for name in (os.environ.get("CC", "cc"), "gcc", "clang")):
+        stop("no C compiler found (looked for cc, gcc and clang)",
+             "apt install gcc, dnf install gcc, or xcode-select --install")  # fmt: skip
+    if sys.platform == "linux" and not sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        say("note: this Python has no shared libpython, which PyInstaller needs")
+
+
+def ensure_ccache() -> None:
+    """Nuitka compiles a second time in a fraction of the time with it."""
+    if shutil.which("ccache"):
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        say("installing ccache from the system's packages")
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        for step in (["apt-get", "update"], ["apt-get", "install", "-y", "ccache"]):
+            subprocess.run(step, check=False, **quiet)
+    if not shutil.which("ccache"):
+        say("note: no ccache here, so each build compiles everything anew (apt install ccache)")
+
+
+def fingerprint(editable: bool) -> str:
+    digest = hashlib.sha256(f"{sys.version} {editable}".encode())
+    names = ("pyproject.toml", "plugins", "hooks") if editable else SOURCES
+    for name in names:
+        path = ROOT / name
+        for file in sorted(path.rglob("*.*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def pip(python: Path, *args: str) -> None:
+    say(f"pip {' '.join(args)}".replace(f"{ROOT}", "."))
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", "-q", *args]
+    if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+        stop("pip failed, see above", "is the package index reachable?")
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", file=sys.stderr)
+
+
+def stop(text: str, hint: str) -> None:
+    print(f"error: {text}\nhint: {hint}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
