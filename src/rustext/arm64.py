@@ -17,6 +17,8 @@ _SP = _ZR = 31  # the same number: which one is meant depends on the instruction
 
 # ADD (immediate), 64-bit, not shifted: the upper half of the little-endian word.
 _ADD = re.compile(rb"[\x00-\x3f]\x91", re.DOTALL)
+_ADR = re.compile(rb"[\x10\x30\x50\x70]", re.DOTALL)  # its upper byte
+_ADR_REACH = 1 << 20
 _ADRP_DISTANCE = 8  # how many instructions before its ADD an ADRP is looked for
 
 
@@ -31,24 +33,9 @@ class Arm64:
     def iter_addresses(
         self, data: Buffer, code: Region, low: int, high: int
     ) -> Iterator[tuple[int, int]]:
-        """Yield the ADD of each ADRP and ADD pair."""
-        bias = code.address - code.offset
-        word = struct.Struct("<I").unpack_from
-        lowest = code.offset
-        with memoryview(data) as raw:
-            for match in _ADD.finditer(raw, lowest, code.offset + code.size):
-                at = match.start() - 2
-                if at + bias & 3 or at < lowest + 4:
-                    continue
-                add = word(raw, at)[0]
-                page = add >> 5 & 31
-                for before in range(at - 4, max(lowest, at - 4 * _ADRP_DISTANCE) - 1, -4):
-                    adrp = word(raw, before)[0]
-                    if adrp & 0x9F00001F == 0x90000000 | page:
-                        target = _page(adrp, before + bias) + (add >> 10 & 0xFFF)
-                        if low <= target < high:
-                            yield at + bias, target
-                        break
+        """Yield the ADD of each ADRP and ADD pair, and ADR, which linkers put in its place."""
+        yield from _iter_pairs(data, code, low, high)
+        yield from _iter_adr(data, code, low, high)
 
     def may_set(self, window: bytes, lengths: tuple[int, ...]) -> bool:
         """Constants of this size are made by MOVZ."""
@@ -70,6 +57,41 @@ class Arm64:
         flow = _flow(state, word, address)
         stored = None if flow is not None else _apply(state, word, address)
         return Step(4, flow, stored)
+
+
+def _iter_pairs(data: Buffer, code: Region, low: int, high: int) -> Iterator[tuple[int, int]]:
+    bias = code.address - code.offset
+    word = struct.Struct("<I").unpack_from
+    with memoryview(data) as raw:
+        for match in _ADD.finditer(raw, code.offset, code.offset + code.size):
+            at = match.start() - 2
+            if at + bias & 3 or at < code.offset + 4:
+                continue
+            add = word(raw, at)[0]
+            page = add >> 5 & 31
+            first = max(code.offset, at - 4 * _ADRP_DISTANCE)
+            for before in range(at - 4, first - 1, -4):
+                adrp = word(raw, before)[0]
+                if adrp & 0x9F00001F == 0x90000000 | page:
+                    target = _page(adrp, before + bias) + (add >> 10 & 0xFFF)
+                    if low <= target < high:
+                        yield at + bias, target
+                    break
+
+
+def _iter_adr(data: Buffer, code: Region, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """ADR reaches 1 MiB: other code need not be searched."""
+    bias = code.address - code.offset
+    start = max(code.offset, low - _ADR_REACH - bias)
+    end = min(code.offset + code.size, high + _ADR_REACH - bias)
+    with memoryview(data) as raw:
+        for match in _ADR.finditer(raw, start, max(start, end)):
+            at = match.start() - 3
+            if at >= start and not at + bias & 3:
+                word = int.from_bytes(raw[at : at + 4], "little")
+                target = at + bias + _signed((word >> 5 & 0x7FFFF) << 2 | word >> 29 & 3, 21)
+                if low <= target < high:
+                    yield at + bias, target
 
 
 def _page(word: int, address: int) -> int:

@@ -41,8 +41,8 @@ def iter_strings(
 
     `is_module` says which names are of interest, as a rule those that the target environment can
     import; it is asked often. Without it, every identifier with known bounds is yielded, and no
-    loose ones. Each (text, kind) comes once, with the first place that refers to it: a name with strong
-    evidence is also yielded with the weaker kinds that it has.
+    loose ones. Each (text, kind) comes once, with the first place that refers to it: a name with
+    strong evidence is also yielded with the weaker kinds that it has.
 
     Raises `InvalidBinary` where a table of the image is damaged.
     """
