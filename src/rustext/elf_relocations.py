@@ -127,4 +127,4 @@ def iter_imports(image: Image, data: Buffer) -> Iterator[tuple[int, str]]:
         if kind in by_symbol and symbol:
             entry = symbols.offset + symbol * size
             start = _number(image, data, entry, 4)
-            yield slot, names[start:].split(b"\0", 1)[0].decode("latin-1")
+            yield slot, names[start : names.find(b"\0", start)].decode("latin-1")

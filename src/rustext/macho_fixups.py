@@ -12,15 +12,16 @@ Specification: <mach-o/fixup-chains.h> and <mach-o/loader.h>
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rustext.errors import InvalidBinary
 from rustext.model import Image
-from rustext.reader import MAX_ENTRIES, Buffer, Reader, segment_offset
+from rustext.reader import Buffer, Reader, segment_offset
 
 _LC_SEGMENT_64, _LC_CHAINED_FIXUPS = 0x19, 0x8000_0034
 _LC_DYLD_INFOS = frozenset({0x22, 0x8000_0022})
 _PTR_64, _PTR_64_OFFSET = 2, 6  # DYLD_CHAINED_PTR_64, DYLD_CHAINED_PTR_64_OFFSET
+_MAX_SLOTS = 1 << 22  # the largest extensions have some 150 000
 _NO_PAGE = 0xFFFF  # DYLD_CHAINED_PTR_START_NONE
 _IMPORT_LAYOUTS = {1: ("I", 9, 0x7FFFFF), 2: ("Ii", 9, 0x7FFFFF), 3: ("QQ", 32, 0xFFFFFFFF)}
 
@@ -47,7 +48,7 @@ def iter_pointers(image: Image, data: Buffer) -> Iterator[tuple[int, int]]:
                 target = word & 0xF_FFFF_FFFF
                 yield slot, target + (tables.header if offset_based else 0)
     elif tables.rebase is not None:
-        for slot in _iter_rebased(tables, *tables.rebase):
+        for slot in _limited(_iter_rebased(tables, *tables.rebase)):
             offset = segment_offset(image.segments, slot)
             if offset is not None:
                 yield slot, int.from_bytes(data[offset : offset + 8], "little")
@@ -65,7 +66,7 @@ def iter_imports(image: Image, data: Buffer) -> Iterator[tuple[int, str]]:
             if word >> 63 and ordinal < len(names):
                 yield slot, names[ordinal].removeprefix("_")
     for start, size in tables.binds:
-        for slot, name in _iter_bound(tables, start, size):
+        for slot, name in _limited(_iter_bound(tables, start, size)):
             yield slot, name.removeprefix("_")
 
 
@@ -195,11 +196,15 @@ def _segment(tables: _Tables, index: int) -> int:
     return tables.segments[index]
 
 
-def _times(count: int) -> range:
-    """A repeat count, which in a damaged file can be anything."""
-    if count > 64 * MAX_ENTRIES:
-        raise InvalidBinary(f"damaged: dyld's opcodes repeat {count} times")
-    return range(count)
+_Slot = TypeVar("_Slot")
+
+
+def _limited(slots: Iterator[_Slot]) -> Iterator[_Slot]:
+    """Stop a table that, a few bytes long, names more slots than any image has."""
+    for count, slot in enumerate(slots):
+        if count > _MAX_SLOTS:
+            raise InvalidBinary(f"damaged: dyld's opcodes name more than {_MAX_SLOTS} slots")
+        yield slot
 
 
 def _iter_rebased(  # noqa: C901 - one branch an opcode
@@ -228,7 +233,7 @@ def _iter_rebased(  # noqa: C901 - one branch an opcode
             count, skip = 1, opcodes.uleb()
         elif opcode == 0x80:  # DO_REBASE_ULEB_TIMES_SKIPPING_ULEB
             count, skip = opcodes.uleb(), opcodes.uleb()
-        for _ in _times(count):
+        for _ in range(count):
             yield slot
             slot = slot + 8 + skip & 0xFFFF_FFFF_FFFF_FFFF
 
@@ -262,6 +267,6 @@ def _iter_bound(  # noqa: C901 - one branch an opcode
             count, skip = 1, number * 8
         elif opcode == 0xC0:  # DO_BIND_ULEB_TIMES_SKIPPING_ULEB
             count, skip = opcodes.uleb(), opcodes.uleb()
-        for _ in _times(count):
+        for _ in range(count):
             yield slot & 0xFFFF_FFFF_FFFF_FFFF, name
             slot = slot + 8 + skip & 0xFFFF_FFFF_FFFF_FFFF
