@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ld_debug import OPENER, parse_ld_debug
 
 from rustext.loader import Loader
 from rustext.model import FoundBy, LibraryGraph, Missing, Resolved
 from rustext.resolve import resolve
 
-# Folders for processor features below each search folder: glibc 2.36 tries those of the machine.
-_FEATURES = re.compile(r"/(?:tls|haswell|xeon_phi|avx512_1|x86_64|glibc-hwcaps/[^/]+)(?=/)")
 _LD_SO = "/lib64/ld-linux-x86-64.so.2"
-_OPENER = """
-#include <dlfcn.h>
-#include <stdio.h>
-int main(int n, char **argv) {
-    for (int i = 1; i < n; i++)
-        if (!dlopen(argv[i], RTLD_NOW)) { puts(dlerror()); return 3; }
-    return 0;
-}
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +25,6 @@ class Observed:
     mapped: set[str]
     code: int
     output: str
-
-
-def parse_ld_debug(log: str) -> tuple[dict[str, list[str]], set[str]]:
-    """Parse the log of `LD_DEBUG=libs`; tries in folders for processor features are left out."""
-    tried: dict[str, list[str]] = {}
-    mapped: set[str] = set()
-    name = ""
-    for line in log.splitlines():
-        _, _, text = line.partition(":\t")
-        text = text.strip()
-        if found := re.match(r"find library=(\S+) \[0\]; searching", text):
-            name = found[1]
-            tried[name] = []
-        elif text.startswith("trying file=") and not _FEATURES.search(text):
-            tried[name].append(text.removeprefix("trying file="))
-        elif text.startswith("calling init: "):
-            mapped.add(text.removeprefix("calling init: "))
-    return tried, mapped
 
 
 class Lab:
@@ -76,7 +47,7 @@ class Lab:
 
     def program(self, name: str, *options: str, needs: tuple[str, ...] = (), **kw: str) -> Path:
         """Build a program that opens its arguments with `dlopen`."""
-        return self._link(name, _OPENER, *options, needs=needs, **kw)
+        return self._link(name, OPENER, *options, needs=needs, **kw)
 
     def _link(
         self,

@@ -1,0 +1,100 @@
+"""Published wheels: broken ones are reported as such, and Linux ones have ldd's libraries."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from rustext.binary import is_native
+from rustext.loader import Loader
+from rustext.model import FoundBy, Resolved
+from rustext.resolve import Resolver
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    """Download one wheel for CPython 3.11 and a platform, and unpack it."""
+
+    def unpack(requirement: str, platform: str) -> Path:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
+        command += ["--only-binary=:all:", "--python-version", "3.11", "--platform", platform]
+        command += ["--dest", str(tmp_path), requirement]
+        subprocess.run(command, check=True, timeout=300)
+        (archive,) = tmp_path.glob("*.whl")
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(tmp_path / "site")
+        return tmp_path / "site"
+
+    return unpack
+
+
+@pytest.mark.parametrize(
+    ("requirement", "platform", "missing"),
+    [
+        ("featomic==0.6.7", "manylinux2014_x86_64", ["libmetatensor.so"]),
+        ("featomic==0.6.7", "macosx_11_0_arm64", ["@rpath/libmetatensor.dylib"]),
+        (
+            "johnnycanencrypt==0.18.0",
+            "macosx_15_0_arm64",
+            [
+                "/opt/homebrew/opt/gmp/lib/libgmp.10.dylib",
+                "/opt/homebrew/opt/nettle/lib/libhogweed.6.dylib",
+                "/opt/homebrew/opt/nettle/lib/libnettle.8.dylib",
+            ],
+        ),
+        ("polars-avro==0.13.0", "macosx_11_0_arm64", ["/opt/homebrew/opt/xz/lib/liblzma.5.dylib"]),
+    ],
+)
+def test_libraries_of_a_build_machine_are_missing(wheel, requirement, platform, missing):
+    resolver = Resolver(loader=Loader())
+    files = [file for file in wheel(requirement, platform).rglob("*") if file.is_file()]
+    edges = [e for f in files if is_native(f) for e in resolver.resolve(f).missing]
+    assert sorted({edge.soname for edge in edges}) == missing
+    # featomic's macOS library has no LC_RPATH at all: dyld looks nowhere for @rpath
+    assert all(edge.searched or edge.soname.startswith("@rpath/") for edge in edges)
+
+
+def test_a_library_of_another_distribution_counts_once_it_is_loaded(wheel):
+    """featomic opens metatensor's library before its own."""
+    site = wheel("featomic==0.6.7", "manylinux2014_x86_64")
+    loaded = {"libmetatensor.so": site / "metatensor/lib/libmetatensor.so"}
+    graph = Resolver(loader=Loader(loaded=loaded)).resolve(site / "featomic/lib/libfeatomic.so")
+    assert graph.missing == ()
+    assert {e.how for e in graph.edges if e.soname == "libmetatensor.so"} == {FoundBy.LOADED}
+
+
+@pytest.mark.parametrize("requirement", ["tket==0.15.12", "levenshtein-rs==0.1.8"])
+def test_ldd_finds_the_same_libraries(wheel, requirement):
+    site = wheel(
+        requirement, "manylinux_2_34_x86_64" if "leven" in requirement else "manylinux_2_28_x86_64"
+    )
+    resolver, compared = Resolver(loader=Loader()), 0
+    for file in filter(Path.is_file, site.rglob("*")):
+        if not is_native(file):
+            continue
+        text = subprocess.run(
+            ["ldd", file],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env={"PATH": os.environ["PATH"]},
+        ).stdout
+        expected = dict(re.findall(r"\t(\S+) => (\S+) \(0x", text))
+        edges = resolver.resolve(file).edges
+        found = {
+            e.soname: str(e.path)
+            for e in edges
+            if isinstance(e, Resolved) and e.how is not FoundBy.LOADED
+        }
+        assert found == expected
+        compared += len(expected)
+    assert compared
