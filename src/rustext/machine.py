@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from rustext.reader import Buffer
 
@@ -87,21 +87,12 @@ class Turn(Enum):
     TRAP = "trap"
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(NamedTuple):
     """Where an instruction goes: to an address, or to the one that a slot holds."""
 
     turn: Turn
     target: int | None = None
     slot: int | None = None
-
-
-class Instruction(Protocol):
-    """A decoded instruction of any architecture."""
-
-    @property
-    def length(self) -> int:
-        """Its size in bytes."""
 
 
 class Machine(Protocol):
@@ -127,8 +118,7 @@ class Machine(Protocol):
         """Apply the instruction at `at`, which stands at `address`; None where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one instruction did."""
 
     length: int

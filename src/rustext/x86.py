@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rustext.machine import HALF, VECTOR, Flow, Region, State, Step, Turn, Value, plus
 from rustext.reader import Buffer
@@ -45,8 +45,7 @@ _TWO_BYTE_WRITES_REG = frozenset(
 _TWO_BYTE_WRITES_RM = frozenset([0x7E, *range(0x90, 0xA0), 0xAB, 0xB3, 0xBB, 0xBA, 0xB1, 0xC1])
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One decoded instruction.
 
     `opcode` is 0x0f00 + byte for the two-byte map, and -1 for the longer maps, VEX and EVEX.
