@@ -93,13 +93,12 @@ def read_system(root: Sysroot, program: Image) -> SystemFolders:
             f"{prefix}{folder}" for folder in usual if folder for prefix in ("/", "/usr/")
         )
     )
-    file, names = root.host(interpreter), (interpreter, posixpath.basename(interpreter))
+    file = root.host(interpreter)
+    names: tuple[str, ...] = (interpreter, posixpath.basename(interpreter))
     try:
-        built_in = _SYSTEM_DIRS.search(file.read_bytes()) if interpreter else None
+        folders = _built_in(file.read_bytes()) or folders
     except OSError:
-        built_in, names = None, ()
-    if built_in:
-        folders = tuple(part.decode().rstrip("/") for part in built_in[0].split(b"\0") if part)
+        names = ()
     entries = _read_cache(root)
     return SystemFolders(
         preloaded=tuple((name, file) for name in names if name),
@@ -108,6 +107,15 @@ def read_system(root: Sysroot, program: Image) -> SystemFolders:
         configured=read_ld_so_conf(root) if entries is None and root.foreign else (),
         lib=_dst_lib(folders),
         platform=known.get("platform", ""),
+    )
+
+
+def _built_in(data: bytes) -> tuple[str, ...]:
+    """Return the folders that are compiled into a loader, or () where they cannot be told."""
+    between = data.find(b"/\0/")  # of the first two; cheaper than to search for the expression
+    found = _SYSTEM_DIRS.match(data, data.rfind(b"\0", 0, max(between, 0)) + 1)
+    return (
+        tuple(part.decode().rstrip("/") for part in found[0].split(b"\0") if part) if found else ()
     )
 
 
