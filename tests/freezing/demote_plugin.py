@@ -1,0 +1,30 @@
+"""Keeps Nuitka's tests short: modules are bundled as bytecode instead of compiled.
+
+What is included does not change by it. A few modules have to stay compiled: those whose names
+begin with two underscores, and Nuitka's own pre- and post-load modules; `RUSTEXT_TEST_COMPILE`
+names further top-level packages, separated by commas. Nuitka answers literal calls such as
+`importlib.metadata.version("x")` at compile time, so a package whose metadata is the point of a
+test belongs into that list.
+"""
+
+import os
+
+from nuitka.plugins.PluginBase import NuitkaPluginBase
+
+
+class NuitkaPluginDemote(NuitkaPluginBase):
+    """Answers Nuitka's question for each module."""
+
+    plugin_name = "demote"
+    plugin_desc = "Bundle modules as bytecode."
+
+    def __init__(self):
+        compiled = os.environ.get("RUSTEXT_TEST_COMPILE", "")
+        self.compiled = set(filter(None, compiled.split(",")))
+
+    def decideCompilation(self, module_name):
+        """Say "bytecode" for all that may be."""
+        name = module_name.asString()
+        technical = name.startswith("__") or name.endswith(("-preLoad", "-postLoad"))
+        keep = technical or name.partition(".")[0] in self.compiled
+        return "compiled" if keep else "bytecode"

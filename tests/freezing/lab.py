@@ -1,0 +1,124 @@
+"""Freeze small programs in environments of their own, with and without rustext.
+
+Environments, wheels and compiled objects are kept below `.cache` between runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.environment import read_interpreter
+from rustext.isolate import IsolatedRun, python_folders, run_isolated
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+FREEZERS = ("nuitka", "pyinstaller")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frozen:
+    """A finished bundle, and the environment that it was made in."""
+
+    bundle: Path
+    program: Path
+    python: Path
+    log: str
+
+    def run(self, *arguments: str, hide: Sequence[Path] = ()) -> IsolatedRun:
+        """Start the program with its Python, its environment and the sources out of sight."""
+        facts = read_interpreter(self.python)
+        folders = python_folders(facts.prefixes, facts.stdlib)
+        sources = self.bundle.parent
+        return run_isolated(
+            self.bundle, self.program, arguments, hide=[*folders, sources, *hide], timeout=120
+        )
+
+
+class Lab:
+    """Makes environments and bundles; `cache` is kept, `wheel` is rustext as users install it."""
+
+    def __init__(self, cache: Path, wheel: Path) -> None:
+        self.cache = cache
+        self.wheel = wheel
+
+    def environment(self, *requirements: str, rustext: bool) -> Path:
+        """The interpreter of an environment with the freezers and these requirements."""
+        pinned = (HERE / "requirements.txt").read_text()
+        key = hashlib.sha256(repr((sys.version, pinned, requirements, rustext)).encode())
+        folder = self.cache / "environments" / key.hexdigest()[:16]
+        python = folder / "bin" / "python"
+        wanted = hashlib.sha256(self.wheel.read_bytes()).hexdigest() if rustext else "complete"
+        stamp = folder / "stamp"
+        if not stamp.is_file():
+            check([sys.executable, "-m", "venv", "--clear", str(folder)])
+            pip(python, "-r", str(HERE / "requirements.txt"), *requirements)
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            if rustext:
+                pip(python, str(self.wheel))
+                pip(python, "--force-reinstall", "--no-deps", str(self.wheel))
+            stamp.write_text(wanted)
+        return python
+
+    def freeze(
+        self,
+        freezer: str,
+        script: Path,
+        *requirements: str,
+        out: Path,
+        rustext: bool,
+        compiled: Sequence[str] | None = (),
+        options: Sequence[str] = (),
+    ) -> Frozen:
+        """Freeze a script; `compiled` names packages that Nuitka compiles, None means all."""
+        python = self.environment(*requirements, rustext=rustext)
+        out.mkdir(parents=True, exist_ok=True)
+        env = {
+            **os.environ,
+            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            "XDG_CACHE_HOME": str(self.cache / "xdg"),
+            "RUSTEXT_TEST_COMPILE": ",".join(compiled or ()),
+        }
+        if freezer == "nuitka":
+            command = ["-m", "nuitka", "--standalone", "--assume-yes-for-downloads"]
+            command += ["--enable-plugin=rustext"] if rustext else []
+            if compiled is not None:
+                command += [f"--user-plugin={HERE / 'demote_plugin.py'}"]
+            bundle = out / f"{script.stem}.dist"
+            program = bundle / f"{script.stem}.bin"
+        else:
+            command = ["-m", "PyInstaller", "--noconfirm"]
+            bundle = out / "dist" / script.stem
+            program = bundle / script.stem
+        log = check([str(python), *command, *options, str(script)], cwd=out, env=env)
+        return Frozen(bundle=bundle, program=program, python=python, log=log)
+
+    def run_unfrozen(self, script: Path, *requirements: str) -> str:
+        """What the script prints in its environment."""
+        python = self.environment(*requirements, rustext=False)
+        done = subprocess.run(
+            [str(python), str(script)], capture_output=True, text=True, check=True, timeout=120
+        )
+        return done.stdout
+
+
+def pip(python: Path, *args: str) -> None:
+    check([str(python), "-m", "pip", "--disable-pip-version-check", "-q", "install", *args])
+
+
+def check(command: list[str], **options: object) -> str:
+    """Run a command to its end; its output, or a failure that shows it."""
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", check=False, **options,
+    )  # fmt: skip
+    if done.returncode != 0:
+        tail = "\n".join(done.stdout.splitlines()[-40:])
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{tail}")
+    return done.stdout
