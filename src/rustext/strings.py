@@ -61,7 +61,8 @@ class _Names:
         self._image, self._data, self._is_module = image, data, is_module
         self._regions = _regions(image, _TEXT_SECTIONS, executable=False)
         self._pointers = read_pointers(image, data)
-        self._known: dict[int, tuple[int, ...]] = {}
+        self._known: dict[int, tuple[int, ...]] = {}  # by the addresses that code computes
+        self._referred: set[int] = set()  # addresses that data holds
         self._low = min((r.address for r in self._regions), default=0)
         self._high = max((r.address + r.size for r in self._regions), default=0)
 
@@ -113,14 +114,26 @@ class _Names:
         offset = self._offset(address) or 0  # only addresses in a region have lengths
         return StringRef(text=self._text(offset, length), offset=offset, kind=kind, detail=detail)
 
+    def _is_name(self, address: int, length: int) -> bool:
+        """Whether a name of interest stands at `address`; 0 asks for one that ends with a NUL."""
+        offset = self._offset(address)
+        if offset is None:
+            return False
+        found = _NAME.match(self._data, offset, offset + (length or LONGEST))
+        if found is None or (length and found.end() != offset + length):
+            return False
+        if not length and bytes(self._data[found.end() : found.end() + 1]) != b"\0":
+            return False
+        return self._is_module is None or self._is_module(found.group().decode("ascii"))
+
     def _from_data(self) -> Iterator[StringRef]:
         low, high = self._low, self._high
         for ref in iter_data_refs(self._image, self._data, self._pointers, low, high):
-            lengths = self._lengths(ref.target)
-            if ref.length is not None and ref.length in lengths:
+            self._referred.add(ref.target)
+            if ref.length is not None and self._is_name(ref.target, ref.length):
                 detail = f"relocated (pointer, length) at {ref.slot:#x}"
                 yield self._ref(ref.target, ref.length, EvidenceKind.EXACT_STRING, detail)
-            elif lengths[:1] == (0,):
+            elif self._is_name(ref.target, 0):
                 detail = f"relocated pointer at {ref.slot:#x}"
                 yield self._ref(ref.target, 0, EvidenceKind.C_STRING, detail)
 
@@ -162,8 +175,9 @@ class _Names:
             if offset is None or offset in bounded:
                 continue
             for length in lengths:
-                if length and address + length in self._known:
-                    detail = f"ends where the string at {address + length:#x} begins"
+                end = address + length
+                if length and (end in self._known or end in self._referred):
+                    detail = f"ends where the string at {end:#x} begins"
                     yield self._ref(address, length, EvidenceKind.EXACT_STRING, detail)
 
     def _between_nuls(self) -> Iterator[StringRef]:
