@@ -8,6 +8,7 @@ https://docs.python.org/3/reference/import.html#the-path-based-finder and PEP 42
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import json
@@ -19,6 +20,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -89,7 +91,7 @@ def read_interpreter(python: Path) -> Interpreter:
     source = Path(interpreter.__file__).read_text(encoding="utf-8")
     try:
         return _parse_interpreter(json.loads(run_python(python, source)))
-    except (ForeignProcessError, ValueError, TypeError) as error:
+    except (ForeignProcessError, ValueError, TypeError, AttributeError) as error:
         raise InvalidEnvironment(
             f"{python} does not answer as a Python interpreter: {error}",
             hint="name an interpreter that runs on this machine",
@@ -170,21 +172,30 @@ class Environment:
         for folder in folders:
             listing = self._list(folder)
             if last in listing:
-                if "__init__.py" in self._list(folder / last):
-                    return self._own(name, folder / last / "__init__.py")
+                package = self._first(folder / last, "__init__")
+                if package is not None:
+                    return self._own(name, package)
                 if self._list(folder / last):
                     namespace = namespace or Module(name=name, owner=Owner.NOBODY)
-            for suffix in (*self.interpreter.suffixes, ".py"):
-                if last + suffix in listing:
-                    return self._own(name, folder / (last + suffix))
+            module = self._first(folder, last)
+            if module is not None:
+                return self._own(name, module)
         return namespace
+
+    def _first(self, folder: Path, stem: str) -> Path | None:
+        """The file that the path-based finder takes for `stem` in a folder, by its suffixes."""
+        listing = self._list(folder)
+        suffixes = (*self.interpreter.suffixes, ".py", ".pyc")
+        return next((folder / f"{stem}{s}" for s in suffixes if f"{stem}{s}" in listing), None)
 
     def _package_folders(self, folders: Iterable[Path], package: str) -> tuple[Path, ...]:
         portions = []
         for folder in folders:
             inner = self._list(folder / package) if package in self._list(folder) else frozenset()
-            if "__init__.py" in inner:
+            if self._first(folder / package, "__init__") is not None:
                 return (folder / package,)
+            if self._first(folder, package) is not None:  # a module: it has no submodules
+                return ()
             if inner:
                 portions.append(folder / package)
         return tuple(portions)
@@ -228,12 +239,16 @@ class Environment:
         return [
             (canonicalize_name(r.name), frozenset(r.extras))
             for r in dist.requires
-            if r.marker is None
-            or any(
-                r.marker.evaluate({**self.interpreter.markers, "extra": extra})
-                for extra in extras or {""}
-            )
+            if any(self._applies(r, extra) for extra in extras or {""})
         ]
+
+    def _applies(self, requirement: Requirement, extra: str) -> bool:
+        try:
+            return requirement.marker is None or requirement.marker.evaluate(
+                {**self.interpreter.markers, "extra": extra}
+            )
+        except (UndefinedComparison, UndefinedEnvironmentName):  # no installer can follow it
+            return False
 
     def is_required(self, name: str) -> bool:
         """Whether any installed distribution requires `name` without an extra."""
@@ -264,21 +279,25 @@ def read_environment(python: Path) -> Environment:
 
 
 def iter_distributions(site: Path) -> Iterator[Distribution]:
-    """The distributions installed in one folder; metadata without a name is passed over."""
+    """The distributions installed in one folder.
+
+    Metadata that has no name, or that cannot be read as text, is passed over.
+    """
     for raw in metadata.distributions(path=[str(site)]):
-        dist = _read_distribution(raw, site)
-        if dist is not None:
-            yield dist
+        with contextlib.suppress(UnicodeDecodeError, csv.Error):
+            dist = _read_distribution(raw, site)
+            if dist is not None:
+                yield dist
 
 
 def _read_distribution(raw: metadata.Distribution, site: Path) -> Distribution | None:
-    name = raw.metadata["Name"]
+    fields = raw.metadata
     folder = getattr(raw, "_path", None)  # no public way to it before Python 3.13's `origin`
-    if not name or folder is None:
+    if not fields or not fields["Name"] or folder is None:
         return None
     return Distribution(
-        name=canonicalize_name(name),
-        version=raw.metadata["Version"] or "",
+        name=canonicalize_name(fields["Name"]),
+        version=fields["Version"] or "",
         site=site,
         metadata=PurePosixPath(Path(folder).name),
         requires=tuple(_iter_requirements(raw.requires or ())),

@@ -152,7 +152,12 @@ def _is_installed(requirement: str, env: Environment) -> bool:
         return True
     wanted = Requirement(requirement)
     installed = env.distributions.get(canonicalize_name(wanted.name))
-    return installed is not None and wanted.specifier.contains(installed.version, prereleases=True)
+    if installed is None:
+        return False
+    try:
+        return wanted.specifier.contains(Version(installed.version), prereleases=True)
+    except InvalidVersion:
+        return not wanted.specifier
 
 
 def _judge(
