@@ -34,16 +34,27 @@ def run(args: Sequence[str]) -> int:
     try:
         return command(parsed, _stdout())
     except RustextError as error:
-        console = Console(stderr=True, highlight=False)
-        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        if error.hint:
-            console.print(f"[bold]hint:[/bold] {escape(error.hint)}", soft_wrap=True)
-        return 2
+        return _refuse(str(error), error.hint)
     except BrokenPipeError:  # the reader has seen enough: `rustext scan | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a name that is too long, a full disk: the system's own words
+        return _refuse(": ".join(str(p) for p in (error.filename, error.strerror or error) if p))
     except KeyboardInterrupt:
         return 130
+
+
+def _refuse(message: str, hint: str | None = None) -> int:
+    """Say on stderr why the question cannot be answered; what a path holds stays on one line."""
+    console = Console(stderr=True, highlight=False)
+    for label, text in (("[red]error:[/red]", message), ("[bold]hint:[/bold]", hint)):
+        if text:
+            console.print(f"{label} {escape(_one_line(text))}", soft_wrap=True)
+    return 2
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _stdout() -> Console:

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from rustext.binary import is_native
 from rustext.bundle import Bundle, read_bundle
 from rustext.config import find_config
 from rustext.discover import (
@@ -101,8 +102,10 @@ def verify(args: argparse.Namespace, console: Console) -> int:
 def write_hook_files(args: argparse.Namespace, console: Console) -> int:
     """`rustext hooks`: hooks for this environment."""
     folder: Path = args.folder
-    if folder.exists() and not folder.is_dir():
-        raise UnreadableFile(f"{folder} is a file; hooks need a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UnreadableFile(f"{folder} is no folder, which hooks need") from error
     with _progress(args) as progress:
         progress.add_task("reading the environment", total=None)
         written = write_hooks(Planner(this_environment(), find_config(Path.cwd())), folder)
@@ -151,8 +154,9 @@ def _iter_plans(target: str, planner: Planner) -> Iterator[ExtensionPlan]:
     elif path.is_file():
         yield _plan_installed_or_single(path.resolve(), planner)
     elif path.exists() or "/" in target:
+        kind = "is a folder" if path.is_dir() else "is not a regular file"
         raise UnreadableFile(
-            f"{target} is a folder" if path.is_dir() else f"{target} does not exist",
+            f"{target} {kind if path.exists() else 'does not exist'}",
             hint="name a module, a distribution, a native file or a wheel",
         )
     else:
@@ -180,7 +184,7 @@ def _find_named(name: str, planner: Planner) -> list[tuple[Path, NativeFile]]:
     found = exact or _prefer_rust(native)
     if found:
         return found
-    if module is not None and module.path is not None and dist is None:
+    if module is not None and module.path is not None and dist is None and is_native(module.path):
         return [(module.path, _read_single(module.path))]
     known = "holds no native file" if dist is not None or module is not None else "is not installed"
     raise RustextError(
@@ -209,13 +213,14 @@ def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:
 
 def _progress(args: argparse.Namespace) -> Progress:
     """A progress line on stderr; it shows on a terminal alone, and leaves no trace."""
+    console = Console(stderr=True)
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
-        disable=args.quiet or args.json,
+        disable=args.quiet or args.json or not console.is_terminal,
     )
 
 

@@ -47,7 +47,12 @@ def read_config(file: Path) -> Config:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidConfiguration(f"{file} is not valid TOML: {error}") from error
-    return parse_config(table.get("tool", {}).get("rustext", {}), str(file))
+    except OSError as error:
+        raise InvalidConfiguration(f"{file} cannot be read: {error.strerror}") from error
+    tool = table.get("tool", {})
+    if not isinstance(tool, dict):
+        raise InvalidConfiguration(f"{file}: `tool` is not a table")
+    return parse_config(tool.get("rustext", {}), str(file))
 
 
 def parse_config(table: Any, where: str) -> Config:

@@ -8,16 +8,19 @@ unpacked into a temporary folder for as long as the source is open.
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
+import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from rustext.binary import is_native, open_binary
+from rustext.binary import HEAD, is_native, open_binary
 from rustext.environment import Distribution, Environment, iter_distributions
 from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
 from rustext.model import Crate, NativeFile
@@ -31,8 +34,8 @@ _NEVER_NATIVE = frozenset(
     .css .js .mjs .map .ts .svg .png .jpg .jpeg .gif .ico .ttf .woff .woff2 .h .hpp .hh .c .cc .cpp
     .cu .rs .go .f .f90 .pem .zip .gz .xz .npy .npz .po .mo .tmpl .j2 .sh .bat .ps1""".split()
 )
-_MEMBER_LIMIT = 4 << 30  # bytes unpacked of one member; the largest real one is below 1 GiB
-_RATIO_LIMIT = 200  # unpacked to packed; real native files stay below 20
+_SIZE_LIMIT = 8 << 30  # bytes unpacked; the largest real wheels are below 3 GiB
+_RATIO_LIMIT = 200  # unpacked to packed, of a member or of all; real native files stay below 20
 _RATIO_FLOOR = 64 << 20  # bytes; below that a high ratio does no harm
 
 
@@ -72,11 +75,11 @@ def open_source(path: Path) -> Iterator[Source]:
     """
     if path.is_dir():
         yield folder_source(path)
-    elif path.suffix == ".whl":
-        with tempfile.TemporaryDirectory(prefix="rustext-") as folder:
-            yield _unpack_wheel(path, Path(folder))
     elif not path.exists():
         raise UnreadableFile(f"{path} does not exist")
+    elif path.suffix == ".whl" and path.is_file():  # opening a FIFO would wait for its writer
+        with tempfile.TemporaryDirectory(prefix="rustext-") as folder:
+            yield _unpack_wheel(path, Path(folder))
     else:
         raise InvalidWheel(f"{path} is neither a wheel nor a folder")
 
@@ -162,59 +165,67 @@ def _read_sbom(path: Path) -> tuple[Crate, ...]:
 def _unpack_wheel(path: Path, folder: Path) -> Source:
     try:
         name, version, _, _ = parse_wheel_filename(path.name)
-        archive = zipfile.ZipFile(path)
+        with zipfile.ZipFile(path) as archive:
+            return _unpack_members(archive, path, folder, canonicalize_name(name), str(version))
     except InvalidWheelFilename as error:
         raise InvalidWheel(f"{path.name} is not named as a wheel is") from error
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise InvalidWheel(f"{path} is not a zip archive: {error}") from error
-    except OSError as error:
+    except PermissionError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}") from error
-    with archive:
-        members = {_safe_name(i, path): i for i in archive.infolist() if not i.is_dir()}
-        crates = tuple(
-            crate
-            for inner, info in sorted(members.items())
-            if inner.parent.name == "sboms" and inner.suffix == ".json"
-            for crate in parse_sbom(archive.read(info))
-        )
-        package = Package(name=canonicalize_name(name), version=str(version), crates=crates)
-        kept = {}
-        for inner, info in members.items():
-            if inner.suffix not in _NEVER_NATIVE and _is_native_member(archive, info, path):
-                target = _installed_path(inner)
-                _unpack_member(archive, info, folder / target)
-                kept[target] = package
+    # All that zipfile and the decompressors behind it raise on damaged or foreign archives, and
+    # OSError where two members cannot both be unpacked ("a" and "a/b").
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError,
+            ValueError) as error:  # fmt: skip
+        raise InvalidWheel(f"{path} cannot be unpacked: {error}") from error
+
+
+def _unpack_members(
+    archive: zipfile.ZipFile, wheel: Path, folder: Path, name: str, version: str
+) -> Source:
+    infos = [i for i in archive.infolist() if not i.is_dir()]
+    members = {_safe_name(i, wheel): i for i in infos}
+    for info in infos:
+        _refuse_bomb(wheel, repr(info.filename), info.file_size, info.compress_size)
+    _refuse_bomb(wheel, "itself", sum(i.file_size for i in infos), wheel.stat().st_size)
+    crates = tuple(
+        crate
+        for inner, info in sorted(members.items())
+        if inner.parent.name == "sboms" and inner.suffix == ".json"
+        for crate in parse_sbom(archive.read(info))
+    )
+    package = Package(name=name, version=version, crates=crates)
+    kept = {}
+    for inner, info in members.items():
+        if inner.suffix not in _NEVER_NATIVE and _is_native_member(archive, info):
+            target = _installed_path(inner)
+            _unpack_member(archive, info, folder / target)
+            kept[target] = package
     return Source(root=folder, packages=kept)
 
 
 def _safe_name(info: zipfile.ZipInfo, wheel: Path) -> PurePosixPath:
     inner = PurePosixPath(info.filename.replace("\\", "/"))
-    if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
+    if inner.is_absolute() or not inner.parts or ".." in inner.parts or ":" in inner.parts[0]:
         raise InvalidWheel(f"{wheel.name} holds the path {info.filename!r}, which leads out of it")
-    bomb = info.file_size > _RATIO_FLOOR and info.file_size > _RATIO_LIMIT * info.compress_size
-    if info.file_size > _MEMBER_LIMIT or bomb:
-        raise InvalidWheel(
-            f"{wheel.name} unpacks {info.filename!r} to {info.file_size:,} bytes "
-            f"from {info.compress_size:,}: refused as a zip bomb"
-        )
     return inner
 
 
-def _is_native_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, wheel: Path) -> bool:
-    try:
-        with archive.open(info) as stream:
-            return is_native(stream.read(64))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-        raise InvalidWheel(f"{info.filename!r} in {wheel.name} cannot be read: {error}") from error
+def _refuse_bomb(wheel: Path, what: str, unpacked: int, packed: int) -> None:
+    if unpacked > _SIZE_LIMIT or unpacked > max(_RATIO_FLOOR, _RATIO_LIMIT * packed):
+        raise InvalidWheel(
+            f"{wheel.name} unpacks {what} to {unpacked:,} bytes "
+            f"from {packed:,}: refused as a zip bomb"
+        )
+
+
+def _is_native_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    with archive.open(info) as stream:
+        return is_native(stream.read(HEAD))
 
 
 def _unpack_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(info) as stream, target.open("wb") as out:
-        left = info.file_size
-        while left > 0 and (chunk := stream.read(min(left, 1 << 20))):
-            out.write(chunk)
-            left -= len(chunk)
+        shutil.copyfileobj(stream, out, 1 << 20)
 
 
 def _installed_path(inner: PurePosixPath) -> PurePosixPath:

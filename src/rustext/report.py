@@ -36,8 +36,8 @@ _VERDICTS = {Verdict.INCLUDE: "green", Verdict.IF_PRESENT: "yellow", Verdict.REP
 
 
 def to_json(value: Mapping[str, Any]) -> str:
-    """One JSON document, indented, keys in the order of the documented schema."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """One JSON document, indented, keys in the order of the documented schema; ASCII alone."""
+    return json.dumps(value, indent=2)
 
 
 # --- JSON -------------------------------------------------------------------------------------
