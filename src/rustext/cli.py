@@ -6,6 +6,7 @@ Exit codes: 0 for good, 1 for findings at error level, 2 for a question that can
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -23,6 +24,13 @@ from rustext.report import to_json
 
 _PIPE_WIDTH = 240  # columns
 _EPILOG = "Documentation: docs/ in the source; each command has --help."
+
+
+class _Output(Console):
+    """A console that leaves a closed pipe to `run`; rich's own exits with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def run(args: Sequence[str]) -> int:
@@ -59,7 +67,9 @@ def _one_line(text: str) -> str:
 
 def _stdout() -> Console:
     """A console as wide as the terminal; a pipe gets whole lines, whatever their length."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return _Output(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -156,7 +156,7 @@ def _iter_plans(target: str, planner: Planner) -> Iterator[ExtensionPlan]:
     elif path.exists() or "/" in target:
         kind = "is a folder" if path.is_dir() else "is not a regular file"
         raise UnreadableFile(
-            f"{target} {kind if path.exists() else 'does not exist'}",
+            f"{path} {kind if path.exists() else 'does not exist'}",
             hint="name a module, a distribution, a native file or a wheel",
         )
     else:

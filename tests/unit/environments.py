@@ -16,11 +16,10 @@ def write_files(folder: Path, files: Files) -> None:
     for name, content in files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, Path):
-            content = content.read_bytes()
         if isinstance(content, str):
-            content = content.encode()
-        target.write_bytes(content)
+            target.write_text(content, encoding="utf-8")
+        else:
+            target.write_bytes(content.read_bytes() if isinstance(content, Path) else content)
 
 
 def install(

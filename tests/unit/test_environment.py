@@ -31,6 +31,7 @@ from rustext.errors import InvalidEnvironment
 FIND_SPEC = """
 import importlib.util, json, sys
 sys.path[:] = json.loads(sys.argv[2])
+sys.meta_path[:] = [f for f in sys.meta_path if f.__module__.startswith("_frozen_importlib")]
 found = {}
 for name in json.loads(sys.argv[1]):
     try:
