@@ -131,7 +131,7 @@ def _install_name_kinds(path: PurePosixPath, images: Sequence[Image]) -> tuple[s
         last = PurePosixPath(name).name
         if name.startswith("/"):
             found.append("install-name-absolute")
-        if "." in split_suffix(last)[0]:
+        if "." in split_suffix(last.removesuffix(".dylib"))[0]:
             found.append("install-name-qualified")
         if split_suffix(last)[1] != suffix and _PYTHON_TAG.search(last):
             found.append("install-name-other-python")

@@ -42,7 +42,9 @@ def install(
     return site / info
 
 
-def environment(*sites: Path, stdlib: Iterable[Path] | None = None, **markers: str) -> Environment:
+def environment(
+    *sites: Path, stdlib: Iterable[Path] | None = None, markers: Mapping[str, str] | None = None
+) -> Environment:
     """An environment of these folders, with the running interpreter's standard library."""
     facts = this_interpreter()
     return Environment(
@@ -50,6 +52,6 @@ def environment(*sites: Path, stdlib: Iterable[Path] | None = None, **markers: s
             facts,
             path=tuple(map(str, sites)),
             stdlib=facts.stdlib if stdlib is None else tuple(map(str, stdlib)),
-            markers={**facts.markers, **markers},
+            markers={**facts.markers, **(markers or {})},
         )
     )

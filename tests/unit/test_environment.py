@@ -255,7 +255,7 @@ def test_markers_are_those_of_the_environment_as_packaging_evaluates_them(
     foreign = {"sys_platform": "win32", "os_name": "nt", "platform_machine": "ARM64",
                "python_version": "3.12", "python_full_version": "3.12.1"}  # fmt: skip
     install(tmp_path, "app", requires=[f"dep; {marker}"])
-    env = environment(tmp_path, **foreign)
+    env = environment(tmp_path, markers=foreign)
     expected = Marker(marker).evaluate({**env.interpreter.markers, "extra": ""})
     assert ("dep" in env.requirements_of("app")) is expected
 
