@@ -82,6 +82,12 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
                 dest_path=os.path.normpath(companion.destination),
                 reason=companion.reason,
             )
+        for companion in self._accompany(module, "folder"):
+            yield self.makeIncludedEmptyDirectory(
+                dest_path=os.path.normpath(companion.destination.parent),
+                reason=companion.reason,
+                tags="",
+            )
 
     def onStandaloneDistributionFinished(self, *_: Any, **__: Any) -> None:
         """Say in one line what was added, and what the user has to look after."""

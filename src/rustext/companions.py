@@ -1,19 +1,37 @@
 """What a Rust distribution needs beside its modules.
 
 In: a distribution of the environment and its native files. Out: its `Companion` files, each with
-the reason. A *Rust distribution* is one whose files hold Rust code; nothing is said of others.
+the reason. A *Rust distribution* is one whose files hold Rust code; nothing is said of others. All
+is found by evidence in its own code: a freezer follows imports, and the libraries that imported
+files name, and sees nothing of what code opens by path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import mmap
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rustext.environment import Distribution
+from rustext.knowledge import read_data
 from rustext.model import Companion, CompanionKind, ImageKind, NativeFile
 
-# What `importlib.metadata` reads: https://packaging.python.org/specifications/recording-installed-packages/
+# What `importlib.metadata` reads:
+# https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 _METADATA_FILES = frozenset({"METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt"})
+# A quoted string, or a part of one between slashes, that could name a file or a folder.
+_WORD = re.compile(r"""(?<=["'/\\])[\w.+@*-]{1,120}(?=["'/\\])""")
+_SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by chance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCode:
+    """What a distribution's Python files say that could lead to a file."""
+
+    words: frozenset[str]  # the parts of all string literals
+    locators: tuple[PurePosixPath, ...]  # files that use `__file__`
 
 
 def find_companions(
@@ -23,18 +41,36 @@ def find_companions(
 
     `native` holds the distribution's native files with their paths on this machine.
     """
-    found = [*_path_loaded(native), *_metadata(dist)]
-    return tuple(sorted(found, key=lambda c: c.destination))
+    files = list(native)
+    code = read_own_code(dist)
+    found = [*_path_loaded(files), *_metadata(dist), *_data(dist, files, code)]
+    found += _folders(dist, code, found)
+    return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
 
-def _path_loaded(native: Iterable[tuple[Path, NativeFile]]) -> Iterator[Companion]:
+def read_own_code(dist: Distribution) -> OwnCode:
+    """Read a distribution's Python files; one that cannot be read says nothing."""
+    words: set[str] = set()
+    locators = []
+    for file in dist.files:
+        if file.suffix == ".py" and ".." not in file.parts:
+            try:
+                text = (dist.site / file).read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue
+            words.update(_WORD.findall(text))
+            if "__file__" in text:
+                locators.append(file)
+    return OwnCode(words=frozenset(words), locators=tuple(sorted(locators)))
+
+
+def _path_loaded(native: Sequence[tuple[Path, NativeFile]]) -> Iterator[Companion]:
     """Native files that no import statement reaches keep their place beside the package.
 
-    A freezer follows imports and the libraries that imported files name; a file that Python code
-    opens by path (ctypes, uniffi, cffi, a plugin) or starts as a process is neither.
+    Python code opens them by path (ctypes, uniffi, cffi, a plugin) or starts them as a process.
     """
     for path, file in native:
-        if file.module is None and len(file.path.parts) > 1:
+        if file.module is None and len(file.path.parts) > 1 and ".." not in file.path.parts:
             program = file.binary.image.kind is ImageKind.EXECUTABLE
             yield Companion(
                 path=path,
@@ -53,4 +89,76 @@ def _metadata(dist: Distribution) -> Iterator[Companion]:
                 destination=PurePosixPath(file),
                 kind=CompanionKind.METADATA,
                 reason="importlib.metadata may be asked for it with a computed name",
+            )
+
+
+def _data(
+    dist: Distribution, native: Sequence[tuple[Path, NativeFile]], code: OwnCode
+) -> Iterator[Companion]:
+    """Data files whose name, or whose folder's name, stands in the distribution's own code."""
+    taken = {file.path for _, file in native}
+    tops = {file.parts[0] for file in dist.files}
+    for file in dist.files:
+        if file not in taken and _may_be_data(dist, file):
+            word = _python_word(file, code.words, tops) or _native_word(file, native)
+            if word is not None and (dist.site / file).is_file():
+                yield Companion(
+                    path=dist.site / file,
+                    destination=file,
+                    kind=CompanionKind.DATA,
+                    reason=f"`{word}` stands in the distribution's own code",
+                )
+
+
+def _may_be_data(dist: Distribution, file: PurePosixPath) -> bool:
+    rules = read_data("companions")
+    return not (
+        len(file.parts) < 2
+        or ".." in file.parts
+        or file.parts[0] == str(dist.metadata)
+        or file.suffix in rules["not_data_suffixes"]
+        or file.name in rules["not_data_names"]
+        or not set(file.parts[:-1]).isdisjoint(rules["not_data_folders"])
+    )
+
+
+def _python_word(file: PurePosixPath, words: frozenset[str], tops: set[str]) -> str | None:
+    """The word that names the file, or one of its folders below the package."""
+    if file.name in words:
+        return file.name
+    if file.suffix == ".py":  # a module is a module; only its whole file name makes it data
+        return None
+    if file.suffix in words or f"*{file.suffix}" in words:
+        return file.suffix or None
+    folders = (part for part in file.parts[:-1] if part not in tops)
+    return next((part for part in folders if part in words), None)
+
+
+def _native_word(file: PurePosixPath, native: Sequence[tuple[Path, NativeFile]]) -> str | None:
+    name = file.name.encode()
+    if file.suffix in {"", ".py"} or len(name) < _SHORTEST_NATIVE_WORD:
+        return None
+    for path, _ in native:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
+            if m.find(name) >= 0:
+                return file.name
+    return None
+
+
+def _folders(dist: Distribution, code: OwnCode, others: Sequence[Companion]) -> Iterator[Companion]:
+    """Folders that code reaches by `__file__`: a path through one that is missing leads nowhere.
+
+    Both freezers keep Python modules inside an archive, so a package that holds nothing else has
+    no folder. Each comes with the file that looks from there.
+    """
+    there = {parent for other in others for parent in other.destination.parents}
+    for file in code.locators:
+        folder = file.parent
+        if len(file.parts) > 1 and folder not in there and _may_be_data(dist, file):
+            there.add(folder)
+            yield Companion(
+                path=dist.site / file,
+                destination=file,
+                kind=CompanionKind.FOLDER,
+                reason=f"`{file.name}` builds a path from where it lies",
             )

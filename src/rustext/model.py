@@ -319,6 +319,7 @@ class CompanionKind(Enum):
     EXECUTABLE = "executable"
     DATA = "data"
     METADATA = "metadata"
+    FOLDER = "folder"  # the destination's folder has to exist; the file itself need not be there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,11 +109,13 @@ def find_file_imports(
             "." in name and env.find_module(name.rpartition(".")[0]) is not None
         )
 
+    found: tuple[ImplicitImport, ...] = ()
     with open_binary(path) as (binary, data):
-        strings: list[StringRef] = []
-        for image in binary.images:
-            strings += iter_strings(image, data, importable)
-        found = find_imports(file, strings, data, env, optional=config.optional)
+        if data.find(b"PyImport") >= 0:  # linked to Python's import functions, or looks them up
+            strings: list[StringRef] = []
+            for image in binary.images:
+                strings += iter_strings(image, data, importable)
+            found = find_imports(file, strings, data, env, optional=config.optional)
     return _with_configured(found, file, config)
 
 
