@@ -21,6 +21,7 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from rustext.knowledge import read_data
 from rustext.model import Binding, Crate, Format, Image, ImageKind, Provenance
@@ -32,6 +33,9 @@ _CRATE_PATH = re.compile(
     rb"([A-Za-z0-9][A-Za-z0-9_-]{0,63})-(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]{1,40})?)[/\\]"
 )
 _LEGACY_SYMBOL = re.compile(rb"_ZN[0-9A-Za-z_.$]{3,400}17h[0-9a-f]{16}E")
+_V0_SYMBOL = re.compile(  # a path that leads to a crate's root: C, s<base 62>_, <length><name>
+    rb"_R[IMNXY][0-9A-Za-z_]{0,400}?Cs[0-9A-Za-z]{5,13}_[0-9]{1,3}[A-Za-z_]"
+)
 _CARGO_PURL = re.compile(r"pkg:cargo/([^@/?#]+)@([^?#]+)")
 _DEP_V0_LIMIT = 8 << 20  # bytes of JSON; the largest real ones are below 1 MiB
 
@@ -55,7 +59,7 @@ def provenance(image: Image, data: mmap.mmap, *, sbom: Sequence[Crate] = ()) -> 
             ("sbom", bool(sbom)),
         )
         if present
-    ) or (("mangled name",) if _LEGACY_SYMBOL.search(data) is not None else ())
+    ) or (("mangled name",) if _has_mangled_name(data) else ())
     crates = merge_crates(sbom, dep_v0, paths)
     return Provenance(
         rust=bool(marks),
@@ -86,9 +90,8 @@ def parse_sbom(text: str | bytes) -> tuple[Crate, ...]:
             todo += [item[key] for key in ("metadata", "component", "components") if key in item]
             match = _CARGO_PURL.match(str(item.get("purl", "")))
             if match is not None:
-                found[match.groups()] = Crate(  # type: ignore[index]
-                    name=match[1], version=match[2], source="sbom"
-                )
+                name, version = unquote(match[1]), unquote(match[2])  # "+" stands as %2B
+                found[name, version] = Crate(name=name, version=version, source="sbom")
     return tuple(found[key] for key in sorted(found))
 
 
@@ -99,6 +102,10 @@ def merge_crates(*sources: Iterable[Crate]) -> tuple[Crate, ...]:
         for crate in source:
             merged.setdefault((crate.name, crate.version or ""), crate)
     return tuple(merged[key] for key in sorted(merged))
+
+
+def _has_mangled_name(data: mmap.mmap) -> bool:
+    return _LEGACY_SYMBOL.search(data) is not None or _V0_SYMBOL.search(data) is not None
 
 
 def _find_rustc(image: Image, data: mmap.mmap) -> str | None:
@@ -128,7 +135,7 @@ def _find_dep_v0(image: Image, data: mmap.mmap) -> tuple[Crate, ...]:
                     Crate(name=str(p["name"]), version=str(p["version"]), source="dep-v0")
                     for p in packages
                 )
-            except (zlib.error, ValueError, KeyError, TypeError):
+            except (zlib.error, ValueError, KeyError, TypeError, RecursionError):
                 return ()
     return ()
 
