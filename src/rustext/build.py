@@ -48,6 +48,9 @@ class Build:
                 package = optional.module.partition(".")[0]
                 ready = package in self._present
                 (found if ready else self._waiting.setdefault(package, [])).append(optional)
+        if path is not None:
+            found += self.planner.plugin_modules_for(path)
+        found = [i for i in found if i.module not in self.modules]
         self.modules.update((i.module, i) for i in found)
         return tuple(found)
 

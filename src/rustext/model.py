@@ -143,6 +143,7 @@ class EvidenceKind(Enum):
     CONFIGURED = "configured"  # the user says so, in [tool.rustext]
     TRACED = "traced"
     PROBED = "probed"
+    PLUGIN = "plugin"  # the distribution's Python code lists what is there
     IMPORT_CALL = "import-call"  # the string's address and length reach PyImport_Import
     EXACT_STRING = "exact-string"
     C_STRING = "c-string"

@@ -27,6 +27,7 @@ from rustext.model import (
     StringRef,
     Verdict,
 )
+from rustext.plugin_packages import find_plugin_modules
 from rustext.resolve import Resolver
 from rustext.strings import iter_strings
 
@@ -41,6 +42,7 @@ class Planner:
         self._sources: dict[Path, Source] = {}
         self._native: dict[str, tuple[tuple[Path, NativeFile], ...]] = {}
         self._companions: dict[str, tuple[Companion, ...]] = {}
+        self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
 
     def plan_extension(self, path: Path) -> ExtensionPlan | None:
         """The plan for one file of the environment; None if it holds no Rust code.
@@ -73,16 +75,28 @@ class Planner:
         dist = self.env.owner_of(path)
         return self._companions_of(dist) if dist is not None else ()
 
+    def plugin_modules_for(self, path: Path) -> tuple[ImplicitImport, ...]:
+        """What the distribution that `path` belongs to finds by looking around; only if Rust."""
+        dist = self.env.owner_of(path)
+        if dist is None:
+            return ()
+        if dist.name not in self._plugins:
+            rust = self._is_rust(dist)
+            self._plugins[dist.name] = find_plugin_modules(dist, self.env) if rust else ()
+        return self._plugins[dist.name]
+
     def _own_companions(self, file: NativeFile) -> tuple[Companion, ...]:
         dist = self.env.distributions.get(file.distribution) if file.distribution else None
         return self._companions_of(dist) if dist is not None else ()
 
     def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
         if dist.name not in self._companions:
-            native = self.native_files(dist)
-            rust = any(file.provenance.rust for _, file in native)
-            self._companions[dist.name] = find_companions(dist, native) if rust else ()
+            found = find_companions(dist, self.native_files(dist)) if self._is_rust(dist) else ()
+            self._companions[dist.name] = found
         return self._companions[dist.name]
+
+    def _is_rust(self, dist: Distribution) -> bool:
+        return any(file.provenance.rust for _, file in self.native_files(dist))
 
     def native_files(self, dist: Distribution) -> tuple[tuple[Path, NativeFile], ...]:
         """The native files that the distribution installed, sorted by path."""

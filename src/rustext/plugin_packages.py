@@ -1,0 +1,72 @@
+"""Modules that a Rust distribution finds by looking around, not by importing them by name.
+
+In: a distribution and its environment. Out: one `ImplicitImport` for each module that it would find
+at run time: in a namespace package whose folders it lists, or behind an entry point of a group that
+it asks for. Only what the distribution's own code does counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import metadata
+
+from rustext.environment import Distribution, Environment, Owner
+from rustext.model import Evidence, EvidenceKind, ImplicitImport, Verdict
+
+_LISTS_MODULES = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
+_IMPORTED = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
+_ASKS_ENTRY_POINTS = re.compile(r"\b(?:iter_)?entry_points\s*\(")
+_LITERAL = re.compile(r"""["']([\w.:-]+)["']""")
+_COMMANDS = frozenset({"console_scripts", "gui_scripts"})  # for installers
+
+
+def find_plugin_modules(dist: Distribution, env: Environment) -> tuple[ImplicitImport, ...]:
+    """The modules that `dist` would find in this environment, sorted by name."""
+    found: dict[str, ImplicitImport] = {}
+    for file in dist.files:
+        if file.suffix != ".py" or ".." in file.parts:
+            continue
+        try:
+            text = (dist.site / file).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if _LISTS_MODULES.search(text):
+            for package in sorted(set(_IMPORTED.findall(text))):
+                for name in _namespace_modules(package, env):
+                    found[name] = _plugin(name, str(file), f"lists the modules of `{package}`")
+        if _ASKS_ENTRY_POINTS.search(text):
+            for group in sorted(set(_LITERAL.findall(text)) - _COMMANDS):
+                for name in _entry_point_modules(group, env):
+                    found[name] = _plugin(name, str(file), f"asks for entry points of `{group}`")
+    return tuple(found[name] for name in sorted(found))
+
+
+def _namespace_modules(package: str, env: Environment) -> Iterator[str]:
+    module = env.find_module(package)
+    if module is None or module.owner is not Owner.NOBODY or module.path is not None:
+        return  # not a namespace package (PEP 420)
+    yield package
+    for site in env.sites:
+        folder = site.joinpath(*package.split("."))
+        if folder.is_dir():
+            for entry in sorted(folder.iterdir()):
+                name = f"{package}.{entry.name.partition('.')[0]}"
+                if entry.name != "__pycache__" and env.find_module(name) is not None:
+                    yield name
+
+
+def _entry_point_modules(group: str, env: Environment) -> Iterator[str]:
+    for dist in env.distributions.values():
+        if any(f.parent == dist.metadata and f.name == "entry_points.txt" for f in dist.files):
+            points = metadata.Distribution.at(dist.site / dist.metadata).entry_points
+            for point in points.select(group=group):
+                if env.find_module(point.module) is not None:
+                    yield point.module
+
+
+def _plugin(name: str, where: str, what: str) -> ImplicitImport:
+    evidence = Evidence(kind=EvidenceKind.PLUGIN, where=where, detail=what)
+    return ImplicitImport(
+        module=name, verdict=Verdict.INCLUDE, reason="found at run time", evidence=(evidence,)
+    )
