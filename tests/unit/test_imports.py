@@ -197,13 +197,11 @@ def test_the_answer_is_sorted_whatever_the_order_of_strings(lab: Lab) -> None:
 # --- crate rules ------------------------------------------------------------------------------
 
 
-Built = Callable[..., NativeFile]
+Built = Callable[[Iterable[str], Crate], tuple[Path, NativeFile]]
 
 
 @pytest.fixture
-def built(
-    tmp_path: Path, gcc: Compile
-) -> Callable[[Iterable[str], Crate], tuple[Path, NativeFile]]:
+def built(gcc: Compile) -> Built:
     """`built(marks, crate)`: a file that holds these strings and comes from this crate."""
 
     def build(marks: Iterable[str], crate: Crate) -> tuple[Path, NativeFile]:
@@ -240,7 +238,7 @@ NUMPY_MARKS = ("numpy._core", "NumpyVersion")
     ("installed", "expected"),
     [
         ("2.1.0", {"numpy", "numpy.lib", "numpy._core.multiarray"}),
-        ("2.0.0rc1", set()),
+        ("2.0.0rc1", set()),  # neither `>=2` nor `<2`, as `packaging` counts
         ("1.26.4", {"numpy", "numpy.lib", "numpy.core.multiarray"}),
         ("unknown", set()),
         (None, set()),
@@ -257,11 +255,6 @@ def test_a_rule_depends_on_what_is_installed(
         install(site, "numpy", installed, files={f"numpy/{n}.py": "" for n in names})
     with mapped(path) as data:
         found = find_imports(file, [], data, environment(site))
-    if installed == "2.0.0rc1":  # neither `>=2` nor `<2` for `packaging`, whose rule this is
-        assert not SpecifierSet(">=2").contains(installed, prereleases=True)
-        expected = {"numpy", "numpy.lib", "numpy.core.multiarray"}
-        assert SpecifierSet("<2").contains(installed, prereleases=True) == bool(found)
-        expected = expected if found else set()
     assert {i.module for i in found} == expected
     assert all(i.evidence[0].kind is EvidenceKind.CRATE_RULE for i in found)
     assert all("crate numpy 0.25.0 (sbom)" in i.evidence[0].detail for i in found)
