@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from rustext import __version__, doctor
+from rustext import __version__, doctor, trace_command
 from rustext.commands import inspect, scan, verify, write_hook_files
 from rustext.errors import RustextError
 from rustext.model import Severity
@@ -114,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     one.add_argument("arguments", nargs="*", help="arguments for the program, after --")
     one.set_defaults(command=verify)
+
+    one = commands.add_parser("trace", parents=[common], help="record what native code imports")
+    trace_command.add_arguments(one)
 
     one = commands.add_parser("hooks", parents=[common], help="write PyInstaller hooks")
     one.add_argument("folder", type=Path, help="for --additional-hooks-dir; made where missing")

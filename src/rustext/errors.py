@@ -50,5 +50,9 @@ class InvalidConfiguration(RustextError):
     """A command line option or `[tool.rustext]` holds a value that means nothing."""
 
 
+class InvalidTrace(RustextError):
+    """The file is no record that `rustext trace` has written."""
+
+
 class ForeignProcessError(RustextError):
     """A child process ran into its time limit, crashed, or answered nonsense."""

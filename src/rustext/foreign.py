@@ -53,6 +53,24 @@ def run(
     )
 
 
+def run_attached(command: Sequence[str | Path], *, env: Mapping[str, str]) -> int:
+    """Run the user's own program at the user's terminal; return its exit code.
+
+    The one child process without a time limit: its user ends it, by Ctrl-C as well, which the
+    terminal sends to the program too. Raises `ForeignProcessError` when it cannot be started.
+    """
+    try:
+        process = subprocess.Popen([str(part) for part in command], env=dict(env))
+    except OSError as error:
+        raise ForeignProcessError(f"{command[0]} cannot be run: {error.strerror}") from error
+    with process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:  # the program says what it makes of it
+                continue
+
+
 def run_python(python: Path, source: str, *, timeout: float = 30) -> str:
     """Run a script in another interpreter and return what it printed.
 

@@ -1,0 +1,203 @@
+"""Notes which modules native code imports; this file runs inside of the program that is traced.
+
+In: a file name. Out: in that file, one line of JSON for each (importing file, module) that was
+seen, written at once, so that neither a crash nor `os._exit` loses any. Needs the standard library
+alone, of Python 3.10 or later, and nothing of rustext: its text is run by foreign interpreters.
+
+`PyImport_Import`, and with it `PyImport_ImportModule` and `PyCapsule_Import`, calls
+`builtins.__import__`, cached modules included (https://docs.python.org/3/c-api/import.html). Python
+code comes here from an `IMPORT_NAME` instruction of the calling frame; what comes from elsewhere is
+looked up on the C stack, between this function's interpreter loop and the next: there stand the C
+API function that imports and the file that called it. Where the system has no way to walk the C
+stack, the arguments that `PyImport_Import` passes tell, and the importing file is known only while
+it is being loaded. Not seen: `PyImport_ImportModuleLevelObject`, which Cython's `import` uses, and
+modules that native code takes out of `sys.modules` or has `importlib.import_module` find.
+"""
+
+import builtins
+import json
+import opcode
+import os
+import sys
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+try:
+    import ctypes
+except ImportError:  # Python was built without libffi
+    ctypes = None  # type: ignore[assignment]
+
+_IMPORT_NAME = opcode.opmap["IMPORT_NAME"]
+_LOOP = b"_PyEval_EvalFrameDefault"
+_IMPORTS = {
+    b"PyImport_Import",
+    b"PyImport_ImportModule",
+    b"PyImport_ImportModuleNoBlock",
+    b"PyCapsule_Import",
+}
+_DEPTH = 128  # C frames; from the import to the caller's loop there are some ten
+_BOOTSTRAP = "<frozen importlib._bootstrap>"
+
+
+def start(output: str) -> None:
+    """Note from now on; the file is appended to, by forked and started processes as well."""
+    original = builtins.__import__
+    note = _Notes(output).add
+    stack = _find_stack()
+
+    # The parameters are those of the function that this stands for.
+    def import_(
+        name: str,
+        globals: Any = None,  # noqa: A002
+        locals: Any = None,  # noqa: A002
+        fromlist: Any = (),
+        level: int = 0,
+    ) -> ModuleType:
+        module = original(name, globals, locals, fromlist, level)
+        try:
+            frame = sys._getframe(1)  # noqa: SLF001
+        except ValueError:  # a thread of native code, without Python below it
+            frame = None
+        if frame is None or not _is_statement(frame):
+            native = _is_native_call(globals, locals, fromlist, level)
+            importer: str | None = None
+            if native and stack is not None:
+                # Walked right here: a Python function might have an interpreter loop of its own.
+                addresses = stack.buffer()
+                depth = stack.backtrace(addresses, len(addresses))
+                native, importer = stack.explain(addresses[:depth])
+            if native:
+                note(name, importer or _loading(frame) or "")
+        return module
+
+    builtins.__import__ = import_
+
+
+def _is_statement(frame: FrameType) -> bool:
+    code: CodeType = frame.f_code
+    return 0 <= frame.f_lasti < len(code.co_code) and code.co_code[frame.f_lasti] == _IMPORT_NAME
+
+
+def _is_native_call(globals_: Any, locals_: Any, fromlist: Any, level: int) -> bool:
+    """Whether these are the arguments of `PyImport_Import` (Python/import.c)."""
+    same = globals_ is locals_ and isinstance(globals_, dict)
+    return same and level == 0 and isinstance(fromlist, list) and not fromlist
+
+
+def _loading(frame: FrameType | None) -> str | None:
+    """The extension module whose initialisation `frame` has called directly."""
+    if frame is None or frame.f_code.co_filename != _BOOTSTRAP:
+        return None
+    if frame.f_code.co_name != "_call_with_frames_removed":
+        return None
+    for item in frame.f_locals.get("args", ()):  # a spec, or a module that has one
+        origin = getattr(getattr(item, "__spec__", item), "origin", None)
+        if isinstance(origin, str):
+            return origin
+    return None
+
+
+class _Notes:
+    """What was seen so far, here and in the file."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+        self._seen: set[tuple[str, str]] = set()
+        standard = os.path.dirname(os.__file__)  # noqa: PTH120 (pathlib is not loaded in vain)
+        self._standard = (standard, os.path.join(standard, "lib-dynload"))  # noqa: PTH118
+
+    def add(self, module: str, importer: str) -> None:
+        """Note an import; `importer` is a path, or "" where it is not known.
+
+        What the interpreter and its own extension modules import is every freezer's knowledge.
+        """
+        if (module, importer) in self._seen:
+            return
+        self._seen.add((module, importer))
+        path = os.path.abspath(importer) if importer else ""  # noqa: PTH100
+        if os.path.dirname(path) in self._standard:  # noqa: PTH120
+            return
+        line = json.dumps({"module": module, "file": path, "entry": _entry(path)}) + "\n"
+        try:
+            file = os.open(self._output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            os.write(file, line.encode())
+            os.close(file)
+        except OSError:  # the recording is over, and this process outlives it
+            return
+
+
+def _entry(path: str) -> str:
+    """The innermost entry of `sys.path` that holds the file, or ""."""
+    entries = (os.path.abspath(e) for e in sys.path if isinstance(e, str))  # noqa: PTH100
+    return max((e for e in entries if path.startswith(e + os.sep)), key=len, default="")
+
+
+# --- the C stack ------------------------------------------------------------------------------
+
+
+def _find_stack() -> "_Stack | None":
+    if ctypes is None:
+        return None
+    try:
+        return _Stack(ctypes.PyDLL(None))
+    except (OSError, TypeError, AttributeError):  # Windows; a C library without backtrace(3)
+        return None
+
+
+class _Stack:
+    """The C stack: backtrace(3) walks it, dladdr(3) says what stands where."""
+
+    def __init__(self, program: Any) -> None:
+        self.buffer = ctypes.c_void_p * _DEPTH
+        self.backtrace = program.backtrace
+        self._dladdr = program.dladdr
+        self._dladdr.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        imports = ctypes.cast(program.PyImport_Import, ctypes.c_void_p).value or 0
+        self._core = self._find(imports)[0]
+        here = ctypes.cast(program.backtrace, ctypes.c_void_p).value or 0
+        self._libc = self._find(here)[0]
+
+    def explain(self, addresses: "list[int | None]") -> "tuple[bool, str | None]":
+        """Whether native code has called for an import, and the file that the code is in.
+
+        Without a file, the caller is not known. The interpreter's own code is no native code here.
+        """
+        loops, imports, files = 0, False, []
+        for address in addresses:
+            base, path, symbol = self._find((address or 1) - 1)  # the call, not what follows it
+            if base != self._core:
+                if imports and base != self._libc:
+                    files.append(path)
+            elif symbol == _LOOP:
+                loops += 1
+                if loops > 1:
+                    break
+            elif loops == 1 and symbol in _IMPORTS:
+                imports = True
+        if loops == 0:  # an interpreter whose functions bear no names
+            return True, None
+        # The program itself stands at the bottom; libffi, above the module that calls through it.
+        program = os.path.realpath(sys.executable)
+        files = [f for f in files if os.path.realpath(f) != program]
+        found = next(filter(_entry, files), files[0] if files else None)
+        return found is not None, found
+
+    def _find(self, address: int) -> "tuple[int, str, bytes]":
+        """Where the file that holds `address` begins, its path, and the symbol there."""
+        info = _Info()
+        if not self._dladdr(address, ctypes.byref(info)):
+            return 0, "", b""
+        return info.base or 0, os.fsdecode(info.path or b""), info.symbol or b""
+
+
+if ctypes is not None:
+
+    class _Info(ctypes.Structure):
+        """`Dl_info` of dladdr(3)."""
+
+        _fields_ = (
+            ("path", ctypes.c_char_p),
+            ("base", ctypes.c_void_p),
+            ("symbol", ctypes.c_char_p),
+            ("address", ctypes.c_void_p),
+        )

@@ -1,0 +1,99 @@
+"""`rustext trace`: run a program and keep what its native code imports; merge such records."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from rustext.errors import RustextError, UnreadableFile
+from rustext.foreign import run_attached
+from rustext.report import to_json
+from rustext.trace import Language, Trace, format_trace, merge, read_trace, record
+
+DEFAULT = Path("rustext-trace.toml")
+_SIGNALLED = 128  # what shells add to the number of the signal that ended a program
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        "-o", "--output", type=Path, default=DEFAULT, metavar="FILE",
+        help=f"where to write the record (default {DEFAULT})",
+    )  # fmt: skip
+    parser.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    parser.add_argument(
+        "--merge", type=Path, nargs="+", default=[], metavar="RECORD",
+        help="run nothing: join these records",
+    )  # fmt: skip
+    parser.add_argument(
+        "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
+        help="run a module with the arguments that follow, as python -m does",
+    )  # fmt: skip
+    parser.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="-- SCRIPT", help="a program, its arguments"
+    )
+    parser.set_defaults(command=trace)
+
+
+def trace(args: argparse.Namespace, console: Console) -> int:
+    """Run the program or read the records; write one record; return the program's exit code."""
+    if args.merge:
+        code, found = 0, merge(read_trace(path) for path in args.merge)
+    else:
+        code, found = _run(_command(args), args.python or Path(sys.executable))
+    _write(args.output, found)
+    if args.json:
+        console.print(to_json(trace_json(found)), markup=False, soft_wrap=True)
+    elif not args.quiet:
+        # The program's own output is on stdout, and somebody may read that.
+        Console(stderr=True, highlight=False).print(
+            _summary(found, args.output), markup=False, soft_wrap=True
+        )
+    return code
+
+
+def trace_json(found: Trace) -> dict[str, object]:
+    """The record as JSON holds it."""
+    return {
+        "importers": [
+            {"name": i.name or None, "language": i.language.value, "imports": list(i.imports)}
+            for i in found.importers
+        ]
+    }
+
+
+def _command(args: argparse.Namespace) -> list[str]:
+    """What Python is to run: everything after `--`, or after `-m`."""
+    words: list[str] = args.program[1:] if args.program[:1] == ["--"] else args.program
+    if args.module:
+        return [*words, "-m", *args.module]
+    if not words:
+        raise RustextError("nothing to run", hint="rustext trace -- SCRIPT ARGS, or -m MODULE ARGS")
+    if not words[0].startswith("-") and not Path(words[0]).exists():
+        raise UnreadableFile(f"{words[0]} does not exist")
+    return words
+
+
+def _run(words: list[str], python: Path) -> tuple[int, Trace]:
+    """Run a program; return its exit code, as a shell would say it, and what was seen."""
+    with record(os.environ) as recording:
+        code = run_attached([python, *words], env=recording.variables)
+        return (_SIGNALLED - code if code < 0 else code), recording.read()
+
+
+def _write(output: Path, found: Trace) -> None:
+    try:
+        output.write_text(format_trace(found), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UnreadableFile(f"{output} cannot be written: {error.strerror}") from error
+
+
+def _summary(found: Trace, output: Path) -> str:
+    rust = sum(i.language is Language.RUST for i in found.importers)
+    modules = {m for i in found.importers for m in i.imports}
+    other = len(found.importers) - rust
+    return f"{output}: {len(modules)} modules, imported by {rust} Rust and {other} other files"
