@@ -12,16 +12,17 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from rustext import __version__
-from rustext.discover import folder_source, iter_native_files
+from rustext.discover import Source, iter_native_files
 from rustext.environment import Distribution, Environment
 from rustext.model import NativeFile
+from rustext.naming import split_suffix
 from rustext.plan import Planner
 
 _KEPT = 8  # cached folders; one for each environment that is used in turns
@@ -56,7 +57,8 @@ def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
         if any(file.provenance.rust for _, file in native):
             yield from _distribution_targets(env, dist, [file for _, file in native])
     for site in _source_folders(env):
-        for _, file in iter_native_files(folder_source(site)):
+        source = Source(root=site, packages={})
+        for _, file in iter_native_files(source, _iter_source_extensions(site)):
             if file.provenance.rust and file.module is not None:
                 yield HookTarget(module=file.module, why=str(file.path))
 
@@ -98,13 +100,16 @@ def fingerprint(env: Environment) -> str:
     """A name for what is installed: it changes with each installed or removed distribution."""
     digest = hashlib.sha256(f"{__version__} {env.interpreter.suffixes}".encode())
     for site in env.sites:
-        for entry in sorted(site.glob("*.dist-info/RECORD")):
-            stat = entry.stat()
-            digest.update(f"{entry} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+        _digest_files(digest, site.glob("*.dist-info/RECORD"))
     for site in _source_folders(env):
-        for path, file in iter_native_files(folder_source(site)):
-            digest.update(f"{path} {file.module}\n".encode())
+        _digest_files(digest, _iter_source_extensions(site))
     return digest.hexdigest()[:24]
+
+
+def _digest_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
+    for file in sorted(files):
+        stat = file.stat()
+        digest.update(f"{file} {stat.st_mtime_ns} {stat.st_size}\n".encode())
 
 
 def _distribution_targets(
@@ -128,6 +133,22 @@ def _source_folders(env: Environment) -> Iterator[Path]:
     for site in env.sites:
         if site.name not in {"bin", "Scripts"} and not any(site.glob("*.dist-info")):
             yield site
+
+
+def _iter_source_extensions(folder: Path) -> Iterator[Path]:
+    """The extension modules in the packages of a source folder.
+
+    Folders without `__init__.py` are passed over: a source folder can hold anything, such as
+    build trees and other environments, and this is asked before each build.
+    """
+    todo = [folder]
+    while todo:
+        for entry in os.scandir(todo.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                if os.path.isfile(os.path.join(entry.path, "__init__.py")):  # noqa: PTH113, PTH118
+                    todo.append(Path(entry.path))
+            elif split_suffix(entry.name)[1] is not None:
+                yield Path(entry.path)
 
 
 def _remove_oldest(home: Path) -> None:

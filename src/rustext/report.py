@@ -200,7 +200,7 @@ def print_plan(console: Console, plan: ExtensionPlan, importable_by: Sequence[st
     )
     _print_crates(console, file)
     _print_libraries(console, plan.libraries)
-    _print_imports(console, plan.imports)
+    _print_imports(console, plan.imports, str(file.path))
     _print_companions(console, plan.companions)
     for warning in plan.warnings:
         console.print(f"[yellow]warning:[/yellow] {escape(warning)}")
@@ -279,7 +279,7 @@ def _grow(tree: Tree, graph: LibraryGraph, parent: Any, seen: set[str]) -> None:
                 _grow(branch, graph, edge.path, seen)
 
 
-def _print_imports(console: Console, imports: Sequence[ImplicitImport]) -> None:
+def _print_imports(console: Console, imports: Sequence[ImplicitImport], file: str) -> None:
     console.print(f"\n[bold]implicit imports[/bold] ({len(imports)})")
     for implicit in imports:
         colour = _VERDICTS[implicit.verdict]
@@ -289,9 +289,10 @@ def _print_imports(console: Console, imports: Sequence[ImplicitImport]) -> None:
             soft_wrap=True,
         )
         for evidence in implicit.evidence:
+            where = evidence.where.removeprefix(file).removeprefix(" at ")  # the headline has it
+            said = f"{evidence.kind.value:<13} {where}{'  ' if where else ''}{evidence.detail}"
             console.print(
-                f"      [dim]{evidence.kind.value:<13} {escape(evidence.where)}: "
-                f"{escape(evidence.detail)}[/dim]",
+                f"      [dim]{escape(said)}[/dim]",
                 soft_wrap=True,
             )
 
