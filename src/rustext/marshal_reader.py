@@ -15,8 +15,10 @@ from rustext.errors import TruncatedBinary
 
 _FLAG_REF = 0x80
 _MAX_DEPTH = 16
+_MAX_DIGITS = 64  # of 15 bits, in an integer: adding up more of them takes quadratic time
 _SHORT_STRINGS = frozenset(b"zZ")  # ASCII, one byte of length; capital: interned
 _LONG_STRINGS = frozenset(b"aAut")  # four bytes of length
+_UNFINISHED = object()  # what a reference to a container finds inside that container
 _CONSTANTS = {ord("N"): None, ord("T"): True, ord("F"): False}
 
 
@@ -44,14 +46,19 @@ class _Parser:
         self.at += 1
         kind = code & ~_FLAG_REF
         if kind == ord("r"):
-            return self.refs[self._int()]
+            return self._reference(self._int())
         index = len(self.refs)
         if code & _FLAG_REF:
-            self.refs.append(None)
+            self.refs.append(_UNFINISHED)
         result = self._typed(kind, depth)
         if code & _FLAG_REF:
             self.refs[index] = result
         return result
+
+    def _reference(self, index: int) -> Any:
+        if index < 0 or self.refs[index] is _UNFINISHED:
+            raise IndexError(f"a reference to value {index}, which is not complete")
+        return self.refs[index]
 
     def _typed(self, kind: int, depth: int) -> Any:
         if kind in _CONSTANTS:
@@ -79,6 +86,8 @@ class _Parser:
         found = {}
         while self.data[self.at] != ord("0"):
             key = self.value(depth + 1)
+            if not isinstance(key, str | bytes | int | None):  # hashing tuples can take for ever
+                raise IndexError(f"a key is a {type(key).__name__}")
             found[key] = self.value(depth + 1)
         self.at += 1
         return found
@@ -91,6 +100,8 @@ class _Parser:
 
     def _long(self) -> int:
         count = self._int()
+        if abs(count) > _MAX_DIGITS:
+            raise IndexError(f"an integer of {abs(count)} digits")
         digits = struct.unpack(f"<{abs(count)}H", self._take(2 * abs(count)))
         magnitude: int = sum(digit << (15 * i) for i, digit in enumerate(digits))
         return -magnitude if count < 0 else magnitude

@@ -76,6 +76,9 @@ def _pyz_modules(data: mmap.mmap, start: int, length: int) -> frozenset[str]:
     table: Any = parse_marshal(data[start + toc : start + length])
     entries = table.items() if isinstance(table, dict) else table
     try:
-        return frozenset(str(name) for name, _ in entries)
+        names = [name for name, _ in entries]
     except (TypeError, ValueError) as error:
         raise TruncatedBinary("PyInstaller's module table has another shape") from error
+    if not all(isinstance(name, str) for name in names):
+        raise TruncatedBinary("PyInstaller's module table names modules by other than text")
+    return frozenset(names)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from compiling import Compile
-from environments import environment, install, write_files
+from environments import Files, environment, install, write_files
 from natives import mapped, native_file, string
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -63,7 +63,7 @@ class Lab:
 def lab(tmp_path: Path, gcc: Compile) -> Lab:
     core = gcc("core.so", "void *PyInit__core(void) { return 0; }", "-shared", "-fPIC")
     site = tmp_path / "site-packages"
-    files = {"app/__init__.py": "", "app/part.py": "", f"app/_core{SUFFIX}": core}
+    files: Files = {"app/__init__.py": "", "app/part.py": "", f"app/_core{SUFFIX}": core}
     install(site, "app", files=files, requires=["needed", 'extra-dep; extra == "x"'])
     install(site, "needed", files={"needed/__init__.py": "", "needed/sub.py": ""},
             requires=["deeper"])  # fmt: skip
