@@ -19,7 +19,7 @@ from rich.markup import escape
 from rustext import __version__, doctor, trace_command
 from rustext.commands import inspect, scan, verify, write_hook_files
 from rustext.errors import RustextError
-from rustext.model import Severity
+from rustext.findings import Severity
 from rustext.report import to_json
 
 _PIPE_WIDTH = 240  # columns

@@ -28,10 +28,10 @@ from rustext.environment import (
     this_interpreter,
 )
 from rustext.errors import InvalidWheel, RustextError, UnreadableFile
+from rustext.findings import IsolatedRun
 from rustext.hook_files import write_hooks
 from rustext.isolate import python_folders, run_isolated
-from rustext.model import ExtensionPlan, IsolatedRun, NativeFile
-from rustext.naming import importable_by
+from rustext.model import ExtensionPlan, NativeFile
 from rustext.plan import Planner
 from rustext.report import (
     extension_json,
@@ -42,6 +42,7 @@ from rustext.report import (
     to_json,
     verify_json,
 )
+from rustext.suffixes import importable_by
 from rustext.verify import verify as verify_bundle
 
 
@@ -55,7 +56,7 @@ def scan(args: argparse.Namespace, console: Console) -> int:
             progress.update(task, description=f"reading native files: {len(files)}")
     files.sort(key=lambda f: (f.distribution or "", str(f.path)))
     if args.json:
-        rows = [extension_json(f, importable_by(f.suffix)) for f in files]
+        rows = [extension_json(f, importable_by(f)) for f in files]
         _print_json(console, {"extensions": rows})
     else:
         print_scan(console, files if args.all else [f for f in files if f.provenance.rust])
@@ -70,13 +71,13 @@ def inspect(args: argparse.Namespace, console: Console) -> int:
         progress.add_task(f"reading {args.target}", total=None)
         plans = list(_iter_plans(args.target, planner))
     if args.json:
-        first, *others = [plan_json(p, importable_by(p.file.suffix)) for p in plans]
+        first, *others = [plan_json(p, importable_by(p.file)) for p in plans]
         _print_json(console, {**first, "others": others} if others else first)
         return 0
     for number, plan in enumerate(plans):
         if number:
             console.print()
-        print_plan(console, plan, importable_by(plan.file.suffix))
+        print_plan(console, plan, importable_by(plan.file))
     return 0
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from rustext import __version__
 from rustext.binary import read_binary
 from rustext.errors import RustextError
-from rustext.model import Severity
+from rustext.findings import Severity
 
 PLUGIN_FILE = "RustextPlugin.py"
 

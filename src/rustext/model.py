@@ -97,6 +97,7 @@ class Image:
     needed: tuple[Needed, ...]
     rpath: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
+    empty_runpath: bool = False  # ELF: DT_RUNPATH is there without a folder, and voids DT_RPATH
     interpreter: str | None = None  # PT_INTERP
     versions: tuple[SymbolVersion, ...] = ()
     python_inits: tuple[str, ...] = ()  # exported PyInit_ and PyInitU_ symbols, whole, sorted
@@ -108,6 +109,11 @@ class Image:
     signature: tuple[int, int] | None = None  # Mach-O: offset and size of LC_CODE_SIGNATURE's data
     offset: int = 0
     size: int = 0
+
+    @property
+    def has_runpath(self) -> bool:
+        """Whether there is a DT_RUNPATH, which makes glibc ignore DT_RPATH and inherited ones."""
+        return self.empty_runpath or bool(self.runpath)
 
     @property
     def glibc_floor(self) -> str | None:
@@ -347,57 +353,3 @@ class ExtensionPlan:
     def modules(self, verdict: Verdict) -> tuple[ImplicitImport, ...]:
         """The implicit imports with this verdict."""
         return tuple(i for i in self.imports if i.verdict is verdict)
-
-
-# --- findings ---------------------------------------------------------------------------------
-
-
-class Severity(Enum):
-    """How bad a finding is: an error makes the exit code 1."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that verification has to say: stable id, subject, evidence, and a way out."""
-
-    id: str
-    severity: Severity
-    subject: str
-    message: str
-    evidence: tuple[tuple[str, str], ...] = ()  # (label, text) lines, in order
-    hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IsolatedRun:
-    """The end of an isolated run. `hidden` is empty where the kernel gave no namespace."""
-
-    code: int  # negative: the signal that ended it
-    stdout: str
-    stderr: str
-    hidden: tuple[Path, ...]
-    libraries: tuple[Path, ...]  # all that the loader initialised, in order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyReport:
-    """The result of verifying one bundle."""
-
-    bundle: Path
-    freezer: str
-    platform: str
-    target: str | None
-    findings: tuple[Finding, ...]
-    libraries: tuple[Edge, ...]
-    extensions: tuple[NativeFile, ...]
-    modules: int
-    run: IsolatedRun | None = None
-
-    @property
-    def ok(self) -> bool:
-        """True without findings at error level."""
-        return all(f.severity is not Severity.ERROR for f in self.findings)

@@ -15,20 +15,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
 from rustext.model import (
     Companion,
     Edge,
     ExtensionPlan,
-    Finding,
     ImplicitImport,
-    IsolatedRun,
     LibraryGraph,
     Missing,
     NativeFile,
     Resolved,
-    Severity,
     Verdict,
-    VerifyReport,
 )
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}

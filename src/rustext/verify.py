@@ -13,22 +13,19 @@ from typing import Any
 from rustext.binary import open_binary
 from rustext.bundle import Bundle, Freezer
 from rustext.environment import Environment
+from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
 from rustext.imports import iter_crate_rules
 from rustext.knowledge import read_data
 from rustext.loader import Loader
 from rustext.model import (
     Edge,
     EvidenceKind,
-    Finding,
     Format,
-    IsolatedRun,
     Missing,
     NativeFile,
     NeedKind,
     Resolved,
-    Severity,
     StringRef,
-    VerifyReport,
 )
 from rustext.resolve import Resolver
 from rustext.strings import iter_strings

@@ -14,7 +14,7 @@ from lab import Lab
 
 from rustext.bundle import read_bundle
 from rustext.environment import stdlib_environment
-from rustext.model import Severity, VerifyReport
+from rustext.findings import Severity, VerifyReport
 from rustext.verify import verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
