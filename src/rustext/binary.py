@@ -26,6 +26,7 @@ __all__ = [
     "open_binary",
     "parse_binary",
     "read_binary",
+    "read_linkage",
 ]
 
 HEAD = 64  # bytes of a file that `is_native` looks at
@@ -36,10 +37,8 @@ def parse_binary(data: Buffer, path: Path) -> Binary:
 
     Raises `UnknownFormat`, `TruncatedBinary` or `InvalidBinary`.
     """
-    try:
+    with _located(path):
         return Binary(path=path, images=_parse_images(data))
-    except InvalidBinary as error:
-        raise type(error)(f"cannot read `{path}`: {error}") from error
 
 
 def read_binary(path: Path) -> Binary:
@@ -50,6 +49,19 @@ def read_binary(path: Path) -> Binary:
     """
     with open_binary(path) as (binary, _):
         return binary
+
+
+def read_linkage(path: Path) -> Binary:
+    """The images in the file at `path`, with all that decides which libraries get loaded.
+
+    Sections, symbol versions and exports of an ELF file stay empty: most of the time that it takes
+    to read one goes there. Raises as `read_binary`.
+    """
+    with _mapped(path) as data:
+        if _format(data[:HEAD]) is not Format.ELF:
+            return parse_binary(data, path)
+        with _located(path):
+            return Binary(path=path, images=(elf.parse_elf(data, linkage=True),))
 
 
 @contextmanager
@@ -95,6 +107,15 @@ def offset_to_address(image: Image, offset: int) -> int | None:
         if 0 <= distance < segment.size:
             return segment.address + distance
     return None
+
+
+@contextmanager
+def _located(path: Path) -> Iterator[None]:
+    """Name the file in what is wrong with it."""
+    try:
+        yield
+    except InvalidBinary as error:
+        raise type(error)(f"cannot read `{path}`: {error}") from error
 
 
 def _parse_images(data: Buffer) -> tuple[Image, ...]:

@@ -30,7 +30,7 @@ from rustext.reader import MAX_ENTRIES, Buffer, Reader, segment_offset
 MAGIC = b"\x7fELF"
 
 _ET_EXEC, _ET_DYN = 2, 3
-_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+_PROGRAM_TYPES = _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _PF_X, _PF_W = 1, 2
 _SHT_NULL, _SHT_NOBITS = 0, 8
 _EM_S390, _EM_ARM, _EM_ALPHA = 22, 40, 0x9026
@@ -89,9 +89,11 @@ class _Strings(NamedTuple):
         return tuple(text.split(":")) if text else ()
 
 
-def parse_elf(data: Buffer) -> Image:
+def parse_elf(data: Buffer, *, linkage: bool = False) -> Image:
     """The image in an ELF file of any class, byte order and machine.
 
+    With `linkage`, only what decides which libraries get loaded: sections, symbol versions and
+    exports stay empty, and damage in them goes unnoticed.
     Raises `UnknownFormat` for other files, `TruncatedBinary` where a header, a segment or the
     section table reaches past the end, and `InvalidBinary` where the loader would find nonsense.
     """
@@ -104,6 +106,7 @@ def parse_elf(data: Buffer) -> Image:
     flags = tags.get(_DT_FLAGS_1, 0)
     soname = strings.name(tags[_DT_SONAME], "the soname") if _DT_SONAME in tags else None
     interpreter = _interpreter(reader, programs)
+    runpath = strings.list(tags.get(_DT_RUNPATH), "the runpath")
     return Image(
         format=Format.ELF,
         architecture=_architecture(header),
@@ -113,12 +116,13 @@ def parse_elf(data: Buffer) -> Image:
         soname=soname,
         needed=tuple(Needed(name=strings.name(n, "a needed name")) for n in dynamic.needed),
         rpath=strings.list(tags.get(_DT_RPATH), "the rpath"),
-        runpath=strings.list(tags.get(_DT_RUNPATH), "the runpath"),
+        runpath=runpath,
+        empty_runpath=_DT_RUNPATH in tags and not runpath,
         interpreter=interpreter,
-        versions=tuple(_iter_versions(reader, tags, strings, segments)),
-        python_inits=_python_inits(reader, header, tags, strings, segments),
+        versions=() if linkage else tuple(_iter_versions(reader, tags, strings, segments)),
+        python_inits=() if linkage else _python_inits(reader, header, tags, strings, segments),
         segments=segments,
-        sections=tuple(_iter_sections(reader, header)),
+        sections=() if linkage else tuple(_iter_sections(reader, header)),
         no_default_libraries=bool(flags & _DF_1_NODEFLIB),
         size=len(data),
     )
@@ -150,6 +154,12 @@ def _extended_counts(reader: Reader, header: _Header) -> _Header:
     """Counts that do not fit the header's 16 bits stand in the first section header (gABI)."""
     if not header.section_offset:
         return header._replace(section_count=0)
+    if (
+        header.section_count
+        and header.section_names != _SHN_XINDEX
+        and header.program_count != _PN_XNUM
+    ):
+        return header
     fields = _section_rows(reader, header._replace(section_count=1))
     _, _, _, _, _, size, link, info, _, _ = next(fields)
     if header.section_count == 0:
@@ -166,9 +176,12 @@ def _extended_counts(reader: Reader, header: _Header) -> _Header:
 
 
 def _iter_programs(reader: Reader, header: _Header) -> Iterator[_Program]:
+    """The program headers that are of use here; the rest is for stacks, notes and debuggers."""
     layout = "IIQQQQQQ" if header.bits == 64 else "IIIIIIII"
     what = "the table of program headers"
     for row in reader.rows(layout, header.program_offset, header.program_count, what):
+        if row[0] not in _PROGRAM_TYPES:
+            continue
         if header.bits == 64:
             kind, flags, offset, address, _, size, memory_size, _ = row
         else:

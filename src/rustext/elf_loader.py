@@ -50,20 +50,19 @@ def _select(found: Binary | RustextError, program: Image) -> Image | Rejection:
     image = found.image
     if image.format is not Format.ELF:
         return Rejection(reason=f"invalid ELF header: {image.format.name}", final=True)
-    checks = (
-        (image.bits == program.bits, f"wrong ELF class: {image.bits}-bit", False),
-        (image.byteorder == program.byteorder, f"wrong byte order: {image.byteorder}-endian", True),
-        (
-            image.architecture == program.architecture,
-            f"wrong architecture: {image.architecture}",
-            False,
-        ),
-        (image.kind is ImageKind.SHARED, f"not a shared library: {image.kind.value}", True),
-    )
-    for good, reason, final in checks:
-        if not good:
-            return Rejection(reason=reason, final=final)
-    return image
+    return _misfit(image, program) or image
+
+
+def _misfit(image: Image, program: Image) -> Rejection | None:
+    if image.bits != program.bits:
+        return Rejection(reason=f"wrong ELF class: {image.bits}-bit")
+    if image.byteorder != program.byteorder:
+        return Rejection(reason=f"wrong byte order: {image.byteorder}-endian", final=True)
+    if image.architecture != program.architecture:
+        return Rejection(reason=f"wrong architecture: {image.architecture}")
+    if image.kind is not ImageKind.SHARED:
+        return Rejection(reason=f"not a shared library: {image.kind.value}", final=True)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +183,11 @@ class GlibcRules:
         if "/" in name:
             yield Place(how=FoundBy.PATH, path=name)
             return
-        if not mapped.image.runpath:
+        if not mapped.image.has_runpath:
             yield from self._inherited_rpaths(mapped, name)
         yield from self._library_path(name)
-        yield from self._in(FoundBy.RUNPATH, self._folders(mapped, mapped.image.runpath), name)
+        if mapped.image.runpath:
+            yield from self._in(FoundBy.RUNPATH, self._folders(mapped, mapped.image.runpath), name)
         yield from self._cache(mapped, name)
         if not mapped.image.no_default_libraries:
             yield from self._in(FoundBy.DEFAULT, self._system.folders, name)
@@ -197,7 +197,9 @@ class GlibcRules:
         if self._program not in chain:
             chain.append(self._program)
         for owner in chain:
-            if not owner.image.runpath:  # DT_RUNPATH makes an object's own DT_RPATH void
+            if (
+                owner.image.rpath and not owner.image.has_runpath
+            ):  # DT_RUNPATH makes an object's own DT_RPATH void
                 yield from self._in(FoundBy.RPATH, self._folders(owner, owner.image.rpath), name)
 
     def _library_path(self, name: str) -> Iterator[Place]:
@@ -302,13 +304,13 @@ class MuslRules:
             yield from _in(FoundBy.ENV, filter(None, self._loader.library_path), name)
         chain = [*mapped.chain()]
         for owner in chain if self._program in chain else [*chain, self._program]:
-            how = FoundBy.RUNPATH if owner.image.runpath else FoundBy.RPATH
+            how = FoundBy.RUNPATH if owner.image.has_runpath else FoundBy.RPATH
             yield from _in(how, self._folders(owner), name)
         yield from _in(FoundBy.DEFAULT, self._system, name)
 
     def _folders(self, owner: Mapped) -> Iterator[str]:
         """Yield an image's run path; one with a token other than $ORIGIN is void (fixup_rpath)."""
-        entries = owner.image.runpath or owner.image.rpath
+        entries = owner.image.runpath if owner.image.has_runpath else owner.image.rpath
         expanded = [re.sub(r"\$(?:ORIGIN|\{ORIGIN\})", owner.origin, entry) for entry in entries]
         dynamic = any("$" in entry for entry in entries)
         if not any("$" in entry for entry in expanded) and not (dynamic and self._loader.secure):

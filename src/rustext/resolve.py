@@ -7,12 +7,13 @@ The file's own format chooses the rules, never the platform that this runs on.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from rustext.binary import read_binary
+from rustext.binary import read_linkage
 from rustext.elf_loader import GlibcRules, MuslRules, SystemFolders, read_system, uses_musl
 from rustext.errors import RustextError
 from rustext.loader import Loader, Mapped, Rejection, Rules
@@ -37,7 +38,7 @@ _FileId = tuple[int, int]  # device and inode, as all loaders compare files
 
 
 def resolve(
-    path: Path, *, loader: Loader, read: Callable[[Path], Binary] = read_binary
+    path: Path, *, loader: Loader, read: Callable[[Path], Binary] = read_linkage
 ) -> LibraryGraph:
     """Return the closure of one file's libraries; see `Resolver.resolve`."""
     return Resolver(loader=loader, read=read).resolve(path)
@@ -49,7 +50,7 @@ class Resolver:
     What it has read it does not read again: a resolver lives as long as the files stay the same.
     """
 
-    def __init__(self, *, loader: Loader, read: Callable[[Path], Binary] = read_binary) -> None:
+    def __init__(self, *, loader: Loader, read: Callable[[Path], Binary] = read_linkage) -> None:
         self._loader = loader
         self._root = Sysroot(loader.root, loader.cwd)
         self._files = _Files(self._root, read)
@@ -131,19 +132,18 @@ class _Files:
         self.root = root
         self._read = read
         self._seen: dict[_FileId, Binary | RustextError] = {}
-        self._located: dict[str, tuple[Path, _FileId | None]] = {}
+        self._located: dict[str, tuple[Path, _FileId] | None] = {}
 
-    def locate(self, path: str) -> tuple[Path, _FileId | None]:
-        """Return the file that a loader's path means, and what identifies it if it is there.
+    def locate(self, path: str) -> tuple[Path, _FileId] | None:
+        """Return the file that a loader's path means and what identifies it, None if it is absent.
 
         Below a foreign root the answer may change when another bundle is entered.
         """
-        found = self._located.get(path)
-        if found is None:
-            file = self.root.host(path)
-            found = file, _identify(file)
-            if not self.root.foreign:
-                self._located[path] = found
+        if path in self._located and not self.root.foreign:
+            return self._located[path]
+        file = self.root.host_name(path)
+        identity = _identify(file)
+        found = self._located[path] = (Path(file), identity) if identity else None
         return found
 
     def read(self, path: Path, identity: _FileId | None = None) -> Binary | RustextError:
@@ -204,14 +204,15 @@ class _Process:
         for place in self._rules.places(current, name):
             if place.how is FoundBy.SYSTEM:
                 return _resolved(current, needed, place.how, None)
-            path, identity = self._files.locate(place.path)
             if place.refused:
                 searched.append(Searched(how=place.how, path=place.path, rejected=place.refused))
                 continue
-            if identity is None:
+            located = self._files.locate(place.path)
+            if located is None:
                 if not place.silent:
                     searched.append(Searched(how=place.how, path=place.path))
                 continue
+            path, identity = located
             if identity in self._mapped:
                 self.names.setdefault(name, self._mapped[identity])
                 own = self._mapped[identity] == current.path
@@ -242,10 +243,10 @@ def _resolved(current: Mapped, needed: Needed, how: FoundBy, path: Path | None) 
     )
 
 
-def _identify(path: Path) -> _FileId | None:
+def _identify(path: Path | str) -> _FileId | None:
     """Return what tells a file from others, or None if it is not there."""
     try:
-        status = path.stat()
-    except OSError:
+        status = os.stat(path)  # noqa: PTH116 - a Path for each file that is not there costs more
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     return status.st_dev, status.st_ino

@@ -25,12 +25,14 @@ class Sysroot:
 
     def host(self, path: str) -> Path:
         """Return the file that `path` means; it need not exist."""
-        if not self.foreign:
-            return Path(self._cwd, path)
+        return Path(self.host_name(path))
+
+    def host_name(self, path: str) -> str:
+        """Return the same as text: most files that a loader tries are not there."""
         absolute = posixpath.join(self._cwd, path)
-        if any(absolute.startswith(folder) for folder in self._mounted):
-            return Path(absolute)
-        return Path(f"{self._root.as_posix()}{self._follow(absolute)}")
+        if not self.foreign or any(absolute.startswith(folder) for folder in self._mounted):
+            return absolute
+        return f"{self._root.as_posix()}{self._follow(absolute)}"
 
     def enter(self, path: Path) -> str:
         """Return how a process below the root would spell a file of this machine.

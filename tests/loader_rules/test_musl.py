@@ -107,6 +107,19 @@ def test_the_nearest_run_path_comes_first(musl):
     assert leaf.path.resolve() == musl.lab.folder / "near/libleaf.so"
 
 
+def test_an_empty_runpath_takes_the_place_of_the_rpath(musl):
+    musl.library("libs/libx.so")
+    program = musl.program("app", "libs/libx.so", rpath=str(musl.lab.folder / "libs"))
+    data = program.read_bytes()  # no linker writes both tags: turn DT_DEBUG into DT_RUNPATH ""
+    debug = data.index((21).to_bytes(8, "little") + bytes(8))
+    program.write_bytes(data[:debug] + (29).to_bytes(8, "little") + data[debug + 8 :])
+    dynamic = musl.lab.run(["readelf", "-d", str(program)])
+    assert "(RPATH)" in dynamic
+    assert "Library runpath: []" in dynamic
+    missing = musl.lab.edge(musl.agree(program), "libx.so")
+    assert isinstance(missing, Missing)
+
+
 def test_a_run_path_with_another_token_is_void(musl):
     musl.library("libs/libx.so")
     program = musl.program("app", "libs/libx.so", rpath="$ORIGIN/libs:$LIB/other")

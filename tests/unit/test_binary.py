@@ -7,6 +7,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from rustext.binary import (
     open_binary,
     parse_binary,
     read_binary,
+    read_linkage,
 )
 from rustext.errors import InvalidBinary, TruncatedBinary, UnknownFormat, UnreadableFile
 from rustext.model import Format
@@ -62,6 +64,27 @@ def test_each_format_is_known_by_its_magic(
         assert binary == parse_binary(path.read_bytes(), path)
         assert is_native(path)
         assert is_native(path.read_bytes()[:HEAD])
+
+
+def test_linkage_is_all_of_the_image_but_sections_versions_and_exports(
+    elf_module: Path, macho_module: Path, pe_module: Path
+) -> None:
+    whole = read_binary(elf_module).image
+    assert whole.sections
+    assert whole.python_inits
+    expected = replace(whole, sections=(), versions=(), python_inits=())
+    assert read_linkage(elf_module).image == expected
+    for path in (macho_module, pe_module):
+        assert read_linkage(path) == read_binary(path)
+
+
+def test_linkage_of_a_damaged_file_names_it(elf_module: Path, tmp_path: Path) -> None:
+    path = tmp_path / "short.so"
+    path.write_bytes(elf_module.read_bytes()[:200])
+    with pytest.raises(TruncatedBinary, match=rf"cannot read `{path}`: cut short"):
+        read_linkage(path)
+    with pytest.raises(UnreadableFile, match="no such file"):
+        read_linkage(tmp_path / "absent.so")
 
 
 def test_open_binary_gives_the_bytes_until_the_context_ends(elf_module: Path) -> None:
