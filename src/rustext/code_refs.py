@@ -157,18 +157,18 @@ class Code:
             for start in (step.stored, plus(step.stored, -8)):
                 length = state.load(plus(start, 8))
                 if length in lengths and length and state.load(start) == target:
-                    yield int(length), None  # type: ignore[arg-type]
+                    yield int(length), None
         elif step.flow is not None and step.flow.turn is Turn.RETURN:
             first, second = (state.registers[r] for r in self.machine.pair)
             if first == target and second in lengths and second:
-                yield int(second), None  # type: ignore[arg-type]
+                yield int(second), None
         elif step.flow is not None and step.flow.turn in (Turn.CALL, Turn.JUMP):
             for found, subject in handed_over(self.machine, state, target):
                 length = found if found in lengths else 0
                 if length in lengths:
                     seen = subject if length else Subject(subject.pointer, None)
                     call = Call(flow=step.flow, subject=seen, after=after, state=state.copy())
-                    yield int(length), call  # type: ignore[arg-type]
+                    yield int(length), call
 
 
 def handed_over(machine: Machine, state: State, pointer: Value) -> Iterator[tuple[Value, Subject]]:

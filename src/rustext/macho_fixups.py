@@ -93,7 +93,7 @@ def _read_tables(image: Image, data: Buffer) -> _Tables | None:
             info = reader.unpack("8x8I", at, "the dyld information command")
             rebase, binds = info[0:2], (info[2:4], info[6:8])
         at += max(size, 8)
-    return _Tables(reader, header, tuple(segments), chained, rebase, binds)  # type: ignore[arg-type]
+    return _Tables(reader, header, tuple(segments), chained, rebase, binds)
 
 
 # --- chained fix-ups --------------------------------------------------------------------------
