@@ -3,8 +3,7 @@
 In: the file's path below a folder of `sys.path`, and its image. Out: a `Naming`. The rules are
 CPython's: `importlib.machinery.ExtensionFileLoader` takes a file whose name is the module's last
 part and one of the interpreter's suffixes, and calls `PyInit_<last part>` (PEP 489; `PyInitU_` and
-punycode for names that are not ASCII). Suffixes are PEP 3149's and PEP 384's, and Windows' from
-https://docs.python.org/3/whatsnew/3.5.html#build-and-c-api-changes.
+punycode for names that are not ASCII). Who looks for which suffix: `rustext.suffixes`.
 """
 
 from __future__ import annotations
@@ -15,21 +14,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rustext.model import Format, Image, ImageKind
+from rustext.suffixes import find_lookers, split_suffix
 
-EXTENSION_SUFFIX = re.compile(
-    r"""
-    (?P<tag>
-        \.cpython-\d+[a-z]*(?:-[\w-]+)?         # PEP 3149, with or without a platform triplet
-      | \.(?:abi3|abi3t)(?:-[\w-]+)?            # PEP 384, PEP 803; some distributors add a triplet
-      | \.pypy\d+-pp\d+(?:-[\w-]+)?
-      | \.graalpy\d+-\d+-native(?:-[\w-]+)?
-      | \.cp\d+t?-win(?:32|_amd64|_arm64)
-    )?
-    \.(?:so|pyd)$
-    """,
-    re.VERBOSE,
-)
-_TAG_VERSION = re.compile(r"(?P<kind>cpython-|cp|pypy)(?P<major>\d)(?P<minor>\d+)(?P<flags>[a-z]*)")
+__all__ = ["Naming", "init_function", "name_file", "names_itself", "split_suffix"]
+
 _PYTHON_TAG = re.compile(r"\.(?:cpython-|cp|pypy|abi|graalpy)\d+")
 
 
@@ -41,12 +29,6 @@ class Naming:
     suffix: str | None
     kinds: tuple[str, ...]
     explanation: str
-
-
-def split_suffix(name: str) -> tuple[str, str | None]:
-    """Split a file name into its stem and its extension-module suffix, if it has one."""
-    match = EXTENSION_SUFFIX.search(name)
-    return (name[: match.start()], match[0]) if match else (name, None)
 
 
 def name_file(path: PurePosixPath, images: Sequence[Image]) -> Naming:
@@ -63,17 +45,27 @@ def name_file(path: PurePosixPath, images: Sequence[Image]) -> Naming:
         kinds = (*kinds, "not-a-module-suffix")
         why = f"{_listed(inits)} exported, but no Python looks for a module in `{path.name}`"
         return Naming(module=None, suffix=None, kinds=kinds, explanation=why)
-    parts = (*path.parent.parts, stem)
-    init = init_function(stem)
-    if init not in inits:
+    if init_function(stem) not in inits:
         kinds = (*kinds, "lib-prefix") if stem.startswith("lib") else kinds
-        why = f"`import {'.'.join(parts)}` needs {init}, but the file exports {_listed(inits)}"
+        name = ".".join((*path.parent.parts, stem))
+        why = f"`import {name}` needs {init_function(stem)}, but the file exports {_listed(inits)}"
         return Naming(module=None, suffix=suffix, kinds=kinds, explanation=why)
+    return _name_module((*path.parent.parts, stem), suffix, images, kinds)
+
+
+def _name_module(
+    parts: tuple[str, ...], suffix: str, images: Sequence[Image], kinds: tuple[str, ...]
+) -> Naming:
+    """Name a file that has the right init function."""
     if not all(part.isidentifier() for part in parts):
         why = f"`{'/'.join(parts)}` cannot be written in an import statement; loaded by path"
         return Naming(module=None, suffix=suffix, kinds=kinds, explanation=why)
+    lookers = find_lookers(suffix, images)
+    if not lookers.interpreters:
+        kinds = (*kinds, lookers.kind)
+        return Naming(module=None, suffix=suffix, kinds=kinds, explanation=lookers.reason)
     kinds = ("top-level", *kinds) if len(parts) == 1 else kinds
-    why = f"{init} and the suffix `{suffix}` make it importable"
+    why = f"{init_function(parts[-1])} and the suffix `{suffix}` make it importable"
     return Naming(module=".".join(parts), suffix=suffix, kinds=kinds, explanation=why)
 
 
@@ -82,26 +74,6 @@ def init_function(name: str) -> str:
     if name.isascii():
         return f"PyInit_{name}"
     return "PyInitU_" + name.encode("punycode").decode("ascii").replace("-", "_")
-
-
-def importable_by(suffix: str | None) -> tuple[str, ...]:
-    """Which interpreters look for a module in a file with this suffix; none without one."""
-    if suffix is None:
-        return ()
-    tag = suffix.rpartition(".")[0].removeprefix(".")
-    if not tag:
-        return ("every Python",)
-    name = tag.partition("-")[0]
-    if name in {"abi3", "abi3t"}:
-        return (f"CPython 3 with the stable ABI ({name})",)
-    version = _TAG_VERSION.match(tag)
-    if version is None:
-        return (tag,)
-    free = " free-threaded" if version["flags"] == "t" else ""
-    kind = "CPython" if version["kind"] in {"cpython-", "cp"} else "PyPy"
-    rest = tag[version.end() :].lstrip("-")
-    where = f" on {rest}" if rest else ""
-    return (f"{kind} {version['major']}.{version['minor']}{free}{where}",)
 
 
 def names_itself(name: str, path: PurePosixPath, stem: str) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.machinery
-import json
-import os
 import subprocess
 import sys
 import sysconfig
@@ -18,7 +16,6 @@ from compiling import Compile
 from rustext.binary import read_binary
 from rustext.naming import (
     Naming,
-    importable_by,
     init_function,
     name_file,
     names_itself,
@@ -201,61 +198,6 @@ def test_slices_are_judged_together(macho_module: Path) -> None:
 )
 def test_a_library_knows_its_own_name_in_any_spelling(name: str, itself: bool) -> None:
     assert names_itself(name, PurePosixPath("pkg/_rs.abi3.so"), "_rs") is itself
-
-
-# --- suffixes ---------------------------------------------------------------------------------
-
-
-def interpreters() -> list[Path]:
-    """All interpreters at hand: the running one, and those that pyenv keeps."""
-    folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    others = sorted(p for p in folder.glob("3.*/bin/python") if p.exists())
-    return [Path(sys.executable), *others]
-
-
-@pytest.mark.parametrize("python", interpreters(), ids=str)
-def test_every_suffix_of_an_interpreter_is_known(python: Path) -> None:
-    script = "import importlib.machinery as m, json; print(json.dumps(m.EXTENSION_SUFFIXES))"
-    done = subprocess.run(
-        [python, "-c", script], capture_output=True, text=True, check=True, timeout=60
-    )
-    suffixes = json.loads(done.stdout)
-    assert suffixes
-    for suffix in suffixes:
-        assert split_suffix(f"_rust{suffix}") == ("_rust", suffix)
-        assert importable_by(suffix)
-
-
-@pytest.mark.parametrize(
-    ("suffix", "expected"),
-    [
-        (".so", "every Python"),
-        (".pyd", "every Python"),
-        (".abi3.so", "CPython 3 with the stable ABI (abi3)"),
-        (".abi3-x86_64-linux-gnu.so", "CPython 3 with the stable ABI (abi3)"),
-        (".abi3t.so", "CPython 3 with the stable ABI (abi3t)"),
-        (".cpython-38-x86_64-linux-gnu.so", "CPython 3.8 on x86_64-linux-gnu"),
-        (".cpython-36m-x86_64-linux-gnu.so", "CPython 3.6 on x86_64-linux-gnu"),
-        (".cpython-311-darwin.so", "CPython 3.11 on darwin"),
-        (".cpython-313t-x86_64-linux-musl.so", "CPython 3.13 free-threaded on x86_64-linux-musl"),
-        (".cpython-311-arm-linux-gnueabihf.so", "CPython 3.11 on arm-linux-gnueabihf"),
-        (".cpython-312.so", "CPython 3.12"),
-        (".cp311-win_amd64.pyd", "CPython 3.11 on win_amd64"),
-        (".cp313t-win_arm64.pyd", "CPython 3.13 free-threaded on win_arm64"),
-        (".cp310-win32.pyd", "CPython 3.10 on win32"),
-        (".pypy39-pp73-x86_64-linux-gnu.so", "PyPy 3.9 on pp73-x86_64-linux-gnu"),
-        (".graalpy240-311-native-x86_64-linux.so", "graalpy240-311-native-x86_64-linux"),
-    ],
-)
-def test_a_suffix_tells_who_looks_for_it(suffix: str, expected: str) -> None:
-    assert split_suffix(f"pkg{suffix}") == ("pkg", suffix)
-    assert importable_by(suffix) == (expected,)
-
-
-def test_nobody_looks_for_a_file_without_a_suffix() -> None:
-    assert importable_by(None) == ()
-    assert split_suffix("libfoo.so.1") == ("libfoo.so.1", None)
-    assert split_suffix("libfoo.dylib") == ("libfoo.dylib", None)
 
 
 def test_a_dot_in_the_stem_stays_in_it() -> None:
