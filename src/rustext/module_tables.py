@@ -1,8 +1,9 @@
 """Read which modules a native program carries, from the tables that it was compiled with.
 
 In: an image and its bytes. Out: the names in Nuitka's import loader table, and in CPython's table
-of built-in modules. Both are arrays that the loader relocates, so they are found by their
-pointers, not by symbols, which a release build has stripped. Nothing is executed.
+of built-in modules. Both are arrays of pointers that the loader relocates, or that the linker has
+written where a program has a fixed address (gcc without -pie, the default on Red Hat's systems).
+They are found by these, not by symbols, which a release build has stripped. Nothing is executed.
 
 Nuitka: one static record a module, whose first word points to the module's name, and an array of
 pointers to these records. CPython: `struct _inittab { const char *name; PyObject *(*initfunc)(); }`
@@ -13,10 +14,11 @@ from __future__ import annotations
 
 import mmap
 import re
+import struct
 from collections.abc import Iterator
 
 from rustext.binary import address_to_offset
-from rustext.model import Image
+from rustext.model import Format, Image, ImageKind
 from rustext.relocations import read_pointers
 
 _NAME = re.compile(rb"[^\W\d][\w$-]*(?:\.[^\W\d][\w$-]*)*\0")
@@ -27,7 +29,7 @@ _RECORD_WORDS = 11  # pointers at the start of a record; Nuitka 2.4 to 4.3 have 
 
 def find_builtin_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
     """The modules built into a program or a libpython; None where there is no such table."""
-    names = dict(_iter_names(image, data, read_pointers(image, data)))
+    names = dict(_iter_names(image, data, _find_pointers(image, data)))
     stride = 2 * image.bits // 8
     for slot in [slot for slot, name in names.items() if name == "builtins"]:
         start = slot
@@ -49,7 +51,7 @@ def find_nuitka_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
     Nuitka left out on purpose have records too, which say why: these point to text alone, where
     the others point to code or to the module's state.
     """
-    pointers = read_pointers(image, data)
+    pointers = _find_pointers(image, data)
     names = dict(_iter_names(image, data, pointers))
     for record in [slot for slot, name in names.items() if name == _MAIN]:
         for slot in [slot for slot, target in pointers.items() if target == record]:
@@ -59,6 +61,29 @@ def find_nuitka_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
                     names[r] for r in records if _holds_module(image, r, pointers, names)
                 )
     return None
+
+
+def _find_pointers(image: Image, data: mmap.mmap) -> dict[int, int]:
+    start = min((s.address for s in image.segments), default=0)
+    if image.format is not Format.ELF or image.kind is not ImageKind.EXECUTABLE or start == 0:
+        return read_pointers(image, data)
+    return dict(_iter_fixed_pointers(image, data))
+
+
+def _iter_fixed_pointers(image: Image, data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """The words in writable memory that hold an address of the image."""
+    width = image.bits // 8
+    code = ("<" if image.byteorder == "little" else ">", "Q" if width == 8 else "I")
+    low = min(s.address for s in image.segments)
+    high = max(s.address + s.memory_size for s in image.segments)
+    for segment in (s for s in image.segments if s.writable):
+        skip = -segment.address % width
+        count = max(0, min(segment.size, len(data) - segment.offset) - skip) // width
+        at = segment.offset + skip
+        words = struct.unpack(f"{code[0]}{count}{code[1]}", data[at : at + count * width])
+        for index, word in enumerate(words):
+            if low <= word < high:
+                yield segment.address + skip + index * width, word
 
 
 def _iter_names(

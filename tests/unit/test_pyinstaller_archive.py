@@ -1,0 +1,135 @@
+"""The archive at the end of a PyInstaller program, written here as its manual describes it.
+
+`tests/freezing/test_bundle_tables.py` reads archives that PyInstaller itself wrote.
+"""
+
+from __future__ import annotations
+
+import marshal
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from natives import mapped
+
+from rustext.errors import TruncatedBinary
+from rustext.pyinstaller_archive import Archive, parse_archive
+
+MAGIC = b"MEI\014\013\012\013\016"
+TABLE = [("app", (0, 17, 10)), ("pkg", (1, 27, 10)), ("pkg.mod", (0, 37, 10))]
+
+
+def pyz(table: Any, magic: bytes = b"PYZ\0") -> bytes:
+    body = zlib.compress(b"code") * 3
+    at = 17 + len(body)
+    return (
+        magic
+        + b"\xa7\x0d\x0d\x0a"
+        + struct.pack("!i", at)
+        + b"\0" * 5
+        + body
+        + marshal.dumps(table)
+    )
+
+
+def archive(entries: Sequence[tuple[bytes, str, bytes]], python: int = 311) -> bytes:
+    """A CArchive: data, a table of contents, and the cookie."""
+    data, toc = b"", b""
+    for kind, name, content in entries:
+        raw = name.encode() + b"\0"
+        raw += b"\0" * (-(18 + len(raw)) % 16)
+        size = 18 + len(raw)
+        toc += struct.pack("!IIIIBc", size, len(data), len(content), len(content), 0, kind) + raw
+        data += content
+    total = len(data) + len(toc) + 88
+    cookie = struct.pack(
+        "!8sIIII64s", MAGIC, total, len(data), len(toc), python, b"libpython3.11.so"
+    )
+    return data + toc + cookie
+
+
+def parse(tmp_path: Path, data: bytes) -> Archive | None:
+    (tmp_path / "program").write_bytes(data)
+    with mapped(tmp_path / "program") as view:
+        return parse_archive(view)
+
+
+GOOD = [(b"m", "struct", b"code"), (b"M", "pkg2", b"code"), (b"s", "pyiboot01", b"x"),
+        (b"s", "app", b"x"), (b"b", "libz.so.1", b"\x7fELF"),
+        (b"z", "PYZ.pyz", pyz(TABLE))]  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [TABLE, dict(TABLE)], ids=["list", "dict"])
+@pytest.mark.parametrize("before", [b"", b"\x7fELF" + b"bootloader" * 999], ids=["bare", "program"])
+def test_the_modules_and_scripts_are_read(table: Any, before: bytes, tmp_path: Path) -> None:
+    found = parse(tmp_path, before + archive([*GOOD[:-1], (b"z", "PYZ.pyz", pyz(table))]))
+    assert found == Archive(
+        python=(3, 11),
+        modules=frozenset({"app", "pkg", "pkg.mod", "struct", "pkg2"}),
+        scripts=("pyiboot01", "app"),
+    )
+
+
+def test_a_signature_behind_the_cookie_is_no_hindrance(tmp_path: Path) -> None:
+    """codesign and signtool append to the file."""
+    found = parse(tmp_path, b"MZ" + archive(GOOD) + b"\0" * 5000)
+    assert found is not None
+    assert "pkg.mod" in found.modules
+
+
+@pytest.mark.parametrize("data", [b"\x7fELF", MAGIC, b"x" * 500 + MAGIC + b"x" * 79])
+def test_another_program_has_no_archive(data: bytes, tmp_path: Path) -> None:
+    assert parse(tmp_path, data) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PYZ\0",
+        pyz(TABLE, magic=b"NOPE"),
+        pyz([1, 2]),
+        pyz(3),
+        pyz([("a", "b", "c")]),
+        pyz({1: (0, 0, 0)}),
+        pyz([(b"bytes", 1)]),
+        pyz(TABLE)[:-20],
+        b"PYZ\0" + b"\0" * 4 + b"\x7f\xff\xff\xff" + b"\0" * 20,
+    ],
+    ids=range(10),
+)
+def test_a_module_archive_that_is_damaged_is_refused(content: bytes, tmp_path: Path) -> None:
+    with pytest.raises(TruncatedBinary):
+        parse(tmp_path, archive([(b"z", "PYZ.pyz", content)]))
+
+
+@pytest.mark.parametrize("field", range(3))
+@pytest.mark.parametrize("value", [0x7FFFFFFF, 0xFFFFFFFF, 1 << 20])
+def test_a_cookie_that_points_outside_is_refused(field: int, value: int, tmp_path: Path) -> None:
+    data = bytearray(archive(GOOD))
+    struct.pack_into("!I", data, data.rfind(MAGIC) + 8 + 4 * field, value)
+    with pytest.raises(TruncatedBinary):
+        parse(tmp_path, bytes(data))
+
+
+@pytest.mark.parametrize("size", [0, 1, 17, 0xFFFFFFFF])
+def test_an_entry_with_an_impossible_length_is_refused(size: int, tmp_path: Path) -> None:
+    data = bytearray(archive(GOOD))
+    at = sum(len(content) for _, _, content in GOOD)
+    struct.pack_into("!I", data, at, size)
+    with pytest.raises(TruncatedBinary):
+        parse(tmp_path, bytes(data))
+
+
+def test_a_program_that_is_cut_short_raises_nothing_else(tmp_path: Path) -> None:
+    whole = archive(GOOD)
+    for end in range(1, len(whole)):
+        for data in (whole[:end], whole[end:]):
+            try:
+                found = parse(tmp_path, data)
+            except TruncatedBinary:
+                continue
+            assert found is None
