@@ -232,7 +232,8 @@ def test_python_does_not_look_for_another_name_of_its_platform(
         str(tmp_path),
         (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES),
     )
-    image = read_binary(gcc("m.so", "int PyInit_m(void) { return 0; }", "-shared", "-fPIC")).image
+    source = "int puts(const char *); int PyInit_m(void) { return puts(0); }"
+    image = read_binary(gcc("m.so", source, "-shared", "-fPIC")).image
     for name in (triplet, f"unknown-{triplet}", "darwin", "x86_64-linux-musl"):
         file = tmp_path / f"m.cpython-{version}-{name}.so"
         file.touch()
