@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,31 +29,44 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Finished:
-    """Run a command to its end.
+    """Run a command to its end, in a session of its own.
 
-    `timeout` is in seconds. Raises `ForeignProcessError` when it cannot be started or does not
+    `timeout` is in seconds; it ends what the command has started as well. Raises `ForeignProcessError` when it cannot be started or does not
     end in time; a non-zero exit code is the caller's to judge.
     """
     name = Path(command[0]).name
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=dict(env) if env is not None else None,
             cwd=cwd,
-            check=False,
-        )
+            start_new_session=True,
+        ) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout)
+            except BaseException:
+                _kill(process)
+                raise
     except subprocess.TimeoutExpired as error:
         raise ForeignProcessError(f"{name} did not end within {timeout:g} seconds") from error
     except OSError as error:
         raise ForeignProcessError(f"{command[0]} cannot be run: {error.strerror}") from error
     return Finished(
-        code=done.returncode,
-        stdout=done.stdout.decode(errors="replace"),
-        stderr=done.stderr.decode(errors="replace"),
+        code=process.returncode,
+        stdout=stdout.decode(errors="replace"),
+        stderr=stderr.decode(errors="replace"),
     )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all that it has started; on Windows, the process."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def run_attached(command: Sequence[str | Path], *, env: Mapping[str, str]) -> int:

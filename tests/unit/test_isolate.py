@@ -1,0 +1,192 @@
+"""A program is started without what is hidden, and its end is told as it was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+
+from rustext import isolate
+from rustext.errors import ForeignProcessError
+from rustext.findings import IsolatedRun
+from rustext.foreign import Finished
+from rustext.isolate import python_folders, run_isolated
+
+# What it is asked, one argument each: a file to open, a variable, or how to end.
+PROGRAM = """
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+extern char **environ;
+int main(int count, char **args) {
+    for (int i = 1; i < count; i++) {
+        char *rest = strchr(args[i], '=') + 1;
+        switch (args[i][0]) {
+        case 'o': { FILE *f = fopen(rest, "r"); puts(f ? "seen" : "hidden"); break; }
+        case 'l': { int n = 0; DIR *d = opendir(rest); while (d && readdir(d)) n++;
+                    printf("%d\\n", d ? n - 2 : -1); break; }
+        case 'w': { FILE *f = fopen(rest, "w"); puts(f ? "written" : "refused"); break; }
+        case 'v': { char *v = getenv(rest); puts(v ? v : "unset"); break; }
+        case 'c': { char d[4096]; puts(getcwd(d, sizeof d)); break; }
+        case 's': abort();
+        case 't': sleep(60); break;
+        case 'e': fputs("sorry\\n", stderr); exit(atoi(rest));
+        }
+    }
+    return 0;
+}
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path, gcc: Compile) -> Callable[..., IsolatedRun]:
+    """`start(*arguments, hide=…)`: run the program above in the bundle `tmp_path/dist/app`."""
+    bundle = tmp_path / "dist" / "app"
+    bundle.mkdir(parents=True)
+    shutil.copy(gcc("program", PROGRAM), bundle / "program")
+
+    def run(*arguments: str, hide: tuple[Path, ...] = (), timeout: float = 30) -> IsolatedRun:
+        return run_isolated(bundle, bundle / "program", arguments, hide=hide, timeout=timeout)
+
+    return run
+
+
+def namespaces() -> bool:
+    """Whether this kernel gives mount namespaces: asked of util-linux, not of rustext."""
+    done = subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def test_a_hidden_folder_is_out_of_sight_and_others_are_not(
+    tmp_path: Path, start: Callable[..., IsolatedRun]
+) -> None:
+    for name in ("hidden", "open"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    asked = [f"o={tmp_path}/hidden/file", f"o={tmp_path}/open/file", f"l={tmp_path}/hidden"]
+    run = start(*asked, hide=(tmp_path / "hidden",))
+    if namespaces():
+        assert run.stdout.split() == ["hidden", "seen", "0"]
+        assert run.hidden == (tmp_path / "hidden",)
+    else:  # the program runs all the same, and the result says what it is worth
+        assert run.stdout.split() == ["seen", "seen", "1"]
+        assert run.hidden == ()
+    assert (tmp_path / "hidden" / "file").read_text() == "x"
+
+
+def test_the_bundle_is_seen_inside_a_hidden_folder(
+    tmp_path: Path, start: Callable[..., IsolatedRun]
+) -> None:
+    """The usual case: `dist/` stands in the source tree."""
+    (tmp_path / "source.py").write_text("x")
+    run = start(f"o={tmp_path}/source.py", hide=(tmp_path, tmp_path / "dist"))
+    assert run.code == 0
+    if namespaces():
+        assert run.stdout == "hidden\n"
+        assert run.hidden == (tmp_path,)  # what lies inside needs no cover of its own
+
+
+def test_folders_that_are_not_there_need_no_hiding(
+    tmp_path: Path, start: Callable[..., IsolatedRun]
+) -> None:
+    run = start(hide=(tmp_path / "missing", tmp_path / "dist" / "app" / "program"))
+    assert (run.code, run.hidden) == (0, ())
+
+
+def test_nothing_of_this_environment_reaches_the_program(
+    start: Callable[..., IsolatedRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    for name in names[2:]:
+        monkeypatch.setenv(name, "/here")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/nowhere")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    run = start(*(f"v={name}" for name in names), "v=LANG", "v=PATH")
+    assert run.stdout.split() == ["unset"] * len(names) + ["C.UTF-8", "/usr/bin:/bin"]
+
+
+def test_home_and_temporary_folder_are_its_own(start: Callable[..., IsolatedRun]) -> None:
+    run = start("v=HOME", "v=TMPDIR", "c=")
+    home, temporary, cwd = run.stdout.split()
+    assert home == cwd != str(Path.home())
+    assert not Path(temporary).exists()  # it is gone with the run
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 255])
+def test_the_exit_code_is_the_programs(code: int, start: Callable[..., IsolatedRun]) -> None:
+    run = start(f"e={code}")
+    assert (run.code, run.stderr) == (code, "sorry\n")
+
+
+def test_a_signal_is_a_negative_code(start: Callable[..., IsolatedRun]) -> None:
+    assert start("s=").code == -6  # SIGABRT
+
+
+def test_a_program_that_does_not_end_is_an_error(start: Callable[..., IsolatedRun]) -> None:
+    with pytest.raises(ForeignProcessError, match="did not end within"):
+        start("t=", timeout=1)
+
+
+def test_arguments_arrive_as_they_are(start: Callable[..., IsolatedRun]) -> None:
+    assert start("v=no such variable", "v=", "o=ü [x] $HOME \n").stdout == "unset\nunset\nhidden\n"
+
+
+def test_a_file_that_is_no_program_fails_as_in_a_shell(tmp_path: Path) -> None:
+    (tmp_path / "program").write_bytes(b"\x7fELF and nothing else")
+    (tmp_path / "program").chmod(0o755)
+    if namespaces():
+        run = run_isolated(tmp_path, tmp_path / "program")
+        assert run.code == 126
+        assert "cannot be started" in run.stderr
+
+
+def test_the_loaders_log_names_what_was_loaded(tmp_path: Path, gcc: Compile) -> None:
+    """A library of the bundle is named by its place in the bundle, as the user knows it."""
+    library = gcc("libown.so", "int own(void) { return 0; }", "-shared", "-fPIC")
+    (tmp_path / "libown.so").write_bytes(library.read_bytes())
+    program = gcc(
+        "program", "int own(void); int main(void) { return own(); }",
+        f"-L{tmp_path}", "-lown", "-Wl,-rpath,$ORIGIN",
+    )  # fmt: skip
+    shutil.copy(program, tmp_path / "program")
+    run = run_isolated(tmp_path, tmp_path / "program")
+    assert run.code == 0
+    assert tmp_path / "libown.so" in run.libraries
+    assert any(p.name == "libc.so.6" for p in run.libraries)
+    assert len(run.libraries) == len(set(run.libraries))
+
+
+def test_without_namespaces_the_program_runs_unhidden(
+    tmp_path: Path, start: Callable[..., IsolatedRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child says 97 where the kernel refuses; that is all this changes."""
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "file").write_text("x")
+    real = isolate.run
+
+    def refuse(command: list[str], **options: object) -> Finished:
+        if "-I" in command:
+            return Finished(code=97, stdout="", stderr="")
+        return real(command, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(isolate, "run", refuse)
+    run = start(f"o={tmp_path}/hidden/file", "v=PYTHONPATH", hide=(tmp_path / "hidden",))
+    assert (run.stdout.split(), run.hidden) == (["seen", "unset"], ())
+    assert any(p.name == "libc.so.6" for p in run.libraries)
+
+
+def test_only_pythons_own_folders_of_a_shared_prefix_are_hidden() -> None:
+    found = python_folders(["/usr", "/opt/python", "/usr/local", "/"], ["/usr/lib/python3.11"])
+    assert found == (Path("/opt/python"), Path("/usr/lib/python3.11"))
+
+
+def test_the_user_stays_who_they_are(start: Callable[..., IsolatedRun], tmp_path: Path) -> None:
+    start(f"w={tmp_path}/dist/app/made")
+    assert (tmp_path / "dist/app/made").stat().st_uid == os.getuid()
