@@ -31,8 +31,9 @@ def run(
 ) -> Finished:
     """Run a command to its end, in a session of its own.
 
-    `timeout` is in seconds; it ends what the command has started as well. Raises `ForeignProcessError` when it cannot be started or does not
-    end in time; a non-zero exit code is the caller's to judge.
+    `timeout` is in seconds; what the command has started ends with it. Raises
+    `ForeignProcessError` when it cannot be started or does not end in time; a non-zero exit code
+    is the caller's to judge.
     """
     name = Path(command[0]).name
     try:
