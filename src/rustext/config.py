@@ -7,17 +7,26 @@ above the folder counts, as with other tools of the field.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rustext.errors import InvalidConfiguration
 from rustext.imports import Optional
+from rustext.trace import Trace, read_trace
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+class Scope(Enum):
+    """Which native files rustext looks after."""
+
+    RUST = "rust"
+    NATIVE = "native"  # those made from C, Cython, mypyc and so on as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +36,9 @@ class Config:
     include: tuple[str, ...] = ()  # modules that native code imports, by the user's own knowledge
     optional: Optional = Optional.INSTALLED
     allow_system: tuple[str, ...] = ()  # sonames that the target machines provide
+    scope: Scope = Scope.RUST
+    trace: Trace = field(default_factory=Trace)  # what native code was seen to import
+    trace_file: str = ""  # where that is from, relative to pyproject.toml
 
 
 def find_config(start: Path) -> Config:
@@ -41,7 +53,8 @@ def find_config(start: Path) -> Config:
 def read_config(file: Path) -> Config:
     """Read one `pyproject.toml`.
 
-    Raises `InvalidConfiguration` if it is no TOML, or if `[tool.rustext]` holds what it must not.
+    Raises `InvalidConfiguration` if it is no TOML, or if `[tool.rustext]` holds what it must not,
+    `UnreadableFile` or `InvalidTrace` if the record that it names is none.
     """
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -52,30 +65,49 @@ def read_config(file: Path) -> Config:
     tool = table.get("tool", {})
     if not isinstance(tool, dict):
         raise InvalidConfiguration(f"{file}: `tool` is not a table")
-    return parse_config(tool.get("rustext", {}), str(file))
+    config = parse_config(tool.get("rustext", {}), str(file))
+    if not config.trace_file:
+        return config
+    return replace(config, trace=read_trace(file.parent / config.trace_file))
 
 
 def parse_config(table: Any, where: str) -> Config:
-    """Check the table `[tool.rustext]`; `where` names it in messages."""
+    """Check the table `[tool.rustext]`; `where` names it in messages. No other file is read."""
     if not isinstance(table, dict):
         raise InvalidConfiguration(f"{where}: `tool.rustext` is not a table")
-    known = {"include", "optional", "allow-system"}
+    known = {"include", "optional", "allow-system", "scope", "trace"}
     unknown = sorted(set(table) - known)
     if unknown:
         raise InvalidConfiguration(
             f"{where}: [tool.rustext] has no option `{unknown[0]}`",
             hint=f"known are {', '.join(sorted(known))}",
         )
-    try:
-        optional = Optional(table.get("optional", Optional.INSTALLED.value))
-    except ValueError as error:
-        values = ", ".join(f'"{o.value}"' for o in Optional)
-        raise InvalidConfiguration(f"{where}: `optional` is one of {values}") from error
     return Config(
         include=_strings(table, "include", where),
-        optional=optional,
+        optional=_choice(table, "optional", Optional.INSTALLED, where),
         allow_system=_strings(table, "allow-system", where),
+        scope=_choice(table, "scope", Scope.RUST, where),
+        trace_file=_string(table, "trace", where),
     )
+
+
+_Choice = TypeVar("_Choice", bound=Enum)
+
+
+def _choice(table: dict[str, Any], key: str, default: _Choice, where: str) -> _Choice:
+    kind = type(default)
+    try:
+        return kind(table.get(key, default.value))
+    except ValueError as error:
+        values = ", ".join(f'"{option.value}"' for option in kind)
+        raise InvalidConfiguration(f"{where}: `{key}` is one of {values}") from error
+
+
+def _string(table: dict[str, Any], key: str, where: str) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str):
+        raise InvalidConfiguration(f"{where}: `{key}` is a string")
+    return value
 
 
 def _strings(table: dict[str, Any], key: str, where: str) -> tuple[str, ...]:

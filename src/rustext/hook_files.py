@@ -54,12 +54,12 @@ def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
     env = planner.env
     for dist in sorted(env.distributions.values(), key=lambda d: d.name):
         native = planner.native_files(dist)
-        if any(file.provenance.rust for _, file in native):
-            yield from _distribution_targets(env, dist, [file for _, file in native])
+        if any(planner.covers(file) for _, file in native):
+            yield from _distribution_targets(planner, dist, [file for _, file in native])
     for site in _source_folders(env):
         source = Source(root=site, packages={})
         for _, file in iter_native_files(source, _iter_source_extensions(site)):
-            if file.provenance.rust and file.module is not None:
+            if planner.covers(file) and file.module is not None:
                 yield HookTarget(module=file.module, why=str(file.path))
 
 
@@ -113,17 +113,17 @@ def _digest_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
 
 
 def _distribution_targets(
-    env: Environment, dist: Distribution, native: list[NativeFile]
+    planner: Planner, dist: Distribution, native: list[NativeFile]
 ) -> Iterator[HookTarget]:
     label = f"{dist.name} {dist.version}"
-    modules = [f for f in native if f.provenance.rust and f.module is not None]
+    modules = [f for f in native if planner.covers(f) and f.module is not None]
     for file in modules:
         yield HookTarget(module=str(file.module), why=f"{file.path} of {label}")
     if not modules:
         packages = {".".join(file.path.parent.parts) for file in native}
         for package in sorted(packages):
             top = package.partition(".")[0]
-            if top and env.find_module(top) is not None:
+            if top and planner.env.find_module(top) is not None:
                 yield HookTarget(module=top, why=f"native files of {label}")
                 return
 

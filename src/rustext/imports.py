@@ -72,13 +72,16 @@ def find_imports(
     env: Environment,
     *,
     optional: Optional = Optional.INSTALLED,
+    seen: Iterable[tuple[str, Evidence]] = (),
 ) -> tuple[ImplicitImport, ...]:
     """Find and judge the modules that `file` imports, sorted by name.
 
-    `strings` are those of all its images; `data` is the whole file.
+    `strings` are those of all its images; `data` is the whole file; `seen` are modules that it was
+    seen to import, with the evidence.
     """
     gathered: dict[str, set[Evidence]] = {}
-    for name, evidence in (*_from_strings(file, strings), *_from_crates(file, data, env)):
+    crates = _from_crates(file, data, env) if can_import(data) else ()
+    for name, evidence in (*_from_strings(file, strings), *crates, *seen):
         module = _importable(name, evidence.kind, env)
         if module is not None and module.name != file.module:
             gathered.setdefault(module.name, set()).add(evidence)
@@ -93,6 +96,11 @@ def find_imports(
                 ImplicitImport(module=name, verdict=verdict, reason=reason, evidence=case.evidence)
             )
     return tuple(found)
+
+
+def can_import(data: mmap.mmap) -> bool:
+    """Whether a file is linked to Python's import functions, or looks them up by name."""
+    return data.find(b"PyImport") >= 0
 
 
 def _importable(name: str, kind: EvidenceKind, env: Environment) -> Module | None:

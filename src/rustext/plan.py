@@ -7,14 +7,15 @@ what a program uses is ever read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rustext.binary import open_binary
 from rustext.companions import find_companions
-from rustext.config import Config
+from rustext.config import Config, Scope
 from rustext.discover import Source, environment_source, iter_native_files, read_native_file
 from rustext.environment import Distribution, Environment
-from rustext.imports import find_imports
+from rustext.imports import can_import, find_imports
 from rustext.loader import Loader
 from rustext.model import (
     Companion,
@@ -30,6 +31,7 @@ from rustext.model import (
 from rustext.plugin_packages import find_plugin_modules
 from rustext.resolve import Resolver
 from rustext.strings import iter_strings
+from rustext.trace import UNKNOWN, importer_name
 
 
 class Planner:
@@ -45,12 +47,16 @@ class Planner:
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
 
     def plan_extension(self, path: Path) -> ExtensionPlan | None:
-        """The plan for one file of the environment; None if it holds no Rust code.
+        """The plan for one file of the environment; None if it is none of rustext's.
 
         Raises `InvalidBinary` or `UnreadableFile` if the file cannot be read as a native file.
         """
         file = read_native_file(path, self._source(self.env.site_of(path) or path.parent))
-        return self.plan_file(path, file) if file.provenance.rust else None
+        return self.plan_file(path, file) if self.covers(file) else None
+
+    def covers(self, file: NativeFile) -> bool:
+        """Whether rustext looks after the file: if it holds Rust code, or by configuration."""
+        return file.provenance.rust or self.config.scope is Scope.NATIVE
 
     def plan_file(self, path: Path, file: NativeFile) -> ExtensionPlan:
         """The plan for a native file that discovery has described."""
@@ -113,9 +119,17 @@ class Planner:
 
 
 def find_file_imports(
-    path: Path, file: NativeFile, env: Environment, config: Config
+    path: Path,
+    file: NativeFile,
+    env: Environment,
+    config: Config,
+    *,
+    observed: Iterable[tuple[str, Evidence]] = (),
 ) -> tuple[ImplicitImport, ...]:
-    """The implicit imports of one native file, with what the project's configuration adds."""
+    """The implicit imports of one native file, with what the project's configuration adds.
+
+    `observed` holds modules that the file was seen to import, in a probe as a rule.
+    """
 
     def importable(name: str) -> bool:
         # A capsule's name ends in an attribute; the analysis of imports takes the module before it.
@@ -123,14 +137,28 @@ def find_file_imports(
             "." in name and env.find_module(name.rpartition(".")[0]) is not None
         )
 
-    found: tuple[ImplicitImport, ...] = ()
+    strings: list[StringRef] = []
     with open_binary(path) as (binary, data):
-        if data.find(b"PyImport") >= 0:  # linked to Python's import functions, or looks them up
-            strings: list[StringRef] = []
+        if can_import(data):
             for image in binary.images:
                 strings += iter_strings(image, data, importable)
-            found = find_imports(file, strings, data, env, optional=config.optional)
+        seen = (*_iter_traced(file, config), *observed)
+        found = find_imports(file, strings, data, env, optional=config.optional, seen=seen)
     return _with_configured(found, file, config)
+
+
+def _iter_traced(file: NativeFile, config: Config) -> Iterator[tuple[str, Evidence]]:
+    """What the project's record says of the file, and what it cannot say whose it is."""
+    details = {
+        importer_name(file.path): "seen by `rustext trace`",
+        UNKNOWN: "seen by `rustext trace`, which could not tell the importing file",
+    }
+    for name, detail in details.items():
+        for module in config.trace.imports_of(name):
+            yield (
+                module,
+                Evidence(kind=EvidenceKind.TRACED, where=config.trace_file, detail=detail),
+            )
 
 
 def _with_configured(
