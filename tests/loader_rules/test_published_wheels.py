@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from rustext.binary import is_native
+from rustext.binary import is_native, read_binary
 from rustext.loader import Loader
 from rustext.model import FoundBy, Resolved
 from rustext.resolve import Resolver
 
 pytestmark = pytest.mark.network
+HOMEBREW = "/opt/homebrew/opt"
+HOMEBREW_OPENSSL = [f"{HOMEBREW}/openssl@3/lib/lib{name}.3.dylib" for name in ("crypto", "ssl")]
 
 
 @pytest.fixture
@@ -51,6 +53,11 @@ def wheel(tmp_path):
             ],
         ),
         ("polars-avro==0.13.0", "macosx_11_0_arm64", ["/opt/homebrew/opt/xz/lib/liblzma.5.dylib"]),
+        ("needletail==0.7.3", "macosx_11_0_arm64", ["/opt/homebrew/opt/xz/lib/liblzma.5.dylib"]),
+        ("bittensor-wallet==4.1.1", "macosx_11_0_arm64", HOMEBREW_OPENSSL),
+        ("chia-rs==0.53.0", "macosx_13_0_arm64", HOMEBREW_OPENSSL),
+        ("clvm-rs==0.21.0", "macosx_15_0_arm64", HOMEBREW_OPENSSL),
+        ("arrow-odbc==10.6.2", "macosx_11_0_arm64", [f"{HOMEBREW}/unixodbc/lib/libodbc.2.dylib"]),
     ],
 )
 def test_libraries_of_a_build_machine_are_missing(wheel, requirement, platform, missing):
@@ -71,11 +78,53 @@ def test_a_library_of_another_distribution_counts_once_it_is_loaded(wheel):
     assert {e.how for e in graph.edges if e.soname == "libmetatensor.so"} == {FoundBy.LOADED}
 
 
-@pytest.mark.parametrize("requirement", ["tket==0.15.12", "levenshtein-rs==0.1.8"])
-def test_ldd_finds_the_same_libraries(wheel, requirement):
-    site = wheel(
-        requirement, "manylinux_2_34_x86_64" if "leven" in requirement else "manylinux_2_28_x86_64"
-    )
+def test_run_path_of_a_build_machine_is_kept_and_searched_first(wheel):
+    """levenshtein-rs works all the same: the default folders have what it needs."""
+    site = wheel("levenshtein-rs==0.1.8", "manylinux_2_34_x86_64")
+    (module,) = site.glob("levenshtein_rs/*.so")
+    runpath = read_binary(module).image.runpath
+    assert [folder.split("/")[1] for folder in runpath] == ["home", "nix", "nix"]
+    empty = site.parent / "a machine without libraries"
+    empty.mkdir()
+    graph = Resolver(loader=Loader(root=empty)).resolve(module)
+    looked = [s.path for s in graph.missing[0].searched]
+    assert looked[:3] == [f"{folder}/libgcc_s.so.1" for folder in runpath]
+
+
+def test_an_extension_that_others_need_is_found_as_a_library(wheel):
+    """ddtrace's profiling modules need its Rust module through another module."""
+    site = wheel("ddtrace==4.16.0", "manylinux2014_x86_64")
+    profiling = site / "ddtrace/internal/datadog/profiling"
+    suffix = "cpython-311-x86_64-linux-gnu.so"
+    native = site / f"ddtrace/internal/native/_native.{suffix}"
+    stack = profiling / f"stack/_stack.{suffix}"
+    graph = Resolver(loader=Loader()).resolve(stack)
+    assert graph.missing == ()
+    found = {e.soname: e for e in graph.edges if isinstance(e, Resolved)}
+    wrapper = found[f"libdd_wrapper.{suffix}"]
+    assert wrapper.path.resolve() == profiling / f"libdd_wrapper.{suffix}"
+    assert (wrapper.how, wrapper.needed_by) == (FoundBy.RPATH, stack)
+    # the Rust module has the same name on disk as its soname, so a second request is met by it
+    needed = found[f"_native.{suffix}"]
+    assert needed.path.resolve() == native
+    assert needed.needed_by.name == f"libdd_wrapper.{suffix}"
+    with_native = Loader(loaded={native.name: native})
+    (again,) = [
+        e for e in Resolver(loader=with_native).resolve(stack).edges if e.soname == native.name
+    ]
+    assert (again.how, again.path) == (FoundBy.LOADED, native)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "platform"),
+    [
+        ("tket==0.15.12", "manylinux_2_28_x86_64"),
+        ("levenshtein-rs==0.1.8", "manylinux_2_34_x86_64"),
+        ("ddtrace==4.16.0", "manylinux2014_x86_64"),
+    ],
+)
+def test_ldd_finds_the_same_libraries(wheel, requirement, platform):
+    site = wheel(requirement, platform)
     resolver, compared = Resolver(loader=Loader()), 0
     for file in filter(Path.is_file, site.rglob("*")):
         if not is_native(file):
