@@ -27,10 +27,32 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     plugin_desc = "Required by packages with Rust extension modules in standalone mode."
     plugin_category = "package-support"
 
-    def __init__(self) -> None:
-        """Nuitka makes one plugin object for a build."""
+    def __init__(self, rustext_strict: bool = False, rustext_verify: bool = False) -> None:
+        """Nuitka makes one plugin object for a build, and passes the options by name."""
+        self._strict = rustext_strict
+        self._verify = rustext_verify
         self._build: Build | None = None
         self._failed: set[str] = set()
+
+    @classmethod
+    def addPluginCommandLineOptions(cls, group: Any) -> None:
+        """Declare the plugin's own options; they show in `--help-plugins`."""
+        group.add_option(
+            "--rustext-strict",
+            action="store_true",
+            dest="rustext_strict",
+            default=False,
+            help="Stop the build where a library of a Rust extension is missing or a file cannot "
+            "be judged, instead of warning. Defaults to off.",
+        )
+        group.add_option(
+            "--rustext-verify",
+            action="store_true",
+            dest="rustext_verify",
+            default=False,
+            help="Verify the finished folder, and fail the build if it does not stand alone. "
+            "Defaults to off.",
+        )
 
     @property
     def build(self) -> Build:
@@ -89,12 +111,26 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
                 tags="",
             )
 
-    def onStandaloneDistributionFinished(self, *_: Any, **__: Any) -> None:
+    def onStandaloneDistributionFinished(self, dist_dir: str, *_: Any, **__: Any) -> None:
         """Say in one line what was added, and what the user has to look after."""
         self.info(self.build.summary() + ".")
-        for plan in self.build.plans.values():
-            for warning in plan.warnings:
-                self.warning(warning)
+        for warning in self.build.warnings:
+            self._complain(warning)
+        if self._verify:
+            try:
+                self._judge(dist_dir)
+            except Exception as error:  # noqa: BLE001  (the border to the freezer)
+                self._complain(f"'{dist_dir}' was not verified: {error!r}")
+
+    def _judge(self, dist_dir: str) -> None:
+        from rustext.verify import verify_folder  # noqa: PLC0415
+
+        allowed = self.build.planner.config.allow_system
+        report = verify_folder(Path(dist_dir), allow_system=allowed)
+        for finding in report.findings:
+            self.warning(f"{finding.id}: {finding.message}")
+        if not report.ok:
+            self.sysexit(f"'{dist_dir}' does not stand alone; `rustext verify` says more.")
 
     def getReportData(self, make_report_path: Any) -> Iterator[tuple[str, str]]:
         """Put each added module and its evidence into Nuitka's XML report."""
@@ -117,7 +153,12 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def _skip(self, name: str, error: Exception) -> None:
         if name not in self._failed:
             self._failed.add(name)
-            self.warning(f"nothing added for '{name}', the build goes on: {error!r}")
+            self._complain(f"nothing added for '{name}': {error!r}")
+
+    def _complain(self, text: str) -> None:
+        if self._strict:
+            self.sysexit(text)
+        self.warning(f"{text}; the build goes on")
 
 
 class NuitkaPluginDetectorRustext(NuitkaPluginBase):  # type: ignore[misc]

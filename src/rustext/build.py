@@ -79,6 +79,11 @@ class Build:
                 self.companions[companion.path] = companion
                 yield companion
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user has to look after, a line each."""
+        return tuple(w for path in sorted(self.plans) for w in self.plans[path].warnings)
+
     def summary(self) -> str:
         """One line for the freezer's log."""
         parts = (

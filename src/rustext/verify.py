@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rustext.binary import open_binary
-from rustext.bundle import Bundle, Freezer
-from rustext.environment import Environment
+from rustext.bundle import Bundle, Freezer, read_bundle
+from rustext.environment import Environment, stdlib_environment
 from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
 from rustext.imports import iter_crate_rules
 from rustext.knowledge import read_data
@@ -65,6 +65,14 @@ def verify(
         modules=len(bundle.modules),
         run=run,
     )
+
+
+def verify_folder(folder: Path, *, allow_system: Sequence[str] = ()) -> VerifyReport:
+    """Read and verify the folder of a bundle, for the Python that runs this.
+
+    Raises `InvalidBundle` or `UnreadableFile`.
+    """
+    return verify(read_bundle(folder), stdlib=stdlib_environment(), allow_system=allow_system)
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:

@@ -51,7 +51,9 @@ def main() -> int:
             row = freeze_and_run(lab, app, freezer, rustext=not args.without, root=args.cache)
             with args.output.open("a") as file:
                 file.write(json.dumps(asdict(row)) + "\n")
-            print(f"{row.app:<28} {row.freezer:<12} {row.result:<16} {row.detail[-90:]}", flush=True)
+            print(
+                f"{row.app:<28} {row.freezer:<12} {row.result:<16} {row.detail[-90:]}", flush=True
+            )
     rows = read_rows(args.output)
     passed = sum(r["result"] == "pass" for r in rows)
     print(f"{passed} of {len(rows)} pass")
@@ -123,7 +125,9 @@ def judge(frozen: Frozen, expected: list[str], hide: Path) -> tuple[str, str]:
         return "fail", (ended.stderr or ended.stdout).strip()[-400:]
     if ended.stdout in expected or all(
         mine == first or first != second
-        for mine, first, second in zip(ended.stdout.split(), *map(str.split, expected), strict=False)
+        for mine, first, second in zip(
+            ended.stdout.split(), *map(str.split, expected), strict=False
+        )
     ):
         return "pass", ""
     return "fail", f"printed {ended.stdout[-200:]!r}, expected {expected[0][-200:]!r}"
