@@ -205,7 +205,7 @@ def built(gcc: Compile) -> Built:
     """`built(marks, crate)`: a file that holds these strings and comes from this crate."""
 
     def build(marks: Iterable[str], crate: Crate) -> tuple[Path, NativeFile]:
-        text = "".join(f'const char *mark_{i} = "{m}";\n' for i, m in enumerate(marks))
+        text = "".join(f'const char *mark_{i} = "{m}";\n' for i, m in enumerate((*marks, IMPORTS)))
         path = gcc("core.so", text + "void *PyInit_core(void) { return 0; }", "-shared", "-fPIC")
         return path, native_file(path, path.parent, crates=[crate])
 
@@ -231,6 +231,7 @@ def test_a_rule_is_complete_and_its_requirements_can_be_read(rule: dict[str, str
     assert rule["why"]
 
 
+IMPORTS = "PyImport_ImportModule"  # a file that never calls it imports nothing
 NUMPY_MARKS = ("numpy._core", "NumpyVersion")
 
 
@@ -258,6 +259,15 @@ def test_a_rule_depends_on_what_is_installed(
     assert {i.module for i in found} == expected
     assert all(i.evidence[0].kind is EvidenceKind.CRATE_RULE for i in found)
     assert all("crate numpy 0.25.0 (sbom)" in i.evidence[0].detail for i in found)
+
+
+def test_a_rule_says_nothing_of_a_file_that_cannot_import(gcc: Compile, tmp_path: Path) -> None:
+    text = "".join(f'const char *mark_{i} = "{m}";' for i, m in enumerate(NUMPY_MARKS))
+    path = gcc("lib.so", text, "-shared", "-fPIC")
+    file = native_file(path, path.parent, crates=[crate("numpy", "0.25.0")])
+    install(tmp_path, "numpy", "2.1.0", files={"numpy/__init__.py": ""})
+    with mapped(path) as data:
+        assert find_imports(file, [], data, environment(tmp_path)) == ()
 
 
 def applied(file: NativeFile, path: Path) -> list[str]:

@@ -1,0 +1,259 @@
+"""What a freezer is told as modules enter a build, and the hooks that are written before one.
+
+The environment is made of folders; its one Rust extension is compiled by rustc in the test.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.machinery
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+from compiling import Compile, compiler
+from environments import Files, environment, install, write_files
+
+from rustext.build import Build, start_build
+from rustext.config import Config
+from rustext.environment import Environment
+from rustext.errors import InvalidBinary, InvalidConfiguration
+from rustext.hook_files import cached_hooks, fingerprint, iter_hook_targets, write_hooks
+from rustext.imports import Optional
+from rustext.model import CompanionKind, EvidenceKind, Verdict
+from rustext.plan import Planner
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+
+# `PyImport_Import` is looked up at run time; each name is a `&str` whose bounds the data knows.
+RUST = """
+use std::ffi::{c_char, c_void};
+extern "C" { fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void; }
+#[no_mangle] pub static NAMES: [&str; 6] =
+    ["zoneinfo._common", "app.part", "needed.sub", "popular.inner", "alone.inner", "no.where"];
+#[no_mangle] pub extern "C" fn PyInit__core() -> *mut c_void {
+    unsafe { dlsym(std::ptr::null_mut(), "PyImport_Import\\0".as_ptr().cast()) }
+}
+"""
+LIBRARY = '#[no_mangle] pub extern "C" fn add(a: i32) -> String { a.to_string() }'
+
+
+@pytest.fixture(scope="module")
+def rustc(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+    command = ["rustc", "--edition=2021", "--crate-type=cdylib", "-Awarnings"]
+    return compiler(command, tmp_path_factory.mktemp("rustc"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    site: Path
+    env: Environment
+
+    @property
+    def core(self) -> Path:
+        return self.site / f"app/_core{SUFFIX}"
+
+    def planner(self, **options: object) -> Planner:
+        return Planner(self.env, Config(**options))  # type: ignore[arg-type]
+
+    def build(self, **options: object) -> Build:
+        return Build(self.planner(**options))
+
+
+@pytest.fixture
+def lab(tmp_path: Path, rustc: Compile, gcc: Compile) -> Lab:
+    site = tmp_path / "site-packages"
+    files: Files = {
+        "app/__init__.py": "", "app/part.py": "", f"app/_core{SUFFIX}": rustc("libcore.so", RUST),
+        "app/libhelper.so": rustc("libhelper.so", LIBRARY),
+        "app/bin/tool": gcc("tool", "int main(void) { return 0; }"),
+    }  # fmt: skip
+    install(site, "app", files=files, requires=["needed"])
+    install(site, "needed", files={"needed/__init__.py": "", "needed/sub.py": ""})
+    install(site, "popular", files={"popular/__init__.py": "", "popular/inner.py": ""})
+    install(site, "fan", requires=["popular"])
+    install(site, "alone", files={"alone/__init__.py": "", "alone/inner.py": ""})
+    plain = gcc("plain.so", "void *PyInit_plain(void) { return 0; }", "-shared", "-fPIC")
+    install(site, "c-only", files={f"plain{SUFFIX}": plain})
+    install(site, "by-path", "2.0", files={"bypath/__init__.py": "",
+            "bypath/lib/libby.so": rustc("libby.so", LIBRARY)})  # fmt: skip
+    return Lab(site=site, env=environment(site))
+
+
+# --- plan -------------------------------------------------------------------------------------
+
+
+def test_a_plan_holds_what_the_binary_says_with_evidence(lab: Lab) -> None:
+    plan = lab.planner().plan_extension(lab.core)
+    assert plan is not None
+    assert {i.module: i.verdict for i in plan.imports} == {
+        "zoneinfo._common": Verdict.INCLUDE,
+        "app.part": Verdict.INCLUDE,
+        "needed.sub": Verdict.INCLUDE,
+        "popular.inner": Verdict.IF_PRESENT,
+        "alone.inner": Verdict.INCLUDE,
+    }
+    assert {i.evidence[0].kind for i in plan.imports} == {EvidenceKind.EXACT_STRING}
+    data = lab.core.read_bytes()
+    for implicit in plan.imports:
+        for evidence in implicit.evidence:
+            offset = int(evidence.where.rpartition("0x")[2], 16)
+            assert data[offset:].startswith(implicit.module.encode())
+    assert {c.destination for c in plan.companions} >= {
+        PurePosixPath("app/libhelper.so"), PurePosixPath("app/bin/tool"),
+        PurePosixPath("app-1.0.dist-info/METADATA"),
+    }  # fmt: skip
+    assert plan.libraries.edges
+    assert plan.warnings == ()
+
+
+def test_a_file_without_rust_has_no_plan(lab: Lab) -> None:
+    assert lab.planner().plan_extension(lab.site / f"plain{SUFFIX}") is None
+    with pytest.raises(InvalidBinary):
+        lab.planner().plan_extension(lab.site / "app/part.py")
+
+
+def test_a_missing_library_is_a_warning(lab: Lab, rustc: Compile, gcc: Compile) -> None:
+    gone = gcc("libgone.so", "int gone;", "-shared", "-fPIC", "-Wl,-soname,libgone.so.7")
+    flags = [f"-Clink-arg={gone}", "-Clink-arg=-Wl,--no-as-needed"]
+    broken = lab.site / f"app/broken{SUFFIX}"
+    broken.write_bytes(rustc("libbroken.so", LIBRARY, flags[1], flags[0]).read_bytes())
+    plan = lab.planner().plan_extension(broken)
+    assert plan is not None
+    expected = f"app/broken{SUFFIX} needs `libgone.so.7`, which is not on this machine"
+    assert plan.warnings == (expected,)
+
+
+def test_the_configuration_adds_and_overrides(lab: Lab) -> None:
+    plan = lab.planner(include=("mine", "popular.inner"), optional=Optional.NEVER).plan_extension(
+        lab.core
+    )
+    assert plan is not None
+    verdicts = {i.module: i.verdict for i in plan.imports}
+    assert verdicts["mine"] is verdicts["popular.inner"] is Verdict.INCLUDE
+    assert verdicts["alone.inner"] is Verdict.REPORT
+    assert list(verdicts) == sorted(verdicts)
+
+
+# --- build ------------------------------------------------------------------------------------
+
+
+def test_an_extension_brings_its_imports_and_waits_for_what_is_optional(lab: Lab) -> None:
+    build = lab.build()
+    found = {i.module for i in build.enter("app._core", lab.core)}
+    assert found == {"zoneinfo._common", "app.part", "needed.sub", "alone.inner"}
+    assert [i.module for i in build.enter("popular", lab.site / "popular/__init__.py")] == [
+        "popular.inner"
+    ]
+    assert build.enter("popular.inner", lab.site / "popular/inner.py") == ()
+    assert set(build.modules) == {*found, "popular.inner"}
+
+
+def test_what_is_there_already_does_not_have_to_wait(lab: Lab) -> None:
+    build = lab.build()
+    assert build.enter("popular", lab.site / "popular/__init__.py") == ()
+    assert "popular.inner" in {i.module for i in build.enter("app._core", lab.core)}
+
+
+def test_each_thing_is_said_once(lab: Lab) -> None:
+    build = lab.build()
+    assert build.enter("app._core", lab.core)
+    assert build.enter("app._core", lab.core) == ()
+    kinds = (CompanionKind.LIBRARY, CompanionKind.EXECUTABLE)
+    first = [str(c.destination) for c in build.accompany(lab.core, *kinds)]
+    assert first == ["app/bin/tool", "app/libhelper.so"]
+    assert list(build.accompany(lab.site / "app/part.py", *kinds)) == []
+    assert [c.kind for c in build.accompany(lab.core, CompanionKind.METADATA)]
+    assert build.summary().startswith("Rust extensions: 1, modules that they import: 4, files")
+
+
+def test_other_modules_bring_nothing(lab: Lab) -> None:
+    build = lab.build()
+    for name in ("plain", "fan", "alone"):
+        path = build.file_of(name)
+        assert build.enter(name, path) == ()
+    assert build.enter("sys", None) == ()
+    assert list(build.accompany(lab.site / f"plain{SUFFIX}", *CompanionKind)) == []
+    assert list(build.accompany(Path("/nowhere.py"), *CompanionKind)) == []
+    assert build.plans == {}
+    assert build.summary() == (
+        "Rust extensions: 0, modules that they import: 0, files beside them: 0"
+    )
+
+
+def test_a_build_reads_the_configuration_beside_the_program(tmp_path: Path) -> None:
+    write_files(tmp_path, {"pyproject.toml": '[tool.rustext]\ninclude = ["mine"]'})
+    assert start_build(tmp_path).planner.config.include == ("mine",)
+    write_files(tmp_path, {"pyproject.toml": "[tool.rustext]\nx = 1"})
+    with pytest.raises(InvalidConfiguration):
+        start_build(tmp_path)
+
+
+# --- hooks ------------------------------------------------------------------------------------
+
+
+def test_each_rust_extension_gets_a_hook_and_nothing_else_does(lab: Lab, tmp_path: Path) -> None:
+    targets = {t.module: t.why for t in iter_hook_targets(lab.planner())}
+    assert targets == {
+        "app._core": f"app/_core{SUFFIX} of app 1.0",
+        "bypath": "native files of by-path 2.0",  # no extension module: its package
+    }
+    written = write_hooks(lab.planner(), tmp_path / "new" / "hooks")
+    assert [p.name for p in written] == ["hook-app._core.py", "hook-bypath.py"]
+    for path, module in zip(written, sorted(targets), strict=True):
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        names = [c.args[0].value for c in calls if c.args and isinstance(c.args[0], ast.Constant)]
+        assert names == [module]
+
+
+def test_an_extension_of_the_sources_gets_a_hook(lab: Lab, tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    write_files(source, {"own/__init__.py": "", f"own/_core{SUFFIX}": lab.core})
+    planner = Planner(environment(lab.site, source), Config())
+    assert "own._core" in {t.module for t in iter_hook_targets(planner)}
+
+
+def test_hooks_are_kept_while_nothing_changes(lab: Lab, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    folder = cached_hooks(lab.planner(), cache)
+    assert sorted(p.name for p in folder.iterdir()) == ["hook-app._core.py", "hook-bypath.py"]
+    stamp = (folder / "hook-bypath.py").stat().st_mtime_ns
+    assert cached_hooks(lab.planner(), cache) == folder
+    assert (folder / "hook-bypath.py").stat().st_mtime_ns == stamp
+    install(lab.site, "newcomer", files={"new.py": ""})
+    other = cached_hooks(Planner(environment(lab.site), Config()), cache)
+    assert other != folder
+
+
+def test_a_reinstalled_distribution_changes_the_fingerprint(lab: Lab) -> None:
+    before = fingerprint(lab.env)
+    record = lab.site / "app-1.0.dist-info/RECORD"
+    os.utime(record, ns=(1, 1))
+    assert fingerprint(environment(lab.site)) != before
+
+
+def test_builds_at_the_same_time_agree_on_one_folder(lab: Lab, tmp_path: Path) -> None:
+    found: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(cached_hooks(lab.planner(), tmp_path / "c")))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len(set(found)) == 1
+    assert [p.name for p in (tmp_path / "c" / "pyinstaller").iterdir()] == [found[0].name]
+
+
+def test_the_cache_keeps_the_newest_folders(lab: Lab, tmp_path: Path) -> None:
+    home = tmp_path / "cache" / "pyinstaller"
+    for index in range(20):
+        (home / f"old{index}").mkdir(parents=True)
+        os.utime(home / f"old{index}", (index, index))
+    folder = cached_hooks(lab.planner(), tmp_path / "cache")
+    kept = {p.name for p in home.iterdir()}
+    assert kept == {folder.name, *(f"old{i}" for i in range(13, 20))}

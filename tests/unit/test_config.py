@@ -1,0 +1,105 @@
+"""`[tool.rustext]`: what it may hold, and what is said of everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from environments import write_files
+
+from rustext.config import Config, Scope, find_config, read_config
+from rustext.errors import InvalidConfiguration, RustextError
+from rustext.imports import Optional
+
+
+def write(folder: Path, text: str) -> Path:
+    write_files(folder, {"pyproject.toml": text})
+    return folder / "pyproject.toml"
+
+
+def test_all_options_are_read(tmp_path: Path) -> None:
+    text = """
+[project]
+name = "app"
+[tool.rustext]
+include = ["a", "b.c"]
+optional = "never"
+allow-system = ["libX11.so.6"]
+scope = "native"
+"""
+    assert read_config(write(tmp_path, text)) == Config(
+        include=("a", "b.c"),
+        optional=Optional.NEVER,
+        allow_system=("libX11.so.6",),
+        scope=Scope.NATIVE,
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[tool.black]\n", "[project]\n", "[tool.rustext]\n"])
+def test_without_options_the_defaults_hold(text: str, tmp_path: Path) -> None:
+    assert read_config(write(tmp_path, text)) == Config()
+
+
+def test_the_nearest_file_at_or_above_counts(tmp_path: Path) -> None:
+    inner = tmp_path / "project" / "src" / "deep"
+    inner.mkdir(parents=True)
+    write(tmp_path, '[tool.rustext]\noptional = "present"')
+    assert find_config(inner).optional is Optional.PRESENT
+    write(tmp_path / "project", "[project]\n")  # nearer, though it says nothing of rustext
+    assert find_config(inner) == Config()
+    write(inner, '[tool.rustext]\noptional = "never"')
+    assert find_config(inner).optional is Optional.NEVER
+
+
+def test_a_folder_of_that_name_is_no_configuration(tmp_path: Path) -> None:
+    write(tmp_path, '[tool.rustext]\noptional = "never"')
+    (tmp_path / "inner" / "pyproject.toml").mkdir(parents=True)
+    assert find_config(tmp_path / "inner").optional is Optional.NEVER
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tool.rustext", "is not valid TOML"),
+        ('a = "\\x"', "is not valid TOML"),
+        (b"a = '\xff'", "is not valid TOML"),
+        ("tool = 3", "`tool` is not a table"),
+        ("[tool]\nrustext = [1]", "`tool.rustext` is not a table"),
+        ("[tool.rustext]\nincludes = []", "has no option `includes`"),
+        ('[tool.rustext]\ninclude = "a"', "`include` is a list of strings"),
+        ("[tool.rustext]\ninclude = [1]", "`include` is a list of strings"),
+        ("[tool.rustext]\nallow-system = {}", "`allow-system` is a list of strings"),
+        (
+            '[tool.rustext]\noptional = "maybe"',
+            '`optional` is one of "installed", "present", "never"',
+        ),
+        ("[tool.rustext]\noptional = []", "`optional` is one of"),
+        ("[tool.rustext]\nscope = 1", '`scope` is one of "rust", "native"'),
+        ("[tool.rustext]\ntrace = 1", "`trace` is a string"),
+    ],
+)
+def test_what_means_nothing_is_refused_with_the_files_name(
+    text: str | bytes, said: str, tmp_path: Path
+) -> None:
+    write_files(tmp_path, {"pyproject.toml": text})
+    with pytest.raises(InvalidConfiguration) as caught:
+        read_config(tmp_path / "pyproject.toml")
+    assert str(caught.value).startswith(str(tmp_path / "pyproject.toml"))
+    assert said in str(caught.value)
+
+
+def test_an_unknown_option_gets_a_hint_at_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        read_config(write(tmp_path, "[tool.rustext]\nx = 1"))
+    assert caught.value.hint is not None
+    assert "allow-system, include, optional" in caught.value.hint
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration, match="cannot be read"):
+        read_config(tmp_path)
+
+
+def test_a_record_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RustextError):
+        read_config(write(tmp_path, '[tool.rustext]\ntrace = "missing.toml"'))
