@@ -96,6 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("inspect", parents=[common], help="everything about one extension")
     one.add_argument("target", help="a module or distribution name, a native file, or a wheel")
     one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument("--tree", action="store_true", help="the tree of its libraries alone")
+    one.add_argument(
+        "--format", choices=("text", "dot"), default="text",
+        help="dot: its libraries as a picture, for Graphviz",
+    )  # fmt: skip
     one.set_defaults(command=inspect)
 
     one = commands.add_parser("verify", parents=[common], help="prove that a bundle stands alone")

@@ -43,6 +43,7 @@ from rustext.report import (
     verify_json,
 )
 from rustext.suffixes import importable_by
+from rustext.tree import print_libraries
 from rustext.verify import verify as verify_bundle
 
 
@@ -73,6 +74,9 @@ def inspect(args: argparse.Namespace, console: Console) -> int:
     if args.json:
         first, *others = [plan_json(p, importable_by(p.file)) for p in plans]
         _print_json(console, {**first, "others": others} if others else first)
+        return 0
+    if args.tree or args.format == "dot":
+        print_libraries(console, plans, dot=args.format == "dot")
         return 0
     for number, plan in enumerate(plans):
         if number:

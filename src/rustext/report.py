@@ -13,7 +13,6 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from rich.tree import Tree
 
 from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
 from rustext.model import (
@@ -27,6 +26,7 @@ from rustext.model import (
     Resolved,
     Verdict,
 )
+from rustext.tree import library_tree
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _VERDICTS = {Verdict.INCLUDE: "green", Verdict.IF_PRESENT: "yellow", Verdict.REPORT: "dim"}
@@ -256,24 +256,8 @@ def _print_crates(console: Console, file: NativeFile) -> None:
 
 
 def _print_libraries(console: Console, graph: LibraryGraph) -> None:
-    tree = Tree("\n[bold]libraries[/bold]", guide_style="dim")
-    seen: set[str] = set()
-    _grow(tree, graph, graph.root, seen)
+    tree = library_tree(graph, "\n[bold]libraries[/bold]")
     console.print(tree if tree.children else "\n[bold]libraries[/bold]\n  none", soft_wrap=True)
-
-
-def _grow(tree: Tree, graph: LibraryGraph, parent: Any, seen: set[str]) -> None:
-    for edge in (e for e in graph.edges if e.needed_by == parent):
-        if isinstance(edge, Missing):
-            branch = tree.add(f"[red]{escape(edge.soname)}  missing[/red]")
-            for place in edge.searched:
-                branch.add(f"[dim]searched {escape(place.path)} ({place.how.value})[/dim]")
-        elif edge.soname not in seen:
-            seen.add(edge.soname)
-            where = escape(str(edge.path)) if edge.path else "the system"
-            branch = tree.add(f"{escape(edge.soname)}  [dim]{where} ({edge.how.value})[/dim]")
-            if edge.path is not None:
-                _grow(branch, graph, edge.path, seen)
 
 
 def _print_imports(console: Console, imports: Sequence[ImplicitImport], file: str) -> None:
