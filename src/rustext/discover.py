@@ -14,8 +14,9 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -23,9 +24,10 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from rustext.binary import HEAD, is_native, open_binary
 from rustext.environment import Distribution, Environment, iter_distributions
 from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
-from rustext.model import Crate, NativeFile
-from rustext.naming import name_file
-from rustext.provenance import merge_crates, parse_sbom, provenance
+from rustext.model import Binding, Crate, NativeFile
+from rustext.naming import Naming, name_file
+from rustext.openers import Opener, find_opener
+from rustext.provenance import merge_crates, parse_sbom, parse_sbom_targets, provenance
 
 # Text and media that a package carries by the thousand: not worth opening to look for a magic
 # number. A native file under such a name could be loaded only on purpose.
@@ -34,6 +36,7 @@ _NEVER_NATIVE = frozenset(
     .css .js .mjs .map .ts .svg .png .jpg .jpeg .gif .ico .ttf .woff .woff2 .h .hpp .hh .c .cc .cpp
     .cu .rs .go .f .f90 .pem .zip .gz .xz .npy .npz .po .mo .tmpl .j2 .sh .bat .ps1""".split()
 )
+_SOURCE_LIMIT = 4 << 20  # bytes of a Python source that is searched
 _SIZE_LIMIT = 8 << 30  # bytes unpacked; the largest real wheels are below 3 GiB
 _RATIO_LIMIT = 200  # unpacked to packed, of a member or of all; real native files stay below 20
 _RATIO_FLOOR = 64 << 20  # bytes; below that a high ratio does no harm
@@ -46,14 +49,21 @@ class Package:
     name: str
     version: str
     crates: tuple[Crate, ...]
+    targets: frozenset[str] = frozenset()  # libraries that the crate of these materials builds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A folder laid out like `site-packages`, and whose file is whose."""
+    """A folder laid out like `site-packages`, and whose file is whose.
+
+    For a wheel that is where its native files are unpacked to; `members` holds the names of those
+    that an installer moves (the `.data` folders), and `wheel` the archive with all other files.
+    """
 
     root: Path
-    packages: dict[PurePosixPath, Package]
+    packages: Mapping[PurePosixPath, Package]
+    members: Mapping[PurePosixPath, PurePosixPath] = field(default_factory=dict)
+    wheel: Path | None = None
 
 
 def iter_environment(env: Environment) -> Iterator[tuple[Path, NativeFile]]:
@@ -109,24 +119,112 @@ def read_native_file(path: Path, source: Source) -> NativeFile:
     """
     relative = PurePosixPath(path.relative_to(source.root).as_posix())
     package = source.packages.get(relative)
+    opener = cache(partial(find_opener, relative, _iter_python_sources(relative, source)))
     with open_binary(path) as (binary, data):
         naming = name_file(relative, binary.images)
-        own = provenance(binary.image, data)
-        # Bills of materials speak of the whole distribution. They make a file Rust that bears no
-        # mark itself only where it is an extension module: a bundled C library is none of theirs.
-        if package is not None and package.crates and (own.rust or naming.module is not None):
-            own = provenance(binary.image, data, sbom=package.crates)
+        judge = partial(
+            provenance,
+            binary.image,
+            data,
+            sbom=package.crates if package is not None else (),
+            opened_by=lambda: found.binding if (found := opener()) is not None else None,
+        )
+        found = judge(claimed=False)
+        if not found.rust and naming.module is not None and package is not None:
+            module = naming.module.rpartition(".")[2]
+            if module in package.targets and not _has_rust(package, source, but=relative):
+                found = judge(claimed=True)
     return NativeFile(
-        path=relative,
+        path=source.members.get(relative, relative),
         distribution=package.name if package else None,
         version=package.version if package else None,
         binary=binary,
-        provenance=own,
+        provenance=found,
         module=naming.module,
         suffix=naming.suffix,
         naming=naming.kinds,
-        explanation=naming.explanation,
+        explanation=_explain(
+            naming, opener() if found.rust and "no-init" in naming.kinds else None
+        ),
     )
+
+
+def _explain(naming: Naming, opener: Opener | None) -> str:
+    """Add to the reason why nothing imports a library who opens it instead."""
+    if opener is None or naming.kinds != ("no-init",):
+        return naming.explanation
+    if opener.binding is Binding.PLUGIN:
+        how = f"named in `{opener.source}`, which leaves it to others to open it"
+    else:
+        how = f"opened with {opener.binding.value} by `{opener.source}`"
+    return f"exports no PyInit_ function; {how}"
+
+
+def note_links(files: Sequence[NativeFile]) -> tuple[NativeFile, ...]:
+    """The same files, where those that another one links against and nothing opens say so.
+
+    A library is meant by its soname, or by its file name where it has none (ld.so's and dyld's
+    rule for what is loaded already).
+    """
+    linkers: dict[str, NativeFile] = {}
+    for file in files:
+        for image in file.binary.images:
+            for needed in image.needed:
+                linkers.setdefault(PurePosixPath(needed.name).name, file)
+    return tuple(_note_link(file, linkers) for file in files)
+
+
+def _note_link(file: NativeFile, linkers: Mapping[str, NativeFile]) -> NativeFile:
+    if file.naming != ("no-init",) or file.provenance.binding is not Binding.NONE:
+        return file
+    name = PurePosixPath(file.binary.image.soname or file.path.name).name
+    linker = linkers.get(name)
+    if linker is None or linker is file:
+        return file
+    why = f"exports no PyInit_ function; `{linker.path}` links against it"
+    return replace(file, naming=("no-init", "linked"), explanation=why)
+
+
+def _has_rust(package: Package, source: Source, *, but: PurePosixPath) -> bool:
+    """Whether another file of the distribution bears a mark of Rust.
+
+    Bills of materials speak of a whole distribution. A file without marks is theirs only if it is
+    the library that their crate builds and nothing else can be.
+    """
+    others = (source.root / f for f, owner in source.packages.items() if owner is package)
+    for path in others:
+        if path != source.root / but and path.suffix not in _NEVER_NATIVE and is_native(path):
+            with contextlib.suppress(InvalidBinary):
+                if is_rust(path):
+                    return True
+    return False
+
+
+def _iter_python_sources(
+    path: PurePosixPath, source: Source
+) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """The Python sources of the distribution that `path` belongs to.
+
+    Where no distribution is known, those of the top-level package.
+    """
+    if source.wheel is not None:
+        with zipfile.ZipFile(source.wheel) as archive:
+            for info in archive.infolist():
+                if info.filename.endswith(".py") and info.file_size <= _SOURCE_LIMIT:
+                    yield _installed_path(PurePosixPath(info.filename)), archive.read(info)
+        return
+    package = source.packages.get(path)
+    if package is not None:
+        files = [f for f, owner in source.packages.items() if owner is package]
+    elif len(path.parts) > 1:
+        folder = source.root / path.parts[0]
+        files = [PurePosixPath(f.relative_to(source.root)) for f in sorted(folder.rglob("*.py"))]
+    else:
+        files = []
+    for file in files:
+        if file.suffix == ".py":
+            with contextlib.suppress(OSError):
+                yield file, (source.root / file).read_bytes()[:_SOURCE_LIMIT]
 
 
 def is_rust(path: Path) -> bool:
@@ -141,8 +239,7 @@ def is_rust(path: Path) -> bool:
 def _source(root: Path, dists: Iterable[Distribution]) -> Source:
     packages: dict[PurePosixPath, Package] = {}
     for dist in dists:
-        crates = merge_crates(*(_read_sbom(root / f) for f in dist.sboms))
-        package = Package(name=dist.name, version=dist.version, crates=crates)
+        package = _package(dist.name, dist.version, [_read_bytes(root / f) for f in dist.sboms])
         packages.update(dict.fromkeys(dist.files, package))
     return Source(root=root, packages=packages)
 
@@ -155,11 +252,20 @@ def _iter_files(root: Path) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def _read_sbom(path: Path) -> tuple[Crate, ...]:
+def _package(name: str, version: str, sboms: Sequence[bytes]) -> Package:
+    return Package(
+        name=name,
+        version=version,
+        crates=merge_crates(*map(parse_sbom, sboms)),
+        targets=frozenset().union(*map(parse_sbom_targets, sboms)),
+    )
+
+
+def _read_bytes(path: Path) -> bytes:
     try:
-        return parse_sbom(path.read_bytes())
+        return path.read_bytes()
     except OSError:
-        return ()
+        return b""
 
 
 def _unpack_wheel(path: Path, folder: Path) -> Source:
@@ -186,20 +292,20 @@ def _unpack_members(
     for info in infos:
         _refuse_bomb(wheel, repr(info.filename), info.file_size, info.compress_size)
     _refuse_bomb(wheel, "itself", sum(i.file_size for i in infos), wheel.stat().st_size)
-    crates = tuple(
-        crate
+    sboms = [
+        archive.read(info)
         for inner, info in sorted(members.items())
-        if inner.parent.name == "sboms" and inner.suffix == ".json"
-        for crate in parse_sbom(archive.read(info))
-    )
-    package = Package(name=name, version=version, crates=crates)
+        if inner.parent.name == "sboms" and inner.suffix in {".json", ".xml"}
+    ]
+    package = _package(name, version, sboms)
     kept = {}
     for inner, info in members.items():
         if inner.suffix not in _NEVER_NATIVE and _is_native_member(archive, info):
             target = _installed_path(inner)
             _unpack_member(archive, info, folder / target)
-            kept[target] = package
-    return Source(root=folder, packages=kept)
+            kept[target] = inner
+    packages = dict.fromkeys(kept, package)
+    return Source(root=folder, packages=packages, members=kept, wheel=wheel)
 
 
 def _safe_name(info: zipfile.ZipInfo, wheel: Path) -> PurePosixPath:

@@ -62,7 +62,7 @@ class Distribution:
     def sboms(self) -> tuple[PurePosixPath, ...]:
         """The software bills of materials that PEP 770 puts below `.dist-info/sboms`."""
         folder = self.metadata / "sboms"
-        return tuple(f for f in self.files if f.parent == folder and f.suffix == ".json")
+        return tuple(f for f in self.files if f.parent == folder and f.suffix in {".json", ".xml"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

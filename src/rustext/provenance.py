@@ -19,7 +19,8 @@ import json
 import mmap
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -37,35 +38,52 @@ _V0_SYMBOL = re.compile(  # a path that leads to a crate's root: C, s<base 62>_,
     rb"_R[IMNXY][0-9A-Za-z_]{0,400}?Cs[0-9A-Za-z]{5,13}_[0-9]{1,3}[A-Za-z_]"
 )
 _CARGO_PURL = re.compile(r"pkg:cargo/([^@/?#]+)@([^?#]+)")
+_XML_PURL = re.compile(r"<purl>\s*([^<\s]+)\s*</purl>")
 _DEP_V0_LIMIT = 8 << 20  # bytes of JSON; the largest real ones are below 1 MiB
+_WINDOW = 16 << 20  # bytes; a multiple of every page size
+_OVERLAP = 1 << 10  # bytes; the longest text that the patterns above can match is shorter
 
 
-def provenance(image: Image, data: mmap.mmap, *, sbom: Sequence[Crate] = ()) -> Provenance:
+def provenance(
+    image: Image,
+    data: mmap.mmap,
+    *,
+    sbom: Sequence[Crate] = (),
+    claimed: bool = True,
+    opened_by: Callable[[], Binding | None] | None = None,
+) -> Provenance:
     """Judge one image.
 
     `data` holds the whole file. `sbom` holds the crates that the distribution's bills of
-    materials list; they are facts about the distribution, so they name crates only in a file
-    that bears a mark of Rust itself or is the only candidate (the caller decides which to pass).
+    materials list; they are facts about the distribution, so they make a file Rust that bears no
+    mark itself only where the caller has `claimed` it for them. `opened_by` is asked for the code
+    that opens a Rust library which exports no `PyInit_` and shows no binding; where nobody can
+    be asked, such a library counts as one for ctypes.
     """
     rustc = _find_rustc(image, data)
     dep_v0 = _find_dep_v0(image, data)
-    paths = _find_crate_paths(data)
-    marks = tuple(
+    rules = [r for r in read_data("bindings")["binding"] if r["init"] is bool(image.python_inits)]
+    text = _read_text(data, [mark.encode("ascii") for rule in rules for mark in rule["marks"]])
+    own = tuple(
         mark
         for mark, present in (
             ("rustc comment", rustc is not None),
-            ("panic path", bool(paths) or _STD_PATH.search(data) is not None),
+            ("panic path", bool(text.crates) or text.standard_library),
             ("dep-v0", bool(dep_v0)),
-            ("sbom", bool(sbom)),
         )
         if present
-    ) or (("mangled name",) if _has_mangled_name(data) else ())
-    crates = merge_crates(sbom, dep_v0, paths)
+    )
+    if not own and _has_mangled_name(data):
+        own = ("mangled name",)
+    if not own and not (sbom and claimed):
+        return Provenance(rust=False, rustc=rustc)
+    crates = merge_crates(sbom, dep_v0, text.crates)
+    names = {crate.name: crate.version for crate in reversed(crates)}
     return Provenance(
-        rust=bool(marks),
-        marks=marks,
-        binding=_find_binding(image, data, {c.name for c in crates}) if marks else Binding.NONE,
-        pyo3=next((c.version for c in crates if c.name == "pyo3"), None),
+        rust=True,
+        marks=(*own, "sbom") if sbom else own,
+        binding=_find_binding(image, rules, text.marks, set(names), opened_by),
+        pyo3=names.get("pyo3") or names.get("pyo3-ffi"),
         rustc=rustc,
         crates=crates,
     )
@@ -74,13 +92,17 @@ def provenance(image: Image, data: mmap.mmap, *, sbom: Sequence[Crate] = ()) -> 
 def parse_sbom(text: str | bytes) -> tuple[Crate, ...]:
     """The crates of a CycloneDX JSON document; empty for a document of another kind.
 
-    https://cyclonedx.org/docs/1.6/json/#components, nested components included.
+    https://cyclonedx.org/docs/1.6/json/#components, nested components included. Of CycloneDX's
+    XML, which a few tools write, the package URLs are taken.
     """
+    raw = text.encode() if isinstance(text, str) else text
+    if raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return _crates_of(_XML_PURL.findall(raw.decode("utf-8", "replace")))
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return ()
-    found: dict[tuple[str, str], Crate] = {}
+    purls = []
     todo: list[Any] = [document]
     while todo:
         item = todo.pop()
@@ -88,11 +110,32 @@ def parse_sbom(text: str | bytes) -> tuple[Crate, ...]:
             todo += item
         elif isinstance(item, dict):
             todo += [item[key] for key in ("metadata", "component", "components") if key in item]
-            match = _CARGO_PURL.match(str(item.get("purl", "")))
-            if match is not None:
-                name, version = unquote(match[1]), unquote(match[2])  # "+" stands as %2B
-                found[name, version] = Crate(name=name, version=version, source="sbom")
-    return tuple(found[key] for key in sorted(found))
+            purls.append(str(item.get("purl", "")))
+    return _crates_of(purls)
+
+
+def parse_sbom_targets(text: str | bytes) -> frozenset[str]:
+    """The names of the libraries that the crate which the document is about builds.
+
+    They are the components of `metadata.component` where that is a cargo package, as
+    `cargo-cyclonedx` and maturin write it; empty for any other document.
+    """
+    try:
+        subject = json.loads(text)["metadata"]["component"]
+        if not _CARGO_PURL.match(subject["purl"]):
+            return frozenset()
+        return frozenset(
+            str(target["name"]) for target in subject["components"] if target["type"] == "library"
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return frozenset()
+
+
+def _crates_of(purls: Iterable[str]) -> tuple[Crate, ...]:
+    """The crates among package URLs; a "+" in a version stands as %2B."""
+    matches = (_CARGO_PURL.match(purl) for purl in purls)
+    names = {(unquote(match[1]), unquote(match[2])) for match in matches if match is not None}
+    return tuple(Crate(name=n, version=v, source="sbom") for n, v in sorted(names))
 
 
 def merge_crates(*sources: Iterable[Crate]) -> tuple[Crate, ...]:
@@ -105,7 +148,48 @@ def merge_crates(*sources: Iterable[Crate]) -> tuple[Crate, ...]:
 
 
 def _has_mangled_name(data: mmap.mmap) -> bool:
-    return _LEGACY_SYMBOL.search(data) is not None or _V0_SYMBOL.search(data) is not None
+    return any(
+        pattern.search(data, start, end) is not None
+        for start, end in iter_windows(data)
+        for pattern in (_LEGACY_SYMBOL, _V0_SYMBOL)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Text:
+    """What was met in one pass over the file."""
+
+    crates: tuple[Crate, ...]
+    standard_library: bool
+    marks: frozenset[bytes]
+
+
+def _read_text(data: mmap.mmap, marks: Sequence[bytes]) -> _Text:
+    crates: set[tuple[str, str]] = set()
+    met: set[bytes] = set()
+    standard_library = False
+    for start, end in iter_windows(data):
+        for match in _CRATE_PATH.finditer(data, start, end):
+            crates.add((match[1].decode("ascii"), match[2].decode("ascii")))
+        if not standard_library:
+            standard_library = _STD_PATH.search(data, start, end) is not None
+        met.update(mark for mark in marks if mark not in met and data.find(mark, start, end) >= 0)
+    return _Text(
+        crates=tuple(Crate(name=n, version=v, source="panic-path") for n, v in sorted(crates)),
+        standard_library=standard_library,
+        marks=frozenset(met),
+    )
+
+
+def iter_windows(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """The file piece by piece; each piece's memory is given back before the next.
+
+    Pieces overlap by more than the longest text that is looked for.
+    """
+    for start in range(0, len(data), _WINDOW):
+        yield start, min(start + _WINDOW + _OVERLAP, len(data))
+        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows, which trims by itself
+            data.madvise(mmap.MADV_DONTNEED, start, min(_WINDOW, len(data) - start))
 
 
 def _find_rustc(image: Image, data: mmap.mmap) -> str | None:
@@ -117,11 +201,6 @@ def _find_rustc(image: Image, data: mmap.mmap) -> str | None:
             if match is not None:
                 return match[1].decode("ascii")
     return None
-
-
-def _find_crate_paths(data: mmap.mmap) -> tuple[Crate, ...]:
-    found = {(m[1].decode("ascii"), m[2].decode("ascii")) for m in _CRATE_PATH.finditer(data)}
-    return tuple(Crate(name=n, version=v, source="panic-path") for n, v in sorted(found))
 
 
 def _find_dep_v0(image: Image, data: mmap.mmap) -> tuple[Crate, ...]:
@@ -140,13 +219,21 @@ def _find_dep_v0(image: Image, data: mmap.mmap) -> tuple[Crate, ...]:
     return ()
 
 
-def _find_binding(image: Image, data: mmap.mmap, crates: set[str]) -> Binding:
+def _find_binding(
+    image: Image,
+    rules: Sequence[Mapping[str, Any]],
+    marks: frozenset[bytes],
+    crates: set[str],
+    opened_by: Callable[[], Binding | None] | None,
+) -> Binding:
     if image.kind is ImageKind.EXECUTABLE:
         return Binding.EXECUTABLE
-    for rule in read_data("bindings")["binding"]:
-        if rule["init"] is bool(image.python_inits) and (
-            not crates.isdisjoint(rule["crates"])
-            or any(data.find(mark.encode("ascii")) >= 0 for mark in rule["marks"])
-        ):
+    for rule in rules:
+        if not crates.isdisjoint(rule["crates"]) or any(m.encode() in marks for m in rule["marks"]):
             return Binding(rule["kind"])
-    return Binding.NONE if image.python_inits else Binding.CTYPES
+    if image.python_inits:
+        return Binding.NONE
+    if opened_by is None:
+        return Binding.CTYPES
+    # Without an init function PyO3 is of no use, but says what the file was meant to be.
+    return opened_by() or (Binding.PYO3 if "pyo3" in crates else Binding.NONE)

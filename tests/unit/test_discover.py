@@ -20,14 +20,22 @@ from rustext.discover import (
     is_rust,
     iter_environment,
     iter_native_files,
+    note_links,
     open_source,
     read_native_file,
 )
 from rustext.errors import InvalidBinary, InvalidWheel, RustextError, UnreadableFile
-from rustext.model import NativeFile
+from rustext.model import Binding, NativeFile
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
-SBOM = json.dumps({"components": [{"purl": "pkg:cargo/pyo3@0.25.0"}]})
+CRATE = {  # as cargo-cyclonedx and maturin write the package that is built
+    "name": "pkg-rs",
+    "purl": "pkg:cargo/pkg-rs@1.0.0?download_url=file://.",
+    "components": [{"type": "library", "name": "core"}, {"type": "application", "name": "tool"}],
+}
+SBOM = json.dumps(
+    {"metadata": {"component": CRATE}, "components": [{"purl": "pkg:cargo/pyo3@0.25.0"}]}
+)
 
 
 @pytest.fixture(scope="session")
@@ -145,7 +153,7 @@ def test_files_below_data_are_named_where_an_installer_puts_them(
 ) -> None:
     member = f"pkg-1.0.data/{scheme}/pkg/core{SUFFIX}"
     (file,) = found_in(make_wheel(tmp_path, "pkg-1.0-py3-none-any.whl", {member: module})).values()
-    assert (str(file.path), file.module) == (f"pkg/core{SUFFIX}", "pkg.core")
+    assert (str(file.path), file.module) == (member, "pkg.core")
 
 
 def test_scripts_below_data_are_no_modules(tmp_path: Path, module: Path) -> None:
@@ -339,3 +347,68 @@ def test_what_is_no_wheel_is_refused(
 def test_an_empty_wheel_is_no_error(tmp_path: Path) -> None:
     files: Mapping[str, str] = {}
     assert found_in(make_wheel(tmp_path, "a-1-py3-none-any.whl", files)) == {}
+
+
+# --- what a distribution says of its files ------------------------------------------------------
+
+
+def test_a_bill_of_materials_does_not_make_rust_of_another_module(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """A C extension beside the crate that the document is about stays what it is."""
+    other = gcc("speed.so", "void *PyInit_speed(void) { return 0; }", "-shared", "-fPIC")
+    sbom = "pkg-1.0.dist-info/sboms/pkg.json"
+    install(tmp_path, "pkg", files={f"pkg/speed{SUFFIX}": other, sbom: SBOM})
+    (found,) = found_in(tmp_path).values()
+    assert not found.provenance.rust
+    assert found.provenance.crates == ()
+
+
+def test_a_bill_of_materials_is_used_up_by_a_file_with_marks_of_its_own(
+    tmp_path: Path, module: Path, gcc: Compile
+) -> None:
+    marked = gcc(
+        "marked.so",
+        'void *PyInit_marked(void) { return 0; } __attribute__((used)) static const char p[] ='
+        ' "/cargo/registry/src/index.crates.io-6f17d22bba15001f/serde-1.0.0/src/lib.rs";',
+        "-shared", "-fPIC",
+    )  # fmt: skip
+    sbom = "pkg-1.0.dist-info/sboms/pkg.json"
+    files: Files = {f"pkg/core{SUFFIX}": module, f"pkg/marked{SUFFIX}": marked, sbom: SBOM}
+    install(tmp_path, "pkg", files=files)
+    found = found_in(tmp_path)
+    assert found[f"pkg/marked{SUFFIX}"].provenance.marks == ("panic path", "sbom")
+    assert not found[f"pkg/core{SUFFIX}"].provenance.rust
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_rust_library_is_bound_by_the_source_that_opens_it(
+    packed: bool, tmp_path: Path, gcc: Compile
+) -> None:
+    path = "/cargo/registry/src/index.crates.io-6f17d22bba15001f/serde-1.0.0/src/lib.rs"
+    library = gcc("libengine.so", f'const char p[] = "{path}";', "-shared", "-fPIC")
+    files: Files = {
+        "pkg/libengine.so": library,
+        "pkg/libspare.so": library,
+        "pkg/_open.py": "lib = ffi.dlopen(here + '/libengine.so')",
+    }
+    if packed:
+        root = make_wheel(tmp_path, "pkg-1.0-py3-none-any.whl", files)
+    else:
+        install(tmp_path, "pkg", files=files)
+        root = tmp_path
+    found = found_in(root)["pkg/libengine.so"]
+    assert found.provenance.binding is Binding.CFFI
+    assert found.explanation == "exports no PyInit_ function; opened with cffi by `pkg/_open.py`"
+
+
+def test_a_library_that_another_file_links_against_says_so(tmp_path: Path, gcc: Compile) -> None:
+    library = gcc("libcore.so", "int core;", "-shared", "-fPIC", "-Wl,-soname,libcore.so.1")
+    source = "extern int core; void *PyInit_user(void) { return &core; }"
+    user = gcc("user.so", source, "-shared", "-fPIC", str(library))
+    write_files(tmp_path, {"a/libcore.so.1": library, f"b/user{SUFFIX}": user})
+    files = note_links(list(found_in(tmp_path).values()))
+    core, other = files
+    assert core.naming == ("no-init", "linked")
+    assert core.explanation.endswith(f"`b/user{SUFFIX}` links against it")
+    assert other.naming == ()
