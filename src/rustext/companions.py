@@ -8,6 +8,8 @@ files name, and sees nothing of what code opens by path.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import mmap
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +34,7 @@ class OwnCode:
 
     words: frozenset[str]  # the parts of all string literals
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
+    refused: tuple[PurePosixPath, ...]  # files that this Python cannot compile, on purpose
 
 
 def find_companions(
@@ -50,18 +53,25 @@ def find_companions(
 
 def read_own_code(dist: Distribution) -> OwnCode:
     """Read a distribution's Python files; one that cannot be read says nothing."""
-    words: set[str] = set()
-    locators = []
+    texts = {}
     for file in dist.files:
         if file.suffix == ".py" and ".." not in file.parts:
-            try:
-                text = (dist.site / file).read_text(encoding="utf-8", errors="replace")
-            except OSError:
-                continue
-            words.update(_WORD.findall(text))
-            if "__file__" in text:
-                locators.append(file)
-    return OwnCode(words=frozenset(words), locators=tuple(sorted(locators)))
+            with contextlib.suppress(OSError):
+                texts[file] = (dist.site / file).read_text(encoding="utf-8", errors="replace")
+    expected = any("except SyntaxError" in text for text in texts.values())
+    return OwnCode(
+        words=frozenset(word for text in texts.values() for word in _WORD.findall(text)),
+        locators=tuple(sorted(file for file, text in texts.items() if "__file__" in text)),
+        refused=tuple(f for f, text in texts.items() if expected and not _compiles(text)),
+    )
+
+
+def _compiles(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _path_loaded(native: Sequence[tuple[Path, NativeFile]]) -> Iterator[Companion]:
@@ -96,7 +106,14 @@ def _data(
     dist: Distribution, native: Sequence[tuple[Path, NativeFile]], code: OwnCode
 ) -> Iterator[Companion]:
     """Data files whose name, or whose folder's name, stands in the distribution's own code."""
-    taken = {file.path for _, file in native}
+    for file in code.refused:
+        yield Companion(
+            path=dist.site / file,
+            destination=file,
+            kind=CompanionKind.DATA,
+            reason="this Python cannot compile it, and the code that imports it counts on that",
+        )
+    taken = {*(file.path for _, file in native), *code.refused}
     tops = {file.parts[0] for file in dist.files}
     for file in dist.files:
         if file not in taken and _may_be_data(dist, file):
