@@ -35,7 +35,7 @@ class _Output(Console):
 
 def run(args: Sequence[str]) -> int:
     """Run one command; return its exit code."""
-    parsed = _parser().parse_args(args)
+    parsed = _parse(args)
     level = logging.DEBUG if parsed.verbose else logging.ERROR if parsed.quiet else logging.WARNING
     logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
     command: Callable[[argparse.Namespace, Console], int] = parsed.command
@@ -50,6 +50,21 @@ def run(args: Sequence[str]) -> int:
         return _refuse(": ".join(str(p) for p in (error.filename, error.strerror or error) if p))
     except KeyboardInterrupt:
         return 130
+
+
+def _parse(args: Sequence[str]) -> argparse.Namespace:
+    """Read the arguments; those for a program, after `--`, argparse would not take after an option.
+
+    https://github.com/python/cpython/issues/58399
+    """
+    own, program = list(args), []
+    if own[:1] == ["verify"] and "--" in own:
+        at = own.index("--")
+        own, program = own[:at], own[at + 1 :]
+    parsed = _parser().parse_args(own)
+    if program:
+        parsed.arguments = [*parsed.arguments, *program]
+    return parsed
 
 
 def _refuse(message: str, hint: str | None = None) -> int:

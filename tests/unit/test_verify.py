@@ -1,0 +1,409 @@
+"""Bundles made by hand, of a C program and its libraries, read and judged.
+
+Each expectation about libraries is checked against the loader itself: what is called missing does
+not start, what is called clean does.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from compiling import Compile, compiler
+from environments import write_files
+from test_pyinstaller_archive import archive, pyz
+
+from rustext.bundle import Bundle, Freezer, read_bundle
+from rustext.cli import run
+from rustext.environment import stdlib_environment
+from rustext.errors import InvalidBundle, RustextError, UnreadableFile
+from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
+from rustext.model import Crate, FoundBy, Resolved
+from rustext.verify import is_system_library, platform_of, sort_findings, verify
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+MAIN = "int own(void); int main(void) { return own(); }"
+OWN = "int own(void) { return 0; }"
+
+# As in test_build.py: names as `&str`, and PyImport_Import among the strings.
+RUST = """
+#[no_mangle] pub static NAMES: [&str; 3] = ["zoneinfo._common", "json.decoder", "PyImport_Import"];
+#[no_mangle] pub extern "C" fn PyInit__core(a: i32) -> String { a.to_string() }
+"""
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, gcc: Compile) -> Make:
+    """`folder(rpath=…, library=…)`: a program that needs libown.so.1, and the library or not."""
+
+    def make(*flags: str, rpath: str = "$ORIGIN/lib", library: str | None = "lib") -> Path:
+        root = tmp_path / "app.dist"
+        own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+        rpaths = [f"-Wl,-rpath,{rpath}"] if rpath else []
+        program = gcc("app", MAIN, str(own), *rpaths, *flags)
+        root.mkdir()
+        shutil.copy(program, root / "app")
+        if library is not None:
+            write_files(root, {f"{library}/libown.so.1": own})
+        return root
+
+    return make
+
+
+def judged(root: Path, **options: object) -> VerifyReport:
+    return verify(read_bundle(root), stdlib=stdlib_environment(), **options)  # type: ignore[arg-type]
+
+
+def starts(root: Path) -> bool:
+    """What the loader says: the second source."""
+    env = {"PATH": "/usr/bin:/bin"}
+    return subprocess.run([root / "app"], env=env, capture_output=True, check=False).returncode == 0
+
+
+# --- libraries --------------------------------------------------------------------------------
+
+
+def test_a_bundle_that_holds_what_it_needs_is_clean(folder: Make) -> None:
+    root = folder()
+    report = judged(root)
+    assert starts(root)
+    assert report.findings == ()
+    assert report.ok
+    assert (report.freezer, report.modules > 0) == ("unknown", True)
+    found = {e.soname: e for e in report.libraries}
+    own = found["libown.so.1"]
+    assert isinstance(own, Resolved)
+    assert own.path is not None
+    assert own.path.resolve() == root / "lib/libown.so.1"
+    assert own.how is FoundBy.RUNPATH
+
+
+def test_a_missing_library_is_an_error_with_every_place_searched(folder: Make) -> None:
+    root = folder("-Wl,--disable-new-dtags", library=None)
+    report = judged(root)
+    assert not starts(root)
+    (finding,) = report.findings
+    assert (finding.id, finding.severity) == ("missing-library", Severity.ERROR)
+    assert finding.subject == "libown.so.1"
+    assert ("needed by", "app.dist/app") in finding.evidence
+    searched = [text for label, text in finding.evidence if label == "searched"]
+    assert searched[0].endswith("lib/libown.so.1 (rpath)")
+    assert "/lib/x86_64-linux-gnu/libown.so.1 (default directory)" in searched or os.uname(
+    ).machine != "x86_64"  # fmt: skip
+    assert finding.hint == ("put it into the bundle, or allow it with `--allow-system libown.so.1`")
+    assert not report.ok
+
+
+def test_a_library_for_another_machine_is_missing_and_said_why(
+    folder: Make, zig: Callable[[str], Compile]
+) -> None:
+    root = folder()
+    foreign = zig("aarch64-linux-musl")("libown.so.1", OWN, "-shared")
+    shutil.copy(foreign, root / "lib/libown.so.1")
+    assert not starts(root)
+    errors = [f for f in judged(root).findings if f.severity is Severity.ERROR]
+    (finding,) = [f for f in errors if f.subject == "libown.so.1"]
+    assert any("aarch64" in text for _, text in finding.evidence)
+
+
+def test_a_library_outside_the_bundle_is_the_hosts(folder: Make, tmp_path: Path) -> None:
+    root = folder(rpath=str(tmp_path / "elsewhere"), library="../elsewhere")
+    report = judged(root)
+    assert starts(root)  # here, and nowhere else
+    (finding,) = report.findings
+    assert (finding.id, finding.severity) == ("host-library", Severity.ERROR)
+    assert finding.message == "`libown.so.1` comes from this machine, not from the bundle"
+    assert ("needed by", "app.dist/app") in finding.evidence
+    assert ("found", f"{tmp_path}/elsewhere/libown.so.1 (runpath)") in finding.evidence
+
+
+def test_a_link_that_leaves_the_bundle_is_the_hosts(folder: Make, tmp_path: Path) -> None:
+    root = folder(library="../elsewhere")
+    (root / "lib").mkdir()
+    (root / "lib/libown.so.1").symlink_to(tmp_path / "elsewhere/libown.so.1")
+    assert starts(root)
+    assert [f.id for f in judged(root).findings] == ["host-library"]
+
+
+def test_what_the_target_provides_is_allowed_by_name(folder: Make) -> None:
+    root = folder(library=None)
+    assert judged(root, allow_system=["libown.so.1"]).ok
+    assert not judged(root, allow_system=["libother.so.1"]).ok
+
+
+def test_the_platforms_own_libraries_are_expected() -> None:
+    for name in ("libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "ld-musl-x86_64.so.1"):
+        assert is_system_library(name)
+    for name in ("libpython3.11.so.1.0", "libssl.so.3", "libown.so.1", "c.so.6", ""):
+        assert not is_system_library(name)
+
+
+def test_each_library_is_named_once_however_many_need_it(folder: Make, gcc: Compile) -> None:
+    root = folder(library=None)
+    for index in range(3):
+        extra = gcc(f"extra{index}.so", OWN.replace("own", f"own{index}"), "-shared", "-fPIC")
+        shutil.copy(extra, root)
+    assert len([f for f in judged(root).findings if f.id == "missing-library"]) == 1
+
+
+# --- imports ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rust_core(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    command = ["rustc", "--edition=2021", "--crate-type=cdylib", "-Awarnings"]
+    return compiler(command, tmp_path_factory.mktemp("rustc"))("libcore.so", RUST)
+
+
+def test_names_that_nothing_imports_are_a_note(folder: Make, rust_core: Path) -> None:
+    root = folder()
+    write_files(root, {f"pkg/_core{SUFFIX}": rust_core, "json/decoder.py": ""})
+    report = judged(root)
+    (finding,) = report.findings
+    assert (finding.id, finding.severity) == ("missing-import", Severity.NOTE)
+    assert finding.subject == f"app.dist/pkg/_core{SUFFIX}"
+    assert finding.evidence == (("names", "zoneinfo._common"),)
+    assert report.ok
+    assert [str(f.path) for f in report.extensions] == [f"pkg/_core{SUFFIX}"]
+
+
+def with_crate(bundle: Bundle, name: str, version: str) -> Bundle:
+    """The bundle as if its extensions had come with a bill of materials."""
+    crates = (Crate(name=name, version=version, source="sbom"),)
+    files = tuple(
+        (path, replace(file, provenance=replace(file.provenance, rust=True, crates=crates)))
+        for path, file in bundle.files
+    )
+    return replace(bundle, files=files)
+
+
+@pytest.mark.parametrize(
+    ("modules", "missing"),
+    [
+        (("numpy", "numpy.lib", "numpy._core.multiarray"), set()),
+        (("numpy", "numpy.lib", "numpy.core.multiarray"), set()),  # NumPy 1: the other rule
+        (("numpy", "numpy.lib"), {"numpy._core.multiarray"}),
+        ((), set()),  # without NumPy the program cannot get as far
+    ],
+)
+def test_of_alternative_rules_one_has_to_hold(
+    modules: tuple[str, ...], missing: set[str], folder: Make, gcc: Compile
+) -> None:
+    root = folder()
+    text = "".join(
+        f'const char *mark_{i} = "{m}";'
+        for i, m in enumerate(("numpy._core", "NumpyVersion", "PyImport_Import"))
+    )
+    core = gcc("core.so", text + "void *PyInit_core(void) { return 0; }", "-shared", "-fPIC")
+    write_files(root, {f"pkg/core{SUFFIX}": core})
+    write_files(root, {f"{m.replace('.', '/')}.py": "" for m in modules})
+    bundle = with_crate(read_bundle(root), "numpy", "0.25.0")
+    report = verify(bundle, stdlib=stdlib_environment())
+    errors = [f for f in report.findings if f.severity is Severity.ERROR]
+    assert {f.subject for f in errors} == missing
+    assert all(f.id == "missing-import" for f in errors)
+    assert all("crate numpy 0.25.0 (sbom)" in f.evidence[1][1] for f in errors)
+
+
+# --- the run ----------------------------------------------------------------------------------
+
+
+def ended(code: int, *libraries: Path, stderr: str = "", stdout: str = "") -> IsolatedRun:
+    return IsolatedRun(code=code, stdout=stdout, stderr=stderr, hidden=(), libraries=libraries)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(1, "exit code 1"), (127, "exit code 127"), (-11, "signal 11")]
+)
+def test_a_run_that_fails_is_an_error_and_quoted(code: int, said: str, folder: Make) -> None:
+    lines = "\n".join(f"line {i}" for i in range(40))
+    report = judged(folder(), run=ended(code, stderr=lines, stdout="not this"))
+    (finding,) = report.findings
+    assert (finding.id, finding.message) == ("run", f"`app` ended with {said}")
+    assert finding.evidence[-1] == ("printed", "line 39")
+    assert len(finding.evidence) == 12
+    assert not report.ok
+
+
+def test_a_run_that_says_nothing_on_stderr_is_quoted_from_stdout(folder: Make) -> None:
+    (finding,) = judged(folder(), run=ended(3, stdout="only here\n")).findings
+    assert finding.evidence == (("printed", "only here"),)
+
+
+def test_what_a_run_loaded_from_elsewhere_is_the_hosts(folder: Make) -> None:
+    root = folder()
+    libraries = (root / "lib/libown.so.1", Path("/lib/libc.so.6"), Path("/usr/lib/libodd.so.1"))
+    (finding,) = judged(root, run=ended(0, *libraries)).findings
+    assert (finding.id, finding.subject) == ("host-library", "libodd.so.1")
+    assert judged(root, run=ended(0, *libraries), allow_system=["libodd.so.1"]).ok
+
+
+def test_findings_are_sorted_worst_first() -> None:
+    def finding(severity: Severity, name: str, subject: str) -> Finding:
+        return Finding(id=name, severity=severity, subject=subject, message="m")
+
+    expected = [
+        finding(Severity.ERROR, "a", "x"), finding(Severity.ERROR, "b", "a"),
+        finding(Severity.ERROR, "b", "b"), finding(Severity.WARNING, "a", "a"),
+        finding(Severity.NOTE, "a", "a"),
+    ]  # fmt: skip
+    assert sort_findings(reversed(expected)) == expected
+
+
+# --- what a bundle is -------------------------------------------------------------------------
+
+
+def test_loose_modules_are_those_of_the_bundle(folder: Make, gcc: Compile) -> None:
+    root = folder()
+    module = gcc("fast.so", "void *PyInit_fast(void) { return 0; }", "-shared", "-fPIC")
+    write_files(
+        root,
+        {
+            "pkg/__init__.py": "",
+            "pkg/mod.pyc": "",
+            f"pkg/fast{SUFFIX}": module,
+            "pkg/stub.pyi": "",
+            "python3.11/lib-dynload/_json.so": b"",
+        },
+    )
+    modules = read_bundle(root).modules
+    assert {"pkg", "pkg.mod", "pkg.fast", "_json"} <= modules
+    assert "pkg.stub" not in modules
+
+
+def test_a_pyinstaller_folder_is_read_from_its_archive(folder: Make) -> None:
+    root = folder("-Wl,-rpath,$ORIGIN/_internal", library="_internal")
+    with (root / "app").open("ab") as program:
+        program.write(archive([(b"z", "PYZ.pyz", pyz([("frozen.mod", (0, 0, 0))]))]))
+    with zipfile.ZipFile(root / "_internal/base_library.zip", "w") as library:
+        library.writestr("codecs.pyc", "")
+        library.writestr("encodings/__init__.pyc", "")
+    bundle = read_bundle(root)
+    assert bundle.program.freezer is Freezer.PYINSTALLER
+    assert bundle.program.python == (3, 11)
+    assert bundle.contents == root / "_internal"
+    assert {"frozen.mod", "codecs", "encodings"} <= bundle.modules
+    assert judged(root).freezer == "pyinstaller"
+
+
+def test_another_contents_folder_is_found_by_its_library(folder: Make) -> None:
+    root = folder(library="inside")
+    with (root / "app").open("ab") as program:
+        program.write(archive([(b"z", "PYZ.pyz", pyz([]))]))
+    assert read_bundle(root).contents == root
+    write_files(root, {"inside/base_library.zip": b"no zip"})
+    assert read_bundle(root).contents == root / "inside"
+
+
+def test_the_program_of_a_freezer_is_taken_before_others(folder: Make) -> None:
+    root = folder()
+    shutil.copy(root / "app", root / "aaa")
+    assert read_bundle(root).program.path.name == "aaa"
+    with (root / "app").open("ab") as program:
+        program.write(archive([(b"m", "m", b"")]))
+    assert read_bundle(root).program.path.name == "app"
+
+
+def test_a_python_in_the_bundle_names_its_built_in_modules(tmp_path: Path) -> None:
+    python = Path(sys.executable).resolve()
+    (tmp_path / "app").mkdir()
+    shutil.copy(python, tmp_path / "app/app")
+    assert set(sys.builtin_module_names) <= read_bundle(tmp_path / "app").modules
+
+
+def test_the_platform_is_that_of_the_program(folder: Make) -> None:
+    assert platform_of(read_bundle(folder())) == f"linux-{os.uname().machine}"
+
+
+@pytest.mark.parametrize(
+    ("files", "error"),
+    [
+        ({}, InvalidBundle),
+        ({"readme.txt": "no program"}, InvalidBundle),
+        ({"cut": b"\x7fELF\x02\x01\x01" + b"\0" * 20}, InvalidBundle),
+        ({"deep/below/app": b""}, InvalidBundle),
+    ],
+)
+def test_a_folder_without_a_program_is_refused(
+    files: dict[str, str | bytes], error: type[RustextError], tmp_path: Path
+) -> None:
+    write_files(tmp_path, files)
+    with pytest.raises(error, match="holds no program"):
+        read_bundle(tmp_path)
+
+
+def test_a_damaged_archive_does_not_hide_the_program(folder: Make) -> None:
+    """It is passed over as a program; nothing else is there."""
+    root = folder()
+    data = archive([(b"z", "PYZ.pyz", pyz([("m", (0, 0, 0))]))])
+    with (root / "app").open("ab") as program:
+        program.write(data[40:])
+    with pytest.raises(InvalidBundle):
+        read_bundle(root)
+
+
+def test_a_path_that_is_no_folder_is_refused(tmp_path: Path, elf_module: Path) -> None:
+    with pytest.raises(InvalidBundle, match="is a file"):
+        read_bundle(elf_module)
+    with pytest.raises(UnreadableFile, match="does not exist"):
+        read_bundle(tmp_path / "missing")
+
+
+def test_files_that_are_no_files_do_no_harm(folder: Make) -> None:
+    root = folder()
+    os.mkfifo(root / "fifo")
+    os.mkfifo(root / "lib/fifo.so")
+    (root / "loop").symlink_to(".")
+    (root / "dangling.so").symlink_to("nowhere")
+    assert judged(root).ok
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+def test_the_command_says_what_the_report_says(
+    folder: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = folder()
+    assert run(["verify", str(root), "--run", "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    keys = ["bundle", "freezer", "platform", "target", "ok", "findings", "libraries",
+            "extensions", "modules"]  # fmt: skip
+    assert list(document)[: len(keys)] == keys
+    assert (document["ok"], document["findings"], document["run"]["code"]) == (True, [], 0)
+    (root / "lib/libown.so.1").unlink()
+    assert run(["verify", str(root)]) == 1
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert out.startswith("error[missing-library]: `libown.so.1` is not in the bundle")
+    assert "does not stand alone" in out.splitlines()[-1]
+    assert run(["verify", str(root), "--allow-system", "libown.so.1"]) == 0
+
+
+def test_the_command_runs_the_program_with_its_arguments(
+    tmp_path: Path, gcc: Compile, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = "#include <stdlib.h>\nint main(int n, char **a) { return n > 1 ? atoi(a[1]) : 0; }"
+    shutil.copy(gcc("app", source), tmp_path / "app")
+    assert run(["verify", str(tmp_path), "--run", "--json", "--", "7"]) == 1
+    (finding,) = json.loads(capfd.readouterr().out)["findings"]
+    assert (finding["id"], finding["message"]) == ("run", "`app` ended with exit code 7")
+
+
+def test_a_program_that_does_not_end_is_refused(
+    tmp_path: Path, gcc: Compile, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(gcc("app", "#include <unistd.h>\nint main(void) { sleep(60); }"), tmp_path / "app")
+    assert run(["verify", str(tmp_path), "--run", "--timeout", "0.5"]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
