@@ -25,7 +25,7 @@ import whenever, tiktoken, primp, pycrdt, bidi, fastuuid, uuid_utils, watchfiles
 from cryptography.hazmat.primitives import hashes
 digest = hashes.Hash(hashes.SHA256())
 digest.update(b"twenty")
-print(digest.finalize().hex()[:16], bidi.get_display("abc"), whenever.Instant(2024, 1, 1))
+print(digest.finalize().hex()[:16], bidi.get_display("abc"), whenever.Instant.from_utc(2024, 1, 1))
 """
 
 
