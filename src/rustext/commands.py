@@ -170,11 +170,8 @@ def _iter_plans(target: str, planner: Planner) -> Iterator[ExtensionPlan]:
 
 
 def _plan_installed_or_single(path: Path, planner: Planner) -> ExtensionPlan:
-    if planner.env.owner_of(path) is not None:
-        plan = planner.plan_extension(path)
-        if plan is not None:
-            return plan
-    return planner.plan_file(path, _read_single(path))
+    installed = planner.env.owner_of(path) is not None
+    return planner.plan_file(path, planner.read_file(path) if installed else _read_single(path))
 
 
 def _find_named(name: str, planner: Planner) -> list[tuple[Path, NativeFile]]:
