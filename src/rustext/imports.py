@@ -176,7 +176,7 @@ def _judge(
     if case.kinds == {EvidenceKind.LOOSE_STRING}:
         return Verdict.REPORT, "the name stands in running text only"
     if case.module.owner is Owner.STDLIB:
-        return _judge_stdlib(case.module.name)
+        return _judge_stdlib(case)
     owner = case.module.distribution
     if owner == file.distribution and (owner or _share_package(case.module.name, file.module)):
         return Verdict.INCLUDE, f"the extension's own {'distribution' if owner else 'package'}"
@@ -189,22 +189,27 @@ def _share_package(name: str, module: str | None) -> bool:
     return module is not None and name.partition(".")[0] == module.partition(".")[0]
 
 
-def _judge_stdlib(name: str) -> tuple[Verdict, str]:
-    if name.partition(".")[0] in read_data("stdlib")["never"]:
+def _judge_stdlib(case: _Case) -> tuple[Verdict, str]:
+    known = read_data("stdlib")
+    if case.module.name.partition(".")[0] in known["never"]:
         return Verdict.REPORT, "too large to be taken on the evidence of a string"
+    if case.module.name in known["vocabulary"] and not case.surely_imported:
+        return Verdict.REPORT, "a word that is in every Rust extension"
     return Verdict.INCLUDE, "standard library"
 
 
 def _judge_optional(
     case: _Case, owner: str | None, env: Environment, optional: Optional
 ) -> tuple[Verdict, str]:
-    if not case.surely_imported:
-        why = f"{owner} is not required" if owner else "belongs to no installed distribution"
-        return Verdict.REPORT, f"{why}, and the name may be an ordinary word"
     if owner is None:
-        return Verdict.INCLUDE, "beside the program, in no distribution"
+        if case.surely_imported:
+            return Verdict.INCLUDE, "beside the program, in no distribution"
+        return Verdict.REPORT, "in no distribution, and the name may be an ordinary word"
     if optional is Optional.NEVER:
         return Verdict.REPORT, f"{owner} is not required, and optional imports are switched off"
+    if not case.surely_imported:  # what is there already costs nothing
+        why = f"{owner} is not required, and the name may be an ordinary word"
+        return Verdict.IF_PRESENT, f"{why}; taken where the program has it already"
     if optional is Optional.INSTALLED and not env.is_required(owner):
         return Verdict.INCLUDE, f"{owner} is installed and nothing else requires it"
     return Verdict.IF_PRESENT, f"{owner} is not required; taken where the program has it already"

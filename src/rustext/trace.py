@@ -80,6 +80,11 @@ class Trace:
 
     importers: tuple[Importer, ...] = ()
 
+    def without_other_languages(self) -> Trace:
+        """What Rust code, and code of which nothing is known, has imported."""
+        kept = (i for i in self.importers if i.language is not Language.OTHER)
+        return Trace(importers=tuple(kept))
+
     def imports_of(self, name: str) -> tuple[str, ...]:
         """What one native file, by its name in the record, was seen to import."""
         return next((i.imports for i in self.importers if i.name == name), ())

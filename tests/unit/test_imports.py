@@ -119,13 +119,22 @@ def test_an_optional_distribution_that_nobody_else_requires_is_included(lab: Lab
     assert lab.verdict("extra_dep", CALL) == expected
 
 
-def test_a_plain_word_is_no_proof_of_an_optional_import(lab: Lab) -> None:
+def test_a_plain_word_completes_an_optional_distribution_and_brings_none(lab: Lab) -> None:
     for kind in (EXACT, C):
         verdict, reason = lab.verdict("extra_dep", kind)
-        assert verdict is Verdict.REPORT
-        assert reason == "extra-dep is not required, and the name may be an ordinary word"
+        assert verdict is Verdict.IF_PRESENT
+        assert reason.startswith("extra-dep is not required, and the name may be an ordinary word")
+        assert lab.verdict("extra_dep", kind, Optional.NEVER)[0] is Verdict.REPORT
     assert lab.verdict("words")[0] is Verdict.REPORT
-    assert "belongs to no installed distribution" in lab.verdict("words")[1]
+    assert "in no distribution" in lab.verdict("words")[1]
+
+
+def test_words_of_every_rust_extension_prove_nothing_unless_a_call_imports_them(lab: Lab) -> None:
+    expected = (Verdict.REPORT, "a word that is in every Rust extension")
+    for word in read_data("stdlib")["vocabulary"]:
+        for kind in (EXACT, C):
+            assert lab.verdict(word, kind) == expected
+        assert lab.verdict(word, CALL) == (Verdict.INCLUDE, "standard library")
 
 
 def test_an_optional_distribution_that_another_requires_is_completed_only(lab: Lab) -> None:
