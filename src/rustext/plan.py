@@ -29,6 +29,7 @@ from rustext.model import (
     Verdict,
 )
 from rustext.plugin_packages import find_plugin_modules
+from rustext.probe import Probe, probe
 from rustext.resolve import Resolver
 from rustext.strings import iter_strings
 from rustext.trace import UNKNOWN, importer_name
@@ -37,9 +38,18 @@ from rustext.trace import UNKNOWN, importer_name
 class Planner:
     """Plans for one environment; remembers what it has read for as long as it lives."""
 
-    def __init__(self, env: Environment, config: Config, *, loader: Loader | None = None) -> None:
+    def __init__(
+        self,
+        env: Environment,
+        config: Config,
+        *,
+        loader: Loader | None = None,
+        python: Path | None = None,
+    ) -> None:
+        """`python` is the environment's interpreter: with it, each module is imported once."""
         self.env = env
         self.config = config
+        self._python = python
         self._resolver = Resolver(loader=loader or Loader())
         self._sources: dict[Path, Source] = {}
         self._native: dict[str, tuple[tuple[Path, NativeFile], ...]] = {}
@@ -51,8 +61,12 @@ class Planner:
 
         Raises `InvalidBinary` or `UnreadableFile` if the file cannot be read as a native file.
         """
-        file = read_native_file(path, self._source(self.env.site_of(path) or path.parent))
+        file = self.read_file(path)
         return self.plan_file(path, file) if self.covers(file) else None
+
+    def read_file(self, path: Path) -> NativeFile:
+        """One native file of the environment, Rust or not; raises as `plan_extension`."""
+        return read_native_file(path, self._source(self.env.site_of(path) or path.parent))
 
     def covers(self, file: NativeFile) -> bool:
         """Whether rustext looks after the file: if it holds Rust code, or by configuration."""
@@ -60,7 +74,9 @@ class Planner:
 
     def plan_file(self, path: Path, file: NativeFile) -> ExtensionPlan:
         """The plan for a native file that discovery has described."""
-        imports = find_file_imports(path, file, self.env, self.config)
+        probed = self._probe(file)
+        observed = _iter_probed(probed) if probed is not None else ()
+        imports = find_file_imports(path, file, self.env, self.config, observed=observed)
         libraries = self._resolver.resolve(path)
         return ExtensionPlan(
             file=file,
@@ -73,8 +89,12 @@ class Planner:
                 for m in libraries.missing
                 # A foreign platform's libraries are not to be expected here.
                 if file.binary.image.format is Format.ELF
-            ),
+            )
+            + _probe_warnings(probed),
         )
+
+    def _probe(self, file: NativeFile) -> Probe | None:
+        return probe(file, self._python, self.env.sites) if self._python is not None else None
 
     def companions_for(self, path: Path) -> tuple[Companion, ...]:
         """The companions of the distribution that `path` belongs to; none unless it holds Rust."""
@@ -145,6 +165,18 @@ def find_file_imports(
         seen = (*_iter_traced(file, config), *observed)
         found = find_imports(file, strings, data, env, optional=config.optional, seen=seen)
     return _with_configured(found, file, config)
+
+
+def _iter_probed(probed: Probe) -> Iterator[tuple[str, Evidence]]:
+    where = f"import of {probed.module}"
+    for module in probed.imports:
+        yield module, Evidence(kind=EvidenceKind.PROBED, where=where, detail="seen while loading")
+
+
+def _probe_warnings(probed: Probe | None) -> tuple[str, ...]:
+    if probed is None or probed.failure is None:
+        return ()
+    return (f"`import {probed.module}` fails in this environment: {probed.failure}",)
 
 
 def _iter_traced(file: NativeFile, config: Config) -> Iterator[tuple[str, Evidence]]:
