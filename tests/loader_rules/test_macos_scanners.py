@@ -1,0 +1,206 @@
+"""The freezers' own scanners for macOS beside dyld's rules: where they differ, and who is right.
+
+dyld never looks for the install name in a file's LC_ID_DYLIB: it is what others call the file
+(`JustInTimeLoader::matchesPath`). `otool -L` prints it among the libraries all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import macos_scanners
+import otool
+import pytest
+from test_dyld import LC_LOAD_WEAK_DYLIB, dylib, program, set_command
+
+from rustext.binary import read_binary
+from rustext.loader import Loader
+from rustext.model import FoundBy, LibraryGraph, Missing, NeedKind, Resolved
+from rustext.resolve import resolve
+
+pytestmark = pytest.mark.freezing
+CARGO = "/Users/runner/work/fsspec-rs/fsspec-rs/target/aarch64-apple-darwin/release/deps"
+
+
+class Scanners:
+    """Asks both scanners about one file."""
+
+    def __init__(self, folder: Path) -> None:
+        tool = folder / "bin/otool"
+        tool.parent.mkdir()
+        command = shlex.join([sys.executable, otool.__file__])
+        tool.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        tool.chmod(0o755)
+        self._environ = {**os.environ, "PATH": f"{tool.parent}:{os.environ['PATH']}"}
+
+    def ask(self, file: Path, site: Path, interpreter: Path) -> tuple[dict, dict]:
+        folder = file.parent.relative_to(site)
+        package = ".".join(folder.parts) if (site / folder / "__init__.py").exists() else ""
+        done = subprocess.run(
+            [sys.executable, macos_scanners.__file__, str(site), str(interpreter)],
+            input=f"{package}\t{file}\n",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=self._environ,
+        )
+        lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
+        assert len(lines) == 1, done.stdout + done.stderr
+        answer = json.loads(lines[0].removeprefix("ANSWER "))
+        return answer["nuitka"], answer["pyinstaller"]
+
+
+@pytest.fixture
+def scanners(tmp_path):
+    return Scanners(tmp_path)
+
+
+@pytest.fixture
+def module(tmp_path):
+    """Download a wheel for CPython 3.11 on an arm64 Mac, and unpack it: its site and one file."""
+
+    def unpack(requirement: str, name: str) -> tuple[Path, Path]:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
+        command += ["--only-binary=:all:", "--python-version", "3.11"]
+        command += ["--platform", "macosx_15_0_arm64", "--dest", str(tmp_path), requirement]
+        subprocess.run(command, check=True, timeout=300)
+        (archive,) = tmp_path.glob("*.whl")
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(tmp_path / "site")
+        return tmp_path / "site", tmp_path / "site" / name
+
+    return unpack
+
+
+def unmet(graph: LibraryGraph) -> list[str]:
+    return sorted({edge.soname for edge in graph.missing})
+
+
+def others(answer: dict[str, str | None]) -> dict[str, str | None]:
+    """What is not the system's; macholib knows the system's libraries on a Mac alone."""
+    system = ("/usr/lib/", "/System/Library/")
+    return {name: file for name, file in answer.items() if not name.startswith(system)}
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("requirement", "name"),
+    [
+        ("tsdownsample==0.1.5", "tsdownsample/_rust/_tsdownsample_rs.cpython-311-darwin.so"),
+        ("rocksdict==0.3.29", "rocksdict/rocksdict.cpython-311-darwin.so"),
+        ("polars-avro==0.13.0", "polars_avro/_avro_rs.abi3.so"),
+        ("featomic==0.6.7", "featomic/lib/libfeatomic.dylib"),
+    ],
+)
+def test_all_agree_that_a_file_does_not_need_its_own_install_name(
+    scanners, module, requirement, name
+):
+    site, file = module(requirement, name)
+    nuitka, pyinstaller = scanners.ask(file, site, file)
+    graph = resolve(file, loader=Loader())
+    own = read_binary(file).image.soname
+    assert own
+    assert own not in {edge.soname for edge in graph.edges}
+    assert own not in pyinstaller
+    # both find the same others missing; Nuitka stops at the first
+    assert unmet(graph) == sorted(others(pyinstaller))
+    assert nuitka == (
+        {"stops": True} if unmet(graph) else {"stops": False, "own": True, "found": {}}
+    )
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("requirement", "name", "own"),
+    [
+        # an install name for another Python version than the file's
+        ("adblock==0.6.0", "adblock/adblock.abi3.so", "@rpath/adblock.cpython-37m-darwin.so"),
+        # the name of the crate, not of the module
+        (
+            "egg-smol==0.3.1",
+            "egg_smol/bindings.cpython-311-darwin.so",
+            "@rpath/egg_smol_python.cpython-311-darwin.so",
+        ),
+        # cargo's output on the build machine
+        (
+            "fsspec-rs==0.1.5",
+            "fsspec_rs/fsspec_rs.abi3.so",
+            f"{CARGO}/libfsspec_rs.dylib",
+        ),
+    ],
+)
+def test_nuitka_stops_at_an_own_install_name_that_it_does_not_recognise(
+    scanners, module, requirement, name, own
+):
+    site, file = module(requirement, name)
+    assert read_binary(file).image.soname == own
+    nuitka, pyinstaller = scanners.ask(file, site, file)
+    assert nuitka == {"stops": True}  # "failed to find path …, please report the bug"
+    graph = resolve(file, loader=Loader())
+    assert unmet(graph) == sorted(others(pyinstaller)) == []
+    assert {edge.how for edge in graph.edges if isinstance(edge, Resolved)} == {FoundBy.SYSTEM}
+
+
+@pytest.mark.network
+def test_nuitka_takes_a_folder_for_the_library_that_an_own_install_name_means(scanners, module):
+    site, file = module(
+        "mitmproxy-wireguard==0.1.23", "mitmproxy_wireguard/mitmproxy_wireguard.abi3.so"
+    )
+    nuitka, pyinstaller = scanners.ask(file, site, file)
+    own = read_binary(file).image.soname
+    assert own == "@rpath/mitmproxy_wireguard"
+    assert not nuitka["own"]
+    assert Path(nuitka["found"][own]).is_dir()
+    graph = resolve(file, loader=Loader())
+    assert own not in {edge.soname for edge in graph.edges}
+    assert unmet(graph) == sorted(others(pyinstaller)) == []
+
+
+def test_pyinstaller_does_not_pass_run_paths_on(scanners, lab):
+    """dyld searches the run paths of all images on the way; PyInstaller those of the file alone."""
+    leaf = dylib(lab, "libs/leaf.dylib")
+    mid = dylib(lab, "mid/mid.dylib", "libs/leaf.dylib")
+    top = dylib(lab, "top.so", "mid/mid.dylib", rpaths=["@loader_path/mid", "@loader_path/libs"])
+    main = program(lab, "main")
+    _, pyinstaller = scanners.ask(mid, lab.folder, main)
+    assert others(pyinstaller) == {"@rpath/leaf.dylib": None}
+    found = lab.edge(resolve(top, loader=Loader(executable=main)), "@rpath/leaf.dylib")
+    assert isinstance(found, Resolved)
+    assert (found.path, found.needed_by) == (leaf, mid)
+
+
+def test_nuitka_stops_at_a_weak_library_that_is_absent(scanners, lab):
+    dylib(lab, "weak.dylib", install="@loader_path/weak.dylib")
+    module = dylib(lab, "mod.so", "weak.dylib")
+    set_command(module, "@loader_path/weak.dylib", LC_LOAD_WEAK_DYLIB)
+    (lab.folder / "weak.dylib").unlink()
+    nuitka, pyinstaller = scanners.ask(module, lab.folder, module)
+    assert nuitka == {"stops": True}
+    assert others(pyinstaller) == {"@loader_path/weak.dylib": None}
+    graph = resolve(module, loader=Loader())
+    edge = lab.edge(graph, "@loader_path/weak.dylib")
+    assert isinstance(edge, Missing)
+    assert edge.kind is NeedKind.WEAK
+    assert graph.missing == ()
+
+
+def test_nuitka_takes_the_files_folder_for_that_of_the_program(scanners, lab):
+    """@executable_path is the folder of what runs, wherever the library is."""
+    dylib(lab, "app/x.dylib", install="@executable_path/x.dylib")
+    module = dylib(lab, "app/pkg/mod.so", "app/x.dylib")
+    decoy = lab.path("app/pkg/x.dylib")
+    decoy.write_bytes((lab.folder / "app/x.dylib").read_bytes())
+    main = program(lab, "app/main")
+    nuitka, pyinstaller = scanners.ask(module, lab.folder, main)
+    assert nuitka["found"] == {"@executable_path/x.dylib": str(decoy)}
+    assert others(pyinstaller) == {"@executable_path/x.dylib": str(decoy)}  # its own folder first
+    found = lab.edge(resolve(module, loader=Loader(executable=main)), "@executable_path/x.dylib")
+    assert isinstance(found, Resolved)
+    assert found.path == lab.folder / "app/x.dylib"
