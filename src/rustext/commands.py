@@ -1,4 +1,4 @@
-"""The commands that run several stages: scan, inspect, verify and hooks."""
+"""The commands that run several stages: inspect, verify and hooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from rustext.bundle import Bundle, read_bundle
 from rustext.config import find_config
 from rustext.discover import (
     Source,
-    iter_environment,
     iter_native_files,
     open_source,
     read_native_file,
@@ -34,10 +33,8 @@ from rustext.isolate import python_folders, run_isolated
 from rustext.model import ExtensionPlan, NativeFile
 from rustext.plan import Planner
 from rustext.report import (
-    extension_json,
     plan_json,
     print_plan,
-    print_scan,
     print_verify,
     to_json,
     verify_json,
@@ -45,23 +42,6 @@ from rustext.report import (
 from rustext.suffixes import importable_by
 from rustext.tree import print_libraries
 from rustext.verify import verify as verify_bundle
-
-
-def scan(args: argparse.Namespace, console: Console) -> int:
-    """`rustext scan`: list native files."""
-    with _progress(args) as progress:
-        task = progress.add_task("reading native files", total=None)
-        files: list[NativeFile] = []
-        for file in _iter_scanned(args):
-            files.append(file)
-            progress.update(task, description=f"reading native files: {len(files)}")
-    files.sort(key=lambda f: (f.distribution or "", str(f.path)))
-    if args.json:
-        rows = [extension_json(f, importable_by(f)) for f in files]
-        _print_json(console, {"extensions": rows})
-    else:
-        print_scan(console, files if args.all else [f for f in files if f.provenance.rust])
-    return 0
 
 
 def inspect(args: argparse.Namespace, console: Console) -> int:
@@ -121,25 +101,7 @@ def write_hook_files(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-# --- scan and inspect -------------------------------------------------------------------------
-
-
-def _iter_scanned(args: argparse.Namespace) -> Iterator[NativeFile]:
-    path: Path | None = args.path
-    if path is None:
-        env = read_environment(args.python) if args.python else this_environment()
-        yield from (file for _, file in iter_environment(env))
-        return
-    wheels = sorted(path.glob("*.whl")) if path.is_dir() else []
-    for source in wheels or [path]:
-        yield from (file for _, file in _read_source(source))
-
-
-def _read_source(path: Path) -> list[tuple[Path, NativeFile]]:
-    if path.is_file() and path.suffix != ".whl":
-        return [(path, _read_single(path))]
-    with open_source(path) as source:
-        return list(iter_native_files(source))
+# --- inspect --------------------------------------------------------------------------------------
 
 
 def _read_single(path: Path) -> NativeFile:

@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
@@ -94,9 +94,12 @@ def open_source(path: Path) -> Iterator[Source]:
         raise InvalidWheel(f"{path} is neither a wheel nor a folder")
 
 
-def folder_source(root: Path) -> Source:
-    """A folder; where it holds `.dist-info` folders, they say whose file is whose."""
-    return _source(root, iter_distributions(root))
+def folder_source(root: Path, dists: Iterable[Distribution] | None = None) -> Source:
+    """A folder; where it holds `.dist-info` folders, they say whose file is whose.
+
+    `dists` are the distributions in it, where they have been read already.
+    """
+    return _source(root, iter_distributions(root) if dists is None else dists)
 
 
 def iter_native_files(
@@ -106,10 +109,16 @@ def iter_native_files(
 
     `files` are those to look at, inside the source's root; without it, all that are there.
     """
+    for path in find_native(source, files):
+        with contextlib.suppress(InvalidBinary):  # a magic number alone: data, not a library
+            yield path, read_native_file(path, source)
+
+
+def find_native(source: Source, files: Iterable[Path] | None = None) -> Iterator[Path]:
+    """The files that begin as native ones do, sorted; arguments as for `iter_native_files`."""
     for path in sorted(_iter_files(source.root) if files is None else files):
         if path.suffix not in _NEVER_NATIVE and path.is_file() and is_native(path):
-            with contextlib.suppress(InvalidBinary):  # a magic number alone: data, not a library
-                yield path, read_native_file(path, source)
+            yield path
 
 
 def read_native_file(path: Path, source: Source) -> NativeFile:
@@ -158,31 +167,6 @@ def _explain(naming: Naming, opener: Opener | None) -> str:
     else:
         how = f"opened with {opener.binding.value} by `{opener.source}`"
     return f"exports no PyInit_ function; {how}"
-
-
-def note_links(files: Sequence[NativeFile]) -> tuple[NativeFile, ...]:
-    """The same files, where those that another one links against and nothing opens say so.
-
-    A library is meant by its soname, or by its file name where it has none (ld.so's and dyld's
-    rule for what is loaded already).
-    """
-    linkers: dict[str, NativeFile] = {}
-    for file in files:
-        for image in file.binary.images:
-            for needed in image.needed:
-                linkers.setdefault(PurePosixPath(needed.name).name, file)
-    return tuple(_note_link(file, linkers) for file in files)
-
-
-def _note_link(file: NativeFile, linkers: Mapping[str, NativeFile]) -> NativeFile:
-    if file.naming != ("no-init",) or file.provenance.binding is not Binding.NONE:
-        return file
-    name = PurePosixPath(file.binary.image.soname or file.path.name).name
-    linker = linkers.get(name)
-    if linker is None or linker is file:
-        return file
-    why = f"exports no PyInit_ function; `{linker.path}` links against it"
-    return replace(file, naming=("no-init", "linked"), explanation=why)
 
 
 def _has_rust(package: Package, source: Source, *, but: PurePosixPath) -> bool:

@@ -118,9 +118,8 @@ class Environment:
     @functools.cached_property
     def sites(self) -> tuple[Path, ...]:
         """The folders of `sys.path` that are not the standard library's, in order."""
-        stdlib = {Path(p) for p in self.interpreter.stdlib}
-        folders = dict.fromkeys(Path(p) for p in self.interpreter.path)
-        return tuple(p for p in folders if p not in stdlib and p.is_dir())
+        facts = self.interpreter
+        return tuple(interpreter.sites(list(facts.path), list(facts.stdlib)))
 
     @functools.cached_property
     def distributions(self) -> Mapping[str, Distribution]:

@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 import sysconfig
+from pathlib import Path
 
 
 def describe() -> "dict[str, object]":  # quoted: Python 3.8 cannot evaluate the type
@@ -39,6 +40,12 @@ def describe() -> "dict[str, object]":  # quoted: Python 3.8 cannot evaluate the
             "sys_platform": sys.platform,
         },
     }
+
+
+def sites(path: "list[str]", stdlib: "list[str]") -> "list[Path]":
+    """Return the folders of `sys.path` that are there and not the standard library's, in order."""
+    own = {Path(p) for p in stdlib}
+    return [p for p in dict.fromkeys(map(Path, path)) if p not in own and p.is_dir()]
 
 
 if __name__ == "__main__":

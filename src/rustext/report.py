@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
 from rustext.model import (
@@ -70,6 +69,7 @@ def extension_json(file: NativeFile, importable_by: Sequence[str]) -> dict[str, 
         "importable_by": list(importable_by),
         "naming": list(file.naming),
         "explanation": file.explanation,
+        "minimum_os": file.binary.image.minimum_os,
     }
 
 
@@ -156,26 +156,6 @@ def finding_json(finding: Finding) -> dict[str, Any]:
 
 
 # --- text -------------------------------------------------------------------------------------
-
-
-def print_scan(console: Console, files: Sequence[NativeFile]) -> None:
-    """One line a native file."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("module or file", "distribution", "binding", "rustc", "platform"):
-        table.add_column(column, overflow="fold")
-    for file in files:
-        name = file.module or f"{file.path}  (not a module)"
-        table.add_row(
-            escape(name),
-            escape(f"{file.distribution or '-'} {file.version or ''}".strip()),
-            escape(_binding(file)),
-            file.provenance.rustc or "-",
-            _platform(file),
-        )
-    if files:
-        console.print(table)
-    rust = sum(f.provenance.rust for f in files)
-    console.print(f"{rust} Rust of {_counted(len(files), 'native file')}")
 
 
 def print_plan(console: Console, plan: ExtensionPlan, importable_by: Sequence[str]) -> None:

@@ -12,31 +12,9 @@ from rich.console import Console
 from rustext.errors import RustextError, UnreadableFile
 from rustext.foreign import run_attached
 from rustext.report import to_json
-from rustext.trace import Language, Trace, format_trace, merge, read_trace, record
+from rustext.trace import Trace, format_trace, merge, read_trace, record
 
-DEFAULT = Path("rustext-trace.toml")
 _SIGNALLED = 128  # what shells add to the number of the signal that ended a program
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
-    parser.add_argument(
-        "-o", "--output", type=Path, default=DEFAULT, metavar="FILE",
-        help=f"where to write the record (default {DEFAULT})",
-    )  # fmt: skip
-    parser.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
-    parser.add_argument(
-        "--merge", type=Path, nargs="+", default=[], metavar="RECORD",
-        help="run nothing: join these records",
-    )  # fmt: skip
-    parser.add_argument(
-        "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
-        help="run a module with the arguments that follow, as python -m does",
-    )  # fmt: skip
-    parser.add_argument(
-        "program", nargs=argparse.REMAINDER, metavar="-- SCRIPT", help="a program, its arguments"
-    )
-    parser.set_defaults(command=trace)
 
 
 def trace(args: argparse.Namespace, console: Console) -> int:
@@ -45,6 +23,7 @@ def trace(args: argparse.Namespace, console: Console) -> int:
         code, found = 0, merge(read_trace(path) for path in args.merge)
     else:
         code, found = _run(_command(args), args.python or Path(sys.executable))
+        found = found if args.all else found.without_other_languages()
     _write(args.output, found)
     if args.json:
         console.print(to_json(trace_json(found)), markup=False, soft_wrap=True)
@@ -93,7 +72,5 @@ def _write(output: Path, found: Trace) -> None:
 
 
 def _summary(found: Trace, output: Path) -> str:
-    rust = sum(i.language is Language.RUST for i in found.importers)
     modules = {m for i in found.importers for m in i.imports}
-    other = len(found.importers) - rust
-    return f"{output}: {len(modules)} modules, imported by {rust} Rust and {other} other files"
+    return f"{output}: {len(modules)} modules, imported by {len(found.importers)} native files"

@@ -20,7 +20,6 @@ from rustext.discover import (
     is_rust,
     iter_environment,
     iter_native_files,
-    note_links,
     open_source,
     read_native_file,
 )
@@ -400,15 +399,3 @@ def test_a_rust_library_is_bound_by_the_source_that_opens_it(
     found = found_in(root)["pkg/libengine.so"]
     assert found.provenance.binding is Binding.CFFI
     assert found.explanation == "exports no PyInit_ function; opened with cffi by `pkg/_open.py`"
-
-
-def test_a_library_that_another_file_links_against_says_so(tmp_path: Path, gcc: Compile) -> None:
-    library = gcc("libcore.so", "int core;", "-shared", "-fPIC", "-Wl,-soname,libcore.so.1")
-    source = "extern int core; void *PyInit_user(void) { return &core; }"
-    user = gcc("user.so", source, "-shared", "-fPIC", str(library))
-    write_files(tmp_path, {"a/libcore.so.1": library, f"b/user{SUFFIX}": user})
-    files = note_links(list(found_in(tmp_path).values()))
-    core, other = files
-    assert core.naming == ("no-init", "linked")
-    assert core.explanation.endswith(f"`b/user{SUFFIX}` links against it")
-    assert other.naming == ()

@@ -1,0 +1,115 @@
+"""The arguments of the command line.
+
+In: what was typed. Out: a namespace whose `command` is `module:function`: a command's modules are
+imported when it is chosen, for what all of them import takes longer than most of them run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rustext import __version__
+
+TRACE_FILE = Path("rustext-trace.toml")
+_EPILOG = "Documentation: docs/ in the source; each command has --help."
+
+
+def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
+    """Read the arguments; those for a program, after `--`, argparse would not take after an option.
+
+    https://github.com/python/cpython/issues/58399
+    """
+    own, program = list(args), []
+    if own[:1] == ["verify"] and "--" in own:
+        at = own.index("--")
+        own, program = own[:at], own[at + 1 :]
+    parsed = _parser().parse_args(own)
+    if program:
+        parsed.arguments = [*parsed.arguments, *program]
+    return parsed
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON document")
+    loudness = common.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
+    loudness.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
+
+    parser = argparse.ArgumentParser(
+        prog="rustext",
+        description="Freeze Python programs that use Rust extension modules, and prove the result.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"rustext {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("scan", parents=[common], help="list the Rust extensions")
+    one.add_argument("path", nargs="?", type=Path, help="a wheel, a folder of wheels, or a folder")
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument("--all", action="store_true", help="list native files that are not Rust too")
+    one.add_argument("--no-cache", action="store_true", help="read everything anew")
+    one.set_defaults(command="rustext.scan_command:scan")
+
+    one = commands.add_parser("inspect", parents=[common], help="everything about one extension")
+    one.add_argument("target", help="a module or distribution name, a native file, or a wheel")
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument("--tree", action="store_true", help="the tree of its libraries alone")
+    one.add_argument(
+        "--format", choices=("text", "dot"), default="text",
+        help="dot: its libraries as a picture, for Graphviz",
+    )  # fmt: skip
+    one.set_defaults(command="rustext.commands:inspect")
+
+    one = commands.add_parser("verify", parents=[common], help="prove that a bundle stands alone")
+    one.add_argument("bundle", type=Path, help="the folder that the freezer made")
+    one.add_argument("--run", action="store_true", help="also start the program, isolated")
+    one.add_argument(
+        "--timeout", type=float, default=60, metavar="SECONDS", help="limit for --run (default 60)"
+    )
+    one.add_argument(
+        "--hide", type=Path, action="append", default=[], metavar="DIR",
+        help="a folder that the program must not see in --run, such as its sources",
+    )  # fmt: skip
+    one.add_argument(
+        "--allow-system", action="append", default=[], metavar="SONAME",
+        help="a library that the target machines provide",
+    )  # fmt: skip
+    one.add_argument("arguments", nargs="*", help="arguments for the program, after --")
+    one.set_defaults(command="rustext.commands:verify")
+
+    one = commands.add_parser("trace", parents=[common], help="record what native code imports")
+    one.add_argument(
+        "-o", "--output", type=Path, default=TRACE_FILE, metavar="FILE",
+        help=f"where to write the record (default {TRACE_FILE})",
+    )  # fmt: skip
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument(
+        "--all", action="store_true",
+        help='keep what C, Cython and other native code imports too, for scope = "native"',
+    )  # fmt: skip
+    one.add_argument(
+        "--merge", type=Path, nargs="+", default=[], metavar="RECORD",
+        help="run nothing: join these records",
+    )  # fmt: skip
+    one.add_argument(
+        "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
+        help="run a module with the arguments that follow, as python -m does",
+    )  # fmt: skip
+    one.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="-- SCRIPT", help="a program, its arguments"
+    )
+    one.set_defaults(command="rustext.trace_command:trace")
+
+    one = commands.add_parser("hooks", parents=[common], help="write PyInstaller hooks")
+    one.add_argument("folder", type=Path, help="for --additional-hooks-dir; made where missing")
+    one.set_defaults(command="rustext.commands:write_hook_files")
+
+    one = commands.add_parser("plugin-path", parents=[common], help="for Nuitka's --user-plugin")
+    one.set_defaults(command="rustext.doctor_command:print_plugin_path")
+
+    one = commands.add_parser("doctor", parents=[common], help="is this machine ready to freeze")
+    one.set_defaults(command="rustext.doctor_command:print_checks")
+    return parser

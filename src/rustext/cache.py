@@ -1,0 +1,152 @@
+"""What was found in a folder, kept for as long as nothing in the folder changes.
+
+In: a folder like `site-packages`. Out: the `Listing` that was stored for it, or None. A listing
+holds what it was made from: the time of each folder's last change (which tells of files that come
+and go), and each read file's identity (which tells of files that are written to). The reader's
+version is part of the key, so another version of rustext never sees it.
+
+One file for each folder, in the platform's cache folder. Writers replace it in one step
+(https://docs.python.org/3/library/os.html#os.replace), so that readers see an old or a new one
+and never half of one; one that cannot be read is as good as none, and is written anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+Identity = tuple[int, int, int, int]  # device, inode, size, time of last change in nanoseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One native file: where it is, whose, and what is known of it as a JSON object's text."""
+
+    path: str  # relative to the folder
+    owner: str  # RECORD of the distribution, relative to the folder; "" without
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The native files of a folder, and all that has to be unchanged for the list to hold."""
+
+    folders: Mapping[str, int]  # time of the last change in nanoseconds, by path
+    files: Mapping[str, Identity]  # the native files, and the metadata that was read
+    rows: Sequence[Row]
+
+
+class Cache:
+    """Listings in one folder, by readers of one version."""
+
+    def __init__(self, folder: Path, reader: str) -> None:
+        self._folder = folder
+        self._reader = reader
+
+    def read(self, root: Path) -> Listing | None:
+        """What is stored for `root`, current or not; None without a readable entry."""
+        try:
+            head, *lines = self._path(root).read_text(encoding="utf-8").splitlines()
+            raw = json.loads(head)
+            if (raw["reader"], raw["root"]) != (self._reader, os.fspath(root)):
+                return None
+            if len(lines) != len(raw["rows"]):
+                return None
+            return Listing(
+                folders={str(path): int(changed) for path, changed in raw["folders"].items()},
+                files={str(path): _identity(value) for path, value in raw["files"].items()},
+                rows=tuple(
+                    Row(path=str(path), owner=str(owner), text=line)
+                    for (path, owner), line in zip(raw["rows"], lines, strict=True)
+                ),
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            _log.debug("the entry for %s is ignored: %s", root, error)
+            return None
+
+    def write(self, root: Path, listing: Listing) -> None:
+        """Store a listing; a cache that cannot be written is no error."""
+        head = {
+            "reader": self._reader,
+            "root": os.fspath(root),
+            "folders": dict(listing.folders),
+            "files": dict(listing.files),
+            "rows": [(row.path, row.owner) for row in listing.rows],
+        }
+        text = "".join(f"{line}\n" for line in (json.dumps(head), *(r.text for r in listing.rows)))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _replace(self._path(root), text)
+        except (OSError, ValueError) as error:
+            _log.debug("nothing is stored for %s: %s", root, error)
+
+    def _path(self, root: Path) -> Path:
+        key = hashlib.sha256(f"{self._reader}\0{root}".encode("utf-8", "surrogateescape"))
+        return self._folder / f"{key.hexdigest()[:32]}.jsonl"
+
+
+def identify(path: str | Path) -> Identity | None:
+    """The identity of a file; None where there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 (a Path for each of some thousand takes longer)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def is_current(listing: Listing, root: Path) -> bool:
+    """Whether nothing that the listing was made from has changed."""
+    base = os.fspath(root)
+    for path, changed in listing.folders.items():
+        try:
+            if os.stat(f"{base}/{path}").st_mtime_ns != changed:  # noqa: PTH116 (as above)
+                return False
+        except OSError:
+            return False
+    return all(identify(f"{base}/{path}") == known for path, known in listing.files.items())
+
+
+def iter_unchanged(listing: Listing, root: Path) -> Iterator[Row]:
+    """The rows that still hold, though others do not: file and distribution are the same."""
+    same = {path for path, known in listing.files.items() if identify(root / path) == known}
+    for row in listing.rows:
+        if row.owner and {row.path, row.owner} <= same:
+            yield row
+
+
+def read_folders(root: Path, paths: Iterable[str]) -> dict[str, int]:
+    """The time of the last change of each folder."""
+    times = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            times[path] = (root / path).stat().st_mtime_ns
+    return times
+
+
+def _identity(value: Sequence[int]) -> Identity:
+    device, inode, size, changed = value
+    return device, inode, size, changed
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file beside `path` and put it there in one step."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rustext-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise

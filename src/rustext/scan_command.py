@@ -1,0 +1,135 @@
+"""`rustext scan`: the native files of an environment, a folder, a wheel or a folder of wheels.
+
+In: arguments. Out: one row a native file, on stdout. Rows are JSON texts from the start: those of
+a folder that has not changed come out of the cache and are written as they are, and no module
+that reads binaries is so much as imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from rustext import __version__, interpreter
+from rustext.cache import Cache, is_current
+from rustext.errors import InvalidWheel, RustextError
+
+_log = logging.getLogger(__name__)
+
+
+def scan(args: argparse.Namespace, console: Console) -> int:
+    """Print the rows; raises `InvalidWheel` at the end if some wheels could not be read."""
+    refused: list[RustextError] = []
+    if args.path is not None and not args.path.is_dir():
+        rows = _reader().read_file(args.path)
+    elif args.path is not None and (wheels := sorted(args.path.glob("*.whl"))):
+        rows = _reader().read_wheels(wheels, refused, quiet=args.quiet or args.json)
+    else:
+        rows = _scan_folders(_folders(args), args)
+    if args.json:
+        _write_json(console, rows)
+    else:
+        _print_table(console, [json.loads(row) for row in rows], everything=args.all)
+    for error in refused:
+        _log.warning("%s", error)
+    if refused:
+        raise InvalidWheel(f"{len(refused)} of {len(wheels)} wheels could not be read")
+    return 0
+
+
+def _reader() -> Any:
+    """The part of the command that reads binaries; a folder found in the cache needs none of it."""
+    return importlib.import_module("rustext.scan")
+
+
+def _folders(args: argparse.Namespace) -> Sequence[Path]:
+    if args.path is not None:
+        return [args.path.resolve()]
+    if args.python is not None:
+        folders: Sequence[Path] = _reader().read_environment(args.python).sites
+        return folders
+    facts: dict[str, Any] = interpreter.describe()
+    return interpreter.sites(facts["path"], facts["stdlib"])
+
+
+def _scan_folders(folders: Sequence[Path], args: argparse.Namespace) -> list[str]:
+    cache = None if args.no_cache else open_cache()
+    found: dict[str, str] = {}
+    for folder in folders:
+        known = cache.read(folder) if cache is not None else None
+        if known is None or not is_current(known, folder):
+            known = _reader().list_folder(folder, known, quiet=args.quiet or args.json)
+            if cache is not None:
+                cache.write(folder, known)
+        found.update({f"{folder}/{row.path}": row.text for row in known.rows})
+    return list(found.values())
+
+
+def open_cache() -> Cache:
+    """The listings of this version of rustext, in the platform's cache folder."""
+    platformdirs = importlib.import_module("platformdirs")
+    folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
+    return Cache(folder / "scan", reader_version())
+
+
+def reader_version() -> str:
+    """The version of the code that reads binaries: the release, and the state of its files.
+
+    An editable installation changes without a new release.
+    """
+    here = Path(__file__).parent
+    newest = max(
+        entry.stat().st_mtime_ns
+        for folder in (here, here / "data")
+        for entry in os.scandir(folder)
+        if entry.is_file()
+    )
+    return f"{__version__}-{newest}"
+
+
+# --- output -----------------------------------------------------------------------------------
+
+
+def _write_json(console: Console, rows: Iterable[str]) -> None:
+    """One document, an extension a line; not through rich, which takes a text apart first."""
+    text = ",\n    ".join(rows)
+    console.file.write(
+        f'{{\n  "extensions": [\n    {text}\n  ]\n}}\n' if text else '{\n  "extensions": []\n}\n'
+    )
+    console.file.flush()
+
+
+def _print_table(console: Console, rows: Sequence[Mapping[str, Any]], *, everything: bool) -> None:
+    rows = sorted(rows, key=lambda row: (row["distribution"] or "", row["file"]))
+    rust = [row for row in rows if row["rust"]]
+    lines = [_cells(row) for row in (rows if everything else rust)]
+    if lines:
+        lines.insert(0, ("module or file", "distribution", "binding", "rustc", "platform"))
+        widths = [max(len(line[column]) for line in lines) for column in range(4)]
+        for number, line in enumerate(lines):
+            padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=False))
+            text = "  ".join((*padded, line[-1]))
+            console.print(text, style="bold" if not number else None, markup=False, soft_wrap=True)
+    noun = "native file" if len(rows) == 1 else "native files"
+    console.print(f"{len(rust)} Rust of {len(rows)} {noun}", markup=False)
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    binding = f"{row['binding']} {row['pyo3']}" if row["pyo3"] else row["binding"]
+    floor = f", glibc {row['glibc_floor']}" if row["glibc_floor"] else ""
+    minimum = f", macOS {row['minimum_os']}" if row["minimum_os"] else ""
+    return (
+        row["module"] or f"{row['file']}  (not a module)",
+        f"{row['distribution'] or '-'} {row['version'] or ''}".strip(),
+        binding,
+        row["rustc"] or "-",
+        f"{row['format']} {'+'.join(row['architectures'])}{floor}{minimum}",
+    )
