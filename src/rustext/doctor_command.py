@@ -7,21 +7,21 @@ import argparse
 from rich.console import Console
 from rich.markup import escape
 
-from rustext import doctor
+from rustext.doctor import examine, plugin_path
 from rustext.findings import Severity
 from rustext.report import to_json
 
 
 def print_plugin_path(args: argparse.Namespace, console: Console) -> int:
     """`rustext plugin-path`: the file that Nuitka's --user-plugin takes."""
-    path = str(doctor.plugin_path())
+    path = str(plugin_path())
     console.print(to_json({"plugin": path}) if args.json else path, markup=False, soft_wrap=True)
     return 0
 
 
 def print_checks(args: argparse.Namespace, console: Console) -> int:
     """`rustext doctor`: what keeps this machine from freezing."""
-    checks = doctor.examine()
+    checks = examine()
     failed = any(check.severity is Severity.ERROR for check in checks)
     if args.json:
         rows = [
