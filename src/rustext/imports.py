@@ -10,6 +10,7 @@ that could convert to one would be a defect, a missing `zoneinfo` as well.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Optional(Enum):
     NEVER = "never"  # report it
 
 
+_CAPSULE_ATTRIBUTES = 2  # dotted parts of a capsule's name that are no modules
 _ORDER = tuple(EvidenceKind)
 _SEEN = frozenset({EvidenceKind.TRACED, EvidenceKind.PROBED})
 _SURE = _SEEN | {EvidenceKind.IMPORT_CALL, EvidenceKind.CRATE_RULE}
@@ -100,15 +102,23 @@ def find_imports(
 
 def can_import(data: mmap.mmap) -> bool:
     """Whether a file is linked to Python's import functions, or looks them up by name."""
-    return data.find(b"PyImport") >= 0
+    return data.find(b"PyImport") >= 0 or data.find(b"PyCapsule_Import") >= 0
+
+
+def find_named(name: str, env: Environment) -> Module | None:
+    """The module that an import by this name finds: itself, or the one that a capsule is in.
+
+    A capsule's name ends in attributes: `datetime.datetime_CAPI`, `polars.polars._allocator`
+    (https://docs.python.org/3/c-api/capsule.html#c.PyCapsule_Import).
+    """
+    parts = name.split(".")
+    prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    candidates = itertools.islice(prefixes, 1 + _CAPSULE_ATTRIBUTES)
+    return next((m for prefix in candidates if (m := env.find_module(prefix))), None)
 
 
 def _importable(name: str, kind: EvidenceKind, env: Environment) -> Module | None:
-    module = env.find_module(name)
-    if module is None and kind in _SURE and "." in name:
-        # A capsule's name ("datetime.datetime_CAPI") ends in an attribute: the module before it.
-        module = env.find_module(name.rpartition(".")[0])
-    return module
+    return find_named(name, env) if kind in _SURE else env.find_module(name)
 
 
 def _from_strings(file: NativeFile, strings: Iterable[StringRef]) -> Iterator[tuple[str, Evidence]]:

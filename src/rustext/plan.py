@@ -15,7 +15,7 @@ from rustext.companions import find_companions
 from rustext.config import Config, Scope
 from rustext.discover import Source, environment_source, iter_native_files, read_native_file
 from rustext.environment import Distribution, Environment
-from rustext.imports import can_import, find_imports
+from rustext.imports import can_import, find_imports, find_named
 from rustext.loader import Loader
 from rustext.model import (
     Companion,
@@ -152,10 +152,7 @@ def find_file_imports(
     """
 
     def importable(name: str) -> bool:
-        # A capsule's name ends in an attribute; the analysis of imports takes the module before it.
-        return env.find_module(name) is not None or (
-            "." in name and env.find_module(name.rpartition(".")[0]) is not None
-        )
+        return find_named(name, env) is not None
 
     strings: list[StringRef] = []
     with open_binary(path) as (binary, data):
