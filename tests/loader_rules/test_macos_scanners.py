@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import macos_scanners
 import otool
@@ -20,8 +20,18 @@ import pytest
 from test_dyld import LC_LOAD_WEAK_DYLIB, dylib, program, set_command
 
 from rustext.binary import read_binary
+from rustext.destination import HeaderEdits, Layout, header_edits, iter_moves
 from rustext.loader import Loader
-from rustext.model import FoundBy, LibraryGraph, Missing, NeedKind, Resolved
+from rustext.model import (
+    FoundBy,
+    Image,
+    LibraryGraph,
+    Missing,
+    NativeFile,
+    NeedKind,
+    Provenance,
+    Resolved,
+)
 from rustext.resolve import resolve
 
 pytestmark = pytest.mark.freezing
@@ -37,14 +47,18 @@ class Scanners:
         command = shlex.join([sys.executable, otool.__file__])
         tool.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         tool.chmod(0o755)
+        self._log = folder / "edits"
+        editor = tool.with_name("install_name_tool")
+        editor.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" END >> {shlex.quote(str(self._log))}\n')
+        editor.chmod(0o755)
         self._environ = {**os.environ, "PATH": f"{tool.parent}:{os.environ['PATH']}"}
 
-    def ask(self, file: Path, site: Path, interpreter: Path) -> tuple[dict, dict]:
+    def ask(self, file: Path, site: Path, interpreter: Path, **edits: object) -> tuple[dict, dict]:
         folder = file.parent.relative_to(site)
         package = ".".join(folder.parts) if (site / folder / "__init__.py").exists() else ""
         done = subprocess.run(
             [sys.executable, macos_scanners.__file__, str(site), str(interpreter)],
-            input=f"{package}\t{file}\n",
+            input=json.dumps({"package": package, "path": str(file), **edits}),
             capture_output=True,
             text=True,
             timeout=120,
@@ -55,6 +69,11 @@ class Scanners:
         assert len(lines) == 1, done.stdout + done.stderr
         answer = json.loads(lines[0].removeprefix("ANSWER "))
         return answer["nuitka"], answer["pyinstaller"]
+
+    def edits(self) -> list[list[str]]:
+        """The arguments of each call of install_name_tool."""
+        text = self._log.read_text() if self._log.exists() else ""
+        return [call.splitlines() for call in text.split("END\n") if call]
 
 
 @pytest.fixture
@@ -204,3 +223,60 @@ def test_nuitka_takes_the_files_folder_for_that_of_the_program(scanners, lab):
     found = lab.edge(resolve(module, loader=Loader(executable=main)), "@executable_path/x.dylib")
     assert isinstance(found, Resolved)
     assert found.path == lab.folder / "app/x.dylib"
+
+
+def arguments(image: Image, edits: HeaderEdits, copy: Path) -> list[tuple[str, ...]]:
+    """What install_name_tool would be told, sorted by option; a name that stays is not told."""
+    options = [("-change", old, new) for old, new in edits.libraries.items() if old != new]
+    if edits.install_name not in {None, image.soname}:
+        options.append(("-id", edits.install_name))
+    options += [("-delete_rpath", rpath) for rpath in edits.removed_rpaths]
+    options += [("-add_rpath", rpath) for rpath in edits.added_rpaths]
+    return [*sorted(options), (str(copy),)]
+
+
+def grouped(call: list[str]) -> list[tuple[str, ...]]:
+    options, rest = [], call
+    while len(rest) > 1:
+        count = 3 if rest[0] == "-change" else 2
+        options.append(tuple(rest[:count]))
+        rest = rest[count:]
+    return [*sorted(options), tuple(rest)]
+
+
+@pytest.mark.parametrize("rpaths", [(), ("@loader_path/../libs", "/opt/x"), ("@loader_path/..",)])
+def test_header_edits_are_those_that_the_freezers_make(scanners, lab, rpaths):
+    site = lab.folder / "site"
+    dylib(lab, "site/libs/one.dylib", install="@loader_path/../libs/one.dylib")
+    two = dylib(lab, "site/pkg/two.dylib", install="@loader_path/two.dylib")
+    module = dylib(
+        lab, "site/pkg/mod.so", "site/libs/one.dylib", "site/pkg/two.dylib",
+        install="@rpath/pkg.mod.so", rpaths=rpaths,
+    )  # fmt: skip
+    (site / "pkg/__init__.py").touch()
+    image = read_binary(module).image
+    graph = resolve(module, loader=Loader())
+    assert graph.missing == ()
+    file = NativeFile(
+        path=PurePosixPath("pkg/mod.so"), distribution=None, version=None, module="pkg.mod",
+        suffix=".so", binary=read_binary(module), provenance=Provenance(rust=True), naming=(),
+        explanation="",
+    )  # fmt: skip
+    placed = {two: PurePosixPath("pkg/two.dylib")}  # one that Nuitka was told to keep in its place
+    moves = {lay: list(iter_moves(file, graph, site, lay, placed=placed)) for lay in Layout}
+    copies = {lay: lab.path(f"bundle/{lay.value}/pkg/mod.so") for lay in Layout}
+    for copy in copies.values():
+        copy.write_bytes(module.read_bytes())
+    scanners.ask(
+        module, site, module,
+        moves={
+            lay.name.lower(): {str(m.source): str(m.destination) for m in moves[lay]}
+            for lay in Layout
+        },
+        nuitka_copy=str(copies[Layout.NUITKA]),
+        pyinstaller_copy=str(copies[Layout.PYINSTALLER]),
+    )  # fmt: skip
+    expected = [
+        arguments(image, header_edits(image, graph, moves[lay], lay), copies[lay]) for lay in Layout
+    ]
+    assert [grouped(call) for call in scanners.edits()] == expected
