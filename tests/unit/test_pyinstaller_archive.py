@@ -126,7 +126,7 @@ def test_an_entry_with_an_impossible_length_is_refused(size: int, tmp_path: Path
 
 def test_a_program_that_is_cut_short_raises_nothing_else(tmp_path: Path) -> None:
     whole = archive(GOOD)
-    for end in range(1, len(whole)):
+    for end in range(1, len(whole), 5):
         for data in (whole[:end], whole[end:]):
             try:
                 found = parse(tmp_path, data)

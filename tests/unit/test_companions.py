@@ -1,0 +1,135 @@
+"""What a distribution needs beside its modules, each kind with the evidence that brings it."""
+
+from __future__ import annotations
+
+import importlib.machinery
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from environments import Files, install, write_files
+
+from rustext.companions import find_companions, read_own_code
+from rustext.discover import folder_source, iter_native_files
+from rustext.environment import iter_distributions
+from rustext.model import Companion, CompanionKind
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+
+
+def companions(site: Path) -> dict[str, Companion]:
+    (dist,) = iter_distributions(site)
+    native = list(iter_native_files(folder_source(site)))
+    found = find_companions(dist, native)
+    assert list(found) == sorted(found, key=lambda c: (c.destination, c.kind.value))
+    return {str(c.destination): c for c in found}
+
+
+def data_of(site: Path) -> dict[str, str]:
+    return {name: c.reason for name, c in companions(site).items() if c.kind is CompanionKind.DATA}
+
+
+def test_native_files_that_no_import_reaches_keep_their_place(tmp_path: Path, gcc: Compile) -> None:
+    library = gcc("libx.so", "int x;", "-shared", "-fPIC")
+    module = gcc("core.so", "void *PyInit_core(void) { return 0; }", "-shared", "-fPIC")
+    program = gcc("tool", "int main(void) { return 0; }")
+    files: Files = {
+        f"pkg/core{SUFFIX}": module, "pkg/linux-x86_64/libx.so": library, "pkg/bin/tool": program,
+        "top.so": library,
+    }  # fmt: skip
+    install(tmp_path, "pkg", files=files)
+    found = companions(tmp_path)
+    assert found["pkg/linux-x86_64/libx.so"].kind is CompanionKind.LIBRARY
+    assert found["pkg/bin/tool"].kind is CompanionKind.EXECUTABLE
+    assert found["pkg/bin/tool"].path == tmp_path / "pkg/bin/tool"
+    assert f"pkg/core{SUFFIX}" not in found  # imported
+    assert "top.so" not in found  # there is no package to keep it in
+
+
+def test_metadata_comes_and_nothing_else_of_its_folder(tmp_path: Path) -> None:
+    info = "pkg-1.0.dist-info"
+    files = {f"{info}/entry_points.txt": "", f"{info}/licenses/LICENSE": "", "pkg/__init__.py": ""}
+    install(tmp_path, "pkg", files=files)
+    found = {n for n, c in companions(tmp_path).items() if c.kind is CompanionKind.METADATA}
+    assert found == {f"{info}/METADATA", f"{info}/entry_points.txt"}
+
+
+def test_a_data_file_comes_when_the_own_code_names_it(tmp_path: Path) -> None:
+    files = {
+        "pkg/__init__.py": "MODEL = 'model.onnx'\nT = f\"{here}/tables/\"\nG = glob('*.bin')",
+        "pkg/model.onnx": "",
+        "pkg/other.onnx": "",
+        "pkg/tables/a.csv": "",
+        "pkg/deep/tables/b.csv": "",
+        "pkg/x.bin": "",
+        "pkg/loose.csv": "",
+    }
+    install(tmp_path, "pkg", files=files)
+    assert data_of(tmp_path) == {
+        "pkg/model.onnx": "`model.onnx` stands in the distribution's own code",
+        "pkg/tables/a.csv": "`tables` stands in the distribution's own code",
+        "pkg/deep/tables/b.csv": "`tables` stands in the distribution's own code",
+        "pkg/x.bin": "`.bin` stands in the distribution's own code",
+    }
+
+
+def test_native_code_names_data_files_as_well(tmp_path: Path, gcc: Compile) -> None:
+    source = 'const char *n = "prefixmodel.binsuffix"; void *PyInit_core(void) { return 0; }'
+    module = gcc("core.so", source, "-shared", "-fPIC")
+    files: Files = {f"pkg/core{SUFFIX}": module, "pkg/model.bin": "", "pkg/absent.bin": "",
+                    "pkg/n.b": ""}  # fmt: skip
+    install(tmp_path, "pkg", files=files)
+    assert set(data_of(tmp_path)) == {"pkg/model.bin"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["pkg/tests/data.txt", "pkg/stub.pyi", "pkg/code.rs", "pkg/py.typed", "top.txt", "pkg/a.h"],
+)
+def test_tests_stubs_headers_and_sources_are_no_data(file: str, tmp_path: Path) -> None:
+    name = Path(file).name
+    install(tmp_path, "pkg", files={"pkg/__init__.py": f"x = '{name}'", file: ""})
+    assert data_of(tmp_path) == {}
+
+
+def test_a_module_is_data_only_under_its_whole_name(tmp_path: Path) -> None:
+    files = {"pkg/__init__.py": "x = 'script.py'; y = '.py'; z = 'other'",
+             "pkg/script.py": "", "pkg/other.py": ""}  # fmt: skip
+    install(tmp_path, "pkg", files=files)
+    assert set(data_of(tmp_path)) == {"pkg/script.py"}
+
+
+def test_a_file_that_is_recorded_and_gone_is_no_companion(tmp_path: Path) -> None:
+    install(tmp_path, "pkg", files={"pkg/__init__.py": "x = 'model.bin'", "pkg/model.bin": ""})
+    (tmp_path / "pkg/model.bin").unlink()
+    assert data_of(tmp_path) == {}
+
+
+def test_a_folder_comes_when_code_looks_from_where_it_lies(tmp_path: Path) -> None:
+    files = {
+        "pkg/__init__.py": "import os\nhere = os.path.dirname(__file__)",
+        "pkg/inner/__init__.py": "",
+        "pkg/inner/find.py": "from pathlib import Path\nroot = Path(__file__).parent",
+        "pkg/quiet/__init__.py": "",
+        "pkg/tests/test.py": "__file__",
+    }
+    install(tmp_path, "pkg", files=files)
+    found = companions(tmp_path)
+    folders = {n for n, c in found.items() if c.kind is CompanionKind.FOLDER}
+    assert folders == {"pkg/__init__.py", "pkg/inner/find.py"}
+
+
+def test_a_folder_that_is_there_for_another_reason_needs_no_file(tmp_path: Path) -> None:
+    files = {"pkg/__init__.py": "x = __file__ + 'model.bin' + '/model.bin'", "pkg/model.bin": ""}
+    install(tmp_path, "pkg", files=files)
+    kinds = {c.kind for n, c in companions(tmp_path).items() if n.startswith("pkg/")}
+    assert kinds == {CompanionKind.DATA}
+
+
+def test_code_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
+    install(tmp_path, "pkg", files={"pkg/__init__.py": "x = 'a.bin'", "pkg/gone.py": "'b.bin'"})
+    write_files(tmp_path, {"pkg/__init__.py": b"# \xff\xfe\nx = 'a.bin'"})
+    (tmp_path / "pkg/gone.py").unlink()
+    (dist,) = iter_distributions(tmp_path)
+    assert "a.bin" in read_own_code(dist).words
+    assert "b.bin" not in read_own_code(dist).words
