@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from rustext.binary import is_native, read_binary
+from rustext.destination import iter_warnings
+from rustext.discover import folder_source, iter_native_files
 from rustext.loader import Loader
 from rustext.model import FoundBy, Resolved
 from rustext.resolve import Resolver
@@ -113,6 +115,30 @@ def test_an_extension_that_others_need_is_found_as_a_library(wheel):
         e for e in Resolver(loader=with_native).resolve(stack).edges if e.soname == native.name
     ]
     assert (again.how, again.path) == (FoundBy.LOADED, native)
+
+
+def test_an_extension_under_another_name_is_found_once_it_is_loaded(wheel):
+    """What becomes of ddtrace where Nuitka shortens the suffix of its Rust module."""
+    site = wheel("ddtrace==4.16.0", "manylinux2014_x86_64")
+    suffix = "cpython-311-x86_64-linux-gnu.so"
+    wrapper = site / f"ddtrace/internal/datadog/profiling/libdd_wrapper.{suffix}"
+    files = list(iter_native_files(folder_source(site)))
+    (file,) = [f for path, f in files if path == wrapper]
+    graph = Resolver(loader=Loader()).resolve(wrapper)
+    (finding,) = iter_warnings(file, graph, site, siblings=files)
+    expected = f"`{wrapper.name}` needs `_native.{suffix}`, which Nuitka calls `_native.so`"
+    assert finding.message == expected
+    native = site / f"ddtrace/internal/native/_native.{suffix}"
+    renamed = native.rename(native.with_name("_native.so"))
+
+    def opened(*paths: Path) -> str:
+        code = "import ctypes, sys; [ctypes.CDLL(path) for path in sys.argv[1:]]"
+        command = [sys.executable, "-c", code, *map(str, paths)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return done.stderr
+
+    assert f"_native.{suffix}: cannot open shared object file" in opened(wrapper)
+    assert opened(renamed, wrapper) == ""
 
 
 @pytest.mark.parametrize(
