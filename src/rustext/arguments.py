@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("inspect", parents=[common], help="everything about one extension")
     one.add_argument("target", help="a module or distribution name, a native file, or a wheel")
     one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument(
+        "--probe", action="store_true", help="import the module once, and see what it imports"
+    )
     one.add_argument("--tree", action="store_true", help="the tree of its libraries alone")
     one.add_argument(
         "--format", choices=("text", "dot"), default="text",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -42,12 +43,14 @@ from rustext.report import (
 from rustext.suffixes import importable_by
 from rustext.tree import print_libraries
 from rustext.verify import verify as verify_bundle
+from rustext.wheel_environment import with_wheel
 
 
 def inspect(args: argparse.Namespace, console: Console) -> int:
     """`rustext inspect`: everything about the native files of one target."""
     env = read_environment(args.python) if args.python else this_environment()
-    planner = Planner(env, find_config(Path.cwd()))
+    python = (args.python or Path(sys.executable)) if args.probe else None
+    planner = Planner(env, find_config(Path.cwd()), python=python)
     with _progress(args) as progress:
         progress.add_task(f"reading {args.target}", total=None)
         plans = list(_iter_plans(args.target, planner))
@@ -116,6 +119,7 @@ def _iter_plans(target: str, planner: Planner) -> Iterator[ExtensionPlan]:
             found = _prefer_rust(iter_native_files(source))
             if not found:
                 raise InvalidWheel(f"{path} holds no native file")
+            planner = planner.for_environment(with_wheel(planner.env, source))
             for native, file in found:
                 yield planner.plan_file(native, file)
     elif path.is_file():

@@ -195,7 +195,7 @@ def _iter_python_sources(
         with zipfile.ZipFile(source.wheel) as archive:
             for info in archive.infolist():
                 if info.filename.endswith(".py") and info.file_size <= _SOURCE_LIMIT:
-                    yield _installed_path(PurePosixPath(info.filename)), archive.read(info)
+                    yield installed_path(PurePosixPath(info.filename)), archive.read(info)
         return
     package = source.packages.get(path)
     if package is not None:
@@ -285,8 +285,8 @@ def _unpack_members(
     kept = {}
     for inner, info in members.items():
         if inner.suffix not in _NEVER_NATIVE and _is_native_member(archive, info):
-            target = _installed_path(inner)
-            _unpack_member(archive, info, folder / target)
+            target = installed_path(inner)
+            unpack_member(archive, info, folder / target)
             kept[target] = inner
     packages = dict.fromkeys(kept, package)
     return Source(root=folder, packages=packages, members=kept, wheel=wheel)
@@ -312,13 +312,14 @@ def _is_native_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
         return is_native(stream.read(HEAD))
 
 
-def _unpack_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
+def unpack_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
+    """Unpack one member of a wheel to a path; folders are made as needed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(info) as stream, target.open("wb") as out:
         shutil.copyfileobj(stream, out, 1 << 20)
 
 
-def _installed_path(inner: PurePosixPath) -> PurePosixPath:
+def installed_path(inner: PurePosixPath) -> PurePosixPath:
     """Where an installer puts a member (binary distribution format, "The .data directory")."""
     if len(inner.parts) > 2 and inner.parts[0].endswith(".data"):
         scheme = inner.parts[1]

@@ -50,11 +50,16 @@ class Planner:
         self.env = env
         self.config = config
         self._python = python
-        self._resolver = Resolver(loader=loader or Loader())
+        self._loader = loader or Loader()
+        self._resolver = Resolver(loader=self._loader)
         self._sources: dict[Path, Source] = {}
         self._native: dict[str, tuple[tuple[Path, NativeFile], ...]] = {}
         self._companions: dict[str, tuple[Companion, ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
+
+    def for_environment(self, env: Environment) -> Planner:
+        """A planner that differs in its environment alone."""
+        return Planner(env, self.config, loader=self._loader, python=self._python)
 
     def plan_extension(self, path: Path) -> ExtensionPlan | None:
         """The plan for one file of the environment; None if it is none of rustext's.
