@@ -6,27 +6,24 @@ On Linux the folders to hide are covered by empty ones in a mount namespace of t
 (mount_namespaces(7), user_namespaces(7)); where the kernel does not allow that, the program is
 started without hiding and the result says so.
 
-Run as `python -m rustext.isolate`, this module is the child that enters the namespace; it is given
-its orders as JSON and becomes the program.
+The child that enters the namespace and becomes the program is `rustext.isolated_child`.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 
 from rustext.findings import IsolatedRun
 from rustext.foreign import run
+from rustext.isolated_child import REFUSED
 
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000  # <sched.h>
-_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000  # <sys/mount.h>
-_REFUSED = 97  # exit code of the child when the kernel gives it no namespace
 _INITIALISED = re.compile(r"calling init: (\S+)")
 # Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
@@ -60,10 +57,11 @@ def run_isolated(
             "env": _clean_environment(scratch),
             "home": str(scratch / "home"),
         }
-        command = [sys.executable, "-I", __file__, json.dumps(order)]
+        child = resources.files("rustext").joinpath("isolated_child.py").read_text("utf-8")
+        command = [sys.executable, "-I", "-c", child, json.dumps(order)]
         hidden: tuple[Path, ...] = ()
         done = run(command, timeout=timeout)
-        if done.code == _REFUSED:
+        if done.stderr.strip() == REFUSED:
             done = run(
                 [program.resolve(), *arguments],
                 timeout=timeout,
@@ -120,47 +118,3 @@ def _iter_initialised(scratch: Path) -> Iterator[Path]:
     for log in logs:
         for match in _INITIALISED.finditer(log.read_text(errors="replace")):
             yield Path(match[1])
-
-
-# --- the child --------------------------------------------------------------------------------
-
-
-def _enter_and_become(order: dict[str, object]) -> None:
-    root, inside = str(order["root"]), str(order["inside"])
-    libc = ctypes.CDLL(None, use_errno=True)
-    user, group = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS) != 0:
-        sys.exit(_REFUSED)
-    try:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-        _mount(libc, "none", "/", None, _MS_REC | _MS_PRIVATE)
-        os.mkdir(inside)  # noqa: PTH102  (no imports from here on)
-        _mount(libc, root, inside, None, _MS_BIND | _MS_REC)
-        os.chdir(str(order["home"]))
-        hide = order["hide"]
-        assert isinstance(hide, list)  # noqa: S101
-        for folder in hide:
-            _mount(libc, "tmpfs", folder, "tmpfs", 0)
-    except OSError:
-        sys.exit(_REFUSED)
-    program = f"{inside}/{order['program']}"
-    arguments, env = order["arguments"], order["env"]
-    assert isinstance(arguments, list)  # noqa: S101
-    assert isinstance(env, dict)  # noqa: S101
-    try:
-        os.execve(program, [program, *arguments], env)  # noqa: S606
-    except OSError as error:
-        sys.stderr.write(f"{order['program']} cannot be started: {error.strerror}\n")
-        sys.exit(126)
-
-
-def _mount(libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int) -> None:
-    encoded = kind.encode() if kind is not None else None
-    if libc.mount(source.encode(), target.encode(), encoded, flags, None) != 0:
-        raise OSError(ctypes.get_errno(), f"mount {target}")
-
-
-if __name__ == "__main__":
-    _enter_and_become(json.loads(sys.argv[1]))

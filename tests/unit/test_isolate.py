@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from compiling import Compile
 
-from rustext import isolate
+from rustext import isolate, isolated_child
 from rustext.errors import ForeignProcessError
 from rustext.findings import IsolatedRun
 from rustext.foreign import Finished
 from rustext.isolate import python_folders, run_isolated
+from rustext.isolated_child import REFUSED
 
 # What it is asked, one argument each: a file to open, a variable, or how to end.
 PROGRAM = """
@@ -119,7 +122,7 @@ def test_home_and_temporary_folder_are_its_own(start: Callable[..., IsolatedRun]
     assert not Path(temporary).exists()  # it is gone with the run
 
 
-@pytest.mark.parametrize("code", [0, 1, 42, 255])
+@pytest.mark.parametrize("code", [0, 1, 42, 97, 126, 255])
 def test_the_exit_code_is_the_programs(code: int, start: Callable[..., IsolatedRun]) -> None:
     run = start(f"e={code}")
     assert (run.code, run.stderr) == (code, "sorry\n")
@@ -166,14 +169,14 @@ def test_the_loaders_log_names_what_was_loaded(tmp_path: Path, gcc: Compile) -> 
 def test_without_namespaces_the_program_runs_unhidden(
     tmp_path: Path, start: Callable[..., IsolatedRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The child says 97 where the kernel refuses; that is all this changes."""
+    """The child says so where the kernel refuses; that is all this changes."""
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "file").write_text("x")
     real = isolate.run
 
     def refuse(command: list[str], **options: object) -> Finished:
         if "-I" in command:
-            return Finished(code=97, stdout="", stderr="")
+            return Finished(code=1, stdout="", stderr=f"{REFUSED}\n")
         return real(command, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(isolate, "run", refuse)
@@ -190,3 +193,19 @@ def test_only_pythons_own_folders_of_a_shared_prefix_are_hidden() -> None:
 def test_the_user_stays_who_they_are(start: Callable[..., IsolatedRun], tmp_path: Path) -> None:
     start(f"w={tmp_path}/dist/app/made")
     assert (tmp_path / "dist/app/made").stat().st_uid == os.getuid()
+
+
+def test_a_kernel_that_gives_no_namespace_is_told_by_the_child(
+    tmp_path: Path,
+) -> None:
+    """The child itself, where it may make no namespaces: inside one that allows none."""
+    order = {"root": "/", "inside": str(tmp_path / "in"), "program": "bin/true", "hide": [],
+             "arguments": [], "env": {}, "home": "/"}  # fmt: skip
+    child = Path(isolated_child.__file__).read_text()
+    limit = 'echo 0 > /proc/sys/user/max_mnt_namespaces; exec "$@"'
+    command = ["unshare", "-Urm", "sh", "-c", limit, "sh", sys.executable, "-I", "-c", child]
+    done = subprocess.run(
+        [*command, json.dumps(order)], capture_output=True, text=True, timeout=60, check=False
+    )
+    if namespaces():
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{REFUSED}\n")
