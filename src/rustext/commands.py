@@ -182,13 +182,14 @@ def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:
 def _progress(args: argparse.Namespace) -> Progress:
     """A progress line on stderr; it shows on a terminal alone, and leaves no trace."""
     console = Console(stderr=True)
+    console.quiet = args.quiet or args.json or not console.is_terminal
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
         console=console,
         transient=True,
-        disable=args.quiet or args.json or not console.is_terminal,
+        disable=console.quiet,
     )
 
 

@@ -159,6 +159,7 @@ def _with_links(rows: Sequence[Row]) -> tuple[Row, ...]:
 def _progress(quiet: bool) -> Progress:
     """A progress bar on stderr; it shows on a terminal alone, and leaves no trace."""
     console = Console(stderr=True)
+    console.quiet = quiet or not console.is_terminal
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -166,5 +167,5 @@ def _progress(quiet: bool) -> Progress:
         TimeElapsedColumn(),
         console=console,
         transient=True,
-        disable=quiet or not console.is_terminal,
+        disable=console.quiet,
     )
