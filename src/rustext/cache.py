@@ -7,7 +7,7 @@ version is part of the key, so another version of rustext never sees it.
 
 One file for each folder, in the platform's cache folder. Writers replace it in one step
 (https://docs.python.org/3/library/os.html#os.replace), so that readers see an old or a new one
-and never half of one; one that cannot be read is as good as none, and is written anew.
+and never half of one; one that is not as it was written is as good as none, and written anew.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Row:
 
     path: str  # relative to the folder
     owner: str  # RECORD of the distribution, relative to the folder; "" without
-    text: str
+    text: str  # one line of ASCII, as `json.dumps` writes it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +55,12 @@ class Cache:
     def read(self, root: Path) -> Listing | None:
         """What is stored for `root`, current or not; None without a readable entry."""
         try:
-            head, *lines = self._path(root).read_text(encoding="utf-8").splitlines()
+            digest, _, content = self._path(root).read_bytes().partition(b"\n")
+            if digest != _digest(content):
+                raise ValueError("the content is not what was written")  # noqa: TRY301
+            head, *lines = content.decode("ascii").splitlines()
             raw = json.loads(head)
             if (raw["reader"], raw["root"]) != (self._reader, os.fspath(root)):
-                return None
-            if len(lines) != len(raw["rows"]):
                 return None
             return Listing(
                 folders={str(path): int(changed) for path, changed in raw["folders"].items()},
@@ -84,10 +85,11 @@ class Cache:
             "files": dict(listing.files),
             "rows": [(row.path, row.owner) for row in listing.rows],
         }
-        text = "".join(f"{line}\n" for line in (json.dumps(head), *(r.text for r in listing.rows)))
+        lines = (json.dumps(head), *(row.text for row in listing.rows))
         try:
+            content = "\n".join(lines).encode("ascii")
             self._folder.mkdir(parents=True, exist_ok=True)
-            _replace(self._path(root), text)
+            _replace(self._path(root), _digest(content) + b"\n" + content)
         except (OSError, ValueError) as error:
             _log.debug("nothing is stored for %s: %s", root, error)
 
@@ -139,12 +141,16 @@ def _identity(value: Sequence[int]) -> Identity:
     return device, inode, size, changed
 
 
-def _replace(path: Path, text: str) -> None:
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode("ascii")
+
+
+def _replace(path: Path, content: bytes) -> None:
     """Write a file beside `path` and put it there in one step."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rustext-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
         Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -114,10 +114,9 @@ def _print_table(console: Console, rows: Sequence[Mapping[str, Any]], *, everyth
     if lines:
         lines.insert(0, ("module or file", "distribution", "binding", "rustc", "platform"))
         widths = [max(len(line[column]) for line in lines) for column in range(4)]
-        for number, line in enumerate(lines):
-            padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=False))
-            text = "  ".join((*padded, line[-1]))
-            console.print(text, style="bold" if not number else None, markup=False, soft_wrap=True)
+        head, *body = ["  ".join((*map(str.ljust, line, widths), line[-1])) for line in lines]
+        console.print(head, style="bold", markup=False, emoji=False, soft_wrap=True)
+        console.print("\n".join(body), markup=False, emoji=False, soft_wrap=True)
     noun = "native file" if len(rows) == 1 else "native files"
     console.print(f"{len(rust)} Rust of {len(rows)} {noun}", markup=False)
 
