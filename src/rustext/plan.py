@@ -13,6 +13,7 @@ from pathlib import Path
 from rustext.binary import open_binary
 from rustext.companions import find_companions
 from rustext.config import Config, Scope
+from rustext.destination import iter_warnings
 from rustext.discover import Source, environment_source, iter_native_files, read_native_file
 from rustext.environment import Distribution, Environment
 from rustext.imports import can_import, find_imports, find_named
@@ -24,6 +25,7 @@ from rustext.model import (
     ExtensionPlan,
     Format,
     ImplicitImport,
+    LibraryGraph,
     NativeFile,
     StringRef,
     Verdict,
@@ -95,8 +97,26 @@ class Planner:
                 # A foreign platform's libraries are not to be expected here.
                 if file.binary.image.format is Format.ELF
             )
+            + self._destination_warnings(path, file, libraries)
             + _probe_warnings(probed),
         )
+
+    def _destination_warnings(
+        self, path: Path, file: NativeFile, libraries: LibraryGraph
+    ) -> tuple[str, ...]:
+        """What will not load from where the freezers put it; nothing for a file of no folder."""
+        site = self.env.site_of(path)
+        if site is None:
+            return ()
+        dist = self.env.distributions.get(file.distribution) if file.distribution else None
+        found = iter_warnings(
+            file,
+            libraries,
+            site,
+            siblings=self.native_files(dist) if dist is not None else (),
+            companions=self._own_companions(file),
+        )
+        return tuple(f"{finding.message}; {finding.hint}" for finding in found)
 
     def _probe(self, file: NativeFile) -> Probe | None:
         return probe(file, self._python, self.env.sites) if self._python is not None else None

@@ -8,9 +8,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from compiling import MODULE, Compile
+from environments import environment, install, write_files
 from macholib.MachO import MachO
 
 from rustext.binary import read_binary
+from rustext.config import Config
 from rustext.destination import (
     HeaderEdits,
     Layout,
@@ -33,6 +35,7 @@ from rustext.model import (
     Provenance,
     Resolved,
 )
+from rustext.plan import Planner
 from rustext.resolve import resolve
 
 Build = Callable[..., Path]
@@ -169,9 +172,8 @@ def test_a_module_that_others_need_by_its_file_name_is_lost_under_another_name(
     site = tmp_path / "site"
     name = "_native.cpython-311-x86_64-linux-gnu.so"
     (site / "p").mkdir(parents=True)
-    needed = gcc("n.so", MODULE, "-shared", "-fPIC", f"-Wl,-soname,{name}").rename(
-        site / "p" / name
-    )
+    made = gcc("n.so", MODULE, "-shared", "-fPIC", f"-Wl,-soname,{name}")
+    needed = Path(shutil.copy(made, site / "p" / name))
     flags = ("-Wl,--no-as-needed", str(needed), "-Wl,-rpath,$ORIGIN")
     wrapper = Path(shutil.copy(gcc("w.so", "", "-shared", "-fPIC", *flags), site / "p/libwrap.so"))
     graph = resolve(wrapper, loader=Loader())
@@ -266,3 +268,23 @@ def test_a_header_without_room_is_found_before_install_name_tool_fails(
             assert ("adds", "run path @loader_path/../..") in findings[0].evidence
             assert findings[0].hint is not None
             assert "-headerpad_max_install_names" in findings[0].hint
+
+
+def test_a_plan_warns_of_what_will_not_load_from_its_place(gcc: Compile, tmp_path: Path) -> None:
+    site, name = tmp_path / "site", "_native.cpython-311-x86_64-linux-gnu.so"
+    soname = f"-Wl,-soname,{name}"
+    source = "int PyInit__native(void) { return 0; }"
+    native_module = gcc("n.so", source, "-shared", "-fPIC", soname)
+    write_files(site, {f"p/{name}": native_module})
+    flags = ("-Wl,--no-as-needed", str(site / "p" / name), "-Wl,-rpath,$ORIGIN")
+    other = gcc("w.so", MODULE, "-shared", "-fPIC", *flags)
+    install(site, "p", files={f"p/{name}": native_module, "p/demo.abi3.so": other})
+    planner = Planner(environment(site), Config())
+    dist = planner.env.distributions["p"]
+    plans = {f.path.name: planner.plan_file(path, f) for path, f in planner.native_files(dist)}
+    assert plans[name].warnings == ()
+    (warning,) = plans["demo.abi3.so"].warnings
+    assert warning == (
+        f"`demo.abi3.so` needs `{name}`, which Nuitka calls `_native.so`; "
+        "it loads if the program imports that module first"
+    )
