@@ -3,7 +3,7 @@
 Usage: python3 tests/bootstrap.py {demo,test}
 
 Needs Python 3.10 or later and a C compiler; installs the rest: Python packages from PyPI, and
-ccache from Debian's packages where this runs as root. Says what it does on stderr, prints the path
+ccache and, for the tests, cargo from Debian's packages where this runs as root. Says what it does on stderr, prints the path
 of the environment's interpreter on stdout. What is already there is left alone.
 """
 
@@ -27,7 +27,10 @@ SOURCES = ("pyproject.toml", "README.md", "src", "plugins", "hooks")
 def main() -> None:
     purpose = sys.argv[1]
     check_machine()
-    ensure_ccache()
+    # Nuitka compiles a second time in a fraction of the time with it.
+    ensure_tool("ccache", "ccache", "each build compiles everything anew")
+    if purpose == "test":
+        ensure_tool("cargo", "cargo rustc", "tests that build Rust crates will fail")
     editable = purpose == "test"
     folder = CACHE / purpose
     python = folder / "bin" / "python"
@@ -55,17 +58,17 @@ def check_machine() -> None:
         say("note: this Python has no shared libpython, which PyInstaller needs")
 
 
-def ensure_ccache() -> None:
-    """Nuitka compiles a second time in a fraction of the time with it."""
-    if shutil.which("ccache"):
+def ensure_tool(name: str, packages: str, without: str) -> None:
+    """Install a tool from Debian's packages, where it is missing and this runs as root."""
+    if shutil.which(name):
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        say("installing ccache from the system's packages")
+        say(f"installing {name} from the system's packages")
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        for step in (["apt-get", "update"], ["apt-get", "install", "-y", "ccache"]):
-            subprocess.run(step, check=False, **quiet)
-    if not shutil.which("ccache"):
-        say("note: no ccache here, so each build compiles everything anew (apt install ccache)")
+        subprocess.run(["apt-get", "update"], check=False, **quiet)
+        subprocess.run(["apt-get", "install", "-y", *packages.split()], check=False, **quiet)
+    if not shutil.which(name):
+        say(f"note: no {name} here, so {without} (apt install {packages})")
 
 
 def fingerprint(editable: bool) -> str:
