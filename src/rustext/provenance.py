@@ -19,7 +19,7 @@ import json
 import mmap
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -62,8 +62,7 @@ def provenance(
     """
     rustc = _find_rustc(image, data)
     dep_v0 = _find_dep_v0(image, data)
-    rules = [r for r in read_data("bindings")["binding"] if r["init"] is bool(image.python_inits)]
-    text = _read_text(data, [mark.encode("ascii") for rule in rules for mark in rule["marks"]])
+    text = _read_text(data)
     own = tuple(
         mark
         for mark, present in (
@@ -82,7 +81,7 @@ def provenance(
     return Provenance(
         rust=True,
         marks=(*own, "sbom") if sbom else own,
-        binding=_find_binding(image, rules, text.marks, set(names), opened_by),
+        binding=_find_binding(image, data, set(names), opened_by),
         pyo3=names.get("pyo3") or names.get("pyo3-ffi"),
         rustc=rustc,
         crates=crates,
@@ -161,24 +160,24 @@ class _Text:
 
     crates: tuple[Crate, ...]
     standard_library: bool
-    marks: frozenset[bytes]
 
 
-def _read_text(data: mmap.mmap, marks: Sequence[bytes]) -> _Text:
+def _read_text(data: mmap.mmap) -> _Text:
     crates: set[tuple[str, str]] = set()
-    met: set[bytes] = set()
     standard_library = False
     for start, end in iter_windows(data):
         for match in _CRATE_PATH.finditer(data, start, end):
             crates.add((match[1].decode("ascii"), match[2].decode("ascii")))
         if not standard_library:
             standard_library = _STD_PATH.search(data, start, end) is not None
-        met.update(mark for mark in marks if mark not in met and data.find(mark, start, end) >= 0)
     return _Text(
         crates=tuple(Crate(name=n, version=v, source="panic-path") for n, v in sorted(crates)),
         standard_library=standard_library,
-        marks=frozenset(met),
     )
+
+
+def _contains(data: mmap.mmap, mark: bytes) -> bool:
+    return any(data.find(mark, start, end) >= 0 for start, end in iter_windows(data))
 
 
 def iter_windows(data: mmap.mmap) -> Iterator[tuple[int, int]]:
@@ -221,15 +220,17 @@ def _find_dep_v0(image: Image, data: mmap.mmap) -> tuple[Crate, ...]:
 
 def _find_binding(
     image: Image,
-    rules: Sequence[Mapping[str, Any]],
-    marks: frozenset[bytes],
+    data: mmap.mmap,
     crates: set[str],
     opened_by: Callable[[], Binding | None] | None,
 ) -> Binding:
     if image.kind is ImageKind.EXECUTABLE:
         return Binding.EXECUTABLE
-    for rule in rules:
-        if not crates.isdisjoint(rule["crates"]) or any(m.encode() in marks for m in rule["marks"]):
+    for rule in read_data("bindings")["binding"]:
+        if rule["init"] is bool(image.python_inits) and (
+            not crates.isdisjoint(rule["crates"])
+            or any(_contains(data, mark.encode("ascii")) for mark in rule["marks"])
+        ):
             return Binding(rule["kind"])
     if image.python_inits:
         return Binding.NONE
