@@ -12,6 +12,7 @@ from typing import Any
 
 from rustext.binary import open_binary
 from rustext.bundle import Bundle, Freezer, read_bundle
+from rustext.elf_loader import uses_musl
 from rustext.environment import Environment, stdlib_environment
 from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
 from rustext.imports import iter_crate_rules
@@ -111,12 +112,18 @@ def _check_libraries(
     bundle: Bundle, edges: Iterable[Edge], allowed: frozenset[str]
 ) -> Iterator[Finding]:
     root = bundle.root.resolve()
+    edges = tuple(edges)
     outside: dict[str, list[Resolved]] = {}
+    at_start = _loaded_at_start(bundle, edges)
+    held = _held_libraries(bundle)
     for edge in edges:
         if edge.soname in allowed or is_system_library(edge.soname):
             continue
         if isinstance(edge, Missing):
-            if edge.kind is not NeedKind.WEAK:
+            other = None if edge.needed_by in at_start else held.get(edge.soname)
+            if other is not None:
+                yield _preloaded_library(bundle, edge, other)
+            elif edge.kind is not NeedKind.WEAK:
                 yield _missing_library(bundle, edge)
         elif (
             edge.path is not None
@@ -129,6 +136,37 @@ def _check_libraries(
         needed = [("needed by", _inside(edge.needed_by, bundle)) for edge in found]
         where = ("found", f"{found[0].path} ({found[0].how.value})")
         yield host_library(soname, (*needed, where))
+
+
+def _loaded_at_start(bundle: Bundle, edges: Iterable[Edge]) -> frozenset[Path]:
+    """The files that are in the process before any code of the program runs."""
+    needs: dict[Path, list[Path]] = {}
+    for edge in edges:
+        if isinstance(edge, Resolved) and edge.path is not None:
+            needs.setdefault(edge.needed_by, []).append(edge.path)
+    seen, work = {bundle.program.path}, [bundle.program.path]
+    while work:
+        new = [path for path in needs.get(work.pop(), ()) if path not in seen]
+        seen.update(new)
+        work.extend(new)
+    return frozenset(seen)
+
+
+def _held_libraries(bundle: Bundle) -> dict[str, Path]:
+    """The bundle's libraries by the names to which they answer once something has loaded them.
+
+    glibc and dyld know a loaded library by its soname or install name; musl does not.
+    """
+    program = bundle.program.binary.image
+    held: dict[str, Path] = {}
+    if uses_musl(program):
+        return held
+    for path, file in bundle.files:
+        for image in file.binary.images:
+            fits = (image.format, image.architecture) == (program.format, program.architecture)
+            if image.soname and fits:
+                held.setdefault(image.soname, path)
+    return held
 
 
 def is_system_library(soname: str) -> bool:
@@ -154,6 +192,20 @@ def _missing_library(bundle: Bundle, edge: Missing) -> Finding:
             *(("searched", place) for place in places),
         ),
         hint=f"put it into the bundle, or allow it with `--allow-system {edge.soname}`",
+    )
+
+
+def _preloaded_library(bundle: Bundle, edge: Missing, other: Path) -> Finding:
+    return Finding(
+        id="missing-library",
+        severity=Severity.WARNING,
+        subject=edge.soname,
+        message=f"`{edge.soname}` is in the bundle, but not where the loader looks for it",
+        evidence=(
+            ("needed by", _inside(edge.needed_by, bundle)),
+            ("it is", _inside(other, bundle)),
+        ),
+        hint="this works only where the program loads that file first; `--run` shows it",
     )
 
 

@@ -128,6 +128,39 @@ def test_a_library_outside_the_bundle_is_the_hosts(folder: Make, tmp_path: Path)
     assert ("found", f"{tmp_path}/elsewhere/libown.so.1 (runpath)") in finding.evidence
 
 
+@pytest.mark.parametrize("soname", ["libown.so.1", "libsame.so.1"])
+def test_a_library_that_has_to_be_loaded_first_is_a_warning(
+    soname: str, tmp_path: Path, gcc: Compile
+) -> None:
+    """As one distribution's library that another's extension needs; only its soname counts."""
+    root = tmp_path / "app.dist"
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    extension = gcc(
+        "ext.so", "int own(void); int x(void) { return own(); }", "-shared", "-fPIC", str(own)
+    )
+    same = gcc("same.so", OWN, "-shared", "-fPIC", f"-Wl,-soname,{soname}")
+    opener = (
+        "#include <dlfcn.h>\nint main(int n, char **a)"
+        "{ for (int i = 1; i < n; i++) if (!dlopen(a[i], RTLD_NOW)) return 1; return 0; }"
+    )
+    write_files(root, {"app": gcc("opener", opener), "a/ext.so": extension, "b/libown.so.1": same})
+    (root / "app").chmod(0o755)
+    (finding,) = judged(root).findings
+    library, opened = str(root / "b/libown.so.1"), str(root / "a/ext.so")
+    assert subprocess.run([root / "app", opened], check=False).returncode == 1
+    first = subprocess.run([root / "app", library, opened], check=False).returncode
+    assert finding.id == "missing-library"
+    if soname == "libown.so.1":
+        assert first == 0
+        assert finding.severity is Severity.WARNING
+        assert finding.evidence == (
+            ("needed by", "app.dist/a/ext.so"), ("it is", "app.dist/b/libown.so.1")
+        )  # fmt: skip
+    else:
+        assert first == 1
+        assert finding.severity is Severity.ERROR
+
+
 def test_a_link_that_leaves_the_bundle_is_the_hosts(folder: Make, tmp_path: Path) -> None:
     root = folder(library="../elsewhere")
     (root / "lib").mkdir()
