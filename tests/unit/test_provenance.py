@@ -14,7 +14,7 @@ from compiling import Compile, compiler
 
 from rustext.binary import open_binary
 from rustext.model import Binding, Crate, Provenance
-from rustext.provenance import merge_crates, parse_sbom, provenance
+from rustext.provenance import merge_crates, parse_sbom, parse_sbom_targets, provenance
 
 # The allocation makes a path of the standard library reachable that panics.
 RUST = """
@@ -261,3 +261,119 @@ def test_the_binding_is_read_off_marks_and_exports(
 def test_a_c_file_has_no_binding_whatever_it_holds(gcc: Compile) -> None:
     source = C_MODULE + 'const char *mark = "pyo3_runtime.PanicException";'
     assert judge(gcc("mod.so", source, "-shared", "-fPIC")).binding is Binding.NONE
+
+
+def test_a_module_of_cffis_api_mode_is_bound_by_cffi(rustc: Compile) -> None:
+    assert judge(rustc("libbound.so", RUST_MODULE + mark("_cffi_backend"))).binding is Binding.CFFI
+
+
+@pytest.mark.parametrize("opened", [Binding.CFFI, Binding.CTYPES, Binding.PLUGIN])
+def test_a_library_that_shows_no_binding_has_the_one_of_its_opener(
+    opened: Binding, rust_library: Path
+) -> None:
+    with open_binary(rust_library) as (binary, data):
+        found = provenance(binary.image, data, opened_by=lambda: opened)
+    assert found.binding is opened
+
+
+def test_a_library_that_nobody_opens_has_no_binding(rust_library: Path) -> None:
+    with open_binary(rust_library) as (binary, data):
+        assert provenance(binary.image, data, opened_by=lambda: None).binding is Binding.NONE
+
+
+def test_pyo3_in_a_library_without_an_init_function_is_told(rust_library: Path) -> None:
+    crates = (Crate(name="pyo3", version="0.28.2", source="sbom"),)
+    with open_binary(rust_library) as (binary, data):
+        found = provenance(binary.image, data, sbom=crates, opened_by=lambda: None)
+    assert (found.binding, found.pyo3) == (Binding.PYO3, "0.28.2")
+
+
+def test_nobody_is_asked_who_opens_what_is_not_rust(gcc: Compile) -> None:
+    def ask() -> Binding:
+        raise AssertionError("asked")
+
+    library = gcc("libc_only.so", "int x;", "-shared", "-fPIC")
+    with open_binary(library) as (binary, data):
+        assert not provenance(binary.image, data, opened_by=ask).rust
+
+
+# --- bills of materials, again ------------------------------------------------------------------
+
+
+def test_pyo3_ffi_alone_tells_the_version(gcc: Compile) -> None:
+    crates = (Crate(name="pyo3-ffi", version="0.29.3", source="sbom"),)
+    found = judge(gcc("mod.so", C_MODULE, "-shared", "-fPIC"), sbom=crates)
+    assert (found.binding, found.pyo3) == (Binding.PYO3, "0.29.3")
+
+
+def test_a_file_without_marks_is_not_rust_unless_it_is_claimed(gcc: Compile) -> None:
+    crates = (Crate(name="pyo3", version="0.25.0", source="sbom"),)
+    with open_binary(gcc("mod.so", C_MODULE, "-shared", "-fPIC")) as (binary, data):
+        found = provenance(binary.image, data, sbom=crates, claimed=False)
+    assert (found.rust, found.crates, found.marks) == (False, (), ())
+
+
+XML_SBOM = """<?xml version="1.0" encoding="UTF-8"?>
+<bom xmlns="http://cyclonedx.org/schema/bom/1.4"><components>
+<component type="library"><name>pyo3</name><purl>pkg:cargo/pyo3@0.25.0</purl></component>
+<component type="library"><purl>
+  pkg:cargo/zstd-sys@2.0.15%2Bzstd.1.5.7
+</purl></component>
+<component type="library"><purl>pkg:pypi/numpy@2.0</purl></component>
+</components></bom>"""
+
+
+@pytest.mark.parametrize("text", [XML_SBOM, XML_SBOM.encode(), b"\xef\xbb\xbf" + XML_SBOM.encode()])
+def test_the_crates_of_an_xml_document_are_read(text: str | bytes) -> None:
+    assert [(c.name, c.version) for c in parse_sbom(text)] == [
+        ("pyo3", "0.25.0"),
+        ("zstd-sys", "2.0.15+zstd.1.5.7"),
+    ]
+
+
+def about(**component: object) -> str:
+    return json.dumps({"metadata": {"component": component}})
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        (
+            about(
+                purl="pkg:cargo/py-tiff@1.0.0?download_url=file://.",
+                components=[
+                    {"type": "library", "name": "_tiff"},
+                    {"type": "application", "name": "stubs"},
+                ],
+            ),
+            {"_tiff"},
+        ),
+        (about(purl="pkg:pypi/tiff@1.0", components=[{"type": "library", "name": "_tiff"}]), set()),
+        (about(purl="pkg:cargo/tiff@1.0"), set()),
+        (about(purl=1, components=[]), set()),
+        (about(purl="pkg:cargo/tiff@1.0", components=[None]), set()),
+        ('{"metadata": []}', set()),
+        ("[]", set()),
+        ("", set()),
+        (XML_SBOM, set()),
+    ],
+)
+def test_a_document_about_a_crate_names_the_libraries_that_it_builds(
+    text: str, targets: set[str]
+) -> None:
+    assert parse_sbom_targets(text) == targets
+
+
+# --- large files --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [1, 20, 60])
+def test_a_mark_on_the_border_of_two_pieces_is_seen(
+    before: int, gcc: Compile, tmp_path: Path
+) -> None:
+    """The file is read in pieces of 16 MiB; a path begins `before` bytes ahead of the second."""
+    path = b"/cargo/registry/src/index.crates.io-6f17d22bba15001f/serde-1.0.219/src/lib.rs"
+    data = gcc("mod.so", C_MODULE, "-shared", "-fPIC").read_bytes()
+    file = tmp_path / "mod.so"
+    file.write_bytes(data.ljust((16 << 20) - before, b"\0") + path + bytes(4096))
+    assert [(c.name, c.version) for c in judge(file).crates] == [("serde", "1.0.219")]
