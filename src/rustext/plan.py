@@ -91,15 +91,28 @@ class Planner:
             imports=imports,
             libraries=libraries,
             companions=self._own_companions(file),
-            warnings=tuple(
-                f"{file.path} needs `{m.soname}`, which is not on this machine"
-                for m in libraries.missing
-                # A foreign platform's libraries are not to be expected here.
-                if file.binary.image.format is Format.ELF
-            )
+            warnings=tuple(self._missing_warnings(file, libraries))
             + self._destination_warnings(path, file, libraries)
             + _probe_warnings(probed),
         )
+
+    def _missing_warnings(self, file: NativeFile, libraries: LibraryGraph) -> Iterator[str]:
+        """What the loader does not find; a foreign platform's libraries are not expected here.
+
+        A library of another distribution is found by its soname once that has loaded it.
+        """
+        if file.binary.image.format is not Format.ELF:
+            return
+        for soname in dict.fromkeys(missing.soname for missing in libraries.missing):
+            owners = sorted(
+                dist.name
+                for dist in self.env.distributions.values()
+                if dist.name != file.distribution and any(f.name == soname for f in dist.files)
+            )
+            if owners:
+                yield f"{file.path} needs `{soname}` of {owners[0]}, which has to be loaded first"
+            else:
+                yield f"{file.path} needs `{soname}`, which is not on this machine"
 
     def _destination_warnings(
         self, path: Path, file: NativeFile, libraries: LibraryGraph

@@ -126,6 +126,21 @@ def test_a_missing_library_is_a_warning(lab: Lab, rustc: Compile, gcc: Compile) 
     assert plan.warnings == (expected,)
 
 
+def test_a_library_of_another_distribution_has_to_be_loaded_first(
+    lab: Lab, rustc: Compile, gcc: Compile
+) -> None:
+    """As metatensor's library, which featomic's needs and metatensor's Python code opens."""
+    theirs = gcc("libtheirs.so", "int x;", "-shared", "-fPIC", "-Wl,-soname,libtheirs.so")
+    flags = ["-Clink-arg=-Wl,--no-as-needed", f"-Clink-arg={theirs}"]
+    user = lab.site / f"app/user{SUFFIX}"
+    user.write_bytes(rustc("libuser.so", LIBRARY, *flags).read_bytes())
+    install(lab.site, "theirs", files={"theirs/lib/libtheirs.so": theirs})
+    plan = Planner(environment(lab.site), Config()).plan_extension(user)
+    assert plan is not None
+    expected = f"app/user{SUFFIX} needs `libtheirs.so` of theirs, which has to be loaded first"
+    assert plan.warnings == (expected,)
+
+
 def test_the_configuration_adds_and_overrides(lab: Lab) -> None:
     plan = lab.planner(include=("mine", "popular.inner"), optional=Optional.NEVER).plan_extension(
         lab.core
