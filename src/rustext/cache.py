@@ -18,11 +18,14 @@ import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
+
+_KEPT = 30 * 24 * 3600  # seconds
 
 Identity = tuple[int, int, int, int]  # device, inode, size, time of last change in nanoseconds
 
@@ -90,6 +93,7 @@ class Cache:
             content = "\n".join(lines).encode("ascii")
             self._folder.mkdir(parents=True, exist_ok=True)
             _replace(self._path(root), _digest(content) + b"\n" + content)
+            _prune(self._folder)
         except (OSError, ValueError) as error:
             _log.debug("nothing is stored for %s: %s", root, error)
 
@@ -143,6 +147,15 @@ def _identity(value: Sequence[int]) -> Identity:
 
 def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode("ascii")
+
+
+def _prune(folder: Path) -> None:
+    """Remove what has not been written for long: folders go, and versions of rustext."""
+    oldest = time.time() - _KEPT
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):  # another writer was faster
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from compiling import MODULE, WINDOWS_MODULE, Compile, compiler
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache folder for the tests alone; zig keeps its own, which is slow to fill."""
+    with pytest.MonkeyPatch.context() as patch:
+        zig = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        if "ZIG_GLOBAL_CACHE_DIR" not in os.environ:
+            patch.setenv("ZIG_GLOBAL_CACHE_DIR", os.fspath(Path(zig, "zig")))
+        patch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

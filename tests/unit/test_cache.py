@@ -181,6 +181,20 @@ def test_a_cache_that_cannot_be_written_is_no_error(root: Path, tmp_path: Path) 
     assert cache.read(root) is None
 
 
+def test_what_was_not_written_for_a_month_is_removed(
+    cache: Cache, root: Path, tmp_path: Path
+) -> None:
+    cache.write(root, listing(root))
+    cache.write(tmp_path, listing(root))
+    (old,) = (
+        p for p in (tmp_path / "cache" / "scan").iterdir() if str(root).encode() in p.read_bytes()
+    )
+    os.utime(old, (0, 0))
+    cache.write(tmp_path, listing(root))
+    assert cache.read(root) is None
+    assert cache.read(tmp_path) is not None
+
+
 def _write_often(folder: Path, root: Path, stored: Listing) -> None:
     for _ in range(100):
         Cache(folder, "1.0").write(root, stored)
