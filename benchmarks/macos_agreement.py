@@ -5,10 +5,10 @@
 WHEELS are wheels for macOS on arm64, or folders of them. Each is unpacked, and each Mach-O file in
 it is given to Nuitka's scanner, to PyInstaller's and to rustext, on any system: tests/loader_rules
 has a stand-in for otool, and what answers the scanners' questions about the system. Printed is how
-often PyInstaller and rustext agree on what is missing, and what Nuitka makes of a file's own install
-name. Exit code 1 means that the two differ somewhere, or that rustext takes an own name for a
-library. A wheel that adds to another one's package is judged without it. Needs Nuitka, PyInstaller
-and macholib.
+often PyInstaller and rustext agree on what is missing, and what Nuitka makes of a file's own
+install name. Exit code 1 means that the two differ somewhere, or that rustext takes an own name for
+a library. A wheel that adds to another one's package is judged without it. Needs Nuitka,
+PyInstaller and macholib.
 """
 
 from __future__ import annotations
