@@ -2,9 +2,9 @@
 
 Usage: python3 tests/bootstrap.py {demo,test}
 
-Needs Python 3.10 or later and a C compiler; installs the rest: Python packages from PyPI, and, where
-this runs as root, ccache and (for the tests) cargo from Debian's packages. Says what it does on
-stderr, prints the path of the environment's interpreter on stdout. What is there is left alone.
+Needs Python 3.10 or later and a C compiler; installs the rest: Python packages from PyPI, and
+(where this runs as root) ccache and, for the tests, cargo from Debian's packages. Says what it does
+on stderr, prints the path of the interpreter on stdout. What is there already is left alone.
 """
 
 from __future__ import annotations
