@@ -113,7 +113,9 @@ class Environment:
         """Take the interpreter's facts; nothing is read yet."""
         self.interpreter = facts
         self._listings: dict[Path, frozenset[str]] = {}
-        self._modules: dict[str, Module | None] = {}
+        self._modules: dict[str, Module] = {}
+        self._folders: dict[str, tuple[Path, ...]] = {}  # by package
+        self._names: dict[str, frozenset[str]] = {}  # by package
 
     @functools.cached_property
     def sites(self) -> tuple[Path, ...]:
@@ -153,18 +155,41 @@ class Environment:
 
     def find_module(self, name: str) -> Module | None:
         """What `import name` would find, or None; nothing is imported."""
-        if name not in self._modules:
-            self._modules[name] = self._find_module(name)
-        return self._modules[name]
+        module = self._modules.get(name)
+        if module is None:  # what is not there is asked for too often to be kept, and cheap
+            module = self._find_module(name)
+            if module is not None:
+                self._modules[name] = module
+        return module
 
     def _find_module(self, name: str) -> Module | None:
         if name in self.interpreter.builtins:
             return Module(name=name, owner=Owner.STDLIB)
-        folders: Iterable[Path] = (*map(Path, self.interpreter.stdlib), *self.sites)
-        *parents, last = name.split(".")
-        for parent in parents:
-            folders = self._package_folders(folders, parent)
-        return self._find_in(folders, name, last)
+        package, _, last = name.rpartition(".")
+        if last not in self._names_in(package):
+            return None
+        return self._find_in(self._folders_of(package), name, last)
+
+    def _folders_of(self, package: str) -> tuple[Path, ...]:
+        """Where the modules of a package are looked for; those of "" are top-level modules."""
+        if package not in self._folders:
+            outer, _, last = package.rpartition(".")
+            if not package:
+                found = (*map(Path, self.interpreter.stdlib), *self.sites)
+            elif last in self._names_in(outer):
+                found = self._package_folders(self._folders_of(outer), last)
+            else:
+                found = ()
+            self._folders[package] = found
+        return self._folders[package]
+
+    def _names_in(self, package: str) -> frozenset[str]:
+        """What the names of a package's modules can be: few of the names that are asked for."""
+        if package not in self._names:
+            folders = self._folders_of(package)
+            entries = (entry for folder in folders for entry in self._list(folder))
+            self._names[package] = frozenset(entry.partition(".")[0] for entry in entries)
+        return self._names[package]
 
     def _find_in(self, folders: Iterable[Path], name: str, last: str) -> Module | None:
         namespace = None

@@ -10,7 +10,6 @@ that could convert to one would be a defect, a missing `zoneinfo` as well.
 
 from __future__ import annotations
 
-import itertools
 import mmap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -111,10 +110,13 @@ def find_named(name: str, env: Environment) -> Module | None:
     A capsule's name ends in attributes: `datetime.datetime_CAPI`, `polars.polars._allocator`
     (https://docs.python.org/3/c-api/capsule.html#c.PyCapsule_Import).
     """
-    parts = name.split(".")
-    prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
-    candidates = itertools.islice(prefixes, 1 + _CAPSULE_ATTRIBUTES)
-    return next((m for prefix in candidates if (m := env.find_module(prefix))), None)
+    module = env.find_module(name)
+    for _ in range(_CAPSULE_ATTRIBUTES):
+        if module is not None or "." not in name:
+            break
+        name = name.rpartition(".")[0]
+        module = env.find_module(name)
+    return module
 
 
 def _importable(name: str, kind: EvidenceKind, env: Environment) -> Module | None:
