@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from rustext.environment import Environment
-from rustext.imports import Optional, find_imports, iter_crate_rules
+from rustext.imports import Optional, can_import, find_imports, iter_crate_rules
 from rustext.knowledge import read_data
 from rustext.model import (
     Crate,
@@ -187,6 +187,23 @@ def test_the_name_of_a_capsule_stands_for_its_module(lab: Lab) -> None:
     assert list(found) == ["datetime"]
     assert lab.judge(string("datetime.datetime_CAPI", EXACT)) == {}
     assert lab.judge(string("nothing.attribute", CALL)) == {}
+
+
+def test_a_capsule_may_stand_in_what_is_no_module_any_more(lab: Lab) -> None:
+    """`PyCapsule_Import("polars.polars._allocator")` imports `polars`; the rest are attributes."""
+    assert list(lab.judge(string("app.gone._allocator", CALL))) == ["app"]
+    assert lab.judge(string("app.gone._allocator", EXACT)) == {}
+    assert lab.judge(string("app.gone.further.away", CALL)) == {}
+
+
+@pytest.mark.parametrize("function", ["PyImport_Import", "PyCapsule_Import"])
+def test_a_file_that_names_an_importing_function_can_import(
+    gcc: Compile, function: str, tmp_path: Path
+) -> None:
+    for text, expected in ((function, True), ("PyErr_Print", False)):
+        path = gcc("lib.so", f'const char name[] = "{text}";', "-shared", "-fPIC")
+        with mapped(path) as data:
+            assert can_import(data) is expected
 
 
 def test_all_evidence_is_kept_strongest_first(lab: Lab) -> None:

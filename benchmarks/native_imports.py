@@ -1,0 +1,126 @@
+"""Check the names that Rust code is known to import against those that rustext finds.
+
+Usage: python benchmarks/native_imports.py POPULATION WHEELS [--work FILE] [--again]
+
+POPULATION is a file of wheels with their `native_imports`, measured by other means (names whose
+address and length reach `PyImport_Import`, Linux x86-64); WHEELS is a folder that holds the wheels.
+A name counts as found with known bounds or by a crate rule, whatever is installed. Prints each
+wheel with names that are missing, and the totals; wheels that are done are kept in FILE (default:
+.cache/native_imports.jsonl) and not read again. The smallest wheels come first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rustext.binary import open_binary
+from rustext.discover import iter_native_files, open_source
+from rustext.environment import stdlib_environment
+from rustext.imports import iter_crate_rules
+from rustext.model import EvidenceKind, NativeFile
+from rustext.strings import iter_strings
+
+ROOT = Path(__file__).resolve().parent.parent
+# Entries that are no module names: cut short, or two names as one (see the corpus' own notes).
+KNOWN_ARTEFACTS = {
+    ("ddtrace", "*"), ("qiskit", "*"), ("babycat", "numpy.core"), ("deepfilterlib", "numpy.core"),
+    ("mjai", "numpy.core"), ("rdocx", "rdocx.enum"),
+}  # fmt: skip
+
+
+def main() -> int:
+    args = parse_args()
+    population = [json.loads(line.rstrip(",\n")) for line in args.population.open() if "{" in line]
+    wanted = [entry for entry in population if any(names_of(f) for f in entry["files"])]
+    known = {name for entry in wanted for f in entry["files"] for name in names_of(f)}
+    done = {} if args.again else read_done(args.work)
+    there = [e for e in wanted if (args.wheels / e["wheel"]).is_file()]
+    args.work.parent.mkdir(parents=True, exist_ok=True)
+    with args.work.open("w" if args.again else "a") as log:
+        for entry in sorted(there, key=lambda e: (args.wheels / e["wheel"]).stat().st_size):
+            if entry["wheel"] not in done:
+                done[entry["wheel"]] = missing = find_missing(entry, args.wheels, known)
+                log.write(json.dumps({"wheel": entry["wheel"], "missing": missing}) + "\n")
+                log.flush()
+                if missing:
+                    print(f"{entry['wheel']}: {', '.join(missing)}", flush=True)
+    return summarise(wanted, done)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="see the file's docstring")
+    parser.add_argument("population", type=Path)
+    parser.add_argument("wheels", type=Path)
+    parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "native_imports.jsonl")
+    parser.add_argument("--again", action="store_true")
+    return parser.parse_args()
+
+
+def names_of(file: dict[str, Any]) -> list[str]:
+    """The names of a file that can be module names at all."""
+    names = file.get("native_imports", ()) if file.get("is_rust") else ()
+    return [n for n in names if all(part.isidentifier() for part in n.split("."))]
+
+
+def read_done(work: Path) -> dict[str, list[str]]:
+    lines = work.read_text().splitlines() if work.is_file() else []
+    return {row["wheel"]: row["missing"] for row in map(json.loads, lines)}
+
+
+def find_missing(entry: dict[str, Any], wheels: Path, known: set[str]) -> list[str]:
+    """The wheel's names that are not found, each with its file."""
+    expected = {f["path"]: names_of(f) for f in entry["files"]}
+    missing = []
+    with open_source(wheels / entry["wheel"]) as source:
+        for path, file in iter_native_files(source):
+            names = expected.get(str(file.path), [])
+            found = find_names(path, file, known) if names else set()
+            missing += [f"{file.path}: {name}" for name in names if name not in found]
+    return missing
+
+
+def find_names(path: Path, file: NativeFile, known: Iterable[str]) -> set[str]:
+    """What rustext finds in a file, in an environment with all the population's modules."""
+    env, names = stdlib_environment(), set(known)
+
+    def is_module(name: str) -> bool:
+        return name in names or env.find_module(name) is not None
+
+    found = set()
+    with open_binary(path) as (binary, data):
+        for image in binary.images:
+            refs = iter_strings(image, data, is_module)
+            found |= {r.text for r in refs if r.kind is not EvidenceKind.LOOSE_STRING}
+        for rule, _ in iter_crate_rules(file, data):
+            found |= set(rule["imports"])
+    return found
+
+
+def is_artefact(dist: str, name: str) -> bool:
+    return bool({(dist.lower(), "*"), (dist.lower(), name)} & KNOWN_ARTEFACTS)
+
+
+def summarise(wanted: list[dict[str, Any]], done: dict[str, list[str]]) -> int:
+    judged = [e for e in wanted if e["wheel"] in done]
+    bad, artefacts = [], []
+    for entry in judged:
+        names = [m.rpartition(": ")[2] for m in done[entry["wheel"]]]
+        if any(not is_artefact(entry["dist"], n) for n in names):
+            bad.append(entry["wheel"])
+        elif names:
+            artefacts.append(entry["wheel"])
+    print(f"wheels with native imports: {len(wanted)}, judged: {len(judged)}")
+    print(f"missing nothing but known artefacts: {len(artefacts)} ({', '.join(artefacts)})")
+    print(f"missing a name: {len(bad)} ({', '.join(bad)})")
+    share = 1 - len(bad) / len(judged) if judged else 0
+    print(f"all names found: {share:.2%} of the wheels")
+    return 0 if share >= 0.99 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

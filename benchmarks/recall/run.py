@@ -1,0 +1,255 @@
+"""Compare what native code was seen to import with what rustext reads out of the binaries.
+
+Usage: python benchmarks/recall/run.py APPS [NAME ...] [--work DIR] [--python PATH] [--again]
+
+APPS is a folder of programs (`main.py`, `requirements.txt`). Each gets a virtual environment below
+DIR (default: .cache/recall), is run once as it is and once with the recorder, and is then judged.
+What is already there is not done again: the run can be stopped and taken up at any time; `--again`
+forgets the judgements, but not the environments and records. Prints a line for each program, the
+totals, and what was missed. Needs a network for the first run, and uses uv where it is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from closure import Closure, Import
+
+from rustext.config import Config
+from rustext.discover import iter_environment
+from rustext.environment import Environment, read_environment
+from rustext.model import ExtensionPlan, Verdict
+from rustext.plan import Planner
+from rustext.trace import (
+    Importer,
+    Language,
+    Trace,
+    format_trace,
+    importer_name,
+    read_trace,
+    record,
+)
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TIMEOUT = 300  # seconds a program may run
+# Prints the modules that are loaded when the program ends; nothing is imported for that.
+LOADED = """
+import runpy, sys
+out = open(sys.argv[1], "w")
+script = sys.argv[2]
+sys.argv = [script]
+sys.path[0] = script.rpartition("/")[0]
+try:
+    runpy.run_path(script, run_name="__main__")
+finally:
+    out.write("\\n".join(sorted(sys.modules)))
+    out.close()
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One program: what was seen, what was found, and what it costs."""
+
+    name: str
+    seen: int  # (extension, module) pairs, the module importable
+    missed: tuple[str, ...]
+    extra: dict[str, tuple[str, ...]]  # by extension: included, not in the bundle anyway, unused
+    added_bytes: int  # all that the unused modules bring along
+    bundle_bytes: int
+    problem: str | None = None  # why the program could not be judged
+
+
+def main() -> int:
+    args = parse_args()
+    work: Path = args.work.resolve()
+    parsed: dict[tuple[int, int], tuple[Import, ...]] = {}
+    results = []
+    for app in sorted(p.parent for p in args.apps.resolve().glob("*/main.py")):
+        if args.names and app.name not in args.names:
+            continue
+        folder = work / app.name
+        folder.mkdir(parents=True, exist_ok=True)
+        result = judge_once(app, folder, args, parsed)
+        print(line(result), flush=True)
+        results.append(result)
+    return summarise(results)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="see the file's docstring")
+    parser.add_argument("apps", type=Path)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "recall")
+    parser.add_argument("--python", type=Path, default=Path(sys.executable))
+    parser.add_argument("--again", action="store_true")
+    return parser.parse_args()
+
+
+def judge_once(
+    app: Path,
+    folder: Path,
+    args: argparse.Namespace,
+    parsed: dict[tuple[int, int], tuple[Import, ...]],
+) -> Result:
+    kept = folder / "result.json"
+    if kept.is_file() and not args.again:
+        return Result(**json.loads(kept.read_text()))
+    try:
+        python = make_environment(app, folder, args.python)
+        try:
+            observe(app, folder, python)
+        except subprocess.CalledProcessError:  # needs more than what is pinned
+            python = make_environment(app, folder, args.python, complete=True)
+            observe(app, folder, python)
+        result = judge(app, folder, read_environment(python), parsed)
+    except (subprocess.SubprocessError, OSError) as error:
+        reason = getattr(error, "stderr", None) or str(error)
+        result = Result(
+            name=app.name, seen=0, missed=(), extra={}, added_bytes=0, bundle_bytes=0,
+            problem=str(reason).strip().splitlines()[-1],
+        )  # fmt: skip
+    kept.write_text(json.dumps(asdict(result), indent=1))
+    return result
+
+
+# --- the programs -----------------------------------------------------------------------------
+
+
+def make_environment(app: Path, folder: Path, base: Path, *, complete: bool = False) -> Path:
+    """The interpreter of the program's environment: what is pinned, or all that it requires."""
+    env, ready = folder / "env", folder / ("complete" if complete else "ready")
+    python = env / "bin" / "python"
+    if ready.is_file():
+        return python
+    wanted = ["-r", str(app / "requirements.txt"), *([] if complete else ["--no-deps"])]
+    uv = shutil.which("uv")
+    if uv is not None:
+        run([uv, "-q", "venv", "--clear", "--python", str(base), str(env)])
+        run([uv, "-q", "pip", "install", "--python", str(python), *wanted])
+    else:
+        run([str(base), "-m", "venv", "--clear", str(env)])
+        run([str(python), "-m", "pip", "-q", "install", *wanted])
+    ready.touch()
+    return python
+
+
+def observe(app: Path, folder: Path, python: Path) -> None:
+    """Run the program twice: for the modules that it loads, and for what native code imports."""
+    loaded, trace = folder / "loaded.txt", folder / "trace.toml"
+    scratch = folder / "scratch"  # some programs write files
+    scratch.mkdir(exist_ok=True)
+    script = str(app / "main.py")
+    if not loaded.is_file():
+        run([str(python), "-c", LOADED, str(loaded), script], cwd=scratch)
+    if not trace.is_file():
+        with record(os.environ) as recording:
+            run([str(python), script], cwd=scratch, env=recording.variables)
+            trace.write_text(format_trace(recording.read()))
+
+
+def run(command: list[str], **options: object) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT, **options)
+
+
+# --- the judgement ----------------------------------------------------------------------------
+
+
+def judge(
+    app: Path, folder: Path, env: Environment, parsed: dict[tuple[int, int], tuple[Import, ...]]
+) -> Result:
+    truth = read_trace(folder / "trace.toml")
+    loaded = set((folder / "loaded.txt").read_text().split())
+    plans = {importer_name(p.file.path): p for p in iter_plans(env, truth, loaded)}
+    closure = Closure(env, parsed)
+    anyway = closure.of_program(app / "main.py") | closure.of_modules(loaded)
+    extra = {
+        name: tuple(i.module for i in p.modules(Verdict.INCLUDE) if i.module not in anyway)
+        for name, p in sorted(plans.items())
+    }
+    added = closure.of_modules({m for names in extra.values() for m in names}) - anyway
+    pairs = [(i, m) for i in rust_importers(truth) for m in i.imports if counts(i, m, env)]
+    missed = tuple(f"{i.name}: {m}" for i, m in pairs if m not in found_by(plans.get(i.name)))
+    return Result(
+        name=app.name,
+        seen=len(pairs),
+        missed=missed,
+        extra=extra,
+        added_bytes=closure.size(added),
+        bundle_bytes=closure.size(anyway) + interpreter_size(env),
+    )
+
+
+def interpreter_size(env: Environment) -> int:
+    """The bytes of libpython, which each bundle holds."""
+    prefix = Path(env.interpreter.prefixes[-1])
+    return max((p.stat().st_size for p in prefix.glob("lib/libpython3.*.so.*")), default=0)
+
+
+def iter_plans(env: Environment, truth: Trace, loaded: set[str]) -> Iterator[ExtensionPlan]:
+    """The plans of the Rust files that the program has loaded."""
+    planner = Planner(env, Config())
+    importers = {i.name for i in truth.importers}
+    for path, file in iter_environment(env):
+        if file.provenance.rust and (
+            file.module in loaded or importer_name(file.path) in importers
+        ):
+            yield planner.plan_file(path, file)
+
+
+def rust_importers(truth: Trace) -> Iterable[Importer]:
+    return (i for i in truth.importers if i.language is Language.RUST)
+
+
+def counts(importer: Importer, module: str, env: Environment) -> bool:
+    return module != importer.name and env.find_module(module) is not None
+
+
+def found_by(plan: ExtensionPlan | None) -> set[str]:
+    if plan is None:
+        return set()
+    return {i.module for i in plan.imports if i.verdict is not Verdict.REPORT}
+
+
+# --- the report -------------------------------------------------------------------------------
+
+
+def line(result: Result) -> str:
+    if result.problem is not None:
+        return f"{result.name:24} not judged: {result.problem}"
+    found = result.seen - len(result.missed)
+    most = max(map(len, result.extra.values()), default=0)
+    share = result.added_bytes / result.bundle_bytes if result.bundle_bytes else 0
+    text = (
+        f"{result.name:24} found {found:3} of {result.seen:3}  unused {most:3}  size {share:6.2%}"
+    )
+    return f"{text}  missed: {', '.join(result.missed)}" if result.missed else text
+
+
+def summarise(results: list[Result]) -> int:
+    judged = [r for r in results if r.problem is None]
+    seen, missed = sum(r.seen for r in judged), sum(len(r.missed) for r in judged)
+    unused = [len(names) for r in judged for names in r.extra.values()]
+    shares = [r.added_bytes / r.bundle_bytes for r in judged if r.bundle_bytes]
+    print(f"\nprograms judged: {len(judged)} of {len(results)}")
+    print(f"native imports found: {seen - missed} of {seen}")
+    if unused:
+        middle, most = statistics.median(unused), max(unused)
+        print(f"unused modules an extension: median {middle:g}, most {most}")
+        print(
+            f"share of the bundle: median {statistics.median(shares):.2%}, most {max(shares):.2%}"
+        )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
