@@ -25,7 +25,7 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> str:
         check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout if done.stdout else done.stderr
+    return done.stdout or done.stderr
 
 
 def members(wheel: Path) -> set[str]:
