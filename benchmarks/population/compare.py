@@ -4,8 +4,8 @@
 
 Wheels that FOLDER lacks are downloaded into it first. Each fact of each native file is compared;
 the table says how many values are equal, and every difference is printed with the explanation that
-`differences.toml` holds for it. Exit code 1 if fewer than 99.5 % are equal, if a file is taken for
-Rust or not against the record, or if a difference is unexplained.
+`differences.toml` holds for it. Exit code 1 if fewer than 99.5 % are equal, or if a difference is
+unexplained.
 """
 
 from __future__ import annotations

@@ -320,9 +320,15 @@ def unpack_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path)
 
 
 def installed_path(inner: PurePosixPath) -> PurePosixPath:
-    """Where an installer puts a member (binary distribution format, "The .data directory")."""
+    """Where an installer puts a member (binary distribution format, "The .data directory").
+
+    The scheme `data` means the environment's own folder, which holds `site-packages` as well; all
+    else that is not for `site-packages` stays below `.data`.
+    """
     if len(inner.parts) > 2 and inner.parts[0].endswith(".data"):
-        scheme = inner.parts[1]
+        scheme, *rest = inner.parts[1:]
+        if scheme == "data" and "site-packages" in rest[:-1]:
+            scheme, rest = "platlib", rest[rest.index("site-packages") + 1 :]
         if scheme in {"purelib", "platlib"}:
-            return PurePosixPath(*inner.parts[2:])
+            return PurePosixPath(*rest)
     return inner

@@ -12,6 +12,7 @@ import importlib
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,12 @@ def _folders(args: argparse.Namespace) -> Sequence[Path]:
         folders: Sequence[Path] = _reader().read_environment(args.python).sites
         return folders
     facts: dict[str, Any] = interpreter.describe()
-    return interpreter.sites(facts["path"], facts["stdlib"])
+    path: list[str] = facts["path"]
+    # Python puts the folder of the program that it runs first, for `-m` the current one: neither
+    # is part of the environment. https://docs.python.org/3/library/sys.html#sys.path
+    if path[:1] == sys.path[:1] and not getattr(sys.flags, "safe_path", False):
+        path = path[1:]
+    return interpreter.sites(path, facts["stdlib"])
 
 
 def _scan_folders(folders: Sequence[Path], args: argparse.Namespace) -> list[str]:

@@ -146,7 +146,10 @@ def test_a_wheel_gives_what_its_folder_would(tmp_path: Path, module: Path, libra
     assert {(f.distribution, f.version) for f in found.values()} == {("pkg-name", "1.0")}
 
 
-@pytest.mark.parametrize("scheme", ["purelib", "platlib"])
+@pytest.mark.parametrize(
+    "scheme",
+    ["purelib", "platlib", "data/lib/python3.11/site-packages", "data/Lib/site-packages"],
+)
 def test_files_below_data_are_named_where_an_installer_puts_them(
     scheme: str, tmp_path: Path, module: Path
 ) -> None:
@@ -155,8 +158,9 @@ def test_files_below_data_are_named_where_an_installer_puts_them(
     assert (str(file.path), file.module) == (member, "pkg.core")
 
 
-def test_scripts_below_data_are_no_modules(tmp_path: Path, module: Path) -> None:
-    member = f"pkg-1.0.data/scripts/core{SUFFIX}"
+@pytest.mark.parametrize("folder", ["scripts", "data/lib", "data/site-packages.d", "headers/x"])
+def test_other_files_below_data_are_no_modules(folder: str, tmp_path: Path, module: Path) -> None:
+    member = f"pkg-1.0.data/{folder}/core{SUFFIX}"
     wheel = make_wheel(tmp_path, "pkg-1.0-py3-none-any.whl", {member: module})
     (file,) = found_in(wheel).values()
     assert file.module is None

@@ -178,6 +178,21 @@ def test_another_interpreters_folders_are_scanned(
     ]
 
 
+def test_the_folder_of_the_running_program_is_not_part_of_the_environment(
+    site: Path, tmp_path: Path
+) -> None:
+    """`python -m` puts the current folder on `sys.path`, PYTHONPATH what somebody wants there."""
+    base = os.environ.get("PYTHONPATH", "")
+    for path, expected in ((base, 0), (f"{site}{os.pathsep}{base}", 3)):
+        done = subprocess.run(
+            [sys.executable, "-m", "rustext", "scan", "--json"],
+            capture_output=True, text=True, timeout=120, check=True, cwd=site,
+            env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+        found = [row["file"] for row in json.loads(done.stdout)["extensions"]]
+        assert sum(f"core{SUFFIX}" in file for file in found) == expected
+
+
 # --- wheels -----------------------------------------------------------------------------------
 
 
