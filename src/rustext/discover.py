@@ -36,6 +36,11 @@ _NEVER_NATIVE = frozenset(
     .css .js .mjs .map .ts .svg .png .jpg .jpeg .gif .ico .ttf .woff .woff2 .h .hpp .hh .c .cc .cpp
     .cu .rs .go .f .f90 .pem .zip .gz .xz .npy .npz .po .mo .tmpl .j2 .sh .bat .ps1""".split()
 )
+# All that zipfile and the decompressors behind it raise on damaged or foreign archives, and OSError
+# where two members cannot both be unpacked ("a" and "a/b").
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError,
+)  # fmt: skip
 _SOURCE_LIMIT = 4 << 20  # bytes of a Python source that is searched
 _SIZE_LIMIT = 8 << 30  # bytes unpacked; the largest real wheels are below 3 GiB
 _RATIO_LIMIT = 200  # unpacked to packed, of a member or of all; real native files stay below 20
@@ -177,9 +182,9 @@ def _has_rust(package: Package, source: Source, *, but: PurePosixPath) -> bool:
     """
     others = (source.root / f for f, owner in source.packages.items() if owner is package)
     for path in others:
-        if path != source.root / but and path.suffix not in _NEVER_NATIVE and is_native(path):
-            with contextlib.suppress(InvalidBinary):
-                if is_rust(path):
+        if path != source.root / but and path.suffix not in _NEVER_NATIVE:
+            with contextlib.suppress(InvalidBinary, UnreadableFile):  # recorded, and gone
+                if is_native(path) and is_rust(path):
                     return True
     return False
 
@@ -195,7 +200,8 @@ def _iter_python_sources(
         with zipfile.ZipFile(source.wheel) as archive:
             for info in archive.infolist():
                 if info.filename.endswith(".py") and info.file_size <= _SOURCE_LIMIT:
-                    yield installed_path(PurePosixPath(info.filename)), archive.read(info)
+                    with contextlib.suppress(*_ARCHIVE_ERRORS):  # a damaged source opens nothing
+                        yield installed_path(PurePosixPath(info.filename)), archive.read(info)
         return
     package = source.packages.get(path)
     if package is not None:
@@ -261,10 +267,7 @@ def _unpack_wheel(path: Path, folder: Path) -> Source:
         raise InvalidWheel(f"{path.name} is not named as a wheel is") from error
     except PermissionError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}") from error
-    # All that zipfile and the decompressors behind it raise on damaged or foreign archives, and
-    # OSError where two members cannot both be unpacked ("a" and "a/b").
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError,
-            ValueError) as error:  # fmt: skip
+    except _ARCHIVE_ERRORS as error:
         raise InvalidWheel(f"{path} cannot be unpacked: {error}") from error
 
 

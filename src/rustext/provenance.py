@@ -7,7 +7,8 @@ file; the package's name plays no part. The marks are those that rustc leaves be
 - the `.comment` section that rustc's LLVM writes (`rustc version 1.80.0 (051478957 2024-07-21)`);
 - paths in panic messages: `/rustc/<commit>/library/…` for the standard library (rustc's
   `--remap-path-prefix` for distributed builds), `…/registry/src/<index>/<crate>-<version>/src/…`
-  for crates from a registry (cargo's source cache layout);
+  for crates from a registry (cargo's source cache layout), `…/git/checkouts/<repository>-<hash>/…`
+  for those from a repository, which do not say their version;
 - symbol names in rustc's legacy (`_ZN…17h<16 hex digits>E`) and v0 (`_R…`, RFC 2603) mangling;
 - `.dep-v0`, a zlib stream of JSON (https://github.com/rust-secure-code/cargo-auditable);
 - CycloneDX files below `.dist-info/sboms` (PEP 770), where crates are `pkg:cargo/…` components.
@@ -32,6 +33,10 @@ _STD_PATH = re.compile(rb"/rustc/(?:[0-9a-f]{40}|\d+\.\d+\.\d+)[/\\]")
 _CRATE_PATH = re.compile(
     rb"registry[/\\]src[/\\][^/\\\x00]{1,80}[/\\]"
     rb"([A-Za-z0-9][A-Za-z0-9_-]{0,63})-(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]{1,40})?)[/\\]"
+)
+# A crate that cargo took from a repository: its name is the repository's, its version unknown.
+_GIT_PATH = re.compile(
+    rb"git[/\\]checkouts[/\\]([A-Za-z0-9][A-Za-z0-9_-]{0,63})-[0-9a-f]{16}[/\\][0-9a-f]{7}[/\\]"
 )
 _LEGACY_SYMBOL = re.compile(rb"_ZN[0-9A-Za-z_.$]{3,400}17h[0-9a-f]{16}E")
 _V0_SYMBOL = re.compile(  # a path that leads to a crate's root: C, s<base 62>_, <length><name>
@@ -138,12 +143,16 @@ def _crates_of(purls: Iterable[str]) -> tuple[Crate, ...]:
 
 
 def merge_crates(*sources: Iterable[Crate]) -> tuple[Crate, ...]:
-    """One list, sorted by name and version; where several sources agree, the first is named."""
+    """One list, sorted by name and version; where several sources agree, the first is named.
+
+    A crate without a version stays only where no source knows one.
+    """
     merged: dict[tuple[str, str], Crate] = {}
     for source in sources:
         for crate in source:
             merged.setdefault((crate.name, crate.version or ""), crate)
-    return tuple(merged[key] for key in sorted(merged))
+    known = {name for name, version in merged if version}
+    return tuple(merged[key] for key in sorted(merged) if key[1] or key[0] not in known)
 
 
 def _has_mangled_name(data: mmap.mmap) -> bool:
@@ -164,14 +173,18 @@ class _Text:
 
 def _read_text(data: mmap.mmap) -> _Text:
     crates: set[tuple[str, str]] = set()
+    repositories: set[str] = set()
     standard_library = False
     for start, end in iter_windows(data):
         for match in _CRATE_PATH.finditer(data, start, end):
             crates.add((match[1].decode("ascii"), match[2].decode("ascii")))
+        for match in _GIT_PATH.finditer(data, start, end):
+            repositories.add(match[1].decode("ascii"))
         if not standard_library:
             standard_library = _STD_PATH.search(data, start, end) is not None
+    found: list[tuple[str, str | None]] = [*crates, *((name, None) for name in repositories)]
     return _Text(
-        crates=tuple(Crate(name=n, version=v, source="panic-path") for n, v in sorted(crates)),
+        crates=tuple(Crate(name=n, version=v, source="panic-path") for n, v in found),
         standard_library=standard_library,
     )
 

@@ -403,3 +403,18 @@ def test_a_rust_library_is_bound_by_the_source_that_opens_it(
     found = found_in(root)["pkg/libengine.so"]
     assert found.provenance.binding is Binding.CFFI
     assert found.explanation == "exports no PyInit_ function; opened with cffi by `pkg/_open.py`"
+
+
+def test_a_damaged_source_in_a_wheel_opens_nothing(tmp_path: Path, gcc: Compile) -> None:
+    path = "/cargo/registry/src/index.crates.io-6f17d22bba15001f/serde-1.0.0/src/lib.rs"
+    library = gcc("libengine.so", f'const char p[] = "{path}";', "-shared", "-fPIC")
+    source = "lib = ctypes.CDLL('libengine.so')  # " + "x" * 99
+    wheel = tmp_path / "pkg-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(library, "pkg/libengine.so")
+        archive.writestr("pkg/_open.py", source)
+    assert found_in(wheel)["pkg/libengine.so"].provenance.binding is Binding.CTYPES
+    wheel.write_bytes(wheel.read_bytes().replace(b"xxx", b"yyy", 1))
+    file = found_in(wheel)["pkg/libengine.so"]
+    assert file.provenance.rust
+    assert file.provenance.binding is Binding.NONE
