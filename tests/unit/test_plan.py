@@ -1,0 +1,81 @@
+"""What the project's own configuration and records add to the plan of an extension."""
+
+from __future__ import annotations
+
+import importlib.machinery
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from environments import environment, install
+
+from rustext.config import Config, Scope, find_config
+from rustext.model import EvidenceKind, ImplicitImport, Verdict
+from rustext.plan import Planner
+from rustext.trace import Importer, Language, Trace, format_trace
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+RUST = '"/rustc/0123456789012345678901234567890123456789/library/core/src/lib.rs"'
+
+
+@pytest.fixture
+def site(gcc: Compile, tmp_path: Path) -> Path:
+    """A folder with `app.rusty`, which bears a mark of rustc's, and `app.plain`, which does not."""
+    plain = gcc("plain.so", "void *PyInit_plain(void) { return 0; }", "-shared", "-fPIC")
+    source = f"const char mark[] = {RUST}; void *PyInit_rusty(void) {{ return 0; }}"
+    rusty = gcc("rusty.so", source, "-shared", "-fPIC")
+    files = {f"app/plain{SUFFIX}": plain, f"app/rusty{SUFFIX}": rusty, "app/__init__.py": ""}
+    install(tmp_path / "site-packages", "app", files=files)
+    install(tmp_path / "site-packages", "foreign", files={"foreign.py": ""})
+    return tmp_path / "site-packages"
+
+
+def planned(site: Path, config: Config, name: str = "rusty") -> dict[str, ImplicitImport] | None:
+    plan = Planner(environment(site), config).plan_extension(site / f"app/{name}{SUFFIX}")
+    return None if plan is None else {i.module: i for i in plan.imports}
+
+
+def trace_of(name: str, *imports: str) -> Trace:
+    return Trace(importers=(Importer(name=name, language=Language.RUST, imports=imports),))
+
+
+def test_other_native_code_is_planned_for_on_request_alone(site: Path) -> None:
+    assert planned(site, Config(), "plain") is None
+    assert planned(site, Config(scope=Scope.NATIVE), "plain") == {}
+    assert planned(site, Config()) == planned(site, Config(scope=Scope.NATIVE)) == {}
+
+
+def test_a_record_speaks_of_the_extension_that_it_names(site: Path) -> None:
+    config = Config(trace=trace_of("app.rusty", "foreign", "gone", "wave"), trace_file="t.toml")
+    found = planned(site, config)
+    assert found is not None
+    assert set(found) == {"foreign", "wave"}  # only what can be imported here
+    for item in found.values():
+        assert item.verdict is Verdict.INCLUDE
+        assert [(e.kind, e.where) for e in item.evidence] == [(EvidenceKind.TRACED, "t.toml")]
+    assert planned(site, Config(trace=trace_of("app.other", "wave"))) == {}
+
+
+def test_an_import_of_nobody_knows_whom_counts_for_every_extension(site: Path) -> None:
+    found = planned(site, Config(trace=trace_of("", "wave"), trace_file="t.toml"))
+    assert found is not None
+    assert found["wave"].verdict is Verdict.INCLUDE
+    assert "could not tell" in found["wave"].evidence[0].detail
+
+
+def test_the_record_is_found_beside_the_configuration(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "t.toml").write_text(format_trace(trace_of("app.rusty", "wave")))
+    (tmp_path / "pyproject.toml").write_text('[tool.rustext]\ntrace = "records/t.toml"\n')
+    found = planned(site, find_config(site))
+    assert found is not None
+    assert found["wave"].evidence[0].where == "records/t.toml"
+
+
+def test_a_planner_for_another_environment_keeps_the_configuration(
+    site: Path, tmp_path: Path
+) -> None:
+    planner = Planner(environment(tmp_path), Config(scope=Scope.NATIVE))
+    other = planner.for_environment(environment(site))
+    assert other.config is planner.config
+    assert other.plan_extension(site / f"app/plain{SUFFIX}") is not None
