@@ -92,17 +92,20 @@ class Planner:
             libraries=libraries,
             companions=self._own_companions(file),
             warnings=tuple(self._missing_warnings(file, libraries))
+            + tuple(_run_path_warnings(file))
             + self._destination_warnings(path, file, libraries)
             + _probe_warnings(probed),
         )
 
     def _missing_warnings(self, file: NativeFile, libraries: LibraryGraph) -> Iterator[str]:
-        """What the loader does not find; a foreign platform's libraries are not expected here.
+        """What the loader does not find.
 
         A library of another distribution is found by its soname once that has loaded it.
         """
-        if file.binary.image.format is not Format.ELF:
+        kind = file.binary.image.format
+        if kind is Format.PE:  # Python's own DLL and the C run-time's come with the interpreter
             return
+        where = "on this machine" if kind is Format.ELF else "beside it, and not the system's"
         for soname in dict.fromkeys(missing.soname for missing in libraries.missing):
             owners = sorted(
                 dist.name
@@ -112,7 +115,7 @@ class Planner:
             if owners:
                 yield f"{file.path} needs `{soname}` of {owners[0]}, which has to be loaded first"
             else:
-                yield f"{file.path} needs `{soname}`, which is not on this machine"
+                yield f"{file.path} needs `{soname}`, which is not {where}"
 
     def _destination_warnings(
         self, path: Path, file: NativeFile, libraries: LibraryGraph
@@ -246,3 +249,13 @@ def _with_configured(
         for name in sorted(wanted)
     )
     return tuple(sorted((*kept, *added), key=lambda i: i.module))
+
+
+def _run_path_warnings(file: NativeFile) -> Iterator[str]:
+    """Absolute run paths are those of the machine that built the file (PEP 513, "Bundled Wheels").
+
+    The loader still looks there first, wherever the file ends up.
+    """
+    paths = {p for image in file.binary.images for p in (*image.rpath, *image.runpath)}
+    for path in sorted(p for p in paths if p.startswith("/")):
+        yield f"{file.path} has the run path `{path}`, a folder of the machine that built it"

@@ -79,3 +79,18 @@ def test_a_planner_for_another_environment_keeps_the_configuration(
     other = planner.for_environment(environment(site))
     assert other.config is planner.config
     assert other.plan_extension(site / f"app/plain{SUFFIX}") is not None
+
+
+def test_run_path_of_the_machine_that_built_a_file_is_warned_of(
+    gcc: Compile, tmp_path: Path
+) -> None:
+    flags = ("-shared", "-fPIC", "-Wl,-rpath,/nix/store/abc/lib:$ORIGIN/../app.libs")
+    source = f"const char mark[] = {RUST}; void *PyInit_rusty(void) {{ return 0; }}"
+    built = gcc("run_path.so", source, *flags)
+    site = tmp_path / "site-packages"
+    install(site, "app", files={f"app/rusty{SUFFIX}": built, "app/__init__.py": ""})
+    plan = Planner(environment(site), Config()).plan_extension(site / f"app/rusty{SUFFIX}")
+    assert plan is not None
+    warned = [w for w in plan.warnings if "run path" in w]
+    assert len(warned) == 1
+    assert "/nix/store/abc/lib" in warned[0]
