@@ -202,12 +202,22 @@ def _share_package(name: str, module: str | None) -> bool:
 
 
 def _judge_stdlib(case: _Case) -> tuple[Verdict, str]:
-    known = read_data("stdlib")
-    if case.module.name.partition(".")[0] in known["never"]:
+    if case.module.name.partition(".")[0] in read_data("stdlib")["never"]:
         return Verdict.REPORT, "too large to be taken on the evidence of a string"
-    if case.module.name in known["vocabulary"] and not case.surely_imported:
-        return Verdict.REPORT, "a word that is in every Rust extension"
+    doubt = doubt_of(case.module.name)
+    if doubt is not None and not case.surely_imported:
+        return Verdict.REPORT, doubt
     return Verdict.INCLUDE, "standard library"
+
+
+def doubt_of(name: str) -> str | None:
+    """Why a string with the name of this standard-library module proves nothing; None if it may."""
+    known = read_data("stdlib")
+    if name in known["vocabulary"]:
+        return "a word that is in every Rust extension"
+    if name in known["removed"]:
+        return "a module that Python has since removed, and a short word"
+    return None
 
 
 def _judge_optional(

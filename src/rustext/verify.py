@@ -15,7 +15,7 @@ from rustext.bundle import Bundle, Freezer, read_bundle
 from rustext.elf_loader import uses_musl
 from rustext.environment import Environment, stdlib_environment
 from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
-from rustext.imports import iter_crate_rules
+from rustext.imports import can_import, doubt_of, iter_crate_rules
 from rustext.knowledge import read_data
 from rustext.loader import Loader
 from rustext.model import (
@@ -271,6 +271,8 @@ def _check_file_imports(
 
     sure, maybe = set(), set()
     with open_binary(path) as (binary, data):
+        if not can_import(data):
+            return
         for ref in (r for image in binary.images for r in iter_strings(image, data, accept)):
             name = ref.text if is_stdlib(ref.text) else ref.text.rpartition(".")[0]
             if name in bundle.modules:
@@ -278,12 +280,16 @@ def _check_file_imports(
             if ref.kind is EvidenceKind.IMPORT_CALL:
                 sure.add(name)
                 yield _missing_import(bundle, path, name, (_describe(ref),))
-            elif ref.kind is not EvidenceKind.LOOSE_STRING and name == ref.text:
+            elif _may_be_import(ref) and name == ref.text:
                 maybe.add(name)
         rules = list(iter_crate_rules(file, data))
     yield from _check_crate_rules(bundle, path, rules)
     if maybe - sure:
         yield _possible_imports(bundle, path, sorted(maybe - sure))
+
+
+def _may_be_import(ref: StringRef) -> bool:
+    return ref.kind is not EvidenceKind.LOOSE_STRING and doubt_of(ref.text) is None
 
 
 def _check_crate_rules(

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from rustext.environment import Environment
-from rustext.imports import Optional, can_import, find_imports, iter_crate_rules
+from rustext.imports import Optional, can_import, doubt_of, find_imports, iter_crate_rules
 from rustext.knowledge import read_data
 from rustext.model import (
     Crate,
@@ -135,6 +135,14 @@ def test_words_of_every_rust_extension_prove_nothing_unless_a_call_imports_them(
         for kind in (EXACT, C):
             assert lab.verdict(word, kind) == expected
         assert lab.verdict(word, CALL) == (Verdict.INCLUDE, "standard library")
+
+
+def test_modules_that_python_has_removed_are_not_taken_for_their_short_names(lab: Lab) -> None:
+    """`nis` is an HTML entity; its module needs a library that no freezer bundles."""
+    for kind in (EXACT, C):
+        assert doubt_of("nis") is not None
+        assert lab.verdict("imp", kind)[0] is Verdict.REPORT
+    assert lab.verdict("imp", CALL)[0] is Verdict.INCLUDE
 
 
 def test_an_optional_distribution_that_another_requires_is_completed_only(lab: Lab) -> None:
