@@ -32,7 +32,7 @@ def main() -> None:
     if purpose == "test":
         ensure_tool("cargo", "cargo rustc", "tests that build Rust crates will fail")
     editable = purpose == "test"
-    folder = CACHE / purpose
+    folder = CACHE / f"{purpose}-{sys.version_info[0]}.{sys.version_info[1]}"
     python = folder / "bin" / "python"
     stamp, key = folder / "rustext-stamp", fingerprint(editable)
     if not stamp.is_file() or stamp.read_text() != key:
