@@ -365,9 +365,9 @@ def test_a_document_about_a_crate_names_the_libraries_that_it_builds(
 
 
 def test_crates_from_a_repository_are_named_without_a_version(gcc: Compile) -> None:
-    base = "/home/builder/.cargo/git/checkouts/pyo3-6072fb0dc84c57c2/94bfd55/src/conversion.rs"
-    registry = "/home/builder/.cargo/registry/src/github.com-1ecc6299db9ec823/serde-1.0.1/src/lib.rs"
-    again = "/home/builder/.cargo/git/checkouts/serde-0123456789abcdef/0123456/src/lib.rs"
+    base = "/home/me/.cargo/git/checkouts/pyo3-6072fb0dc84c57c2/94bfd55/src/conversion.rs"
+    registry = "/home/me/.cargo/registry/src/github.com-1ecc6299db9ec823/serde-1.0.1/src/lib.rs"
+    again = "/home/me/.cargo/git/checkouts/serde-0123456789abcdef/0123456/src/lib.rs"
     source = f'const char p[] = "{base}\\0{registry}\\0{again}";{C_MODULE}'
     found = judge(gcc("mod.so", source, "-shared", "-fPIC"))
     assert [(c.name, c.version) for c in found.crates] == [("pyo3", None), ("serde", "1.0.1")]
