@@ -22,10 +22,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import tomllib
 from download import download
 from rich.console import Console
 from rich.progress import Progress
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from rustext.discover import iter_native_files, open_source
 from rustext.errors import RustextError
