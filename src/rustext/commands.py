@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from rustext.binary import is_native
-from rustext.bundle import Bundle, read_bundle
 from rustext.config import find_config
 from rustext.discover import (
     Source,
@@ -30,7 +29,6 @@ from rustext.environment import (
 from rustext.errors import InvalidWheel, RustextError, UnreadableFile
 from rustext.findings import IsolatedRun
 from rustext.hook_files import write_hooks
-from rustext.isolate import python_folders, run_isolated
 from rustext.model import ExtensionPlan, NativeFile
 from rustext.plan import Planner
 from rustext.report import (
@@ -43,6 +41,8 @@ from rustext.report import (
 from rustext.suffixes import importable_by
 from rustext.tree import print_libraries
 from rustext.verify import verify as verify_bundle
+from rustext.verify.bundle import Bundle, read_bundle
+from rustext.verify.isolate import python_folders, run_isolated
 from rustext.wheel_environment import with_wheel
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.environment import read_interpreter
-from rustext.isolate import IsolatedRun, python_folders, run_isolated
+from rustext.verify.isolate import IsolatedRun, python_folders, run_isolated
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -12,9 +12,9 @@ import pytest
 from lab import Frozen, Lab
 
 from rustext.binary import open_binary
-from rustext.bundle import Freezer, read_bundle
-from rustext.module_tables import find_nuitka_modules
-from rustext.pyinstaller_archive import parse_archive
+from rustext.verify.bundle import Freezer, read_bundle
+from rustext.verify.module_tables import find_nuitka_modules
+from rustext.verify.pyinstaller_archive import parse_archive
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from lab import FREEZERS, ROOT, Lab
 
-from rustext.bundle import read_bundle
 from rustext.environment import stdlib_environment
 from rustext.verify import verify
+from rustext.verify.bundle import read_bundle
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

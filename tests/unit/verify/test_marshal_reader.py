@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rustext.errors import TruncatedBinary
-from rustext.marshal_reader import parse_marshal
+from rustext.verify.marshal_reader import parse_marshal
 
 SHARED = "a string that stands twice and is written once"
 VALUES: list[Any] = [

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rustext.errors import TruncatedBinary
-from rustext.marshal_reader import parse_marshal
+from rustext.verify.marshal_reader import parse_marshal
 
 _MAGIC = b"MEI\014\013\012\013\016"
 _COOKIE = struct.Struct("!8sIIII64s")  # magic, archive size, TOC offset, TOC size, Python, library

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from compiling import Compile
 
-from rustext import isolate, isolated_child
 from rustext.errors import ForeignProcessError
 from rustext.findings import IsolatedRun
 from rustext.foreign import Finished
-from rustext.isolate import python_folders, run_isolated
-from rustext.isolated_child import REFUSED
+from rustext.verify import isolate, isolated_child
+from rustext.verify.isolate import python_folders, run_isolated
+from rustext.verify.isolated_child import REFUSED
 
 # What it is asked, one argument each: a file to open, a variable, or how to end.
 PROGRAM = """

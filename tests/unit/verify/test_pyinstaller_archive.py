@@ -16,7 +16,7 @@ import pytest
 from natives import mapped
 
 from rustext.errors import TruncatedBinary
-from rustext.pyinstaller_archive import Archive, parse_archive
+from rustext.verify.pyinstaller_archive import Archive, parse_archive
 
 MAGIC = b"MEI\014\013\012\013\016"
 TABLE = [("app", (0, 17, 10)), ("pkg", (1, 27, 10)), ("pkg.mod", (0, 37, 10))]

@@ -6,7 +6,7 @@ On Linux the folders to hide are covered by empty ones in a mount namespace of t
 (mount_namespaces(7), user_namespaces(7)); where the kernel does not allow that, the program is
 started without hiding and the result says so.
 
-The child that enters the namespace and becomes the program is `rustext.isolated_child`.
+The child that enters the namespace and becomes the program is `rustext.verify.isolated_child`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rustext.findings import IsolatedRun
 from rustext.foreign import run
-from rustext.isolated_child import REFUSED
+from rustext.verify.isolated_child import REFUSED
 
 _INITIALISED = re.compile(r"calling init: (\S+)")
 # Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
@@ -57,7 +57,7 @@ def run_isolated(
             "env": _clean_environment(scratch),
             "home": str(scratch / "home"),
         }
-        child = resources.files("rustext").joinpath("isolated_child.py").read_text("utf-8")
+        child = resources.files("rustext.verify").joinpath("isolated_child.py").read_text("utf-8")
         command = [sys.executable, "-I", "-c", child, json.dumps(order)]
         hidden: tuple[Path, ...] = ()
         done = run(command, timeout=timeout)

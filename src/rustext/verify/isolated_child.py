@@ -1,4 +1,4 @@
-"""The child process of `rustext.isolate`: it enters a namespace and becomes the program.
+"""The child process of `rustext.verify.isolate`: it enters a namespace and becomes the program.
 
 In: its orders, as JSON in its one argument. Needs the standard library alone and imports nothing of
 rustext: its text is handed to an interpreter that knows of no installation (`python -I -c`).

@@ -18,8 +18,8 @@ from rustext.binary import open_binary
 from rustext.discover import Source, folder_source, iter_native_files
 from rustext.errors import InvalidBinary, InvalidBundle, UnreadableFile
 from rustext.model import Binary, ImageKind, NativeFile
-from rustext.module_tables import find_builtin_modules, find_nuitka_modules
-from rustext.pyinstaller_archive import parse_archive
+from rustext.verify.module_tables import find_builtin_modules, find_nuitka_modules
+from rustext.verify.pyinstaller_archive import parse_archive
 
 
 class Freezer(Enum):

@@ -14,7 +14,7 @@ import pytest
 from compiling import Compile
 
 from rustext.binary import open_binary
-from rustext.module_tables import find_builtin_modules, find_nuitka_modules
+from rustext.verify.module_tables import find_builtin_modules, find_nuitka_modules
 
 Find = Callable[[Path], "frozenset[str] | None"]
 

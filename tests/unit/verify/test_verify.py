@@ -22,13 +22,15 @@ from compiling import Compile, compiler
 from environments import write_files
 from test_pyinstaller_archive import archive, pyz
 
-from rustext.bundle import Bundle, Freezer, read_bundle
 from rustext.cli import run
 from rustext.environment import stdlib_environment
 from rustext.errors import InvalidBundle, RustextError, UnreadableFile
 from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
 from rustext.model import Crate, FoundBy, Resolved
-from rustext.verify import is_system_library, platform_of, sort_findings, verify
+from rustext.verify import sort_findings, verify
+from rustext.verify.bundle import Bundle, Freezer, read_bundle
+from rustext.verify.libraries import is_system_library
+from rustext.verify.subject import platform_of
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 MAIN = "int own(void); int main(void) { return own(); }"

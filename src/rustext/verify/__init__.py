@@ -1,0 +1,59 @@
+"""Judge whether a finished bundle stands alone.
+
+In: a `Bundle`, what its target machines provide, and the end of an isolated run if there was one.
+Out: a `VerifyReport`. Files are read and nothing is executed. Each check is a function of a
+`Subject`, in a module of its own; `CHECKS` is the list of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rustext.environment import Environment, stdlib_environment
+from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
+from rustext.verify.bundle import Bundle, read_bundle
+from rustext.verify.imports import check_imports
+from rustext.verify.libraries import check_libraries
+from rustext.verify.runs import check_run
+from rustext.verify.subject import Check, make_subject, platform_of
+
+CHECKS: tuple[Check, ...] = (check_libraries, check_imports, check_run)
+
+_RANK = tuple(Severity)
+
+
+def verify(
+    bundle: Bundle,
+    *,
+    stdlib: Environment,
+    allow_system: Sequence[str] = (),
+    run: IsolatedRun | None = None,
+) -> VerifyReport:
+    """Verify a bundle; the arguments are those of `make_subject`."""
+    subject = make_subject(bundle, stdlib=stdlib, allow_system=allow_system, run=run)
+    findings = [finding for check in CHECKS for finding in check(subject)]
+    return VerifyReport(
+        bundle=bundle.root,
+        freezer=bundle.program.freezer.value,
+        platform=platform_of(bundle),
+        target=None,
+        findings=tuple(sort_findings(findings)),
+        libraries=subject.edges,
+        extensions=tuple(file for _, file in bundle.files if file.provenance.rust),
+        modules=len(bundle.modules),
+        run=run,
+    )
+
+
+def verify_folder(folder: Path, *, allow_system: Sequence[str] = ()) -> VerifyReport:
+    """Read and verify the folder of a bundle, for the Python that runs this.
+
+    Raises `InvalidBundle` or `UnreadableFile`.
+    """
+    return verify(read_bundle(folder), stdlib=stdlib_environment(), allow_system=allow_system)
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Worst first, then by id and subject: the same findings always give the same bytes."""
+    return sorted(findings, key=lambda f: (_RANK.index(f.severity), f.id, f.subject, f.message))

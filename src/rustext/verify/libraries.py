@@ -1,0 +1,128 @@
+"""Find the libraries that the loader would not find, or find outside the bundle.
+
+In: a `Subject` with the loader's answers. Out: the findings `missing-library` and `host-library`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rustext.elf_loader import uses_musl
+from rustext.findings import Finding, Severity
+from rustext.knowledge import read_data
+from rustext.model import Edge, Missing, NeedKind, Resolved
+from rustext.verify.bundle import Bundle
+from rustext.verify.subject import Subject
+
+
+def check_libraries(subject: Subject) -> Iterator[Finding]:
+    """Find the libraries that are missing, misplaced or taken from the host."""
+    bundle, edges = subject.bundle, subject.edges
+    root = bundle.root.resolve()
+    outside: dict[str, list[Resolved]] = {}
+    at_start = _loaded_at_start(bundle, edges)
+    held = _held_libraries(bundle)
+    for edge in edges:
+        if edge.soname in subject.allow_system or is_system_library(edge.soname):
+            continue
+        if isinstance(edge, Missing):
+            other = None if edge.needed_by in at_start else held.get(edge.soname)
+            if other is not None:
+                yield _preloaded_library(subject, edge, other)
+            elif edge.kind is not NeedKind.WEAK:
+                yield _missing_library(subject, edge)
+        elif (
+            edge.path is not None
+            and not edge.path.resolve().is_relative_to(root)
+            # What a library of the host needs in turn is news about the host, not the bundle.
+            and edge.needed_by.resolve().is_relative_to(root)
+        ):
+            outside.setdefault(edge.soname, []).append(edge)
+    for soname, found in sorted(outside.items()):
+        needed = [("needed by", subject.inside(edge.needed_by)) for edge in found]
+        where = ("found", f"{found[0].path} ({found[0].how.value})")
+        yield host_library(soname, (*needed, where))
+
+
+def _loaded_at_start(bundle: Bundle, edges: Iterable[Edge]) -> frozenset[Path]:
+    """The files that are in the process before any code of the program runs."""
+    needs: dict[Path, list[Path]] = {}
+    for edge in edges:
+        if isinstance(edge, Resolved) and edge.path is not None:
+            needs.setdefault(edge.needed_by, []).append(edge.path)
+    seen, work = {bundle.program.path}, [bundle.program.path]
+    while work:
+        new = [path for path in needs.get(work.pop(), ()) if path not in seen]
+        seen.update(new)
+        work.extend(new)
+    return frozenset(seen)
+
+
+def _held_libraries(bundle: Bundle) -> dict[str, Path]:
+    """The bundle's libraries by the names to which they answer once something has loaded them.
+
+    glibc and dyld know a loaded library by its soname or install name; musl does not.
+    """
+    program = bundle.program.binary.image
+    held: dict[str, Path] = {}
+    if uses_musl(program):
+        return held
+    for path, file in bundle.files:
+        for image in file.binary.images:
+            fits = (image.format, image.architecture) == (program.format, program.architecture)
+            if image.soname and fits:
+                held.setdefault(image.soname, path)
+    return held
+
+
+def is_system_library(soname: str) -> bool:
+    """Whether the platform's policy lets a program expect this library of the system."""
+    return any(
+        soname in table["libraries"] or soname.startswith(tuple(table["loaders"]))
+        for table in read_data("policies").values()
+    )
+
+
+def _missing_library(subject: Subject, edge: Missing) -> Finding:
+    places = dict.fromkeys(
+        f"{place.path} ({place.how.value}{f'; {place.rejected}' if place.rejected else ''})"
+        for place in edge.searched
+    )
+    return Finding(
+        id="missing-library",
+        severity=Severity.ERROR,
+        subject=edge.soname,
+        message=f"`{edge.soname}` is not in the bundle and not on this machine",
+        evidence=(
+            ("needed by", subject.inside(edge.needed_by)),
+            *(("searched", place) for place in places),
+        ),
+        hint=f"put it into the bundle, or allow it with `--allow-system {edge.soname}`",
+    )
+
+
+def _preloaded_library(subject: Subject, edge: Missing, other: Path) -> Finding:
+    return Finding(
+        id="missing-library",
+        severity=Severity.WARNING,
+        subject=edge.soname,
+        message=f"`{edge.soname}` is in the bundle, but not where the loader looks for it",
+        evidence=(
+            ("needed by", subject.inside(edge.needed_by)),
+            ("it is", subject.inside(other)),
+        ),
+        hint="this works only where the program loads that file first; `--run` shows it",
+    )
+
+
+def host_library(soname: str, evidence: Sequence[tuple[str, str]]) -> Finding:
+    """A library that the program takes from the machine that it happens to run on."""
+    return Finding(
+        id="host-library",
+        severity=Severity.ERROR,
+        subject=soname,
+        message=f"`{soname}` comes from this machine, not from the bundle",
+        evidence=tuple(evidence),
+        hint=f"put it into the bundle, or allow it with `--allow-system {soname}`",
+    )

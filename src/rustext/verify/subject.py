@@ -1,0 +1,82 @@
+"""What is judged: a bundle, what its target machines provide, and what was learnt by running it.
+
+In: a `Bundle` and what the user said. Out: a `Subject`, which each check reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.environment import Environment
+from rustext.findings import Finding, IsolatedRun
+from rustext.loader import Loader
+from rustext.model import Edge, Format, Resolved
+from rustext.resolve import Resolver
+from rustext.verify.bundle import Bundle, Freezer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One bundle, with all that its checks may look at.
+
+    `stdlib` is an environment whose standard library stands for the bundle's Python; `edges` are
+    what the loader would find for each native file; `allow_system` are sonames that the target
+    machines provide beside the platform's own.
+    """
+
+    bundle: Bundle
+    stdlib: Environment
+    edges: tuple[Edge, ...]
+    allow_system: frozenset[str] = frozenset()
+    run: IsolatedRun | None = None
+
+    def inside(self, path: Path) -> str:
+        """A path as findings name it: beginning with the bundle's own name."""
+        root = self.bundle.root.parent
+        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+Check = Callable[[Subject], Iterator[Finding]]
+
+
+def make_subject(
+    bundle: Bundle,
+    *,
+    stdlib: Environment,
+    allow_system: Sequence[str] = (),
+    run: IsolatedRun | None = None,
+) -> Subject:
+    """Resolve a bundle's libraries, once for all checks."""
+    return Subject(
+        bundle=bundle,
+        stdlib=stdlib,
+        edges=resolve_bundle(bundle),
+        allow_system=frozenset(allow_system),
+        run=run,
+    )
+
+
+def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
+    """What the loader would find for the program and for each native file, once each."""
+    program = bundle.program
+    # PyInstaller's bootloader sets LD_LIBRARY_PATH to its folder and starts itself again:
+    # https://pyinstaller.org/en/stable/runtime-information.html#ld-library-path-libpath-considerations
+    path = (str(bundle.contents),) if program.freezer is Freezer.PYINSTALLER else ()
+    first = Resolver(loader=Loader(executable=program.path, library_path=path))
+    graph = first.resolve(program.path)
+    loaded = {e.soname: e.path for e in graph.edges if isinstance(e, Resolved) and e.path}
+    rest = Resolver(loader=Loader(executable=program.path, library_path=path, loaded=loaded))
+    edges = dict.fromkeys(graph.edges)
+    for native, _ in bundle.files:
+        if native != program.path:
+            edges.update(dict.fromkeys(rest.resolve(native).edges))
+    return tuple(edges)
+
+
+def platform_of(bundle: Bundle) -> str:
+    """The platform that the program was built for, as `linux-x86_64`."""
+    image = bundle.program.binary.image
+    names = {Format.ELF: "linux", Format.MACHO: "macos", Format.PE: "windows"}
+    return f"{names[image.format]}-{image.architecture}"
