@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -49,21 +50,28 @@ class Lab:
 
     def environment(self, *requirements: str, rustext: bool) -> Path:
         """The interpreter of an environment with the freezers and these requirements."""
-        pinned = (HERE / "requirements.txt").read_text()
-        key = hashlib.sha256(repr((sys.version, pinned, requirements, rustext)).encode())
-        folder = self.cache / "environments" / key.hexdigest()[:16]
+        folder = self._folder(requirements, rustext)
         python = folder / "bin" / "python"
         wanted = hashlib.sha256(self.wheel.read_bytes()).hexdigest() if rustext else "complete"
         stamp = folder / "stamp"
         if not stamp.is_file():
-            check([sys.executable, "-m", "venv", "--clear", str(folder)])
-            pip(python, "-r", str(HERE / "requirements.txt"), *requirements)
+            uv("venv", "-q", "--clear", "--seed", "--python", sys.executable, str(folder))
+            install(python, "-r", str(HERE / "requirements.txt"), *requirements)
         if not stamp.is_file() or stamp.read_text() != wanted:
             if rustext:
-                pip(python, str(self.wheel))
-                pip(python, "--force-reinstall", "--no-deps", str(self.wheel))
+                install(python, "--reinstall-package", "rustext", str(self.wheel))
             stamp.write_text(wanted)
         return python
+
+    def forget(self, *requirements: str) -> None:
+        """Delete the environments with these requirements; their wheels stay in uv's cache."""
+        for rustext in (False, True):
+            shutil.rmtree(self._folder(requirements, rustext), ignore_errors=True)
+
+    def _folder(self, requirements: Sequence[str], rustext: bool) -> Path:
+        pinned = (HERE / "requirements.txt").read_text()
+        key = hashlib.sha256(repr((sys.version, pinned, requirements, rustext)).encode())
+        return self.cache / "environments" / key.hexdigest()[:16]
 
     def freeze(
         self,
@@ -107,8 +115,13 @@ class Lab:
         return done.stdout
 
 
-def pip(python: Path, *args: str) -> None:
-    check([str(python), "-m", "pip", "--disable-pip-version-check", "-q", "install", *args])
+def install(python: Path, *args: str) -> None:
+    uv("pip", "install", "-q", "--python", str(python), *args)
+
+
+def uv(*args: str) -> None:
+    """Run uv, which makes an environment of wheels that it has seen in a second."""
+    check([sys.executable, "-m", "uv", *args])
 
 
 def check(command: list[str], **options: object) -> str:

@@ -1,6 +1,7 @@
-"""Freeze a folder of programs, with and without rustext, and keep a table of what happened.
+"""Freeze a folder of programs, without and with rustext, and keep a table of what happened.
 
-Usage: python tests/freezing/matrix.py APPS [--freezer F]... [--without] [--only NAME]... [-o FILE]
+Usage: python tests/freezing/matrix.py APPS [--freezer F]... [--with | --without] [--only NAME]...
+                                            [-o FILE] [--markdown FILE]
 
 APPS holds one folder a program: `main.py` prints a line that begins with `OK `, and
 `requirements.txt` pins what it needs. The table (JSON lines) grows as programs finish; a second
@@ -24,6 +25,8 @@ from lab import FREEZERS, ROOT, Frozen, Lab
 
 from rustext.errors import RustextError
 
+MOST_COMPILED = 30  # modules of a package
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -45,29 +48,40 @@ def main() -> int:
     for app in sorted(p.parent for p in args.apps.glob("*/main.py")):
         if args.only and app.name not in args.only:
             continue
-        for freezer in args.freezer or FREEZERS:
-            if (app.name, freezer, not args.without) in done:
-                continue
-            row = freeze_and_run(lab, app, freezer, rustext=not args.without, root=args.cache)
+        todo = [
+            (freezer, rustext)
+            for freezer in args.freezer or FREEZERS
+            for rustext in args.rustext
+            if (app.name, freezer, rustext) not in done
+        ]
+        for row in iter_rows(lab, app, todo, args.cache / "matrix"):
             with args.output.open("a") as file:
                 file.write(json.dumps(asdict(row)) + "\n")
+            how = "with" if row.rustext else "without"
             print(
-                f"{row.app:<28} {row.freezer:<12} {row.result:<16} {row.detail[-90:]}", flush=True
+                f"{row.app:<28} {row.freezer:<12} {how:<8} {row.result:<16} {row.detail[-80:]!r}",
+                flush=True,
             )
     rows = read_rows(args.output)
+    if args.markdown:
+        args.markdown.write_text(as_markdown(rows))
     passed = sum(r["result"] == "pass" for r in rows)
     print(f"{passed} of {len(rows)} pass")
-    return 0 if passed == len(rows) else 1
+    return 0 if all(r["result"] == "pass" for r in rows if r["rustext"]) else 1
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("apps", type=Path)
     parser.add_argument("--freezer", action="append", choices=FREEZERS)
-    parser.add_argument("--without", action="store_true", help="without rustext")
+    parser.add_argument(
+        "--with", dest="rustext", action="store_const", const=(True,), default=(False, True)
+    )
+    parser.add_argument("--without", dest="rustext", action="store_const", const=(False,))
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "tests")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / ".cache" / "matrix.jsonl")
+    parser.add_argument("--markdown", type=Path, help="write the table here")
     return parser.parse_args()
 
 
@@ -83,13 +97,39 @@ def read_rows(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def freeze_and_run(lab: Lab, app: Path, freezer: str, *, rustext: bool, root: Path) -> Row:
+def iter_rows(lab: Lab, app: Path, todo: list[tuple[str, bool]], work: Path) -> Iterator[Row]:
+    """Freeze and run one program in each of the ways; its environments go when it is done."""
+    if not todo:
+        return
     requirements = ("-r", str(app / "requirements.txt"))
-    out = root / "matrix" / f"{app.name}-{freezer}-{'with' if rustext else 'without'}"
-    shutil.rmtree(out, ignore_errors=True)
-    (out / "source").mkdir(parents=True)
-    script = out / "source" / "main.py"
+    source = work / app.name / "source"
+    shutil.rmtree(source.parent, ignore_errors=True)
+    source.mkdir(parents=True)
+    script = source / "main.py"
     shutil.copy(app / "main.py", script)
+    try:
+        expected = [lab.run_unfrozen(script, *requirements) for _ in range(2)]
+    except (AssertionError, subprocess.SubprocessError) as error:
+        detail = str(getattr(error, "stderr", error))[-400:]
+        for freezer, rustext in todo:
+            yield Row(
+                app=app.name, freezer=freezer, rustext=rustext, result="unfrozen fails",
+                seconds=0.0, megabytes=0.0, detail=detail,
+            )  # fmt: skip
+    else:
+        for freezer, rustext in todo:
+            yield freeze_and_run(lab, app, script, freezer, rustext=rustext, expected=expected)
+    lab.forget(*requirements)
+    shutil.rmtree(source.parent, ignore_errors=True)
+
+
+def freeze_and_run(
+    lab: Lab, app: Path, script: Path, freezer: str, *, rustext: bool, expected: list[str]
+) -> Row:
+    requirements = ("-r", str(app / "requirements.txt"))
+    out = script.parent.parent / f"{freezer}-{'with' if rustext else 'without'}"
+    python = lab.environment(*requirements, rustext=rustext)
+    compiled = [n for n in top_level_names(app / "requirements.txt") if is_small(python, n)]
     start = time.monotonic()
     size = 0.0
 
@@ -100,20 +140,45 @@ def freeze_and_run(lab: Lab, app: Path, freezer: str, *, rustext: bool, root: Pa
         )  # fmt: skip
 
     try:
-        expected = [lab.run_unfrozen(script, *requirements) for _ in range(2)]
-    except (AssertionError, subprocess.SubprocessError) as error:
-        return row("unfrozen fails", str(getattr(error, "stderr", error))[-400:])
-    compiled = tuple(top_level_names(app / "requirements.txt"))
-    try:
         frozen = lab.freeze(
-            freezer, script, *requirements, out=out / "build", rustext=rustext, compiled=compiled
+            freezer, script, *requirements, out=out, rustext=rustext, compiled=compiled
         )
     except AssertionError as error:
         return row("build fails", str(error)[-400:])
     size = sum(p.lstat().st_size for p in frozen.bundle.rglob("*")) / 1e6
-    result = row(*judge(frozen, expected, hide=out / "source"))
+    result = row(*judge(frozen, expected, hide=script.parent))
     shutil.rmtree(out, ignore_errors=True)
     return result
+
+
+def is_small(python: Path, name: str) -> bool:
+    """Whether Nuitka compiles a package in reasonable time; the large ones stay bytecode."""
+    folders = python.parent.parent.glob(f"lib/python3*/site-packages/{name}")
+    return sum(1 for folder in folders for _ in folder.rglob("*.py")) <= MOST_COMPILED
+
+
+def as_markdown(rows: list[dict]) -> str:
+    """One line a program: what became of it with each freezer, without and with rustext."""
+    ways = [(freezer, rustext) for freezer in FREEZERS for rustext in (False, True)]
+    results = {(r["app"], r["freezer"], r["rustext"]): r for r in rows}
+    lines = [
+        "| program | " + " | ".join(f"{f}, {'with' if r else 'without'}" for f, r in ways) + " |",
+        "|---" * (1 + len(ways)) + "|",
+    ]
+    for app in sorted({r["app"] for r in rows}):
+        cells = [results.get((app, *way)) for way in ways]
+        lines.append(f"| {app} | " + " | ".join(map(as_cell, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def as_cell(row: dict | None) -> str:
+    if row is None:
+        return "not run"
+    if row["result"] == "pass":
+        return "pass"
+    lines = [line for line in row["detail"].strip().splitlines() if line.strip()]
+    last = lines[-1].strip()[:100].replace("|", "\\|").replace("`", "'") if lines else ""
+    return f"{row['result']}: `{last}`" if last else row["result"]
 
 
 def judge(frozen: Frozen, expected: list[str], hide: Path) -> tuple[str, str]:
