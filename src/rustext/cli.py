@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from rustext.arguments import parse_arguments
 from rustext.errors import RustextError
+from rustext.report.escape import one_line
 
 _PIPE_WIDTH = 240  # columns
 
@@ -55,12 +56,8 @@ def _refuse(message: str, hint: str | None = None) -> int:
     console = Console(stderr=True, highlight=False)
     for label, text in (("[red]error:[/red]", message), ("[bold]hint:[/bold]", hint)):
         if text:
-            console.print(f"{label} {escape(_one_line(text))}", soft_wrap=True)
+            console.print(f"{label} {escape(one_line(text))}", soft_wrap=True)
     return 2
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _stdout() -> Console:

@@ -31,13 +31,9 @@ from rustext.findings import IsolatedRun
 from rustext.hook_files import write_hooks
 from rustext.model import ExtensionPlan, NativeFile
 from rustext.plan import Planner
-from rustext.report import (
-    plan_json,
-    print_plan,
-    print_verify,
-    to_json,
-    verify_json,
-)
+from rustext.report.documents import plan_json, to_json, verify_json
+from rustext.report.extension_text import print_plan
+from rustext.report.verify_text import print_verify
 from rustext.suffixes import importable_by
 from rustext.tree import print_libraries
 from rustext.verify import verify as verify_bundle

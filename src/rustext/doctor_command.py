@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from rustext.doctor import examine, plugin_path
 from rustext.findings import Severity
-from rustext.report import to_json
+from rustext.report.documents import to_json
 
 
 def print_plugin_path(args: argparse.Namespace, console: Console) -> int:

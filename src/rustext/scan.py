@@ -29,7 +29,7 @@ from rustext.discover import (
 )
 from rustext.environment import Distribution, iter_distributions, read_environment
 from rustext.errors import InvalidBinary, RustextError
-from rustext.report import extension_json
+from rustext.report.documents import extension_json
 from rustext.suffixes import importable_by
 
 __all__ = ["list_folder", "read_environment", "read_file", "read_wheels"]

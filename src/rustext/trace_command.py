@@ -11,7 +11,7 @@ from rich.console import Console
 
 from rustext.errors import RustextError, UnreadableFile
 from rustext.foreign import run_attached
-from rustext.report import to_json
+from rustext.report.documents import to_json
 from rustext.trace import Trace, format_trace, merge, read_trace, record
 
 _SIGNALLED = 128  # what shells add to the number of the signal that ended a program

@@ -36,15 +36,9 @@ from rustext.model import (
     Searched,
     Verdict,
 )
-from rustext.report import (
-    extension_json,
-    plan_json,
-    print_findings,
-    print_plan,
-    print_verify,
-    to_json,
-    verify_json,
-)
+from rustext.report.documents import extension_json, plan_json, to_json, verify_json
+from rustext.report.extension_text import print_plan
+from rustext.report.verify_text import print_findings, print_verify
 
 # The keys that the issues list, in their order; later ones may follow.
 SCAN_KEYS = ["distribution", "version", "file", "module", "rust", "binding", "pyo3", "rustc",

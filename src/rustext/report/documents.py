@@ -1,0 +1,143 @@
+"""Render records as JSON documents.
+
+In: records of `model` and `findings`. Out: the documents of each command's `--json`; their keys
+stand in the order of the JSON Schemas in `rustext/schemas`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rustext.findings import Finding, IsolatedRun, VerifyReport
+from rustext.model import (
+    Companion,
+    Edge,
+    ExtensionPlan,
+    ImplicitImport,
+    Missing,
+    NativeFile,
+    Resolved,
+)
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    """One JSON document, indented, keys in the order of the documented schema; ASCII alone."""
+    return json.dumps(value, indent=2)
+
+
+def extension_json(file: NativeFile, importable_by: Sequence[str]) -> dict[str, Any]:
+    """A native file as `rustext scan` lists it."""
+    images = file.binary.images
+    needed = {n.name: None for image in images for n in image.needed}
+    rpaths = {p: None for image in images for p in (*image.rpath, *image.runpath)}
+    return {
+        "distribution": file.distribution,
+        "version": file.version,
+        "file": str(file.path),
+        "module": file.module,
+        "rust": file.provenance.rust,
+        "binding": file.provenance.binding.value,
+        "pyo3": file.provenance.pyo3,
+        "rustc": file.provenance.rustc,
+        "crates": [
+            {"name": c.name, "version": c.version, "source": c.source}
+            for c in file.provenance.crates
+        ],
+        "init": sorted({i for image in images for i in image.python_inits}),
+        "format": file.binary.image.format.value,
+        "architectures": [image.architecture for image in images],
+        "soname": file.binary.image.soname,
+        "install_names": [i.soname for i in images if i.soname and i.format.value == "macho"],
+        "needed": list(needed),
+        "rpath": list(rpaths),
+        "glibc_floor": file.binary.image.glibc_floor,
+        "suffix": file.suffix,
+        "importable_by": list(importable_by),
+        "naming": list(file.naming),
+        "explanation": file.explanation,
+        "minimum_os": file.binary.image.minimum_os,
+    }
+
+
+def plan_json(plan: ExtensionPlan, importable_by: Sequence[str]) -> dict[str, Any]:
+    """Everything about one native file, as `rustext inspect` shows it."""
+    return {
+        "extension": extension_json(plan.file, importable_by),
+        "libraries": [edge_json(edge) for edge in plan.libraries.edges],
+        "implicit_imports": [_import_json(i) for i in plan.imports],
+        "companions": [_companion_json(c) for c in plan.companions],
+    }
+
+
+def edge_json(edge: Edge) -> dict[str, Any]:
+    """One library that some image asks for, with how it was found or where it was looked for."""
+    found = isinstance(edge, Resolved)
+    return {
+        "soname": edge.soname,
+        "found": found,
+        "how": edge.how.value if isinstance(edge, Resolved) else None,
+        "path": str(edge.path) if isinstance(edge, Resolved) and edge.path else None,
+        "searched": [f"{s.path} ({s.how.value})" for s in edge.searched]
+        if isinstance(edge, Missing)
+        else [],
+        "needed_by": str(edge.needed_by),
+        "kind": edge.kind.value,
+    }
+
+
+def _import_json(implicit: ImplicitImport) -> dict[str, Any]:
+    return {
+        "module": implicit.module,
+        "verdict": implicit.verdict.value,
+        "reason": implicit.reason,
+        "evidence": [
+            {"kind": e.kind.value, "where": e.where, "detail": e.detail} for e in implicit.evidence
+        ],
+    }
+
+
+def _companion_json(companion: Companion) -> dict[str, Any]:
+    return {
+        "file": str(companion.destination),
+        "kind": companion.kind.value,
+        "reason": companion.reason,
+    }
+
+
+def verify_json(report: VerifyReport) -> dict[str, Any]:
+    """The result of `rustext verify`."""
+    return {
+        "bundle": str(report.bundle),
+        "freezer": report.freezer,
+        "platform": report.platform,
+        "target": report.target,
+        "ok": report.ok,
+        "findings": [finding_json(f) for f in report.findings],
+        "libraries": [edge_json(edge) for edge in report.libraries],
+        "extensions": [str(f.path) for f in report.extensions],
+        "modules": report.modules,
+        "run": _run_json(report.run) if report.run is not None else None,
+    }
+
+
+def _run_json(run: IsolatedRun) -> dict[str, Any]:
+    return {
+        "code": run.code,
+        "stdout": run.stdout,
+        "stderr": run.stderr,
+        "hidden": [str(path) for path in run.hidden],
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """One finding; `evidence` keeps its order."""
+    return {
+        "id": finding.id,
+        "severity": finding.severity.value,
+        "subject": finding.subject,
+        "message": finding.message,
+        "evidence": [{"label": label, "text": text} for label, text in finding.evidence],
+        "hint": finding.hint,
+    }
