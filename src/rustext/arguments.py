@@ -80,6 +80,10 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-system", action="append", default=[], metavar="SONAME",
         help="a library that the target machines provide",
     )  # fmt: skip
+    one.add_argument(
+        "--fix-suffix", action="store_true",
+        help="first give misnamed extension modules in the folder a name that Python looks for",
+    )  # fmt: skip
     one.add_argument("arguments", nargs="*", help="arguments for the program, after --")
     one.set_defaults(command="rustext.commands:verify")
 

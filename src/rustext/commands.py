@@ -38,6 +38,7 @@ from rustext.suffixes import importable_by
 from rustext.tree import print_libraries
 from rustext.verify import verify as verify_bundle
 from rustext.verify.bundle import Bundle, read_bundle
+from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.isolate import python_folders, run_isolated
 from rustext.wheel_environment import with_wheel
 
@@ -70,11 +71,15 @@ def verify(args: argparse.Namespace, console: Console) -> int:
     with _progress(args) as progress:
         progress.add_task(f"reading {args.bundle}", total=None)
         bundle = read_bundle(args.bundle)
+        fixed = fix_suffixes(bundle) if args.fix_suffix else ()
+        if fixed:
+            bundle = read_bundle(args.bundle)
         report = verify_bundle(
             bundle,
             stdlib=stdlib_environment(),
             allow_system=(*config.allow_system, *args.allow_system),
             run=_run(bundle, args) if args.run else None,
+            known=fixed,
         )
     if args.json:
         _print_json(console, verify_json(report))

@@ -13,12 +13,13 @@ from pathlib import Path
 from rustext.environment import Environment, stdlib_environment
 from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
 from rustext.verify.bundle import Bundle, read_bundle
+from rustext.verify.ext_suffix import check_suffixes
 from rustext.verify.imports import check_imports
 from rustext.verify.libraries import check_libraries
 from rustext.verify.runs import check_run
 from rustext.verify.subject import Check, make_subject, platform_of
 
-CHECKS: tuple[Check, ...] = (check_libraries, check_imports, check_run)
+CHECKS: tuple[Check, ...] = (check_libraries, check_imports, check_suffixes, check_run)
 
 _RANK = tuple(Severity)
 
@@ -29,10 +30,11 @@ def verify(
     stdlib: Environment,
     allow_system: Sequence[str] = (),
     run: IsolatedRun | None = None,
+    known: Sequence[Finding] = (),
 ) -> VerifyReport:
-    """Verify a bundle; the arguments are those of `make_subject`."""
+    """Verify a bundle; `known` are findings that stand already, the others as in `make_subject`."""
     subject = make_subject(bundle, stdlib=stdlib, allow_system=allow_system, run=run)
-    findings = [finding for check in CHECKS for finding in check(subject)]
+    findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
     return VerifyReport(
         bundle=bundle.root,
         freezer=bundle.program.freezer.value,

@@ -1,0 +1,168 @@
+"""Find the extension modules whose file names the bundle's interpreter never looks for.
+
+In: a `Subject`. Out: the finding `ext-suffix`, and `Misnamed` with the name that would work.
+
+An interpreter looks for the suffixes that were compiled into it (`_PyImport_DynLoadFiletab`,
+https://github.com/python/cpython/blob/v3.13.0/Python/dynload_shlib.c#L33-L44), so they are read
+from its own file. Build systems that put a suffix together from `uname -m` or from a compiler's
+target get another one on some machines (`armv7l-linux-gnueabihf` where Python says
+`arm-linux-gnueabihf`), and then the module is there and cannot be imported.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.binary import open_binary
+from rustext.findings import Finding, Severity
+from rustext.model import Format, Image, NativeFile
+from rustext.naming import init_function
+from rustext.suffixes import Suffix, parse_suffix, split_suffix, triplets_of
+from rustext.verify.bundle import Bundle
+from rustext.verify.subject import Subject
+
+_COMPILED_IN = re.compile(
+    rb"\.(?:cpython-\d+[a-z]*-|pypy\d+-pp\d+-|graalpy\d+-|cp\d+t?-win|abi3t?\.|abi3t?-)"
+    rb"[\w-]*\.?(?:so|pyd)\0"
+)
+_RECORDED = re.compile(rb"""['"]EXT_SUFFIX['"]: ['"]([\w.-]+)['"]""")
+_LIMIT = 1 << 20  # bytes of a record that are read; CPython's are below 64 KiB
+_INTERPRETERS = ("libpython", "Python", "python3", "libpypy")
+_PLAIN = {Format.ELF: ".so", Format.MACHO: ".so", Format.PE: ".pyd"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedFor:
+    """The suffixes that an interpreter looks for, the most telling first, and who says so."""
+
+    suffixes: tuple[str, ...]
+    said_by: str
+
+    @property
+    def tagged(self) -> Suffix | None:
+        """The one suffix with a version, taken apart."""
+        parsed = map(parse_suffix, self.suffixes)
+        return next((s for s in parsed if s is not None and s.family not in {"", "abi"}), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misnamed:
+    """An extension module, and the path at which the interpreter would find and load it."""
+
+    path: Path
+    wanted: Path
+    lib_prefix: bool  # cargo's raw `libname.so`: perhaps meant to be opened by path
+
+
+def check_suffixes(subject: Subject) -> Iterator[Finding]:
+    """Find the extension modules that the bundle's interpreter never looks for."""
+    looked_for = find_looked_for(subject.bundle)
+    if looked_for is None:
+        return
+    for file in iter_misnamed(subject.bundle, looked_for):
+        yield Finding(
+            id="ext-suffix",
+            severity=Severity.WARNING if file.lib_prefix else Severity.ERROR,
+            subject=subject.inside(file.path),
+            message=f"the bundle's Python never looks for `{file.path.name}`",
+            evidence=(
+                ("looks for", ", ".join(f"*{suffix}" for suffix in looked_for.suffixes)),
+                ("says", looked_for.said_by),
+                ("would work", file.wanted.name),
+            ),
+            hint="rename it where it is built, or let `rustext verify --fix-suffix` link it",
+        )
+
+
+def find_looked_for(bundle: Bundle) -> LookedFor | None:
+    """What the bundle's interpreter looks for; None where the bundle holds no sign of one.
+
+    The interpreter's own file is the best witness, then what its build recorded, then the modules
+    of its standard library, which it does find.
+    """
+    plain = _PLAIN[bundle.program.binary.image.format]
+    pythons = [p for p, _ in bundle.files if p.name.startswith(_INTERPRETERS)]
+    for path in (*pythons, bundle.program.path):
+        with open_binary(path) as (_, data):
+            found = read_compiled_in(data)
+        if any(parse_suffix(suffix) for suffix in found if ".abi3" not in suffix):
+            return LookedFor(suffixes=(*found, plain), said_by=_inside(bundle, path))
+    for path in sorted(p for p in bundle.contents.rglob("_sysconfigdata*.py") if p.is_file()):
+        with path.open("rb") as stream:
+            recorded = _RECORDED.search(stream.read(_LIMIT))
+        if recorded is not None:
+            suffixes = (recorded[1].decode("ascii"), ".abi3.so", plain)
+            return LookedFor(suffixes=suffixes, said_by=_inside(bundle, path))
+    for path, _ in bundle.files:
+        suffix = split_suffix(path.name)[1]
+        if path.parent.name == "lib-dynload" and suffix is not None:
+            suffixes = (suffix, ".abi3.so", plain)
+            return LookedFor(suffixes=suffixes, said_by=_inside(bundle, path))
+    return None
+
+
+def read_compiled_in(data: mmap.mmap) -> tuple[str, ...]:
+    """The suffixes that stand in an interpreter's file, those with a version first."""
+    found = {match[0][:-1].decode("ascii") for match in _COMPILED_IN.finditer(data)}
+    return tuple(sorted(found, key=lambda suffix: (suffix.startswith(".abi"), suffix)))
+
+
+def iter_misnamed(bundle: Bundle, looked_for: LookedFor) -> Iterator[Misnamed]:
+    """The extension modules that would load under another name, and under none that is there.
+
+    A file for another machine, C library or version of Python would not load under any name.
+    """
+    program = bundle.program.binary.image
+    for path, file in bundle.files:
+        images = file.binary.images
+        if not any((i.format, i.architecture) == (program.format, program.architecture)
+                   for i in images):  # fmt: skip
+            continue
+        module = _last_name(path.name, images)
+        suffix = _fitting_suffix(file, looked_for) if module is not None else None
+        if module is None or suffix is None:
+            continue
+        names = [f"{module}{one}" for one in looked_for.suffixes]
+        if not any((path.parent / name).exists() for name in names):
+            yield Misnamed(
+                path=path,
+                wanted=path.parent / f"{module}{suffix}",
+                lib_prefix=not path.name.startswith(f"{module}."),
+            )
+
+
+def _last_name(name: str, images: Sequence[Image]) -> str | None:
+    """The last part of the module's name, where the file exports the function that inits it."""
+    inits = {init for image in images for init in image.python_inits}
+    stem = name.partition(".")[0]
+    names = (split_suffix(name)[0], stem, stem.removeprefix("lib"))
+    return next((n for n in names if n.isidentifier() and init_function(n) in inits), None)
+
+
+def _fitting_suffix(file: NativeFile, looked_for: LookedFor) -> str | None:
+    """The suffix under which the interpreter would find the file and could load it.
+
+    One with a version has to be for this very version; the stable ABI and a name without any tag
+    are for all.
+    """
+    own = parse_suffix(split_suffix(file.path.name)[1] or "")
+    target = looked_for.tagged
+    if own is None or not own.family:
+        return looked_for.suffixes[-1]
+    if own.family == "abi":
+        stable = [s for s in looked_for.suffixes if s.startswith(f".{own.tag}")]
+        return stable[0] if stable else looked_for.suffixes[-1]
+    if target is None or (own.family, own.tag, own.flags) != (
+        target.family, target.tag, target.flags
+    ):  # fmt: skip
+        return None
+    fits = target.triplet in triplets_of(file.binary.images)
+    return looked_for.suffixes[0] if fits else None
+
+
+def _inside(bundle: Bundle, path: Path) -> str:
+    return str(path.relative_to(bundle.root.parent))

@@ -1,0 +1,57 @@
+"""Give misnamed extension modules of a folder the name that their interpreter looks for.
+
+In: a `Bundle`. Out: one finding at level note for each file that was made. The file under its old
+name stays: a program or a checksum list may name it. Nothing that exists is written over.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rustext.errors import UnreadableFile
+from rustext.findings import Finding, Severity
+from rustext.verify.bundle import Bundle
+from rustext.verify.ext_suffix import Misnamed, find_looked_for, iter_misnamed
+
+
+def fix_suffixes(bundle: Bundle) -> tuple[Finding, ...]:
+    """Link each misnamed extension module under the name that works, or copy it.
+
+    Raises `UnreadableFile` if the folder cannot be written to.
+    """
+    looked_for = find_looked_for(bundle)
+    misnamed = tuple(iter_misnamed(bundle, looked_for)) if looked_for is not None else ()
+    return tuple(_fix(bundle, misnamed))
+
+
+def _fix(bundle: Bundle, misnamed: tuple[Misnamed, ...]) -> Iterator[Finding]:
+    for file in misnamed:
+        try:
+            how = _link_or_copy(file.path, file.wanted)
+        except OSError as error:
+            raise UnreadableFile(
+                f"{file.wanted} cannot be made: {error.strerror}",
+                hint="--fix-suffix needs a bundle that may be written to",
+            ) from error
+        yield Finding(
+            id="ext-suffix",
+            severity=Severity.NOTE,
+            subject=str(file.wanted.relative_to(bundle.root.parent)),
+            message=f"made as a {how} of `{file.path.name}`, which Python never looks for",
+        )
+
+
+def _link_or_copy(source: Path, target: Path) -> str:
+    """Neither step replaces a file that is there by now: `FileExistsError`."""
+    try:
+        target.symlink_to(source.name)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system or a system without links
+        with source.open("rb") as stream, target.open("xb") as out:
+            shutil.copyfileobj(stream, out)
+        shutil.copymode(source, target)
+        return "copy"
+    return "link"
