@@ -41,6 +41,47 @@ class IsolatedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BundlePython:
+    """The Python that a bundle brings along; `source` says how rustext came to know."""
+
+    implementation: str  # cpython, pypy or graalpy
+    version: tuple[int, int]
+    flags: str  # "t" free-threaded, "d" debug
+    source: str
+
+    @property
+    def name(self) -> str:
+        """As people write it: `3.13t`, `pypy3.10`."""
+        prefix = "" if self.implementation == "cpython" else self.implementation
+        return f"{prefix}{self.version[0]}.{self.version[1]}{self.flags}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorCause:
+    """A file that needs what a floor asks for, and the symbols for which it does so."""
+
+    file: str
+    version: str  # "GLIBC_2.34"; for musl and macOS the version alone
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemFloor:
+    """The oldest system that a bundle runs on, for one architecture.
+
+    `version` is None where nothing in the bundle asks for one. `policy` is the oldest wheel policy
+    whose every promise suffices, `systems` the oldest release of each well-known distribution.
+    """
+
+    system: str  # glibc, musl or macOS
+    architecture: str
+    version: str | None
+    policy: str | None
+    systems: tuple[str, ...]
+    causes: tuple[FloorCause, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
     """The result of verifying one bundle."""
 
@@ -52,6 +93,8 @@ class VerifyReport:
     libraries: tuple[Edge, ...]
     extensions: tuple[NativeFile, ...]
     modules: int
+    python: BundlePython | None = None
+    floors: tuple[SystemFloor, ...] = ()
     run: IsolatedRun | None = None
 
     @property

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rustext.findings import Finding, IsolatedRun, VerifyReport
+from rustext.findings import BundlePython, Finding, IsolatedRun, SystemFloor, VerifyReport
 from rustext.model import (
     Companion,
     Edge,
@@ -118,7 +118,31 @@ def verify_json(report: VerifyReport) -> dict[str, Any]:
         "libraries": [edge_json(edge) for edge in report.libraries],
         "extensions": [str(f.path) for f in report.extensions],
         "modules": report.modules,
+        "python": _python_json(report.python) if report.python is not None else None,
+        "floors": [_floor_json(floor) for floor in report.floors],
         "run": _run_json(report.run) if report.run is not None else None,
+    }
+
+
+def _python_json(python: BundlePython) -> dict[str, Any]:
+    return {
+        "implementation": python.implementation,
+        "version": ".".join(map(str, python.version)),
+        "flags": python.flags,
+        "source": python.source,
+    }
+
+
+def _floor_json(floor: SystemFloor) -> dict[str, Any]:
+    return {
+        "system": floor.system,
+        "architecture": floor.architecture,
+        "version": floor.version,
+        "policy": floor.policy,
+        "systems": list(floor.systems),
+        "causes": [
+            {"file": c.file, "version": c.version, "symbols": list(c.symbols)} for c in floor.causes
+        ],
     }
 
 
