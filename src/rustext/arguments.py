@@ -25,9 +25,15 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     if own[:1] == ["verify"] and "--" in own:
         at = own.index("--")
         own, program = own[:at], own[at + 1 :]
-    parsed = _parser().parse_args(own)
+    parser = _parser()
+    parsed = parser.parse_args(own)
     if program:
         parsed.arguments = [*parsed.arguments, *program]
+    if "format" in parsed:
+        if parsed.json and parsed.format not in (None, "json"):
+            parser.error(f"argument --json: not allowed with argument --format {parsed.format}")
+        parsed.format = "json" if parsed.json else parsed.format or "text"
+        parsed.json = parsed.format == "json"
     return parsed
 
 
@@ -61,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--tree", action="store_true", help="the tree of its libraries alone")
     one.add_argument(
-        "--format", choices=("text", "dot"), default="text",
+        "--format", choices=("text", "json", "dot"),
         help="dot: its libraries as a picture, for Graphviz",
     )  # fmt: skip
     one.set_defaults(command="rustext.commands:inspect")
@@ -84,8 +90,17 @@ def _parser() -> argparse.ArgumentParser:
         "--fix-suffix", action="store_true",
         help="first give misnamed extension modules in the folder a name that Python looks for",
     )  # fmt: skip
+    one.add_argument(
+        "--format",
+        choices=("text", "json"),
+        help="text for people (the default), or for a machine",
+    )
+    one.add_argument(
+        "-o", "--output", type=Path, metavar="FILE",
+        help="write the report into a file; an earlier report is replaced, nothing else is",
+    )  # fmt: skip
     one.add_argument("arguments", nargs="*", help="arguments for the program, after --")
-    one.set_defaults(command="rustext.commands:verify")
+    one.set_defaults(command="rustext.verify_command:verify")
 
     one = commands.add_parser("trace", parents=[common], help="record what native code imports")
     one.add_argument(

@@ -1,4 +1,4 @@
-"""The commands that run several stages: inspect, verify and hooks."""
+"""The commands that look at an environment: inspect and hooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from rustext.binary import is_native
 from rustext.config import find_config
@@ -22,24 +21,17 @@ from rustext.discover import (
 from rustext.environment import (
     Environment,
     read_environment,
-    stdlib_environment,
     this_environment,
-    this_interpreter,
 )
 from rustext.errors import InvalidWheel, RustextError, UnreadableFile
-from rustext.findings import IsolatedRun
 from rustext.hook_files import write_hooks
 from rustext.model import ExtensionPlan, NativeFile
 from rustext.plan import Planner
-from rustext.report.documents import plan_json, to_json, verify_json
+from rustext.report.console import print_json, progress_line
+from rustext.report.documents import plan_json
 from rustext.report.extension_text import print_plan
-from rustext.report.verify_text import print_verify
 from rustext.suffixes import importable_by
 from rustext.tree import print_libraries
-from rustext.verify import verify as verify_bundle
-from rustext.verify.bundle import Bundle, read_bundle
-from rustext.verify.fix_suffix import fix_suffixes
-from rustext.verify.isolate import python_folders, run_isolated
 from rustext.wheel_environment import with_wheel
 
 
@@ -48,12 +40,12 @@ def inspect(args: argparse.Namespace, console: Console) -> int:
     env = read_environment(args.python) if args.python else this_environment()
     python = (args.python or Path(sys.executable)) if args.probe else None
     planner = Planner(env, find_config(Path.cwd()), python=python)
-    with _progress(args) as progress:
+    with progress_line(args) as progress:
         progress.add_task(f"reading {args.target}", total=None)
         plans = list(_iter_plans(args.target, planner))
     if args.json:
         first, *others = [plan_json(p, importable_by(p.file)) for p in plans]
-        _print_json(console, {**first, "others": others} if others else first)
+        print_json(console, {**first, "others": others} if others else first)
         return 0
     if args.tree or args.format == "dot":
         print_libraries(console, plans, dot=args.format == "dot")
@@ -65,29 +57,6 @@ def inspect(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def verify(args: argparse.Namespace, console: Console) -> int:
-    """`rustext verify`: findings about one bundle."""
-    config = find_config(Path.cwd())
-    with _progress(args) as progress:
-        progress.add_task(f"reading {args.bundle}", total=None)
-        bundle = read_bundle(args.bundle)
-        fixed = fix_suffixes(bundle) if args.fix_suffix else ()
-        if fixed:
-            bundle = read_bundle(args.bundle)
-        report = verify_bundle(
-            bundle,
-            stdlib=stdlib_environment(),
-            allow_system=(*config.allow_system, *args.allow_system),
-            run=_run(bundle, args) if args.run else None,
-            known=fixed,
-        )
-    if args.json:
-        _print_json(console, verify_json(report))
-    else:
-        print_verify(console, report)
-    return 0 if report.ok else 1
-
-
 def write_hook_files(args: argparse.Namespace, console: Console) -> int:
     """`rustext hooks`: hooks for this environment."""
     folder: Path = args.folder
@@ -95,11 +64,11 @@ def write_hook_files(args: argparse.Namespace, console: Console) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise UnreadableFile(f"{folder} is no folder, which hooks need") from error
-    with _progress(args) as progress:
+    with progress_line(args) as progress:
         progress.add_task("reading the environment", total=None)
         written = write_hooks(Planner(this_environment(), find_config(Path.cwd())), folder)
     if args.json:
-        _print_json(console, {"hooks": [str(path) for path in written]})
+        print_json(console, {"hooks": [str(path) for path in written]})
     else:
         console.print(f"{len(written)} hooks in {folder}", markup=False, soft_wrap=True)
     return 0
@@ -164,35 +133,3 @@ def _find_named(name: str, planner: Planner) -> list[tuple[Path, NativeFile]]:
 def _prefer_rust(native: Iterable[tuple[Path, NativeFile]]) -> list[tuple[Path, NativeFile]]:
     found = list(native)
     return [item for item in found if item[1].provenance.rust] or found
-
-
-# --- verify --run -----------------------------------------------------------------------------
-
-
-def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:
-    facts = this_interpreter()
-    hide = [*python_folders(facts.prefixes, facts.stdlib), *args.hide]
-    return run_isolated(
-        bundle.root, bundle.program.path, args.arguments, hide=hide, timeout=args.timeout
-    )
-
-
-# --- shared -----------------------------------------------------------------------------------
-
-
-def _progress(args: argparse.Namespace) -> Progress:
-    """A progress line on stderr; it shows on a terminal alone, and leaves no trace."""
-    console = Console(stderr=True)
-    console.quiet = args.quiet or args.json or not console.is_terminal
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=console.quiet,
-    )
-
-
-def _print_json(console: Console, value: dict[str, object]) -> None:
-    console.print(to_json(value), markup=False, soft_wrap=True)

@@ -212,7 +212,7 @@ def test_a_finding_reads_as_the_style_guide_shows_it() -> None:
 
 @pytest.mark.parametrize("severity", Severity)
 def test_the_severity_is_a_word(severity: Severity) -> None:
-    finding = Finding(id="i", severity=severity, subject="s", message="m")
+    finding = Finding(id="i", severity=severity, subject="m", message="m")
     assert text(lambda c: print_findings(c, [finding])) == f"{severity.value}[i]: m\n\n"
 
 

@@ -1,56 +1,143 @@
 """Render the result of a verification as text.
 
-In: a `VerifyReport`. Out: lines on a console.
+In: a `VerifyReport`. Out: lines on a console: the findings, worst first, and a summary. A terminal
+gets lines that fit it, broken between words alone, so that a path can still be copied; a pipe or a
+file gets whole lines. Findings with the same advice share it, and those that say the same of more
+files than one are a single block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
-from rustext.findings import Finding, Severity, VerifyReport
+from rustext.findings import Finding, IsolatedRun, Severity, SystemFloor, VerifyReport
+from rustext.report.escape import one_line
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+_SHOWN_NOTES = 5  # of one kind; the rest is counted
+_LABEL = 11  # columns
 
 
-def print_findings(console: Console, findings: Iterable[Finding]) -> None:
-    """The findings, each with its evidence and a way out."""
-    for finding in findings:
-        colour = _COLOURS[finding.severity]
-        head = f"[{colour}]{finding.severity.value}\\[{finding.id}][/{colour}]"
-        console.print(f"{head}: {escape(finding.message)}", soft_wrap=True)
-        last = ""
-        for label, text in finding.evidence:
-            shown = label if label != last else ""
-            console.print(f"  {shown:<11} {escape(text)}", soft_wrap=True)
-            last = label
-        if finding.hint:
-            console.print(f"[bold]hint:[/bold] {escape(finding.hint)}", soft_wrap=True)
+def print_verify(console: Console, report: VerifyReport, *, verbose: bool = False) -> None:
+    """The findings of a bundle and a summary."""
+    print_findings(console, report.findings, verbose=verbose)
+    print_summary(console, report)
+    if report.run is not None:
+        _print_line(console, f"note: the program was started {_isolation(report.run)}")
+
+
+def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bool = False) -> None:
+    """The findings, each with its evidence and a way out; all notes only if `verbose`."""
+    for group in _groups(findings):
+        few = group if verbose or group[0].severity is not Severity.NOTE else group[:_SHOWN_NOTES]
+        if len(group) > 1 and len({f.message for f in group}) == 1:
+            _print_alike(console, group, few)
+        else:
+            for finding in few:
+                _print_head(console, finding, "")
+                _print_evidence(console, _evidence(finding), indent=2)
+        if len(few) < len(group):
+            _print_line(console, f"  … and {len(group) - len(few)} more, which -v shows")
+        if group[0].hint:
+            _print_line(console, f"hint: {one_line(group[0].hint)}", style="bold", until=5)
         console.print()
 
 
-def print_verify(console: Console, report: VerifyReport) -> None:
-    """The findings of a bundle and one line of summary."""
-    print_findings(console, report.findings)
+def print_summary(console: Console, report: VerifyReport) -> None:
+    """The verdict and what it is about, in one sentence, and the oldest systems that will do."""
     counts = {s: sum(f.severity is s for f in report.findings) for s in Severity}
     said = ", ".join(_counted(n, s.value) for s, n in counts.items() if n)
-    verdict = "[green]stands alone[/green]" if report.ok else "[red]does not stand alone[/red]"
-    console.print(
-        f"{escape(report.bundle.name)} ({report.freezer}, {report.platform}) {verdict}: "
-        f"{_counted(len(report.extensions), 'Rust extension')}, {report.modules} modules, "
-        f"{len({e.soname for e in report.libraries})} libraries; {said or 'no findings'}",
-        soft_wrap=True,
+    head = f"{one_line(report.bundle.name)} ({report.freezer}, {report.platform}) "
+    verdict = "stands alone" if report.ok else "does not stand alone"
+    tail = (
+        f": {_counted(len(report.extensions), 'Rust extension')}, {report.modules} modules, "
+        f"{len({e.soname for e in report.libraries})} libraries; {said or 'no findings'}"
     )
-    if report.run is not None:
-        hidden = ", ".join(map(str, report.run.hidden))
-        how = (
-            f"with these out of sight: {hidden}"
-            if hidden
-            else "without hiding anything, for this kernel gives no mount namespace"
-        )
-        console.print(f"note: the program was started {escape(how)}", soft_wrap=True)
+    colour = "green" if report.ok else "red"
+    _print_line(
+        console, head + verdict + tail,
+        style=colour, since=len(head), until=len(head) + len(verdict),
+    )  # fmt: skip
+    for floor in report.floors:
+        _print_line(console, f"  {one_line(_floor(floor))}")
+
+
+def _floor(floor: SystemFloor) -> str:
+    """`needs glibc 2.28 or later (x86_64): manylinux_2_28, Debian 10, RHEL 8`."""
+    if floor.version is None:
+        return f"needs no particular version of {floor.system} ({floor.architecture})"
+    known = ", ".join(filter(None, (floor.policy, *floor.systems)))
+    needs = f"needs {floor.system} {floor.version} or later ({floor.architecture})"
+    return f"{needs}: {known}" if known else needs
+
+
+def _groups(findings: Iterable[Finding]) -> Iterator[Sequence[Finding]]:
+    """Neighbours of one id that have the same advice."""
+    for _, group in groupby(findings, key=lambda f: (f.severity, f.id, f.hint)):
+        yield tuple(group)
+
+
+def _print_alike(console: Console, group: Sequence[Finding], few: Sequence[Finding]) -> None:
+    """One headline for findings that differ in their subjects alone."""
+    _print_head(console, group[0], f" ({len(group)} times)")
+    for finding in few:
+        _print_line(console, f"  {one_line(finding.subject)}")
+        _print_evidence(console, finding.evidence, indent=4)
+
+
+def _print_head(console: Console, finding: Finding, more: str) -> None:
+    label = f"{finding.severity.value}[{finding.id}]"
+    _print_line(
+        console, f"{label}: {one_line(finding.message)}{more}",
+        style=_COLOURS[finding.severity], until=len(label),
+    )  # fmt: skip
+
+
+def _evidence(finding: Finding) -> tuple[tuple[str, str], ...]:
+    """The evidence, led by the subject where nothing else names it."""
+    said = (finding.message, *(text for _, text in finding.evidence))
+    if any(finding.subject in text for text in said):
+        return finding.evidence
+    return (("in", finding.subject), *finding.evidence)
+
+
+def _print_evidence(console: Console, lines: Sequence[tuple[str, str]], *, indent: int) -> None:
+    width = max((_LABEL, *(len(label) for label, _ in lines)))
+    last = ""
+    for label, text in lines:
+        shown = "" if label == last else label
+        lead = f"{'':{indent}}{shown:<{width}} "
+        _print_line(console, f"{lead}{one_line(text)}", indent=len(lead))
+        last = label
+
+
+def _print_line(
+    console: Console, text: str, *, indent: int = 2, style: str = "", since: int = 0, until: int = 0
+) -> None:
+    """Print a text, whose columns `since` to `until` are styled; what is broken is indented."""
+    lines = [text]
+    if console.is_terminal:
+        lines = textwrap.wrap(
+            text, console.width, subsequent_indent=" " * indent,
+            break_long_words=False, break_on_hyphens=False,
+            drop_whitespace=True, replace_whitespace=False,
+        )  # fmt: skip
+    for number, line in enumerate(lines):
+        shown = Text(line)
+        if number == 0:
+            shown.stylize(style, since, until)
+        console.print(shown, soft_wrap=True)
+
+
+def _isolation(run: IsolatedRun) -> str:
+    if run.hidden:
+        return f"with these out of sight: {', '.join(one_line(str(p)) for p in run.hidden)}"
+    return "without hiding anything, for this kernel gives no mount namespace"
 
 
 def _counted(count: int, noun: str) -> str:

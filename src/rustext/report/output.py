@@ -1,0 +1,68 @@
+"""Put the result of a verification where it was asked for, in the format that was asked for.
+
+In: a `VerifyReport`. Out: text on stdout or in a file. A file that holds something other than an
+earlier report is never replaced.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from enum import Enum
+from pathlib import Path
+
+from rich.console import Console
+
+from rustext.errors import UnreadableFile
+from rustext.findings import VerifyReport
+from rustext.report.documents import to_json, verify_json
+from rustext.report.verify_text import print_verify
+
+_FILE_WIDTH = 240  # columns; lines are not broken
+
+
+class ReportFormat(Enum):
+    """How a report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def render(report: VerifyReport, kind: ReportFormat) -> str:
+    """The whole report as text, which ends with a line feed."""
+    if kind is ReportFormat.JSON:
+        return to_json(verify_json(report)) + "\n"
+    out = io.StringIO()
+    print_verify(Console(file=out, width=_FILE_WIDTH, highlight=False), report, verbose=True)
+    return out.getvalue()
+
+
+# How a report of each format begins.
+_BEGINNINGS = re.compile(
+    rb'\A\{\n  "bundle": |'
+    rb"\A(error|warning|note)\[[a-z-]+\]: |"
+    rb"\A[^\n]+ \([^\n]+\) (stands|does not stand) alone: "
+)
+
+
+def write_report(text: str, path: Path) -> None:
+    """Write a report into a file.
+
+    An earlier report is replaced, as other tools do; any other file is left alone. What is no
+    regular file (`/dev/stdout`, a pipe) is written to. Raises `UnreadableFile`.
+    """
+    try:
+        if path.is_file() and not _may_be_replaced(path):
+            raise UnreadableFile(
+                f"{path} is there already, and is no report of rustext",
+                hint="name another file, or remove this one",
+            )
+        path.write_bytes(text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _may_be_replaced(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(4096)
+    return not start or _BEGINNINGS.search(start) is not None

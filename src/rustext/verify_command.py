@@ -1,0 +1,65 @@
+"""`rustext verify`: judge a finished bundle.
+
+In: arguments. Out: a report on stdout or in a file; the exit code is 1 for findings at error level.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from rustext.config import find_config
+from rustext.environment import stdlib_environment, this_interpreter
+from rustext.findings import IsolatedRun, VerifyReport
+from rustext.report.console import progress_line
+from rustext.report.output import ReportFormat, render, write_report
+from rustext.report.verify_text import print_summary, print_verify
+from rustext.verify import verify as verify_bundle
+from rustext.verify.bundle import Bundle, read_bundle
+from rustext.verify.fix_suffix import fix_suffixes
+from rustext.verify.isolate import python_folders, run_isolated
+
+
+def verify(args: argparse.Namespace, console: Console) -> int:
+    """`rustext verify`: findings about one bundle."""
+    config = find_config(Path.cwd())
+    with progress_line(args) as progress:
+        progress.add_task(f"reading {args.bundle}", total=None)
+        bundle = read_bundle(args.bundle)
+        fixed = fix_suffixes(bundle) if args.fix_suffix else ()
+        if fixed:
+            bundle = read_bundle(args.bundle)
+        report = verify_bundle(
+            bundle,
+            stdlib=stdlib_environment(),
+            allow_system=(*config.allow_system, *args.allow_system),
+            run=_run(bundle, args) if args.run else None,
+            known=fixed,
+        )
+    _show(report, args, console)
+    return 0 if report.ok else 1
+
+
+def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:
+    facts = this_interpreter()
+    hide = [*python_folders(facts.prefixes, facts.stdlib), *args.hide]
+    return run_isolated(
+        bundle.root, bundle.program.path, args.arguments, hide=hide, timeout=args.timeout
+    )
+
+
+def _show(report: VerifyReport, args: argparse.Namespace, console: Console) -> None:
+    kind = ReportFormat(args.format)
+    if args.output is not None:
+        write_report(render(report, kind), args.output)
+        if not args.quiet:
+            notice = Console(stderr=True, highlight=False)
+            print_summary(notice, report)
+            notice.print(f"report: {args.output}", markup=False, soft_wrap=True)
+    elif kind is ReportFormat.TEXT:
+        print_verify(console, report, verbose=args.verbose)
+    else:
+        console.file.write(render(report, kind))
+        console.file.flush()
