@@ -49,13 +49,13 @@ def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
     """The modules of an environment whose import has to be hooked, sorted by distribution.
 
     These are the Rust extension modules; for a Rust distribution without any (a library that
-    Python code loads by path) its packages that hold native files.
+    Python code loads by path, a program on PATH) its top-level packages.
     """
     env = planner.env
     for dist in sorted(env.distributions.values(), key=lambda d: d.name):
-        native = planner.native_files(dist)
-        if any(planner.covers(file) for _, file in native):
-            yield from _distribution_targets(planner, dist, [file for _, file in native])
+        native = [file for _, file in planner.native_files(dist)]
+        if any(map(planner.covers, native)) or planner.is_rust(dist):
+            yield from _distribution_targets(planner, dist, native)
     for site in _source_folders(env):
         source = Source(root=site, packages={})
         for _, file in iter_native_files(source, _iter_source_extensions(site)):
@@ -120,12 +120,10 @@ def _distribution_targets(
     for file in modules:
         yield HookTarget(module=str(file.module), why=f"{file.path} of {label}")
     if not modules:
-        packages = {".".join(file.path.parent.parts) for file in native}
-        for package in sorted(packages):
-            top = package.partition(".")[0]
-            if top and planner.env.find_module(top) is not None:
+        tops = {f.parts[0].removesuffix(".py") for f in dist.files if f.suffix == ".py"}
+        for top in sorted(tops):
+            if planner.env.find_module(top) is not None:
                 yield HookTarget(module=top, why=f"native files of {label}")
-                return
 
 
 def _source_folders(env: Environment) -> Iterator[Path]:

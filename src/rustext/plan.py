@@ -10,12 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rustext.binary import open_binary
+from rustext.binary import is_native, open_binary
 from rustext.companions import find_companions
 from rustext.config import Config, Scope
 from rustext.destination import iter_warnings
-from rustext.discover import Source, environment_source, iter_native_files, read_native_file
+from rustext.discover import (
+    Source,
+    environment_source,
+    is_rust,
+    iter_native_files,
+    read_native_file,
+)
 from rustext.environment import Distribution, Environment
+from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.imports import can_import, find_imports, find_named
 from rustext.loader import Loader
 from rustext.model import (
@@ -56,6 +63,7 @@ class Planner:
         self._resolver = Resolver(loader=self._loader)
         self._sources: dict[Path, Source] = {}
         self._native: dict[str, tuple[tuple[Path, NativeFile], ...]] = {}
+        self._rust: dict[str, bool] = {}
         self._companions: dict[str, tuple[Companion, ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
 
@@ -148,7 +156,7 @@ class Planner:
         if dist is None:
             return ()
         if dist.name not in self._plugins:
-            rust = self._is_rust(dist)
+            rust = self.is_rust(dist)
             self._plugins[dist.name] = find_plugin_modules(dist, self.env) if rust else ()
         return self._plugins[dist.name]
 
@@ -158,12 +166,18 @@ class Planner:
 
     def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
         if dist.name not in self._companions:
-            found = find_companions(dist, self.native_files(dist)) if self._is_rust(dist) else ()
+            found = find_companions(dist, self.native_files(dist)) if self.is_rust(dist) else ()
             self._companions[dist.name] = found
         return self._companions[dist.name]
 
-    def _is_rust(self, dist: Distribution) -> bool:
-        return any(file.provenance.rust for _, file in self.native_files(dist))
+    def is_rust(self, dist: Distribution) -> bool:
+        """Whether the distribution holds Rust code, be it in a program that it put on PATH."""
+        if dist.name not in self._rust:
+            native = self.native_files(dist)
+            self._rust[dist.name] = any(f.provenance.rust for _, f in native) or any(
+                _is_rust_program(dist.site / f) for f in dist.files if f.parts[0] == ".."
+            )
+        return self._rust[dist.name]
 
     def native_files(self, dist: Distribution) -> tuple[tuple[Path, NativeFile], ...]:
         """The native files that the distribution installed, sorted by path."""
@@ -177,6 +191,14 @@ class Planner:
         if site not in self._sources:
             self._sources[site] = environment_source(self.env, site)
         return self._sources[site]
+
+
+def _is_rust_program(path: Path) -> bool:
+    """Whether a file that was installed outside of `site-packages` holds Rust code."""
+    try:
+        return path.is_file() and is_native(path) and is_rust(path)
+    except (InvalidBinary, UnreadableFile):
+        return False
 
 
 def find_file_imports(

@@ -10,6 +10,7 @@ from compiling import Compile
 from environments import environment, install
 
 from rustext.config import Config, Scope, find_config
+from rustext.hook_files import iter_hook_targets
 from rustext.model import EvidenceKind, ImplicitImport, Verdict
 from rustext.plan import Planner
 from rustext.trace import Importer, Language, Trace, format_trace
@@ -94,3 +95,20 @@ def test_run_path_of_the_machine_that_built_a_file_is_warned_of(
     warned = [w for w in plan.warnings if "run path" in w]
     assert len(warned) == 1
     assert "/nix/store/abc/lib" in warned[0]
+
+
+def test_rust_program_on_path_makes_its_distribution_a_rust_distribution(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    rusty = gcc("tool", f"const char mark[] = {RUST}; int main(void) {{ return mark[0] == 0; }}")
+    plain = gcc("plain", "int main(void) { return 0; }")
+    site = tmp_path / "lib" / "site-packages"
+    for name, program in (("rusty-tool", rusty), ("plain-tool", plain)):
+        top = name.replace("-", "_")
+        files = {f"{top}/__init__.py": 'TABLE = "table.bin"', f"{top}/table.bin": "data"}
+        install(site, name, files={**files, f"../../bin/{name}": program})
+    planner = Planner(environment(site), Config())
+    companions = {c.path.name for c in planner.companions_for(site / "rusty_tool/__init__.py")}
+    assert companions == {"METADATA", "table.bin"}
+    assert planner.companions_for(site / "plain_tool/__init__.py") == ()
+    assert [t.module for t in iter_hook_targets(planner)] == ["rusty_tool"]
