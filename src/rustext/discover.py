@@ -31,7 +31,7 @@ from rustext.provenance import merge_crates, parse_sbom, parse_sbom_targets, pro
 
 # Text and media that a package carries by the thousand: not worth opening to look for a magic
 # number. A native file under such a name could be loaded only on purpose.
-_NEVER_NATIVE = frozenset(
+NEVER_NATIVE = frozenset(
     """.py .pyi .pyc .pyx .pxd .txt .md .rst .json .toml .yaml .yml .ini .cfg .csv .tsv .xml .html
     .css .js .mjs .map .ts .svg .png .jpg .jpeg .gif .ico .ttf .woff .woff2 .h .hpp .hh .c .cc .cpp
     .cu .rs .go .f .f90 .pem .zip .gz .xz .npy .npz .po .mo .tmpl .j2 .sh .bat .ps1""".split()
@@ -122,7 +122,7 @@ def iter_native_files(
 def find_native(source: Source, files: Iterable[Path] | None = None) -> Iterator[Path]:
     """The files that begin as native ones do, sorted; arguments as for `iter_native_files`."""
     for path in sorted(_iter_files(source.root) if files is None else files):
-        if path.suffix not in _NEVER_NATIVE and path.is_file() and is_native(path):
+        if path.suffix not in NEVER_NATIVE and path.is_file() and is_native(path):
             yield path
 
 
@@ -182,7 +182,7 @@ def _has_rust(package: Package, source: Source, *, but: PurePosixPath) -> bool:
     """
     others = (source.root / f for f, owner in source.packages.items() if owner is package)
     for path in others:
-        if path != source.root / but and path.suffix not in _NEVER_NATIVE:
+        if path != source.root / but and path.suffix not in NEVER_NATIVE:
             with contextlib.suppress(InvalidBinary, UnreadableFile):  # recorded, and gone
                 if is_native(path) and is_rust(path):
                     return True
@@ -238,7 +238,7 @@ def _iter_files(root: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(root):
         folders[:] = [f for f in folders if f != "__pycache__"]
         for name in files:
-            if os.path.splitext(name)[1] not in _NEVER_NATIVE:  # noqa: PTH122 (hot loop)
+            if os.path.splitext(name)[1] not in NEVER_NATIVE:  # noqa: PTH122 (hot loop)
                 yield Path(folder, name)
 
 
@@ -287,7 +287,7 @@ def _unpack_members(
     package = _package(name, version, sboms)
     kept = {}
     for inner, info in members.items():
-        if inner.suffix not in _NEVER_NATIVE and _is_native_member(archive, info):
+        if inner.suffix not in NEVER_NATIVE and _is_native_member(archive, info):
             target = installed_path(inner)
             unpack_member(archive, info, folder / target)
             kept[target] = inner

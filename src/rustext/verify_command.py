@@ -19,7 +19,8 @@ from rustext.report.verify_text import print_summary, print_verify
 from rustext.verify import verify as verify_bundle
 from rustext.verify.bundle import Bundle, read_bundle
 from rustext.verify.fix_suffix import fix_suffixes
-from rustext.verify.isolate import python_folders, run_isolated
+from rustext.verify.isolate import python_folders
+from rustext.verify.runs import run_bundle
 
 
 def verify(args: argparse.Namespace, console: Console) -> int:
@@ -45,9 +46,7 @@ def verify(args: argparse.Namespace, console: Console) -> int:
 def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:
     facts = this_interpreter()
     hide = [*python_folders(facts.prefixes, facts.stdlib), *args.hide]
-    return run_isolated(
-        bundle.root, bundle.program.path, args.arguments, hide=hide, timeout=args.timeout
-    )
+    return run_bundle(bundle, args.arguments, hide=hide, timeout=args.timeout)
 
 
 def _show(report: VerifyReport, args: argparse.Namespace, console: Console) -> None:

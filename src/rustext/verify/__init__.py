@@ -18,8 +18,16 @@ from rustext.verify.imports import check_imports
 from rustext.verify.libraries import check_libraries
 from rustext.verify.runs import check_run
 from rustext.verify.subject import Check, make_subject, platform_of
+from rustext.verify.unreadable import check_links, check_unreadable
 
-CHECKS: tuple[Check, ...] = (check_libraries, check_imports, check_suffixes, check_run)
+CHECKS: tuple[Check, ...] = (
+    check_libraries,
+    check_imports,
+    check_suffixes,
+    check_unreadable,
+    check_links,
+    check_run,
+)
 
 _RANK = tuple(Severity)
 
@@ -36,8 +44,8 @@ def verify(
     subject = make_subject(bundle, stdlib=stdlib, allow_system=allow_system, run=run)
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
     return VerifyReport(
-        bundle=bundle.root,
-        freezer=bundle.program.freezer.value,
+        bundle=bundle.path,
+        freezer=bundle.freezer.value,
         platform=platform_of(bundle),
         target=None,
         findings=tuple(sort_findings(findings)),

@@ -1,44 +1,29 @@
-"""Read a finished bundle: which freezer made it, what runs, and what is in it.
+"""Read the folder of a bundle: which freezer made it, what runs, and what is in it.
 
-In: the folder that a freezer left. Out: a `Bundle`. Files are read, nothing is executed; neither
-freezer has to be installed.
+In: the folder that a freezer left, or any other with native files. Out: a `Bundle`. Files are
+read, nothing is executed; neither freezer has to be installed. One-file programs are for
+`rustext.verify.opening`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path, PurePosixPath
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rustext.binary import open_binary
-from rustext.discover import Source, folder_source, iter_native_files
 from rustext.errors import InvalidBinary, InvalidBundle, UnreadableFile
-from rustext.model import Binary, ImageKind, NativeFile
-from rustext.verify.module_tables import find_builtin_modules, find_nuitka_modules
-from rustext.verify.pyinstaller_archive import parse_archive
+from rustext.model import Image, ImageKind, NativeFile
+from rustext.verify.loose_modules import find_libraries, iter_loose_modules, read_library
+from rustext.verify.module_tables import find_builtin_modules
+from rustext.verify.natives import Natives, Unreadable, read_natives, search_path
+from rustext.verify.programs import Freezer, Program, read_program
+from rustext.verify.walk import Link, Tree, read_tree
 
-
-class Freezer(Enum):
-    """Who made the bundle."""
-
-    NUITKA = "nuitka"
-    PYINSTALLER = "pyinstaller"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """The file that starts the bundle, and the modules that it carries inside."""
-
-    path: Path
-    binary: Binary
-    freezer: Freezer
-    modules: frozenset[str]
-    python: tuple[int, int] | None = None
+__all__ = ["Bundle", "Freezer", "Program", "read_bundle", "read_contents"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +31,45 @@ class Bundle:
     """A finished bundle.
 
     `contents` is the folder that takes the place of `site-packages`: PyInstaller's `_internal`,
-    otherwise the bundle's own.
+    cx_Freeze's `lib`, otherwise the bundle's own. `program` is None for a folder that holds none.
+    `origin` is the one-file program that `root` was unpacked from; it is among the `files`.
     """
 
     root: Path
     contents: Path
-    program: Program
+    program: Program | None
+    image: Image  # of the program or, without one, of the files that are most alike
     files: tuple[tuple[Path, NativeFile], ...]
     modules: frozenset[str]
+    unreadable: tuple[Unreadable, ...] = ()
+    links: tuple[Link, ...] = ()  # those that lead out of the bundle, or nowhere
+    origin: Path | None = None
+
+    @property
+    def freezer(self) -> Freezer:
+        """Who made it."""
+        return self.program.freezer if self.program is not None else Freezer.UNKNOWN
+
+    @property
+    def path(self) -> Path:
+        """What the user knows the bundle by: its folder, or the one file that it is."""
+        return self.origin or self.root
+
+    @property
+    def start(self) -> Path | None:
+        """The file that a user starts."""
+        return self.origin or (self.program.path if self.program is not None else None)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is a part of the bundle, links followed."""
+        return path == self.origin or path.resolve().is_relative_to(self.root)
 
 
 def read_bundle(root: Path) -> Bundle:
     """Read the folder of a bundle.
 
-    Raises `InvalidBundle` if it holds no program, `UnreadableFile` if it cannot be listed.
+    Raises `InvalidBundle` if it holds no native file at all, `UnreadableFile` if it cannot be
+    listed.
     """
     if not root.exists():
         raise UnreadableFile(f"{root} does not exist")
@@ -67,108 +77,126 @@ def read_bundle(root: Path) -> Bundle:
         raise InvalidBundle(
             f"{root} is a file, not the folder of a bundle", hint="name the folder that holds it"
         )
-    root = root.resolve()
-    program = _find_program(root)
-    contents = _find_contents(root, program)
-    files = tuple(_iter_files(root, contents))
-    extensions = {file.module for _, file in files if file.module is not None}
+    return read_contents(root.resolve())
+
+
+def read_contents(root: Path, *, program: Program | None = None) -> Bundle:
+    """Read a folder; `program` is what starts it, where that is known already."""
+    tree = read_tree(root)
+    if any(not u.path for u in tree.unlisted):
+        raise UnreadableFile(f"{root} cannot be listed: {tree.unlisted[0].reason}")
+    program = program or _find_program(tree)
+    contents = _find_contents(tree, program)
+    if program is not None and program.freezer is Freezer.UNKNOWN:
+        program = _name_freezer(tree, program, contents)
+    folders = search_path(tree, contents)
+    natives = read_natives(tree, folders)
+    if program is None and not natives.files and not natives.unreadable:
+        raise InvalidBundle(
+            f"{root} holds no program and no native file",
+            hint="name the folder that the freezer reported, such as dist/app or app.dist",
+        )
+    image = program.binary.image if program is not None else _commonest(natives)
+    if image is None:
+        raise InvalidBundle(f"{root} holds no native file that can be read, {_first(natives)}")
+    libraries = [read_library(path) for path in find_libraries(tree)]
+    loose = frozenset().union(
+        iter_loose_modules(tree, folders), *(lib for lib in libraries if isinstance(lib, frozenset))
+    )
+    extensions = {file.module for _, file in natives.files if file.module is not None}
+    builtins = _find_builtins(program, natives.files)
     return Bundle(
-        root=root,
-        contents=contents,
+        root=tree.root,
+        contents=tree.path(contents) if contents else tree.root,
         program=program,
-        files=files,
+        image=image,
+        files=natives.files,
         modules=frozenset(
-            {
-                *program.modules,
-                *extensions,
-                *_iter_loose_modules(contents),
-                *_find_builtins(program, files),
-            }
+            {*(program.modules if program is not None else ()), *extensions, *loose, *builtins}
         ),
+        unreadable=(
+            *natives.unreadable,
+            *(library for library in libraries if isinstance(library, Unreadable)),
+            *(Unreadable(path=tree.path(u.path), reason=u.reason) for u in tree.unlisted),
+        ),
+        links=tree.links,
     )
 
 
-def _find_program(root: Path) -> Program:
-    try:
-        candidates = sorted(p for p in root.iterdir() if p.is_file())
-    except OSError as error:
-        raise UnreadableFile(f"{root} cannot be listed: {error.strerror}") from error
+def _find_program(tree: Tree) -> Program | None:
+    """The program at the top of the folder; one that a freezer made goes before others."""
     programs = []
-    for path in candidates:
-        with contextlib.suppress(InvalidBinary, UnreadableFile):
-            program = _read_program(path)
-            if program is not None:
-                programs.append(program)
-    if not programs:
-        raise InvalidBundle(
-            f"{root} holds no program",
-            hint="name the folder that the freezer reported, such as dist/app or app.dist",
-        )
+    for name in tree.files:
+        if "/" not in name:
+            with contextlib.suppress(InvalidBinary, UnreadableFile):
+                program = read_program(tree.path(name))
+                if program is not None:
+                    programs.append(program)
     known = [p for p in programs if p.freezer is not Freezer.UNKNOWN]
-    return (known or programs)[0]
+    return next(iter(known or programs), None)
 
 
-def _read_program(path: Path) -> Program | None:
-    with open_binary(path) as (binary, data):
-        if binary.image.kind is not ImageKind.EXECUTABLE:
-            return None
-        archive = parse_archive(data)
-        if archive is not None:
-            return Program(
-                path=path,
-                binary=binary,
-                freezer=Freezer.PYINSTALLER,
-                modules=archive.modules,
-                python=archive.python,
-            )
-        modules = find_nuitka_modules(binary.image, data)
-        freezer = Freezer.UNKNOWN if modules is None else Freezer.NUITKA
-        return Program(path=path, binary=binary, freezer=freezer, modules=modules or frozenset())
+def _find_contents(tree: Tree, program: Program | None) -> str:
+    """The folder that takes the place of `site-packages`, "" for the root."""
+    if program is not None and program.archive is not None and program.archive.contents:
+        named = program.archive.contents
+        return named if named in tree.folders else ""
+    if program is not None and program.freezer is Freezer.NUITKA:
+        return ""
+    # A folder whose program says nothing, or is gone: PyInstaller's and cx_Freeze's own.
+    for library in ("base_library.zip", "lib/library.zip"):
+        found = [path for path in tree.files if path.endswith(library) and path.count("/") <= 1]
+        if found:
+            return found[0].rpartition("/")[0]
+    return ""
 
 
-def _find_contents(root: Path, program: Program) -> Path:
-    inner = root / "_internal"  # `contents_directory` in a spec file; its default since 6.0
-    if program.freezer is Freezer.PYINSTALLER and not inner.is_dir():
-        archives = sorted(root.glob("*/base_library.zip"))
-        return archives[0].parent if archives else root
-    return inner if program.freezer is Freezer.PYINSTALLER else root
+def _name_freezer(tree: Tree, program: Program, contents: str) -> Program:
+    """What stands beside a program may say who made it, though the program itself does not."""
+    files = set(tree.files)
+    if contents == "lib" and "lib/library.zip" in files:
+        return replace(program, freezer=Freezer.CX_FREEZE)
+    if f"{contents}/base_library.zip".lstrip("/") in files:
+        damage = "it ends without the archive that PyInstaller puts there"
+        return replace(program, freezer=Freezer.PYINSTALLER, damage=damage)
+    return program
 
 
-def _iter_files(root: Path, contents: Path) -> Iterator[tuple[Path, NativeFile]]:
-    """All native files, named as seen from the folder that is on `sys.path`."""
-    inside: Source = folder_source(contents)
-    yield from iter_native_files(inside)
-    if contents != root:
-        outside = [p for p in root.rglob("*") if not p.is_relative_to(contents)]
-        yield from iter_native_files(Source(root=root, packages={}), outside)
+def _commonest(natives: Natives) -> Image | None:
+    """An image for the platform that most files are for."""
+    images = [file.binary.image for _, file in natives.files]
+    if not images:
+        return None
+    loadable = [i for i in images if i.kind is not ImageKind.OTHER] or images
+    (most, _), *_ = Counter((i.format, i.architecture) for i in loadable).most_common(1)
+    return next(i for i in loadable if (i.format, i.architecture) == most)
 
 
-def _find_builtins(program: Program, files: tuple[tuple[Path, NativeFile], ...]) -> frozenset[str]:
+def _first(natives: Natives) -> str:
+    first = natives.unreadable[0]
+    return f"beginning with {first.path.name}: {first.reason}"
+
+
+def _find_builtins(
+    program: Program | None, files: Sequence[tuple[Path, NativeFile]]
+) -> frozenset[str]:
     """The built-in modules: in the program where Python is linked into it, or in libpython."""
-    pythons = [p for p, f in files if f.path.name.startswith(("libpython", "Python", "python3"))]
-    for path in (program.path, *pythons):
-        with contextlib.suppress(InvalidBinary), open_binary(path) as (binary, data):
+    for path in _iter_pythons(program, files):
+        with (
+            contextlib.suppress(InvalidBinary, UnreadableFile),
+            open_binary(path) as (binary, data),
+        ):
             found = find_builtin_modules(binary.image, data)
             if found is not None:
                 return found
     return frozenset(sys.builtin_module_names)  # a Python outside of the bundle, or no ELF file
 
 
-def _iter_loose_modules(contents: Path) -> Iterator[str]:
-    """Modules that stand as files: PyInstaller's `base_library.zip` and `.py` or `.pyc` files."""
-    library = contents / "base_library.zip"
-    if library.is_file():
-        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(library) as archive:
-            for name in archive.namelist():
-                yield _module_name(PurePosixPath(name))
-    for path in contents.rglob("*.py*"):
-        if path.suffix in {".py", ".pyc"}:
-            yield _module_name(PurePosixPath(path.relative_to(contents).as_posix()))
-    for folder in contents.glob("python3.*/lib-dynload"):
-        for path in folder.iterdir():
-            yield path.name.partition(".")[0]
-
-
-def _module_name(path: PurePosixPath) -> str:
-    parts = path.parent.parts if path.stem == "__init__" else (*path.parent.parts, path.stem)
-    return ".".join(parts)
+def _iter_pythons(
+    program: Program | None, files: Sequence[tuple[Path, NativeFile]]
+) -> Iterator[Path]:
+    if program is not None:
+        yield program.path
+    for path, file in files:
+        if file.path.name.startswith(("libpython", "Python", "python3")):
+            yield path

@@ -84,9 +84,10 @@ def find_looked_for(bundle: Bundle) -> LookedFor | None:
     The interpreter's own file is the best witness, then what its build recorded, then the modules
     of its standard library, which it does find.
     """
-    plain = _PLAIN[bundle.program.binary.image.format]
+    plain = _PLAIN[bundle.image.format]
     pythons = [p for p, _ in bundle.files if p.name.startswith(_INTERPRETERS)]
-    for path in (*pythons, bundle.program.path):
+    program = () if bundle.program is None else (bundle.program.path,)
+    for path in (*pythons, *program):
         with open_binary(path) as (_, data):
             found = read_compiled_in(data)
         if any(parse_suffix(suffix) for suffix in found if ".abi3" not in suffix):
@@ -116,7 +117,7 @@ def iter_misnamed(bundle: Bundle, looked_for: LookedFor) -> Iterator[Misnamed]:
 
     A file for another machine, C library or version of Python would not load under any name.
     """
-    program = bundle.program.binary.image
+    program = bundle.image
     for path, file in bundle.files:
         images = file.binary.images
         if not any((i.format, i.architecture) == (program.format, program.architecture)

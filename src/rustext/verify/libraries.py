@@ -19,7 +19,6 @@ from rustext.verify.subject import Subject
 def check_libraries(subject: Subject) -> Iterator[Finding]:
     """Find the libraries that are missing, misplaced or taken from the host."""
     bundle, edges = subject.bundle, subject.edges
-    root = bundle.root.resolve()
     outside: dict[str, list[Resolved]] = {}
     at_start = _loaded_at_start(bundle, edges)
     held = _held_libraries(bundle)
@@ -34,9 +33,9 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
                 yield _missing_library(subject, edge)
         elif (
             edge.path is not None
-            and not edge.path.resolve().is_relative_to(root)
+            and not bundle.holds(edge.path)
             # What a library of the host needs in turn is news about the host, not the bundle.
-            and edge.needed_by.resolve().is_relative_to(root)
+            and bundle.holds(edge.needed_by)
         ):
             outside.setdefault(edge.soname, []).append(edge)
     for soname, found in sorted(outside.items()):
@@ -51,7 +50,8 @@ def _loaded_at_start(bundle: Bundle, edges: Iterable[Edge]) -> frozenset[Path]:
     for edge in edges:
         if isinstance(edge, Resolved) and edge.path is not None:
             needs.setdefault(edge.needed_by, []).append(edge.path)
-    seen, work = {bundle.program.path}, [bundle.program.path]
+    work = [bundle.program.path] if bundle.program is not None else []
+    seen = set(work)
     while work:
         new = [path for path in needs.get(work.pop(), ()) if path not in seen]
         seen.update(new)
@@ -64,7 +64,7 @@ def _held_libraries(bundle: Bundle) -> dict[str, Path]:
 
     glibc and dyld know a loaded library by its soname or install name; musl does not.
     """
-    program = bundle.program.binary.image
+    program = bundle.image
     held: dict[str, Path] = {}
     if uses_musl(program):
         return held

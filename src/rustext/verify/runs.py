@@ -1,25 +1,44 @@
-"""Judge what an isolated run of the program showed.
+"""Start a bundle's program alone, and judge what that showed.
 
-In: a `Subject` whose program was run. Out: the findings `run` and `host-library`.
+In: a `Bundle`; then a `Subject` with the end of the run. Out: the findings `run` and
+`host-library`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from rustext.findings import Finding, Severity
+from rustext.errors import InvalidBundle
+from rustext.findings import Finding, IsolatedRun, Severity
+from rustext.verify.bundle import Bundle
+from rustext.verify.isolate import run_isolated
 from rustext.verify.libraries import host_library, is_system_library
 from rustext.verify.subject import Subject
 
 _LAST_LINES = 12  # of a failed program's output that a finding quotes
 
 
+def run_bundle(
+    bundle: Bundle, arguments: Sequence[str] = (), *, hide: Sequence[Path] = (), timeout: float = 60
+) -> IsolatedRun:
+    """Start a bundle's program as `run_isolated` does; a one-file program starts as one file.
+
+    Raises `InvalidBundle` where there is none, `ForeignProcessError` if it does not end in time.
+    """
+    if bundle.start is None:
+        raise InvalidBundle(
+            f"{bundle.path} holds no program that `--run` could start", hint="leave out `--run`"
+        )
+    return run_isolated(bundle.root, bundle.start, arguments, hide=hide, timeout=timeout)
+
+
 def check_run(subject: Subject) -> Iterator[Finding]:
     """Judge the end of the isolated run, and the libraries that it loaded."""
     bundle, run = subject.bundle, subject.run
-    if run is None:
+    if run is None or bundle.start is None:
         return
-    name = bundle.program.path.name
+    name = bundle.start.name
     if run.code != 0:
         how = f"signal {-run.code}" if run.code < 0 else f"exit code {run.code}"
         last = (run.stderr or run.stdout).strip().splitlines()[-_LAST_LINES:]

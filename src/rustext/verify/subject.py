@@ -34,6 +34,8 @@ class Subject:
 
     def inside(self, path: Path) -> str:
         """A path as findings name it: beginning with the bundle's own name."""
+        if path == self.bundle.origin:
+            return path.name
         root = self.bundle.root.parent
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
@@ -60,23 +62,25 @@ def make_subject(
 
 def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
     """What the loader would find for the program and for each native file, once each."""
-    program = bundle.program
+    program = bundle.program.path if bundle.program is not None else None
     # PyInstaller's bootloader sets LD_LIBRARY_PATH to its folder and starts itself again:
     # https://pyinstaller.org/en/stable/runtime-information.html#ld-library-path-libpath-considerations
-    path = (str(bundle.contents),) if program.freezer is Freezer.PYINSTALLER else ()
-    first = Resolver(loader=Loader(executable=program.path, library_path=path))
-    graph = first.resolve(program.path)
-    loaded = {e.soname: e.path for e in graph.edges if isinstance(e, Resolved) and e.path}
-    rest = Resolver(loader=Loader(executable=program.path, library_path=path, loaded=loaded))
-    edges = dict.fromkeys(graph.edges)
+    path = (str(bundle.contents),) if bundle.freezer is Freezer.PYINSTALLER else ()
+    edges: dict[Edge, None] = {}
+    loaded: dict[str, Path] = {}
+    if program is not None:
+        first = Resolver(loader=Loader(executable=program, library_path=path))
+        edges.update(dict.fromkeys(first.resolve(program).edges))
+        loaded = {e.soname: e.path for e in edges if isinstance(e, Resolved) and e.path}
+    rest = Resolver(loader=Loader(executable=program, library_path=path, loaded=loaded))
     for native, _ in bundle.files:
-        if native != program.path:
+        if native != program:
             edges.update(dict.fromkeys(rest.resolve(native).edges))
     return tuple(edges)
 
 
 def platform_of(bundle: Bundle) -> str:
     """The platform that the program was built for, as `linux-x86_64`."""
-    image = bundle.program.binary.image
+    image = bundle.image
     names = {Format.ELF: "linux", Format.MACHO: "macos", Format.PE: "windows"}
     return f"{names[image.format]}-{image.architecture}"

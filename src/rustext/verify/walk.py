@@ -1,0 +1,126 @@
+"""List what lies in a folder that nobody vouches for.
+
+In: a folder. Out: a `Tree`: its regular files, the links that lead out of it, and what could not
+be listed. Each folder is read once and links to folders are not followed, so a loop of links ends
+and the time is linear; nothing but a regular file is ever opened, for a FIFO would wait for its
+writer and a device may do anything.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+_PYTHON_CACHE = "__pycache__"
+_COUNT_WHEN_EMPTY = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A symbolic link that does not lead to a file or folder of the tree."""
+
+    path: str  # relative to the tree's root
+    target: str  # as it stands in the link
+    exists: bool  # whether there is something at its end, on this machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlisted:
+    """Something in the tree that is there and cannot be read."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A folder's content; all paths are relative to `root`, with slashes, and sorted.
+
+    `files` are the regular files that hold at least one byte or whose name says that they ought to
+    (an empty `__init__.py` is a module, an empty library is a damaged one), and the links that lead
+    to such a file inside the tree.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+    links: tuple[Link, ...] = ()
+    unlisted: tuple[Unlisted, ...] = ()
+
+    def path(self, relative: str) -> Path:
+        """Where a file or folder of the tree is on this machine; "" is its root."""
+        return Path(f"{self.root}/{relative}")
+
+
+def read_tree(root: Path) -> Tree:
+    """List a folder. Raises nothing: what cannot be listed is in the answer."""
+    base = os.path.realpath(root)
+    files: list[str] = []
+    folders: list[str] = []
+    links: list[Link] = []
+    unlisted: list[Unlisted] = []
+    work = [""]
+    while work:
+        folder = work.pop()
+        try:
+            entries = list(os.scandir(f"{base}/{folder}"))
+        except OSError as error:
+            unlisted.append(Unlisted(path=folder.rstrip("/"), reason=_reason(error)))
+            continue
+        for entry in entries:
+            path = folder + entry.name
+            if entry.is_symlink():
+                link = _follow(base, path)
+                if isinstance(link, Link):
+                    links.append(link)
+                elif link:
+                    files.append(path)
+            elif entry.is_dir(follow_symlinks=False):
+                if entry.name != _PYTHON_CACHE:
+                    folders.append(path)
+                    work.append(f"{path}/")
+            elif entry.is_file(follow_symlinks=False) and _holds_something(entry):
+                files.append(path)
+    return Tree(
+        root=Path(base),
+        files=tuple(sorted(files)),
+        folders=tuple(sorted(folders)),
+        links=tuple(sorted(links, key=lambda link: link.path)),
+        unlisted=tuple(sorted(unlisted, key=lambda u: u.path)),
+    )
+
+
+def _holds_something(entry: os.DirEntry[str]) -> bool:
+    if entry.name.endswith(_COUNT_WHEN_EMPTY):
+        return True
+    try:
+        return entry.stat(follow_symlinks=False).st_size > 0
+    except OSError:  # it has vanished since
+        return False
+
+
+def _follow(base: str, path: str) -> Link | bool:
+    """Where a link leads: out of the tree or nowhere, to a regular file in it, or to a folder."""
+    here = f"{base}/{path}"
+    try:
+        target = os.readlink(here)  # noqa: PTH115 (strings, here and below: there may be a million)
+        real = os.path.realpath(here)
+        status = os.stat(real)  # noqa: PTH116
+    except (OSError, ValueError):
+        return Link(path=path, target=_target(here), exists=False)
+    if real != base and not real.startswith(f"{base}/"):
+        return Link(path=path, target=target, exists=True)
+    return stat.S_ISREG(status.st_mode) and (status.st_size > 0 or path.endswith(_COUNT_WHEN_EMPTY))
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)  # noqa: PTH115
+    except OSError:
+        return "?"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
