@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from rustext import architectures
 from rustext.elf_symbols import DynamicSymbols, find_python_inits
+from rustext.elf_versions import DynamicSymbol, iter_needed_versions, iter_symbols
 from rustext.errors import InvalidBinary, TruncatedBinary, UnknownFormat
 from rustext.model import (
     Format,
@@ -32,15 +33,14 @@ MAGIC = b"\x7fELF"
 _ET_EXEC, _ET_DYN = 2, 3
 _PROGRAM_TYPES = _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _PF_X, _PF_W = 1, 2
-_SHT_NULL, _SHT_NOBITS = 0, 8
+_SHT_NULL, _SHT_NOBITS, _SHT_DYNSYM = 0, 8, 11
 _EM_S390, _EM_ARM, _EM_ALPHA = 22, 40, 0x9026
 _EF_ARM_EABI_VER5, _EF_ARM_ABI_FLOAT_SOFT = 0x0500_0000, 0x0200
 _DT_NULL, _DT_NEEDED, _DT_HASH, _DT_STRTAB, _DT_SYMTAB = 0, 1, 4, 5, 6
 _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 10, 14, 15, 29
 _DT_GNU_HASH, _DT_FLAGS_1 = 0x6FFF_FEF5, 0x6FFF_FFFB
-_DT_VERNEED, _DT_VERNEEDNUM = 0x6FFF_FFFE, 0x6FFF_FFFF
+_DT_VERSYM, _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFF_FFF0, 0x6FFF_FFFE, 0x6FFF_FFFF
 _DF_1_NODEFLIB, _DF_1_PIE = 0x800, 0x0800_0000
-_VER_FLG_WEAK = 0x2
 _PN_XNUM = _SHN_XINDEX = 0xFFFF
 
 
@@ -119,12 +119,36 @@ def parse_elf(data: Buffer, *, linkage: bool = False) -> Image:
         runpath=runpath,
         empty_runpath=_DT_RUNPATH in tags and not runpath,
         interpreter=interpreter,
-        versions=() if linkage else tuple(_iter_versions(reader, tags, strings, segments)),
+        versions=()
+        if linkage
+        else tuple(v for _, v in _needed_versions(reader, tags, strings, segments)),
         python_inits=() if linkage else _python_inits(reader, header, tags, strings, segments),
         segments=segments,
         sections=() if linkage else tuple(_iter_sections(reader, header)),
         no_default_libraries=bool(flags & _DF_1_NODEFLIB),
         size=len(data),
+    )
+
+
+def parse_elf_symbols(data: Buffer) -> tuple[DynamicSymbol, ...]:
+    """The dynamic symbols of an ELF file; empty for a static one. Raises as `parse_elf`."""
+    reader, header = _read_header(data)
+    programs = tuple(_iter_programs(reader, header))
+    segments = _loaded(reader, programs)
+    dynamic = _read_dynamic(reader, header, programs, segments)
+    strings = _dynamic_strings(reader, dynamic, segments)
+    tables = _symbol_tables(header, dynamic.tags, strings, segments)
+    if tables is None:
+        return ()
+    versym = dynamic.tags.get(_DT_VERSYM)
+    return tuple(
+        iter_symbols(
+            reader,
+            tables._replace(listed=_listed_symbols(reader, header, tables.symbols)),
+            None if versym is None else _file_offset(segments, versym, "the symbol versions"),
+            dict(_needed_versions(reader, dynamic.tags, strings, segments)),
+            strings.name,
+        )
     )
 
 
@@ -281,32 +305,13 @@ def _kind(header: _Header, interpreter: str | None, soname: str | None, *, pie: 
     return ImageKind.EXECUTABLE if program else ImageKind.SHARED
 
 
-def _iter_versions(
+def _needed_versions(
     reader: Reader, tags: dict[int, int], strings: _Strings, segments: tuple[Segment, ...]
-) -> Iterator[SymbolVersion]:
-    """The entries of .gnu.version_r; both chains of offsets only ever lead forward."""
+) -> Iterator[tuple[int, SymbolVersion]]:
     if _DT_VERNEED not in tags:
-        return
-    what = "the table of needed symbol versions"
-    offset = _file_offset(segments, tags[_DT_VERNEED], what)
-    budget = MAX_ENTRIES
-    for _ in range(min(tags.get(_DT_VERNEEDNUM, 0), MAX_ENTRIES)):
-        _, count, file, aux, following = reader.unpack("HHIII", offset, what)
-        library = strings.name(file, "the library of a needed symbol version")
-        entry = offset + aux
-        for _ in range(count):
-            budget -= 1
-            if budget < 0:
-                raise InvalidBinary(f"damaged: {what} has more than {MAX_ENTRIES} entries")
-            _, flags, _, name, step = reader.unpack("IHHII", entry, what)
-            version = strings.name(name, "a needed symbol version")
-            yield SymbolVersion(library=library, version=version, weak=bool(flags & _VER_FLG_WEAK))
-            if not step:
-                break
-            entry += step
-        if not following:
-            return
-        offset += following
+        return iter(())
+    offset = _file_offset(segments, tags[_DT_VERNEED], "the table of needed symbol versions")
+    return iter_needed_versions(reader, offset, tags.get(_DT_VERNEEDNUM, 0), strings.name)
 
 
 def _python_inits(
@@ -316,11 +321,18 @@ def _python_inits(
     strings: _Strings,
     segments: tuple[Segment, ...],
 ) -> tuple[str, ...]:
+    tables = _symbol_tables(header, tags, strings, segments)
+    return find_python_inits(reader, tables) if tables is not None else ()
+
+
+def _symbol_tables(
+    header: _Header, tags: dict[int, int], strings: _Strings, segments: tuple[Segment, ...]
+) -> DynamicSymbols | None:
     if _DT_SYMTAB not in tags:
-        return ()
+        return None
     gnu, sysv = tags.get(_DT_GNU_HASH), tags.get(_DT_HASH)
     what = "the symbol hash table"
-    tables = DynamicSymbols(
+    return DynamicSymbols(
         bits=header.bits,
         symbols=_file_offset(segments, tags[_DT_SYMTAB], "the dynamic symbol table"),
         strings=strings.start,
@@ -329,7 +341,14 @@ def _python_inits(
         sysv_hash=None if sysv is None else _file_offset(segments, sysv, what),
         wide_hash=header.bits == 64 and header.machine in {_EM_S390, _EM_ALPHA},
     )
-    return find_python_inits(reader, tables)
+
+
+def _listed_symbols(reader: Reader, header: _Header, offset: int) -> int:
+    """The number of symbols in the section that begins at `offset`; 0 where there is none."""
+    for _, kind, _, _, start, size, *_ in _section_rows(reader, header):
+        if kind == _SHT_DYNSYM and start == offset and offset + size <= reader.size:
+            return size // (24 if header.bits == 64 else 16)
+    return 0
 
 
 def _section_rows(reader: Reader, header: _Header) -> Iterator[tuple[int, ...]]:

@@ -18,6 +18,7 @@ from rustext.errors import InvalidBinary
 from rustext.reader import MAX_ENTRIES, Reader
 
 _PYTHON_INIT = re.compile(rb"PyInitU?_[^\0]+")
+MAX_SYMBOLS = 4_194_304  # of one image; libLLVM, the largest that is about, has some 50,000
 _MAX_SYMBOL = 255  # longer ones belong to no module: its file name ends there
 _SHN_UNDEF = 0
 _WHAT = "the symbol hash table"
@@ -33,6 +34,7 @@ class DynamicSymbols(NamedTuple):
     gnu_hash: int | None
     sysv_hash: int | None
     wide_hash: bool  # DT_HASH has words of 64 bits, as on s390x and Alpha
+    listed: int = 0  # number of symbols by the section header; 0 where nobody looked
 
 
 def find_python_inits(reader: Reader, tables: DynamicSymbols) -> tuple[str, ...]:
@@ -49,6 +51,37 @@ def find_python_inits(reader: Reader, tables: DynamicSymbols) -> tuple[str, ...]
             if _is_exported(reader, tables, name, budget)
         )
     )
+
+
+def count_symbols(reader: Reader, tables: DynamicSymbols) -> int:
+    """How many dynamic symbols there are, which the loader need not know; 0 where nothing says so.
+
+    DT_GNU_HASH ends with the last chain of the highest bucket. Without a symbol of the image's own
+    it says nothing; DT_HASH has a chain entry for each, and `.dynsym` has a size.
+    """
+    count = 0
+    if tables.gnu_hash is not None:
+        count = _count_by_gnu_hash(reader, tables, tables.gnu_hash)
+    if not count and tables.sysv_hash is not None:
+        word, size = ("Q", 8) if tables.wide_hash else ("I", 4)
+        count = int(reader.unpack(word, tables.sysv_hash + size, _WHAT)[0])
+    if count > MAX_SYMBOLS:
+        raise InvalidBinary(f"damaged: {count} dynamic symbols")
+    return count or tables.listed
+
+
+def _count_by_gnu_hash(reader: Reader, tables: DynamicSymbols, table: int) -> int:
+    bucket_count, first, bloom_count, _ = reader.unpack("IIII", table, _WHAT)
+    buckets = table + 16 + bloom_count * (tables.bits // 8)
+    chains = buckets + bucket_count * 4
+    last = max((row[0] for row in reader.rows("I", buckets, bucket_count, _WHAT)), default=0)
+    if last < first:
+        return 0
+    budget = _Budget()
+    while not reader.unpack("I", chains + (last - first) * 4, _WHAT)[0] & 1:
+        budget.spend()
+        last += 1
+    return int(last) + 1
 
 
 class _Budget:

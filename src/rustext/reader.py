@@ -56,6 +56,11 @@ class Reader:
         """Number of bytes that can be read."""
         return self._end - self._start
 
+    @property
+    def prefix(self) -> str:
+        """The byte order, as `struct` writes it."""
+        return self._prefix
+
     def require(self, offset: int, size: int, what: str) -> None:
         """Raise `TruncatedBinary` unless all of `size` bytes at `offset` are in the file."""
         if offset + size > self.size:
