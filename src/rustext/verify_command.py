@@ -52,7 +52,7 @@ def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:
 def _show(report: VerifyReport, args: argparse.Namespace, console: Console) -> None:
     kind = ReportFormat(args.format)
     if args.output is not None:
-        write_report(render(report, kind), args.output)
+        write_report(render(report, kind, verbose=args.verbose), args.output)
         if not args.quiet:
             notice = Console(stderr=True, highlight=False)
             print_summary(notice, report)

@@ -28,12 +28,12 @@ class ReportFormat(Enum):
     JSON = "json"
 
 
-def render(report: VerifyReport, kind: ReportFormat) -> str:
-    """The whole report as text, which ends with a line feed."""
+def render(report: VerifyReport, kind: ReportFormat, *, verbose: bool = False) -> str:
+    """The report as a text that ends with a line feed; `verbose` is for `ReportFormat.TEXT`."""
     if kind is ReportFormat.JSON:
         return to_json(verify_json(report)) + "\n"
     out = io.StringIO()
-    print_verify(Console(file=out, width=_FILE_WIDTH, highlight=False), report, verbose=True)
+    print_verify(Console(file=out, width=_FILE_WIDTH, highlight=False), report, verbose=verbose)
     return out.getvalue()
 
 

@@ -8,6 +8,7 @@ files than one are a single block.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -19,8 +20,9 @@ from rustext.findings import Finding, IsolatedRun, Severity, SystemFloor, Verify
 from rustext.report.escape import one_line
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
-_SHOWN_NOTES = 5  # of one kind; the rest is counted
+_SHOWN = 5  # of one kind; the rest is counted
 _LABEL = 11  # columns
+_QUOTED = re.compile(r"`[^`]*`")  # to be copied, and so not broken
 
 
 def print_verify(console: Console, report: VerifyReport, *, verbose: bool = False) -> None:
@@ -28,23 +30,27 @@ def print_verify(console: Console, report: VerifyReport, *, verbose: bool = Fals
     print_findings(console, report.findings, verbose=verbose)
     print_summary(console, report)
     if report.run is not None:
-        _print_line(console, f"note: the program was started {_isolation(report.run)}")
+        _print_line(console, "", f"note: the program was started {_isolation(report.run)}")
 
 
 def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bool = False) -> None:
-    """The findings, each with its evidence and a way out; all notes only if `verbose`."""
+    """The findings, each with its evidence and a way out; `verbose` leaves nothing out.
+
+    Otherwise notes of one kind, and findings that say the same of several files, are counted
+    after the first few.
+    """
     for group in _groups(findings):
-        few = group if verbose or group[0].severity is not Severity.NOTE else group[:_SHOWN_NOTES]
-        if len(group) > 1 and len({f.message for f in group}) == 1:
-            _print_alike(console, group, few)
-        else:
-            for finding in few:
-                _print_head(console, finding, "")
-                _print_evidence(console, _evidence(finding), indent=2)
+        alike = len(group) > 1 and len({f.message for f in group}) == 1
+        long = not verbose and (alike or group[0].severity is Severity.NOTE)
+        few = group[:_SHOWN] if long else group
+        for number, finding in enumerate(few):
+            if not alike or number == 0:
+                _print_head(console, finding, f" ({len(group)} times)" if alike else "")
+            _print_evidence(console, _evidence(finding))
         if len(few) < len(group):
-            _print_line(console, f"  … and {len(group) - len(few)} more, which -v shows")
+            _print_line(console, "  ", f"… and {len(group) - len(few)} more, which -v shows")
         if group[0].hint:
-            _print_line(console, f"hint: {one_line(group[0].hint)}", style="bold", until=5)
+            _print_line(console, "", f"hint: {one_line(group[0].hint)}", style="bold", until=5)
         console.print()
 
 
@@ -60,11 +66,11 @@ def print_summary(console: Console, report: VerifyReport) -> None:
     )
     colour = "green" if report.ok else "red"
     _print_line(
-        console, head + verdict + tail,
+        console, "", head + verdict + tail,
         style=colour, since=len(head), until=len(head) + len(verdict),
     )  # fmt: skip
     for floor in report.floors:
-        _print_line(console, f"  {one_line(_floor(floor))}")
+        _print_line(console, "  ", one_line(_floor(floor)), indent=4)
 
 
 def _floor(floor: SystemFloor) -> str:
@@ -82,18 +88,10 @@ def _groups(findings: Iterable[Finding]) -> Iterator[Sequence[Finding]]:
         yield tuple(group)
 
 
-def _print_alike(console: Console, group: Sequence[Finding], few: Sequence[Finding]) -> None:
-    """One headline for findings that differ in their subjects alone."""
-    _print_head(console, group[0], f" ({len(group)} times)")
-    for finding in few:
-        _print_line(console, f"  {one_line(finding.subject)}")
-        _print_evidence(console, finding.evidence, indent=4)
-
-
 def _print_head(console: Console, finding: Finding, more: str) -> None:
     label = f"{finding.severity.value}[{finding.id}]"
     _print_line(
-        console, f"{label}: {one_line(finding.message)}{more}",
+        console, "", f"{label}: {one_line(finding.message)}{more}",
         style=_COLOURS[finding.severity], until=len(label),
     )  # fmt: skip
 
@@ -106,29 +104,31 @@ def _evidence(finding: Finding) -> tuple[tuple[str, str], ...]:
     return (("in", finding.subject), *finding.evidence)
 
 
-def _print_evidence(console: Console, lines: Sequence[tuple[str, str]], *, indent: int) -> None:
+def _print_evidence(console: Console, lines: Sequence[tuple[str, str]]) -> None:
     width = max((_LABEL, *(len(label) for label, _ in lines)))
     last = ""
     for label, text in lines:
-        shown = "" if label == last else label
-        lead = f"{'':{indent}}{shown:<{width}} "
-        _print_line(console, f"{lead}{one_line(text)}", indent=len(lead))
+        shown = "" if label == last else one_line(label)
+        _print_line(console, f"  {shown:<{width}} ", one_line(text), indent=width + 3)
         last = label
 
 
 def _print_line(
-    console: Console, text: str, *, indent: int = 2, style: str = "", since: int = 0, until: int = 0
-) -> None:
-    """Print a text, whose columns `since` to `until` are styled; what is broken is indented."""
+    console: Console, lead: str, text: str, *,
+    indent: int = 2, style: str = "", since: int = 0, until: int = 0,
+) -> None:  # fmt: skip
+    """Print `lead` and a text that is broken between words where it does not fit the terminal.
+
+    What comes on further lines is indented; the columns `since` to `until` are styled.
+    """
     lines = [text]
     if console.is_terminal:
-        lines = textwrap.wrap(
-            text, console.width, subsequent_indent=" " * indent,
-            break_long_words=False, break_on_hyphens=False,
-            drop_whitespace=True, replace_whitespace=False,
-        )  # fmt: skip
-    for number, line in enumerate(lines):
-        shown = Text(line)
+        room = max(console.width - max(len(lead), indent), 20)
+        whole = _QUOTED.sub(lambda m: m[0].replace(" ", "\xa0"), text)  # which no line ends at
+        lines = textwrap.wrap(whole, room, break_long_words=False, break_on_hyphens=False)
+        lines = [line.replace("\xa0", " ") for line in lines]
+    for number, line in enumerate(lines or [""]):
+        shown = Text(f"{lead}{line}" if number == 0 else f"{'':{indent}}{line}")
         if number == 0:
             shown.stylize(style, since, until)
         console.print(shown, soft_wrap=True)
