@@ -23,7 +23,8 @@ _NATIVE_NAME = re.compile(r"\.(?:so|pyd|dll|dylib)$|^lib[^/]*\.so(?:\.\d+)+$")
 _ELF = b"\x7fELF"
 _LINKER_SCRIPTS = (b"/* GNU ld script", b"INPUT", b"GROUP", b"OUTPUT_FORMAT")  # ld(1), "Scripts"
 _SIZE_LIMIT = 4 << 30  # bytes; no loader maps a larger file, and the largest real one has 2 GiB
-_SITES = frozenset({"site-packages", "dist-packages", "lib-dynload"})
+# The folders of `sys.path`: the standard library's own, and those below it.
+_SITE = re.compile(r"site-packages|dist-packages|lib-dynload|python3\.\d+t?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def search_path(tree: Tree, contents: str) -> tuple[str, ...]:
     `contents` is the one that takes the place of `site-packages`; others are known by their names
     (https://docs.python.org/3/library/site.html).
     """
-    named = (folder for folder in tree.folders if folder.rpartition("/")[2] in _SITES)
+    named = (folder for folder in tree.folders if _SITE.fullmatch(folder.rpartition("/")[2]))
     return tuple(sorted({contents, *named}, key=lambda folder: (-len(folder), folder)))
 
 

@@ -309,11 +309,12 @@ def test_loose_modules_are_those_of_the_bundle(folder: Make, gcc: Compile) -> No
             "pkg/mod.pyc": "",
             f"pkg/fast{SUFFIX}": module,
             "pkg/stub.pyi": "",
-            "python3.11/lib-dynload/fast.so": module,
+            "lib/python3.11/json/__init__.py": "",
+            "lib/python3.11/lib-dynload/fast.so": module,
         },
     )
     modules = read_bundle(root).modules
-    assert {"pkg", "pkg.mod", "pkg.fast", "fast"} <= modules
+    assert {"pkg", "pkg.mod", "pkg.fast", "fast", "json"} <= modules
     assert "pkg.stub" not in modules
 
 
