@@ -3,21 +3,44 @@
 Nuitka has no entry points: it imports each file in `nuitka/plugins/standard/`, where the wheel
 puts this one, and instantiates the classes whose `plugin_name` is asked for. The same file works
 as `--user-plugin="$(rustext plugin-path)"`. As it is imported in every build, used or not, it
-imports rustext only when it is used. What it says comes from `rustext.build`.
+imports rustext only when it is used. What it says comes from `rustext.session`.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nuitka.plugins.PluginBase import NuitkaPluginBase
+from nuitka.Version import getNuitkaVersion
 
 if TYPE_CHECKING:
-    from rustext.build import Build
-    from rustext.model import Companion
+    from rustext.session import Session
+
+_FLAGS = {
+    "strict": "Stop the build where a library of a Rust extension is missing or a file cannot be "
+    "judged, instead of warning. Defaults to off.",
+    "verify": "Verify the finished folder, and fail the build if it does not stand alone. Defaults "
+    "to off.",
+    "selftest": "Build in a self-test, for `rustext verify --selftest`. Defaults to off.",
+}
+
+
+def _guarded(method: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    """The border to the freezer: what fails in rustext is said, and the build goes on without."""
+
+    @functools.wraps(method)
+    def answer(self: Any, about: Any, **others: Any) -> tuple[Any, ...]:
+        try:
+            return () if self.broken else tuple(method(self, about, **others) or ())
+        except Exception as error:  # noqa: BLE001
+            self.complain_of(about, error)
+            return ()
+
+    return answer
 
 
 class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka carries no types
@@ -27,138 +50,134 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     plugin_desc = "Required by packages with Rust extension modules in standalone mode."
     plugin_category = "package-support"
 
-    def __init__(self, rustext_strict: bool = False, rustext_verify: bool = False) -> None:
+    def __init__(self, **options: Any) -> None:
         """Nuitka makes one plugin object for a build, and passes the options by name."""
-        self._strict = rustext_strict
-        self._verify = rustext_verify
-        self._build: Build | None = None
+        self._options = {name.removeprefix("rustext_"): value for name, value in options.items()}
+        self._strict = bool(options.get("rustext_strict"))
         self._failed: set[str] = set()
+        self.broken = False  # rustext itself, not one module of the program
 
     @classmethod
     def addPluginCommandLineOptions(cls, group: Any) -> None:
         """Declare the plugin's own options; they show in `--help-plugins`."""
+        for name, text in _FLAGS.items():
+            option = {"action": "store_true", "dest": f"rustext_{name}", "default": False}
+            group.add_option(f"--rustext-{name}", help=text, **option)
         group.add_option(
-            "--rustext-strict",
-            action="store_true",
-            dest="rustext_strict",
-            default=False,
-            help="Stop the build where a library of a Rust extension is missing or a file cannot "
-            "be judged, instead of warning. Defaults to off.",
-        )
+            "--rustext-report", dest="rustext_report", default=None, metavar="FILE",
+            help="Write what was added, and why, as JSON.",
+        )  # fmt: skip
         group.add_option(
-            "--rustext-verify",
-            action="store_true",
-            dest="rustext_verify",
-            default=False,
-            help="Verify the finished folder, and fail the build if it does not stand alone. "
-            "Defaults to off.",
-        )
+            "--rustext-trace", action="append", dest="rustext_traces", default=[], metavar="FILE",
+            help="A record of `rustext trace`, beside the one in pyproject.toml. Can be repeated.",
+        )  # fmt: skip
 
-    @property
-    def build(self) -> Build:
+    @functools.cached_property
+    def session(self) -> Session:
         """The state of this build; made when the first module asks for it."""
-        if self._build is None:
-            from rustext.build import start_build  # noqa: PLC0415
-            from rustext.errors import RustextError  # noqa: PLC0415
+        self.broken = True  # until there is a session
+        from rustext.errors import RustextError  # noqa: PLC0415
+        from rustext.session import read_options, start_session  # noqa: PLC0415
 
-            try:
-                self._build = start_build(_program_folder())
-            except RustextError as error:
-                self.sysexit(str(error))
-        assert self._build is not None  # noqa: S101  (sysexit does not return)
-        return self._build
+        folder = Path(_options().getMainEntryPointFilenames()[0]).resolve().parent
+        try:
+            session = start_session(
+                folder, read_options(**self._options), freezer=f"Nuitka {getNuitkaVersion()}"
+            )
+        except RustextError as error:  # what the user asks for cannot be understood
+            self.sysexit(f"{error}; {error.hint}" if error.hint else str(error))
+            raise
+        self._strict, self.broken = session.options.strict, False
+        return session
 
     @classmethod
     def isRelevant(cls) -> bool:
         """Only a standalone program has to carry what it imports."""
         return bool(_options().isStandaloneMode())
 
-    def getImplicitImports(self, module: Any) -> Iterator[tuple[str, str]]:
-        """Name the modules that this one imports from native code, each with the reason."""
-        name = module.getFullName().asString()
-        try:
-            found = self.build.enter(name, _file_of(module))
-        except Exception as error:  # noqa: BLE001  (the border to the freezer)
-            self._skip(name, error)
-            return
-        for implicit in found:
-            yield implicit.module, f"{implicit.evidence[0].where}: {implicit.reason}"
+    @_guarded
+    def getImplicitImports(self, module: Any) -> list[str]:
+        """Name the modules that this one imports from native code."""
+        return [i.module for i in self.session.build.enter(_name(module), _file_of(module))]
 
+    @_guarded
+    def createPreModuleLoadCode(self, module: Any) -> tuple[str, str] | None:
+        """Put the self-test ahead of the program, where it is asked for."""
+        source = self.session.selftest_source if module.isMainModule() else None
+        return (source, "the self-test that was asked for") if source is not None else None
+
+    @_guarded
+    def onModuleCompleteSet(self, module_set: Any) -> None:
+        """Drop what Nuitka has dropped: a report tells of the program, not of the search for it."""
+        self.session.build.settle(_name(module) for module in module_set)
+
+    @_guarded
     def getExtraDlls(self, module: Any) -> Iterator[Any]:
         """Place the libraries and programs that the module's package loads by path."""
-        for companion in self._accompany(module, "library", "executable"):
-            library = companion.kind.value == "library"
-            yield (self.makeDllEntryPoint if library else self.makeExeEntryPoint)(
-                source_path=str(companion.path),
-                dest_path=os.path.normpath(companion.destination),
-                module_name=module.getFullName(),
-                package_name=module.getFullName().getTopLevelPackageName(),
-                reason=companion.reason,
-            )
+        for kind, make in (
+            ("library", self.makeDllEntryPoint),
+            ("executable", self.makeExeEntryPoint),
+        ):
+            for companion in self.session.accompany(_file_of(module), kind):
+                yield make(
+                    source_path=str(companion.path),
+                    dest_path=os.path.normpath(companion.destination),
+                    module_name=module.getFullName(),
+                    package_name=module.getFullName().getTopLevelPackageName(),
+                    reason=companion.reason,
+                )
 
+    @_guarded
     def considerDataFiles(self, module: Any) -> Iterator[Any]:
-        """Place the metadata and data files of the module's distribution."""
-        for companion in self._accompany(module, "data", "metadata"):
+        """Place metadata, data files and folders, and what rustext leaves behind on request."""
+        for companion in self.session.accompany(_file_of(module), "data", "metadata"):
             yield self.makeIncludedDataFile(
                 source_path=str(companion.path),
                 dest_path=os.path.normpath(companion.destination),
                 reason=companion.reason,
             )
-        for companion in self._accompany(module, "folder"):
+        for companion in self.session.accompany(_file_of(module), "folder"):
+            folder = os.path.normpath(companion.destination.parent)
             yield self.makeIncludedEmptyDirectory(
-                dest_path=os.path.normpath(companion.destination.parent),
-                reason=companion.reason,
-                tags="",
+                dest_path=folder, reason=companion.reason, tags=""
+            )
+        for left in self.session.left_files if module.isMainModule() else ():
+            yield self.makeIncludedGeneratedDataFile(
+                data=left.data, dest_path=left.name, reason=left.reason
             )
 
-    def onStandaloneDistributionFinished(self, dist_dir: str, *_: Any, **__: Any) -> None:
+    @_guarded
+    def onStandaloneDistributionFinished(self, dist_dir: str, **_: Any) -> None:
         """Say in one line what was added, and what the user has to look after."""
-        self.info(self.build.summary() + ".")
-        for warning in self.build.warnings:
-            self._complain(warning)
-        if self._verify:
-            try:
-                self._judge(dist_dir)
-            except Exception as error:  # noqa: BLE001  (the border to the freezer)
-                self._complain(f"'{dist_dir}' was not verified: {error!r}")
+        self.info(self.session.build.summary() + ".")
+        for warning in self.session.build.warnings:
+            self.complain(warning)
+        self.session.write_report()
+        if self.session.options.verify:
+            findings = self.session.judge(Path(dist_dir))
+            for finding in findings:
+                self.warning(f"{finding.id}: {finding.message}")
+            if any(finding.severity.value == "error" for finding in findings):
+                self.sysexit(f"'{dist_dir}' does not stand alone; `rustext verify` says more.")
 
-    def _judge(self, dist_dir: str) -> None:
-        from rustext.verify import verify_folder  # noqa: PLC0415
+    @_guarded
+    def getReportData(self, make_report_path: Any) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        """Put what was added, with its evidence, into Nuitka's XML report."""
+        return self.session.report_rows()
 
-        allowed = self.build.planner.config.allow_system
-        report = verify_folder(Path(dist_dir), allow_system=allowed)
-        for finding in report.findings:
-            self.warning(f"{finding.id}: {finding.message}")
-        if not report.ok:
-            self.sysexit(f"'{dist_dir}' does not stand alone; `rustext verify` says more.")
-
-    def getReportData(self, make_report_path: Any) -> Iterator[tuple[str, str]]:
-        """Put each added module and its evidence into Nuitka's XML report."""
-        del make_report_path
-        for name, implicit in sorted(self.build.modules.items()):
-            evidence = "; ".join(f"{e.kind.value}: {e.where}" for e in implicit.evidence)
-            yield f"implicit_import_{name}", f"{implicit.reason} ({evidence})"
-
-    def _accompany(self, module: Any, *kinds: str) -> tuple[Companion, ...]:
-        from rustext.model import CompanionKind  # noqa: PLC0415
-
-        path = _file_of(module)
-        try:
-            wanted = [CompanionKind(kind) for kind in kinds]
-            return tuple(self.build.accompany(path, *wanted)) if path is not None else ()
-        except Exception as error:  # noqa: BLE001  (the border to the freezer)
-            self._skip(module.getFullName().asString(), error)
-            return ()
-
-    def _skip(self, name: str, error: Exception) -> None:
-        if name not in self._failed:
-            self._failed.add(name)
-            self._complain(f"nothing added for '{name}': {error!r}")
-
-    def _complain(self, text: str) -> None:
+    def complain(self, text: str) -> None:
+        """Warn, or stop the build where the user wants that."""
         if self._strict:
             self.sysexit(text)
         self.warning(f"{text}; the build goes on")
+
+    def complain_of(self, about: Any, error: Exception) -> None:
+        """Say what went wrong with a module or a folder, for each once."""
+        name = _name(about) if hasattr(about, "getFullName") else str(about)
+        subject = "this program" if self.broken else f"'{name}'"
+        if subject not in self._failed:
+            self._failed.add(subject)
+            self.complain(f"nothing added for {subject}: {error!r}")
 
 
 class NuitkaPluginDetectorRustext(NuitkaPluginBase):  # type: ignore[misc]
@@ -191,16 +210,16 @@ class NuitkaPluginDetectorRustext(NuitkaPluginBase):  # type: ignore[misc]
             self._done = True
         else:
             if self._done:
-                self.warnUnusedPlugin(f"Rust extension modules, such as '{module.getFullName()}'.")
+                self.warnUnusedPlugin(f"Rust extension modules, such as '{_name(module)}'.")
+
+
+def _name(module: Any) -> str:
+    return str(module.getFullName().asString())
 
 
 def _file_of(module: Any) -> Path | None:
     name = module.getCompileTimeFilename()
     return Path(name) if name and os.path.isfile(name) else None  # noqa: PTH113
-
-
-def _program_folder() -> Path:
-    return Path(_options().getMainEntryPointFilenames()[0]).resolve().parent
 
 
 def _options() -> Any:

@@ -65,22 +65,32 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--probe", action="store_true", help="import the module once, and see what it imports"
     )
+    one.add_argument("--no-cache", action="store_true", help="read everything anew")
     one.add_argument("--tree", action="store_true", help="the tree of its libraries alone")
     one.add_argument(
         "--format", choices=("text", "json", "dot"),
         help="dot: its libraries as a picture, for Graphviz",
     )  # fmt: skip
-    one.set_defaults(command="rustext.commands:inspect")
+    one.set_defaults(command="rustext.inspect_command:inspect")
 
     one = commands.add_parser("verify", parents=[common], help="prove that a bundle stands alone")
     one.add_argument("bundle", type=Path, help="the folder that the freezer made")
     one.add_argument("--run", action="store_true", help="also start the program, isolated")
     one.add_argument(
-        "--timeout", type=float, default=60, metavar="SECONDS", help="limit for --run (default 60)"
-    )
+        "--selftest", action="store_true",
+        help="also start the self-test that is built into the program, isolated",
+    )  # fmt: skip
+    one.add_argument(
+        "--plan", type=Path, metavar="FILE",
+        help="what the freezer was told, where it is not in the bundle (--rustext-report)",
+    )  # fmt: skip
+    one.add_argument(
+        "--timeout", type=float, default=60, metavar="SECONDS",
+        help="limit for --run and --selftest (default 60)",
+    )  # fmt: skip
     one.add_argument(
         "--hide", type=Path, action="append", default=[], metavar="DIR",
-        help="a folder that the program must not see in --run, such as its sources",
+        help="a folder that the program must not see when it is started, such as its sources",
     )  # fmt: skip
     one.add_argument(
         "--allow-system", action="append", default=[], metavar="SONAME",

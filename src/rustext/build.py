@@ -6,13 +6,20 @@ companions. Both adapters use it, so that what they say cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rustext.binary import is_native
-from rustext.config import find_config
+from rustext.config import find_config, with_traces
 from rustext.environment import this_environment
-from rustext.model import Companion, CompanionKind, ExtensionPlan, ImplicitImport, Verdict
+from rustext.model import (
+    Companion,
+    CompanionKind,
+    EvidenceKind,
+    ExtensionPlan,
+    ImplicitImport,
+    Verdict,
+)
 from rustext.naming import split_suffix
 from rustext.plan import Planner
 
@@ -27,7 +34,8 @@ class Build:
         self.planner = planner
         self.plans: dict[Path, ExtensionPlan] = {}
         self.modules: dict[str, ImplicitImport] = {}
-        self.companions: dict[Path, Companion] = {}
+        self._entered: dict[str, Path] = {}  # modules of the program by name
+        self._said: set[Path] = set()  # companions that the freezer has heard of
         self._present: set[str] = set()  # top-level packages in the build
         self._waiting: dict[str, list[ImplicitImport]] = {}  # by top-level package
         self._done: set[Path] = set()
@@ -40,6 +48,8 @@ class Build:
         """
         top = name.partition(".")[0]
         self._present.add(top)
+        if path is not None:
+            self._entered[name] = path
         found = self._waiting.pop(top, [])
         plan = self.plan(path) if path is not None else None
         if plan is not None:
@@ -75,9 +85,28 @@ class Build:
         Each comes once in a build, however many modules the distribution has.
         """
         for companion in self.planner.companions_for(path):
-            if companion.kind in kinds and companion.path not in self.companions:
-                self.companions[companion.path] = companion
+            if companion.kind in kinds and companion.path not in self._said:
+                self._said.add(companion.path)
                 yield companion
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Forget what entered the build and did not stay: a freezer may drop what it followed."""
+        kept = frozenset(names)
+        self._entered = {name: path for name, path in self._entered.items() if name in kept}
+        stayed = frozenset(self._entered.values())
+        self.plans = {path: plan for path, plan in self.plans.items() if path in stayed}
+        wanted = {i.module for plan in self.plans.values() for i in plan.imports}
+        self.modules = {
+            name: implicit
+            for name, implicit in self.modules.items()
+            if name in wanted or implicit.evidence[0].kind is EvidenceKind.PLUGIN
+        }
+
+    @property
+    def companions(self) -> tuple[Companion, ...]:
+        """The companions of all that is in the build, sorted by destination."""
+        found = (c for p in self._entered.values() for c in self.planner.companions_for(p))
+        return tuple(sorted({c.path: c for c in found}.values(), key=lambda c: str(c.destination)))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -94,9 +123,10 @@ class Build:
         return ", ".join(parts)
 
 
-def start_build(folder: Path) -> Build:
+def start_build(folder: Path, *, traces: Iterable[Path] = ()) -> Build:
     """A build in the running interpreter's environment; `folder` holds the program.
 
-    Raises `InvalidConfiguration` for a `[tool.rustext]` that cannot be understood.
+    `traces` are records beside the configuration's. Raises `InvalidConfiguration` for a
+    `[tool.rustext]` that cannot be understood, `UnreadableFile` or `InvalidTrace` for a record.
     """
-    return Build(Planner(this_environment(), find_config(folder)))
+    return Build(Planner(this_environment(), with_traces(find_config(folder), traces)))

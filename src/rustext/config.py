@@ -7,6 +7,7 @@ above the folder counts, as with other tools of the field.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from rustext.errors import InvalidConfiguration
 from rustext.imports import Optional
-from rustext.trace import Trace, read_trace
+from rustext.trace import Trace, merge, read_trace
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,6 +40,8 @@ class Config:
     scope: Scope = Scope.RUST
     trace: Trace = field(default_factory=Trace)  # what native code was seen to import
     trace_file: str = ""  # where that is from, relative to pyproject.toml
+    selftest: bool = False  # build an entry into the program that `rustext verify` asks
+    leave_plan: bool = False  # leave what was added, and why, in the bundle
 
 
 def find_config(start: Path) -> Config:
@@ -71,11 +74,21 @@ def read_config(file: Path) -> Config:
     return replace(config, trace=read_trace(file.parent / config.trace_file))
 
 
+def with_traces(config: Config, files: Iterable[Path]) -> Config:
+    """The same configuration with further records; raises `UnreadableFile` or `InvalidTrace`."""
+    more = tuple(files)
+    if not more:
+        return config
+    names = [name for name in (config.trace_file, *(file.name for file in more)) if name]
+    trace = merge([config.trace, *map(read_trace, more)])
+    return replace(config, trace=trace, trace_file=", ".join(names))
+
+
 def parse_config(table: Any, where: str) -> Config:
     """Check the table `[tool.rustext]`; `where` names it in messages. No other file is read."""
     if not isinstance(table, dict):
         raise InvalidConfiguration(f"{where}: `tool.rustext` is not a table")
-    known = {"include", "optional", "allow-system", "scope", "trace"}
+    known = {"include", "optional", "allow-system", "scope", "trace", "selftest", "leave-plan"}
     unknown = sorted(set(table) - known)
     if unknown:
         raise InvalidConfiguration(
@@ -88,6 +101,8 @@ def parse_config(table: Any, where: str) -> Config:
         allow_system=_strings(table, "allow-system", where),
         scope=_choice(table, "scope", Scope.RUST, where),
         trace_file=_string(table, "trace", where),
+        selftest=_flag(table, "selftest", where),
+        leave_plan=_flag(table, "leave-plan", where),
     )
 
 
@@ -101,6 +116,13 @@ def _choice(table: dict[str, Any], key: str, default: _Choice, where: str) -> _C
     except ValueError as error:
         values = ", ".join(f'"{option.value}"' for option in kind)
         raise InvalidConfiguration(f"{where}: `{key}` is one of {values}") from error
+
+
+def _flag(table: dict[str, Any], key: str, where: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise InvalidConfiguration(f"{where}: `{key}` is true or false")
+    return value
 
 
 def _string(table: dict[str, Any], key: str, where: str) -> str:

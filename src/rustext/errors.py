@@ -54,5 +54,9 @@ class InvalidTrace(RustextError):
     """The file is no record that `rustext trace` has written."""
 
 
+class InvalidPlan(RustextError):
+    """The file is no plan that rustext has left behind."""
+
+
 class ForeignProcessError(RustextError):
     """A child process ran into its time limit, crashed, or answered nonsense."""

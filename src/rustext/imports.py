@@ -45,6 +45,7 @@ _CAPSULE_ATTRIBUTES = 2  # dotted parts of a capsule's name that are no modules
 _ORDER = tuple(EvidenceKind)
 _SEEN = frozenset({EvidenceKind.TRACED, EvidenceKind.PROBED})
 _SURE = _SEEN | {EvidenceKind.IMPORT_CALL, EvidenceKind.CRATE_RULE}
+_SAID = frozenset({EvidenceKind.CONFIGURED, EvidenceKind.PLUGIN})  # not out of the binary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,11 @@ def find_imports(
                 ImplicitImport(module=name, verdict=verdict, reason=reason, evidence=case.evidence)
             )
     return tuple(found)
+
+
+def is_sure(implicit: ImplicitImport) -> bool:
+    """Whether more than a string speaks for the import."""
+    return any(e.kind in _SURE | _SAID for e in implicit.evidence)
 
 
 def can_import(data: mmap.mmap) -> bool:

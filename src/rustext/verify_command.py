@@ -16,11 +16,14 @@ from rustext.findings import IsolatedRun, VerifyReport
 from rustext.report.console import progress_line
 from rustext.report.output import ReportFormat, render, write_report
 from rustext.report.verify_text import print_summary, print_verify
+from rustext.selftest import SelfTest
 from rustext.verify import verify as verify_bundle
 from rustext.verify.bundle import Bundle, read_bundle
 from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.isolate import python_folders
+from rustext.verify.plans import find_plan
 from rustext.verify.runs import run_bundle
+from rustext.verify.selftests import run_selftest
 
 
 def verify(args: argparse.Namespace, console: Console) -> int:
@@ -37,6 +40,8 @@ def verify(args: argparse.Namespace, console: Console) -> int:
             stdlib=stdlib_environment(),
             allow_system=(*config.allow_system, *args.allow_system),
             run=_run(bundle, args) if args.run else None,
+            plan=find_plan(bundle, args.plan),
+            selftest=_selftest(bundle, args) if args.selftest else None,
             known=fixed,
         )
     _show(report, args, console)
@@ -44,9 +49,16 @@ def verify(args: argparse.Namespace, console: Console) -> int:
 
 
 def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:
+    return run_bundle(bundle, args.arguments, hide=_hidden(args), timeout=args.timeout)
+
+
+def _selftest(bundle: Bundle, args: argparse.Namespace) -> SelfTest:
+    return run_selftest(bundle, hide=_hidden(args), timeout=args.timeout)
+
+
+def _hidden(args: argparse.Namespace) -> list[Path]:
     facts = this_interpreter()
-    hide = [*python_folders(facts.prefixes, facts.stdlib), *args.hide]
-    return run_bundle(bundle, args.arguments, hide=hide, timeout=args.timeout)
+    return [*python_folders(facts.prefixes, facts.stdlib), *args.hide]
 
 
 def _show(report: VerifyReport, args: argparse.Namespace, console: Console) -> None:

@@ -66,8 +66,8 @@ def plan_json(plan: ExtensionPlan, importable_by: Sequence[str]) -> dict[str, An
     return {
         "extension": extension_json(plan.file, importable_by),
         "libraries": [edge_json(edge) for edge in plan.libraries.edges],
-        "implicit_imports": [_import_json(i) for i in plan.imports],
-        "companions": [_companion_json(c) for c in plan.companions],
+        "implicit_imports": [import_json(i) for i in plan.imports],
+        "companions": [companion_json(c) for c in plan.companions],
     }
 
 
@@ -87,7 +87,8 @@ def edge_json(edge: Edge) -> dict[str, Any]:
     }
 
 
-def _import_json(implicit: ImplicitImport) -> dict[str, Any]:
+def import_json(implicit: ImplicitImport) -> dict[str, Any]:
+    """One implicit import with its evidence, strongest first."""
     return {
         "module": implicit.module,
         "verdict": implicit.verdict.value,
@@ -98,7 +99,8 @@ def _import_json(implicit: ImplicitImport) -> dict[str, Any]:
     }
 
 
-def _companion_json(companion: Companion) -> dict[str, Any]:
+def companion_json(companion: Companion) -> dict[str, Any]:
+    """One companion; `file` is its place in the bundle."""
     return {
         "file": str(companion.destination),
         "kind": companion.kind.value,

@@ -12,11 +12,15 @@ from pathlib import Path
 
 from rustext.environment import Environment, stdlib_environment
 from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
+from rustext.plan_file import BuildPlan
+from rustext.selftest import SelfTest
 from rustext.verify.bundle import Bundle, read_bundle
 from rustext.verify.ext_suffix import check_suffixes
 from rustext.verify.imports import check_imports
 from rustext.verify.libraries import check_libraries
+from rustext.verify.plans import check_plan
 from rustext.verify.runs import check_run
+from rustext.verify.selftests import check_selftest
 from rustext.verify.subject import Check, make_subject, platform_of
 from rustext.verify.unreadable import check_links, check_unreadable
 
@@ -26,6 +30,8 @@ CHECKS: tuple[Check, ...] = (
     check_suffixes,
     check_unreadable,
     check_links,
+    check_plan,
+    check_selftest,
     check_run,
 )
 
@@ -38,10 +44,14 @@ def verify(
     stdlib: Environment,
     allow_system: Sequence[str] = (),
     run: IsolatedRun | None = None,
+    plan: BuildPlan | None = None,
+    selftest: SelfTest | None = None,
     known: Sequence[Finding] = (),
 ) -> VerifyReport:
     """Verify a bundle; `known` are findings that stand already, the others as in `make_subject`."""
-    subject = make_subject(bundle, stdlib=stdlib, allow_system=allow_system, run=run)
+    subject = make_subject(
+        bundle, stdlib=stdlib, allow_system=allow_system, run=run, plan=plan, selftest=selftest
+    )
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
     return VerifyReport(
         bundle=bundle.path,

@@ -16,7 +16,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -36,15 +36,18 @@ def run_isolated(
     *,
     hide: Sequence[Path] = (),
     timeout: float = 60,
+    variables: Mapping[str, str] | None = None,
 ) -> IsolatedRun:
     """Run `program`, which lies in the bundle `root`, with the folders in `hide` out of sight.
 
-    `timeout` is in seconds. The bundle itself stays visible, read-only or not as it is, even
-    inside a hidden folder. Raises `ForeignProcessError` if it does not end in time.
+    `timeout` is in seconds; `variables` are set beside the few that programs get. The bundle
+    itself stays visible, read-only or not as it is, even inside a hidden folder. Raises
+    `ForeignProcessError` if it does not end in time.
     """
     with tempfile.TemporaryDirectory(prefix="rustext-run-") as name:
         scratch = Path(name).resolve()
         (scratch / "home").mkdir()
+        env = {**_clean_environment(scratch), **(variables or {})}
         covered = _outermost(path.resolve() for path in hide if path.is_dir())
         # A namespace cannot be entered from a path that is about to vanish: rustext itself, and
         # the Python that runs it, are needed until the very last step.
@@ -54,7 +57,7 @@ def run_isolated(
             "program": str(program.resolve().relative_to(root.resolve())),
             "arguments": list(arguments),
             "hide": [str(path) for path in covered],
-            "env": _clean_environment(scratch),
+            "env": env,
             "home": str(scratch / "home"),
         }
         child = resources.files("rustext.verify").joinpath("isolated_child.py").read_text("utf-8")
@@ -65,7 +68,7 @@ def run_isolated(
             done = run(
                 [program.resolve(), *arguments],
                 timeout=timeout,
-                env=_clean_environment(scratch),
+                env=env,
                 cwd=scratch / "home",
             )
         else:

@@ -13,7 +13,9 @@ from rustext.environment import Environment
 from rustext.findings import Finding, IsolatedRun
 from rustext.loader import Loader
 from rustext.model import Edge, Format, Resolved
+from rustext.plan_file import BuildPlan
 from rustext.resolve import Resolver
+from rustext.selftest import SelfTest
 from rustext.verify.bundle import Bundle, Freezer
 
 
@@ -31,6 +33,8 @@ class Subject:
     edges: tuple[Edge, ...]
     allow_system: frozenset[str] = frozenset()
     run: IsolatedRun | None = None
+    plan: BuildPlan | None = None  # what the freezer was told, where that is known
+    selftest: SelfTest | None = None
 
     def inside(self, path: Path) -> str:
         """A path as findings name it: beginning with the bundle's own name."""
@@ -49,6 +53,8 @@ def make_subject(
     stdlib: Environment,
     allow_system: Sequence[str] = (),
     run: IsolatedRun | None = None,
+    plan: BuildPlan | None = None,
+    selftest: SelfTest | None = None,
 ) -> Subject:
     """Resolve a bundle's libraries, once for all checks."""
     return Subject(
@@ -57,6 +63,8 @@ def make_subject(
         edges=resolve_bundle(bundle),
         allow_system=frozenset(allow_system),
         run=run,
+        plan=plan,
+        selftest=selftest,
     )
 
 

@@ -1,0 +1,180 @@
+"""What a freezer was told about one program, as a file: a report to read, a plan to verify by.
+
+In: a `BuildPlan`, or the text of its file. Out: the other. The file is JSON, sorted, and names
+nothing of the machine that built: the same program gives the same bytes, and it can be left in a
+bundle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rustext import __version__
+from rustext.errors import InvalidPlan, UnreadableFile
+from rustext.imports import is_sure
+from rustext.model import (
+    Companion,
+    CompanionKind,
+    Evidence,
+    EvidenceKind,
+    ImplicitImport,
+    Verdict,
+)
+from rustext.report.documents import companion_json, import_json
+
+PLAN_FILE = "rustext-plan.json"  # where a bundle keeps it, beside its modules
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedExtension:
+    """A native file that rustext looked after; `module` is None if nothing imports it."""
+
+    file: PurePosixPath
+    module: str | None
+    distribution: str | None
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPlan:
+    """What was added to one program, what was not, and why.
+
+    `modules` were added; `left_out` are the modules that native code may import and that were not
+    (`include-if-present` where the program does without the package, and `report`). The paths of
+    companions are those in the bundle.
+    """
+
+    freezer: str
+    python: str
+    extensions: tuple[PlannedExtension, ...]
+    modules: tuple[ImplicitImport, ...]
+    left_out: tuple[ImplicitImport, ...]
+    companions: tuple[Companion, ...]
+    warnings: tuple[str, ...]
+
+    def iter_modules(self) -> Iterator[tuple[str, bool]]:
+        """All modules that the program has to hold, and whether that is sure."""
+        for extension in self.extensions:
+            if extension.module is not None:
+                yield extension.module, True
+        for implicit in self.modules:
+            yield implicit.module, is_sure(implicit)
+
+
+# --- the file ---------------------------------------------------------------------------------
+
+
+def build_plan_json(plan: BuildPlan) -> dict[str, Any]:
+    """The document of a plan, as `rustext plan --json` prints it."""
+    return {
+        "version": VERSION,
+        "rustext": __version__,
+        "freezer": plan.freezer,
+        "python": plan.python,
+        "extensions": [
+            {
+                "file": str(e.file),
+                "module": e.module,
+                "distribution": e.distribution,
+                "version": e.version,
+            }
+            for e in plan.extensions
+        ],
+        "modules": [import_json(i) for i in plan.modules],
+        "left_out": [import_json(i) for i in plan.left_out],
+        "companions": [companion_json(c) for c in plan.companions],
+        "warnings": list(plan.warnings),
+    }
+
+
+def format_plan(plan: BuildPlan) -> str:
+    """The text of a plan's file."""
+    return json.dumps(build_plan_json(plan), indent=2) + "\n"
+
+
+def write_plan(plan: BuildPlan, file: Path) -> None:
+    """Write a plan's file, whole or not at all; raises `UnreadableFile` where that cannot be."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.write_text(format_plan(plan), encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        raise UnreadableFile(f"{file} cannot be written: {error.strerror}") from error
+
+
+def read_plan(file: Path) -> BuildPlan:
+    """Read a plan's file; raises `UnreadableFile` or `InvalidPlan`."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UnreadableFile(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidPlan(f"{file} is not text in UTF-8") from error
+    return parse_plan(text, str(file))
+
+
+def parse_plan(text: str, where: str) -> BuildPlan:
+    """Read a plan's text; `where` names it in messages. Raises `InvalidPlan` if it is none."""
+    try:
+        document = json.loads(text)
+        version = document["version"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InvalidPlan(f"{where} is no plan that rustext has written") from error
+    if version != VERSION:
+        raise InvalidPlan(
+            f"{where} is a plan of version {version!r}, and only {VERSION} is known",
+            hint="freeze again, or verify with the rustext that made the bundle",
+        )
+    try:
+        return BuildPlan(
+            freezer=str(document["freezer"]),
+            python=str(document["python"]),
+            extensions=tuple(map(_parse_extension, document["extensions"])),
+            modules=tuple(map(_parse_import, document["modules"])),
+            left_out=tuple(map(_parse_import, document["left_out"])),
+            companions=tuple(map(_parse_companion, document["companions"])),
+            warnings=tuple(map(str, document["warnings"])),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidPlan(f"{where} holds what no plan has: {error!r}") from error
+
+
+def _parse_extension(row: Mapping[str, Any]) -> PlannedExtension:
+    module, distribution, version = (
+        None if row[key] is None else str(row[key]) for key in ("module", "distribution", "version")
+    )
+    return PlannedExtension(
+        file=_inside(row["file"]), module=module, distribution=distribution, version=version
+    )
+
+
+def _parse_import(row: Mapping[str, Any]) -> ImplicitImport:
+    return ImplicitImport(
+        module=str(row["module"]),
+        verdict=Verdict(row["verdict"]),
+        reason=str(row["reason"]),
+        evidence=tuple(
+            Evidence(kind=EvidenceKind(e["kind"]), where=str(e["where"]), detail=str(e["detail"]))
+            for e in row["evidence"]
+        ),
+    )
+
+
+def _parse_companion(row: Mapping[str, Any]) -> Companion:
+    place = _inside(row["file"])
+    kind = CompanionKind(row["kind"])
+    return Companion(path=Path(place), destination=place, kind=kind, reason=str(row["reason"]))
+
+
+def _inside(text: Any) -> PurePosixPath:
+    """A path below the bundle's folder: a plan comes with a bundle and is not trusted."""
+    path = PurePosixPath(str(text))
+    if path.is_absolute() or ".." in path.parts or "\0" in str(path):
+        raise ValueError(f"a path that leaves the bundle: {str(path)!r}")
+    return path

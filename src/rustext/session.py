@@ -1,0 +1,190 @@
+"""One run of a freezer and what its user asked rustext for: report, plan, self-test, verification.
+
+In: the program's folder, the options of the freezer's plugin, and the environment variables
+`RUSTEXT_BUILD_…` that stand for them where a freezer has no options. Out: a `Session`, of which the
+adapters ask everything that is not a matter of their freezer's words.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.build import Build, start_build
+from rustext.config import Config
+from rustext.errors import InvalidConfiguration
+from rustext.findings import Finding
+from rustext.model import Companion, CompanionKind, ExtensionPlan
+from rustext.plan_file import (
+    PLAN_FILE,
+    BuildPlan,
+    PlannedExtension,
+    format_plan,
+    write_plan,
+)
+from rustext.selftest import SELFTEST_FILE, entry_source, format_questions
+
+_PREFIX = "RUSTEXT_BUILD_"
+_FLAGS = {"1": True, "0": False, "": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """What is asked for on the command line of a freezer; the configuration may ask for more."""
+
+    strict: bool = False  # what would be a warning stops the build
+    verify: bool = False  # the finished bundle is verified
+    selftest: bool = False
+    leave_plan: bool = False
+    report: Path | None = None
+    traces: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftFile:
+    """A file of rustext's own in a bundle; `name` is relative to the bundle's modules."""
+
+    name: str
+    data: bytes
+    reason: str
+
+
+class Session:
+    """A build with what its user asked for."""
+
+    def __init__(self, build: Build, options: SessionOptions, *, freezer: str) -> None:
+        """`freezer` is its name and version, for people."""
+        self.build = build
+        self.options = options
+        self._freezer = freezer
+
+    @property
+    def plan(self) -> BuildPlan:
+        """What has been added so far."""
+        return make_plan(self.build, freezer=self._freezer)
+
+    def accompany(self, path: Path | None, *kinds: str) -> tuple[Companion, ...]:
+        """`Build.accompany` for kinds by name; nothing for a module without a file."""
+        wanted = [CompanionKind(kind) for kind in kinds]
+        return tuple(self.build.accompany(path, *wanted)) if path is not None else ()
+
+    @property
+    def selftest_source(self) -> str | None:
+        """The text that goes into the program, ahead of its own; None unless it is asked for."""
+        return entry_source() if self._wants_selftest else None
+
+    @property
+    def left_files(self) -> tuple[LeftFile, ...]:
+        """What is left in the bundle on request, and nothing otherwise."""
+        plan, found = self.plan, []
+        if self.options.leave_plan or self._config.leave_plan:
+            text = format_plan(plan)
+            found.append(
+                LeftFile(name=PLAN_FILE, data=text.encode(), reason="a plan was asked for")
+            )
+        if self._wants_selftest:
+            text, reason = format_questions(plan.iter_modules()), "a self-test was asked for"
+            found.append(LeftFile(name=SELFTEST_FILE, data=text.encode(), reason=reason))
+        return tuple(found)
+
+    def write_report(self) -> None:
+        """Write the report where one was asked for; raises `UnreadableFile` if that fails."""
+        if self.options.report is not None:
+            write_plan(self.plan, self.options.report)
+
+    def report_rows(self) -> tuple[tuple[str, str], ...]:
+        """What was added and why, as names and texts for a freezer's own report."""
+        plan = self.plan
+        rows = [(f"extension_{e.module or e.file}", str(e.file)) for e in plan.extensions]
+        for implicit in plan.modules:
+            evidence = "; ".join(f"{e.kind.value}: {e.where}" for e in implicit.evidence)
+            rows.append((f"implicit_import_{implicit.module}", f"{implicit.reason} ({evidence})"))
+        rows += [(f"companion_{c.destination}", f"{c.kind.value}: {c.reason}")
+                 for c in plan.companions]  # fmt: skip
+        rows += [(f"warning_{n}", text) for n, text in enumerate(plan.warnings, 1)]
+        return tuple(rows)
+
+    def judge(self, folder: Path) -> tuple[Finding, ...]:
+        """What verification says of the finished folder, this build's plan at hand.
+
+        Raises `InvalidBundle` or `UnreadableFile`.
+        """
+        from rustext.environment import stdlib_environment  # noqa: PLC0415
+        from rustext.verify import verify  # noqa: PLC0415  (most builds do without)
+        from rustext.verify.bundle import read_bundle  # noqa: PLC0415
+
+        return verify(
+            read_bundle(folder),
+            stdlib=stdlib_environment(),
+            allow_system=self._config.allow_system,
+            plan=self.plan,
+        ).findings
+
+    @property
+    def _config(self) -> Config:
+        return self.build.planner.config
+
+    @property
+    def _wants_selftest(self) -> bool:
+        return self.options.selftest or self._config.selftest
+
+
+def start_session(folder: Path, options: SessionOptions, *, freezer: str) -> Session:
+    """A session for the program in `folder`; raises as `start_build`."""
+    return Session(start_build(folder, traces=options.traces), options, freezer=freezer)
+
+
+def read_options(
+    environ: Mapping[str, str] = os.environ,
+    *,
+    strict: bool = False,
+    verify: bool = False,
+    selftest: bool = False,
+    report: str | None = None,
+    traces: Iterable[str] = (),
+) -> SessionOptions:
+    """The options of a freezer's plugin, and those of the environment where they are not given.
+
+    Raises `InvalidConfiguration` for a variable that is neither 0 nor 1.
+    """
+
+    def flag(name: str) -> bool:
+        text = environ.get(_PREFIX + name, "")
+        if text not in _FLAGS:
+            raise InvalidConfiguration(f"{_PREFIX}{name} is {text!r}", hint="it is 1 or 0")
+        return _FLAGS[text]
+
+    file = report or environ.get(f"{_PREFIX}REPORT")
+    more = filter(None, environ.get(f"{_PREFIX}TRACE", "").split(os.pathsep))
+    return SessionOptions(
+        strict=strict or flag("STRICT"),
+        verify=verify or flag("VERIFY"),
+        selftest=selftest or flag("SELFTEST"),
+        leave_plan=flag("LEAVE_PLAN"),
+        report=Path(file).absolute() if file else None,
+        traces=tuple(map(Path, (*traces, *more))),
+    )
+
+
+def make_plan(build: Build, *, freezer: str) -> BuildPlan:
+    """The plan of a build; `freezer` is its name and version, for people."""
+    plans = [build.plans[path] for path in sorted(build.plans)]
+    left_out = {i.module: i for p in plans for i in p.imports if i.module not in build.modules}
+    return BuildPlan(
+        freezer=freezer,
+        python=".".join(map(str, build.planner.env.interpreter.version)),
+        extensions=tuple(sorted(map(_extension, plans), key=lambda e: e.file)),
+        modules=tuple(build.modules[name] for name in sorted(build.modules)),
+        left_out=tuple(left_out[name] for name in sorted(left_out)),
+        companions=build.companions,
+        warnings=build.warnings,
+    )
+
+
+def _extension(plan: ExtensionPlan) -> PlannedExtension:
+    file = plan.file
+    return PlannedExtension(
+        file=file.path, module=file.module, distribution=file.distribution, version=file.version
+    )

@@ -1,0 +1,91 @@
+"""Ask a bundle's program to import all that native code needs, and judge its answers.
+
+In: a `Bundle` with a self-test built in; then a `Subject` with its answers. Out: the finding
+`selftest`. The
+program is started as `--run` starts it, with the host's Python out of sight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rustext.errors import InvalidBundle
+from rustext.findings import Finding, Severity
+from rustext.selftest import (
+    SELFTEST_FILE,
+    SELFTEST_VARIABLE,
+    Answer,
+    Asked,
+    SelfTest,
+    parse_answers,
+)
+from rustext.verify.bundle import Bundle
+from rustext.verify.isolate import run_isolated
+from rustext.verify.subject import Subject
+
+_LAST_LINES = 12  # of a failed program's output that a finding quotes
+
+
+def run_selftest(bundle: Bundle, *, hide: Sequence[Path] = (), timeout: float = 60) -> SelfTest:
+    """Start the program's self-test.
+
+    Raises `InvalidBundle` where none is built in, `ForeignProcessError` if it does not end in time.
+    """
+    if bundle.start is None or not (bundle.contents / SELFTEST_FILE).is_file():
+        raise InvalidBundle(
+            f"{bundle.path} has no self-test built in",
+            hint="freeze it with `selftest = true` in [tool.rustext], or with Nuitka's "
+            "--rustext-selftest, and again without for the release",
+        )
+    ended = run_isolated(
+        bundle.root, bundle.start, hide=hide, timeout=timeout, variables={SELFTEST_VARIABLE: "1"}
+    )
+    return parse_answers(ended)
+
+
+def check_selftest(subject: Subject) -> Iterator[Finding]:
+    """One finding for each module that the program could not import."""
+    bundle, selftest = subject.bundle, subject.selftest
+    if selftest is None:
+        return
+    program = bundle.start.name if bundle.start is not None else bundle.path.name
+    if not selftest.answers and selftest.last is None:
+        yield _finding(program, f"`{program}` did not answer the self-test", selftest)
+    elif selftest.last is not None:
+        message = f"`{program}` did not survive `import {selftest.last}`"
+        yield _finding(selftest.last, message, selftest)
+    for answer in selftest.answers:
+        if answer.error is not None:
+            yield _failed_import(answer)
+
+
+def _finding(subject: str, message: str, selftest: SelfTest) -> Finding:
+    code, last = selftest.run.code, selftest.run.stderr.strip().splitlines()[-_LAST_LINES:]
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return Finding(
+        id="selftest",
+        severity=Severity.ERROR,
+        subject=subject,
+        message=message,
+        evidence=(("ended with", how), *(("printed", line) for line in last)),
+        hint="start the program with RUSTEXT_SELFTEST=1 to see the same",
+    )
+
+
+def _failed_import(answer: Answer) -> Finding:
+    sure = answer.asked is Asked.IMPORT
+    return Finding(
+        id="selftest",
+        severity=Severity.ERROR if sure else Severity.WARNING,
+        subject=answer.module,
+        message=f"`import {answer.module}` fails in the program",
+        evidence=(
+            ("error", str(answer.error)),
+            (
+                "asked",
+                "it is needed" if sure else "its name stands in native code",
+            ),
+        ),
+        hint="if it fails unfrozen as well, this part of the package cannot work here",
+    )
