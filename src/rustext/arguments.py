@@ -25,7 +25,7 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     if own[:1] == ["verify"] and "--" in own:
         at = own.index("--")
         own, program = own[:at], own[at + 1 :]
-    parser = _parser()
+    parser = make_parser()
     parsed = parser.parse_args(own)
     if program:
         parsed.arguments = [*parsed.arguments, *program]
@@ -37,7 +37,8 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     return parsed
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; the reference in the documentation is made from it."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print one JSON document")
     loudness = common.add_mutually_exclusive_group()
@@ -74,6 +75,44 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(command="rustext.inspect_command:inspect")
 
     one = commands.add_parser("verify", parents=[common], help="prove that a bundle stands alone")
+    _add_verify_arguments(one)
+
+    one = commands.add_parser("trace", parents=[common], help="record what native code imports")
+    one.add_argument(
+        "-o", "--output", type=Path, default=TRACE_FILE, metavar="FILE",
+        help=f"where to write the record (default {TRACE_FILE})",
+    )  # fmt: skip
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument(
+        "--all", action="store_true",
+        help='keep what C, Cython and other native code imports too, for scope = "native"',
+    )  # fmt: skip
+    one.add_argument(
+        "--merge", type=Path, nargs="+", default=[], metavar="RECORD",
+        help="run nothing: join these records",
+    )  # fmt: skip
+    one.add_argument(
+        "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
+        help="run a module with the arguments that follow, as python -m does",
+    )  # fmt: skip
+    one.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="-- SCRIPT", help="a program, its arguments"
+    )
+    one.set_defaults(command="rustext.trace_command:trace")
+
+    one = commands.add_parser("hooks", parents=[common], help="write PyInstaller hooks")
+    one.add_argument("folder", type=Path, help="for --additional-hooks-dir; made where missing")
+    one.set_defaults(command="rustext.commands:write_hook_files")
+
+    one = commands.add_parser("plugin-path", parents=[common], help="for Nuitka's --user-plugin")
+    one.set_defaults(command="rustext.doctor_command:print_plugin_path")
+
+    one = commands.add_parser("doctor", parents=[common], help="is this machine ready to freeze")
+    one.set_defaults(command="rustext.doctor_command:print_checks")
+    return parser
+
+
+def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
     one.add_argument("bundle", type=Path, help="the folder that the freezer made")
     one.add_argument("--run", action="store_true", help="also start the program, isolated")
     one.add_argument(
@@ -111,37 +150,3 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     one.add_argument("arguments", nargs="*", help="arguments for the program, after --")
     one.set_defaults(command="rustext.verify_command:verify")
-
-    one = commands.add_parser("trace", parents=[common], help="record what native code imports")
-    one.add_argument(
-        "-o", "--output", type=Path, default=TRACE_FILE, metavar="FILE",
-        help=f"where to write the record (default {TRACE_FILE})",
-    )  # fmt: skip
-    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
-    one.add_argument(
-        "--all", action="store_true",
-        help='keep what C, Cython and other native code imports too, for scope = "native"',
-    )  # fmt: skip
-    one.add_argument(
-        "--merge", type=Path, nargs="+", default=[], metavar="RECORD",
-        help="run nothing: join these records",
-    )  # fmt: skip
-    one.add_argument(
-        "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
-        help="run a module with the arguments that follow, as python -m does",
-    )  # fmt: skip
-    one.add_argument(
-        "program", nargs=argparse.REMAINDER, metavar="-- SCRIPT", help="a program, its arguments"
-    )
-    one.set_defaults(command="rustext.trace_command:trace")
-
-    one = commands.add_parser("hooks", parents=[common], help="write PyInstaller hooks")
-    one.add_argument("folder", type=Path, help="for --additional-hooks-dir; made where missing")
-    one.set_defaults(command="rustext.commands:write_hook_files")
-
-    one = commands.add_parser("plugin-path", parents=[common], help="for Nuitka's --user-plugin")
-    one.set_defaults(command="rustext.doctor_command:print_plugin_path")
-
-    one = commands.add_parser("doctor", parents=[common], help="is this machine ready to freeze")
-    one.set_defaults(command="rustext.doctor_command:print_checks")
-    return parser

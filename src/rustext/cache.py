@@ -1,6 +1,6 @@
 """What was found in a folder, kept for as long as nothing in the folder changes.
 
-In: a folder like `site-packages`. Out: the `Listing` that was stored for it, or None. A listing
+In: a folder, such as `site-packages`. Out: the `Listing` that was stored for it, or None. A listing
 holds what it was made from: the time of each folder's last change (which tells of files that come
 and go), and each read file's identity (which tells of files that are written to). The reader's
 version is part of the key, so another version of rustext never sees it.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import json
 import logging
 import os
@@ -22,6 +23,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from rustext import __version__
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +103,30 @@ class Cache:
     def _path(self, root: Path) -> Path:
         key = hashlib.sha256(f"{self._reader}\0{root}".encode("utf-8", "surrogateescape"))
         return self._folder / f"{key.hexdigest()[:32]}.jsonl"
+
+
+def open_cache(purpose: str, question: str = "") -> Cache:
+    """The listings of this version of rustext, in the platform's cache folder.
+
+    `question` is all that an answer depends on beside the listed files, in few letters.
+    """
+    platformdirs = importlib.import_module("platformdirs")
+    folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
+    return Cache(folder / purpose, f"{reader_version()} {question}".rstrip())
+
+
+def reader_version() -> str:
+    """The version of the code that reads binaries: the release, and the state of its files.
+
+    An editable installation changes without a new release.
+    """
+    newest = max(
+        os.stat(os.path.join(folder, name)).st_mtime_ns  # noqa: PTH116, PTH118 (as in `identify`)
+        for folder, _, names in os.walk(Path(__file__).parent)
+        if not folder.endswith("__pycache__")
+        for name in names
+    )
+    return f"{__version__}-{newest}"
 
 
 def identify(path: str | Path) -> Identity | None:

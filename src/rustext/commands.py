@@ -1,60 +1,20 @@
-"""The commands that look at an environment: inspect and hooks."""
+"""The commands that tell freezers about an environment."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
 from rich.console import Console
 
-from rustext.binary import is_native
 from rustext.config import find_config
-from rustext.discover import (
-    Source,
-    iter_native_files,
-    open_source,
-    read_native_file,
-)
 from rustext.environment import (
-    Environment,
-    read_environment,
     this_environment,
 )
-from rustext.errors import InvalidWheel, RustextError, UnreadableFile
+from rustext.errors import UnreadableFile
 from rustext.hook_files import write_hooks
-from rustext.model import ExtensionPlan, NativeFile
 from rustext.plan import Planner
 from rustext.report.console import print_json, progress_line
-from rustext.report.documents import plan_json
-from rustext.report.extension_text import print_plan
-from rustext.suffixes import importable_by
-from rustext.tree import print_libraries
-from rustext.wheel_environment import with_wheel
-
-
-def inspect(args: argparse.Namespace, console: Console) -> int:
-    """`rustext inspect`: everything about the native files of one target."""
-    env = read_environment(args.python) if args.python else this_environment()
-    python = (args.python or Path(sys.executable)) if args.probe else None
-    planner = Planner(env, find_config(Path.cwd()), python=python)
-    with progress_line(args) as progress:
-        progress.add_task(f"reading {args.target}", total=None)
-        plans = list(_iter_plans(args.target, planner))
-    if args.json:
-        first, *others = [plan_json(p, importable_by(p.file)) for p in plans]
-        print_json(console, {**first, "others": others} if others else first)
-        return 0
-    if args.tree or args.format == "dot":
-        print_libraries(console, plans, dot=args.format == "dot")
-        return 0
-    for number, plan in enumerate(plans):
-        if number:
-            console.print()
-        print_plan(console, plan, importable_by(plan.file))
-    return 0
 
 
 def write_hook_files(args: argparse.Namespace, console: Console) -> int:
@@ -72,64 +32,3 @@ def write_hook_files(args: argparse.Namespace, console: Console) -> int:
     else:
         console.print(f"{len(written)} hooks in {folder}", markup=False, soft_wrap=True)
     return 0
-
-
-# --- inspect --------------------------------------------------------------------------------------
-
-
-def _read_single(path: Path) -> NativeFile:
-    path = path.resolve()
-    return read_native_file(path, Source(root=path.parent, packages={}))
-
-
-def _iter_plans(target: str, planner: Planner) -> Iterator[ExtensionPlan]:
-    path = Path(target)
-    if path.suffix == ".whl" and path.exists():
-        with open_source(path) as source:
-            found = _prefer_rust(iter_native_files(source))
-            if not found:
-                raise InvalidWheel(f"{path} holds no native file")
-            planner = planner.for_environment(with_wheel(planner.env, source))
-            for native, file in found:
-                yield planner.plan_file(native, file)
-    elif path.is_file():
-        yield _plan_installed_or_single(path.resolve(), planner)
-    elif path.exists() or "/" in target:
-        kind = "is a folder" if path.is_dir() else "is not a regular file"
-        raise UnreadableFile(
-            f"{path} {kind if path.exists() else 'does not exist'}",
-            hint="name a module, a distribution, a native file or a wheel",
-        )
-    else:
-        for native, file in _find_named(target, planner):
-            yield planner.plan_file(native, file)
-
-
-def _plan_installed_or_single(path: Path, planner: Planner) -> ExtensionPlan:
-    installed = planner.env.owner_of(path) is not None
-    return planner.plan_file(path, planner.read_file(path) if installed else _read_single(path))
-
-
-def _find_named(name: str, planner: Planner) -> list[tuple[Path, NativeFile]]:
-    """The native files that a name means: a module, or all of a distribution."""
-    env: Environment = planner.env
-    module = env.find_module(name)
-    dist = env.distributions.get(canonicalize_name(name))
-    if dist is None and module is not None and module.distribution is not None:
-        dist = env.distributions[module.distribution]
-    native = planner.native_files(dist) if dist is not None else ()
-    exact = [(path, file) for path, file in native if file.module == name]
-    found = exact or _prefer_rust(native)
-    if found:
-        return found
-    if module is not None and module.path is not None and dist is None and is_native(module.path):
-        return [(module.path, _read_single(module.path))]
-    known = "holds no native file" if dist is not None or module is not None else "is not installed"
-    raise RustextError(
-        f"`{name}` {known} in this environment", hint="`rustext scan` lists what there is"
-    )
-
-
-def _prefer_rust(native: Iterable[tuple[Path, NativeFile]]) -> list[tuple[Path, NativeFile]]:
-    found = list(native)
-    return [item for item in found if item[1].provenance.rust] or found

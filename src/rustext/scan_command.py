@@ -11,7 +11,6 @@ import argparse
 import importlib
 import json
 import logging
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,8 +18,8 @@ from typing import Any
 
 from rich.console import Console
 
-from rustext import __version__, interpreter
-from rustext.cache import Cache, is_current
+from rustext import interpreter
+from rustext.cache import is_current, open_cache
 from rustext.errors import InvalidWheel, RustextError
 
 _log = logging.getLogger(__name__)
@@ -67,7 +66,7 @@ def _folders(args: argparse.Namespace) -> Sequence[Path]:
 
 
 def _scan_folders(folders: Sequence[Path], args: argparse.Namespace) -> list[str]:
-    cache = None if args.no_cache else open_cache()
+    cache = None if args.no_cache else open_cache("scan")
     found: dict[str, str] = {}
     for folder in folders:
         known = cache.read(folder) if cache is not None else None
@@ -77,28 +76,6 @@ def _scan_folders(folders: Sequence[Path], args: argparse.Namespace) -> list[str
                 cache.write(folder, known)
         found.update({f"{folder}/{row.path}": row.text for row in known.rows})
     return list(found.values())
-
-
-def open_cache() -> Cache:
-    """The listings of this version of rustext, in the platform's cache folder."""
-    platformdirs = importlib.import_module("platformdirs")
-    folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
-    return Cache(folder / "scan", reader_version())
-
-
-def reader_version() -> str:
-    """The version of the code that reads binaries: the release, and the state of its files.
-
-    An editable installation changes without a new release.
-    """
-    here = Path(__file__).parent
-    newest = max(
-        entry.stat().st_mtime_ns
-        for folder in (here, here / "data")
-        for entry in os.scandir(folder)
-        if entry.is_file()
-    )
-    return f"{__version__}-{newest}"
 
 
 # --- output -----------------------------------------------------------------------------------

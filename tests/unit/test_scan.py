@@ -16,11 +16,10 @@ from compiling import Compile
 from environments import Files, install, write_files
 
 from rustext import scan
-from rustext.cache import Listing
+from rustext.cache import Listing, open_cache, reader_version
 from rustext.cli import run
 from rustext.errors import InvalidWheel, RustextError
 from rustext.scan import list_folder, note_links, read_file, read_wheels
-from rustext.scan_command import open_cache, reader_version
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 CRATE = "/cargo/registry/src/index.crates.io-6f17d22bba15001f/serde-1.0.0/src/lib.rs"
@@ -139,7 +138,7 @@ def test_a_damaged_entry_changes_nothing_but_the_time(
     assert run(["scan", str(site), "--json"]) == 0
     assert capfd.readouterr().out == first
     assert json.loads(entry.read_bytes().splitlines()[1])["root"] == str(site)
-    assert open_cache().read(site) is not None
+    assert open_cache("scan").read(site) is not None
 
 
 def test_a_second_scan_imports_nothing_that_reads_binaries(site: Path) -> None:
