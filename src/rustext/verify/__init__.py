@@ -11,23 +11,28 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rustext.environment import Environment, stdlib_environment
-from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
+from rustext.findings import BundlePython, Finding, IsolatedRun, Severity, VerifyReport
 from rustext.plan_file import BuildPlan
 from rustext.selftest import SelfTest
 from rustext.verify.bundle import Bundle, read_bundle
+from rustext.verify.bundle_python import find_bundled_python
 from rustext.verify.ext_suffix import check_suffixes
+from rustext.verify.floors import check_floors
 from rustext.verify.imports import check_imports
 from rustext.verify.libraries import check_libraries
 from rustext.verify.plans import check_plan
 from rustext.verify.runs import check_run
 from rustext.verify.selftests import check_selftest
 from rustext.verify.subject import Check, make_subject, platform_of
+from rustext.verify.system_floor import find_floors
+from rustext.verify.target import Target
 from rustext.verify.unreadable import check_links, check_unreadable
 
 CHECKS: tuple[Check, ...] = (
     check_libraries,
     check_imports,
     check_suffixes,
+    check_floors,
     check_unreadable,
     check_links,
     check_plan,
@@ -38,7 +43,7 @@ CHECKS: tuple[Check, ...] = (
 _RANK = tuple(Severity)
 
 
-def verify(
+def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from different sources)
     bundle: Bundle,
     *,
     stdlib: Environment,
@@ -47,21 +52,32 @@ def verify(
     plan: BuildPlan | None = None,
     selftest: SelfTest | None = None,
     known: Sequence[Finding] = (),
+    target: Target | None = None,
+    python: BundlePython | None = None,
 ) -> VerifyReport:
     """Verify a bundle; `known` are findings that stand already, the others as in `make_subject`."""
     subject = make_subject(
-        bundle, stdlib=stdlib, allow_system=allow_system, run=run, plan=plan, selftest=selftest
+        bundle,
+        stdlib=stdlib,
+        allow_system=allow_system,
+        run=run,
+        plan=plan,
+        selftest=selftest,
+        target=target,
+        python=python or find_bundled_python(bundle),
     )
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
     return VerifyReport(
         bundle=bundle.path,
         freezer=bundle.freezer.value,
         platform=platform_of(bundle),
-        target=None,
+        target=target.tag if target is not None else None,
         findings=tuple(sort_findings(findings)),
         libraries=subject.edges,
         extensions=tuple(file for _, file in bundle.files if file.provenance.rust),
         modules=len(bundle.modules),
+        python=subject.python,
+        floors=find_floors(bundle, subject.edges),
         run=run,
     )
 

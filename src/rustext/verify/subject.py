@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.environment import Environment
-from rustext.findings import Finding, IsolatedRun
+from rustext.findings import BundlePython, Finding, IsolatedRun
 from rustext.loader import Loader
 from rustext.model import Edge, Format, Resolved
 from rustext.plan_file import BuildPlan
 from rustext.resolve import Resolver
 from rustext.selftest import SelfTest
 from rustext.verify.bundle import Bundle, Freezer
+from rustext.verify.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Subject:
     run: IsolatedRun | None = None
     plan: BuildPlan | None = None  # what the freezer was told, where that is known
     selftest: SelfTest | None = None
+    target: Target | None = None  # the machines that the bundle is meant for
+    python: BundlePython | None = None  # which one the bundle brings along, where that is known
 
     def inside(self, path: Path) -> str:
         """A path as findings name it: beginning with the bundle's own name."""
@@ -55,6 +58,8 @@ def make_subject(
     run: IsolatedRun | None = None,
     plan: BuildPlan | None = None,
     selftest: SelfTest | None = None,
+    target: Target | None = None,
+    python: BundlePython | None = None,
 ) -> Subject:
     """Resolve a bundle's libraries, once for all checks."""
     return Subject(
@@ -65,6 +70,8 @@ def make_subject(
         run=run,
         plan=plan,
         selftest=selftest,
+        target=target,
+        python=python,
     )
 
 
