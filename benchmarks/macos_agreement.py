@@ -5,15 +5,19 @@
 WHEELS are wheels for macOS on arm64, or folders of them. Each is unpacked, and each Mach-O file in
 it is given to Nuitka's scanner, to PyInstaller's and to rustext, on any system: tests/loader_rules
 has a stand-in for otool, and what answers the scanners' questions about the system. Printed is how
-often PyInstaller and rustext agree on what is missing, and what Nuitka makes of a file's own
-install name. Exit code 1 means that the two differ somewhere, or that rustext takes an own name for
-a library. A wheel that adds to another one's package is judged without it. Needs Nuitka,
-PyInstaller and macholib.
+often PyInstaller and rustext agree on what is missing, what Nuitka makes of a file's own install
+name, and at how many files it stops without rustext's plugin and with it. With it, each file is
+also copied into a bundle by Nuitka, and has to stand there unchanged (`install_name_tool` does
+nothing here). Exit code 1 means that the two differ somewhere, that rustext takes an own name for a
+library, or that Nuitka with the plugin stops at a file that needs no missing library, leaves one
+out, or stops at a missing library that the plugin has not named before. A wheel that adds to
+another one's package is judged without it. Needs Nuitka, PyInstaller, macholib and ziglang.
 """
 
 from __future__ import annotations
 
 import argparse
+import filecmp
 import json
 import os
 import shlex
@@ -23,6 +27,7 @@ import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.binary import is_native, read_binary
@@ -31,18 +36,41 @@ from rustext.model import Format, Missing
 from rustext.resolve import Resolver
 
 RULES = Path(__file__).parents[1] / "tests" / "loader_rules"
+PLUGIN = Path(__file__).parents[1] / "plugins" / "RustextPlugin.py"
 SYSTEM = ("/usr/lib/", "/System/Library/")  # macholib knows the system's libraries on a Mac alone
 
 
-def ask_scanners(site: Path, files: list[Path], tools: Path) -> list[dict[str, dict]]:
-    """The answers of both scanners for the files of one wheel."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What was found out about one file."""
+
+    name: str
+    agree: bool  # PyInstaller and rustext, on what is missing
+    verdict: str  # what Nuitka makes of the file's own name
+    stops: bool
+    stops_with_plugin: bool
+    good: bool  # with the plugin: in the bundle, or stopped at a missing library that was named
+
+
+def ask_scanners(
+    site: Path, files: list[Path], tools: Path, bundles: Path | None = None
+) -> tuple[list[dict[str, dict]], str]:
+    """The answers of both scanners for the files of one wheel, and all that was printed.
+
+    With `bundles` Nuitka has the plugin, and copies each file into a folder in there.
+    """
     questions = []
-    for file in files:
+    for number, file in enumerate(files):
         folder = file.parent.relative_to(site)
         package = ".".join(folder.parts) if (file.parent / "__init__.py").exists() else ""
-        questions.append(json.dumps({"package": package, "path": str(file)}))
+        question = {"package": package, "path": str(file)}
+        if bundles is not None:
+            question["bundle"] = str(bundles / str(number))
+            Path(question["bundle"]).mkdir(parents=True)
+        questions.append(json.dumps(question))
+    plugin = [str(PLUGIN)] if bundles is not None else []
     done = subprocess.run(
-        [sys.executable, str(RULES / "macos_scanners.py"), str(site), str(files[0])],
+        [sys.executable, str(RULES / "macos_scanners.py"), str(site), str(tools / "main"), *plugin],
         input="\n".join(questions),
         capture_output=True,
         text=True,
@@ -53,7 +81,8 @@ def ask_scanners(site: Path, files: list[Path], tools: Path) -> list[dict[str, d
     lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
     if len(lines) != len(files):
         raise SystemExit(f"{site.name}: {len(lines)} answers for {len(files)} files\n{done.stderr}")
-    return [json.loads(line.removeprefix("ANSWER ")) for line in lines]
+    answers = [json.loads(line.removeprefix("ANSWER ")) for line in lines]
+    return answers, " ".join((done.stdout + done.stderr).split())
 
 
 def judge(nuitka: dict, own: set[str], missing: set[str]) -> str:
@@ -67,18 +96,21 @@ def judge(nuitka: dict, own: set[str], missing: set[str]) -> str:
     return "Nuitka knows its own name"
 
 
-def compare_wheel(wheel: Path, tools: Path) -> Iterator[tuple[str, bool, str]]:
-    """For each Mach-O file: its name, whether PyInstaller and rustext agree, and on Nuitka."""
+def compare_wheel(wheel: Path, tools: Path) -> Iterator[Judged]:
+    """Judge each Mach-O file of a wheel."""
     with tempfile.TemporaryDirectory() as folder:
-        site = Path(folder).resolve() / "site"
+        site, bundles = Path(folder).resolve() / "site", Path(folder).resolve() / "bundles"
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)
         native = (p for p in sorted(site.rglob("*")) if p.is_file() and is_native(p))
         files = [p for p in native if read_binary(p).image.format is Format.MACHO]
+        if not files:
+            return
         resolver = Resolver(loader=Loader())
-        for file, answer in zip(
-            files, ask_scanners(site, files, tools) if files else [], strict=True
-        ):
+        without, _ = ask_scanners(site, files, tools)
+        helped, said = ask_scanners(site, files, tools, bundles)
+        for number, file in enumerate(files):
+            answer, with_plugin = without[number], helped[number]["nuitka"]
             graph = resolver.resolve(file)
             # neither scanner tells libraries that may be absent from others
             missing = {edge.soname for edge in graph.edges if isinstance(edge, Missing)}
@@ -88,9 +120,35 @@ def compare_wheel(wheel: Path, tools: Path) -> Iterator[tuple[str, bool, str]]:
                 for name, path in answer["pyinstaller"].items()
                 if path is None and not name.startswith(SYSTEM)
             }
-            agree = missing == theirs and not own & {edge.soname for edge in graph.edges}
-            name = f"{wheel.name}: {file.relative_to(site)}"
-            yield name, agree, judge(answer["nuitka"], own, missing)
+            if with_plugin["stops"]:
+                good = any(f"'{file}' needs '{name}', which is nowhere" in said for name in missing)
+            else:
+                good = any(
+                    Path(name).name == file.name
+                    and filecmp.cmp(bundles / str(number) / name, file, shallow=False)
+                    for name in with_plugin["copied"]
+                )
+            yield Judged(
+                name=f"{wheel.name}: {file.relative_to(site)}",
+                agree=missing == theirs and not own & {edge.soname for edge in graph.edges},
+                verdict=judge(answer["nuitka"], own, missing),
+                stops=answer["nuitka"]["stops"],
+                stops_with_plugin=with_plugin["stops"],
+                good=good,
+            )
+
+
+def prepare_tools(folder: Path) -> None:
+    """What the scanners call: otool, an install_name_tool that does nothing, and a program."""
+    otool = shlex.join([sys.executable, str(RULES / "otool.py")])
+    for name, command in {"otool": f'exec {otool} "$@"', "install_name_tool": "exit 0"}.items():
+        tool = folder / name
+        tool.write_text(f"#!/bin/sh\n{command}\n", encoding="utf-8")
+        tool.chmod(0o755)
+    source = folder / "main.c"
+    source.write_text("int main(void) { return 0; }\n", encoding="utf-8")
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-macos"]
+    subprocess.run([*compiler, "-o", str(folder / "main"), str(source)], check=True, timeout=300)
 
 
 def iter_wheels(places: list[Path]) -> Iterator[Path]:
@@ -107,24 +165,31 @@ def main() -> int:
     parser.add_argument("wheels", type=Path, nargs="+")
     parser.add_argument("--details", action="store_true", help="print each file that stands out")
     options = parser.parse_args()
-    agreed: Counter[bool] = Counter()
-    verdicts: Counter[str] = Counter()
+    judged: list[Judged] = []
     with tempfile.TemporaryDirectory() as tools:
-        otool = Path(tools, "otool")
-        command = shlex.join([sys.executable, str(RULES / "otool.py")])
-        otool.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
-        otool.chmod(0o755)
+        prepare_tools(Path(tools))
         for wheel in iter_wheels(options.wheels):
-            for name, agree, verdict in compare_wheel(wheel, Path(tools)):
-                agreed[agree] += 1
-                verdicts[verdict] += 1
-                if options.details and (not agree or verdict.startswith("Nuitka stops at its")):
-                    print(f"{name}: {verdict}{'' if agree else '; PyInstaller differs'}")
-    total = sum(agreed.values())
-    print(f"PyInstaller and rustext agree on {agreed[True]} of {total} files")
-    for verdict, number in verdicts.most_common():
+            for file in compare_wheel(wheel, Path(tools)):
+                judged.append(file)
+                if options.details and (file.stops or not file.agree or not file.good):
+                    print(f"{file.name}: {describe(file)}", flush=True)
+    agreed = sum(file.agree for file in judged)
+    print(f"PyInstaller and rustext agree on {agreed} of {len(judged)} files")
+    for verdict, number in Counter(file.verdict for file in judged).most_common():
         print(f"{number:5} {verdict}")
-    return 0 if total and not agreed[False] else 1
+    print(
+        f"Nuitka stops at {sum(file.stops for file in judged)} files without the plugin, and at "
+        f"{sum(file.stops_with_plugin for file in judged)} with it"
+    )
+    bad = sum(not file.good for file in judged)
+    print(f"with the plugin, {bad} are left out, changed, or stopped at without a word")
+    return 0 if judged and agreed == len(judged) and not bad else 1
+
+
+def describe(file: Judged) -> str:
+    after = "stops with the plugin too" if file.stops_with_plugin else "in the bundle with it"
+    parts = [file.verdict, after, "" if file.good else "NOT AS IT SHOULD"]
+    return "; ".join([*filter(None, parts), *([] if file.agree else ["PyInstaller differs"])])
 
 
 if __name__ == "__main__":

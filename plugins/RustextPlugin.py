@@ -18,6 +18,7 @@ from nuitka.plugins.PluginBase import NuitkaPluginBase
 from nuitka.Version import getNuitkaVersion
 
 if TYPE_CHECKING:
+    from rustext.install_names import InstallNames
     from rustext.session import Session
 
 _FLAGS = {
@@ -90,6 +91,13 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         self._strict, self.broken = session.options.strict, False
         return session
 
+    @functools.cached_property
+    def install_names(self) -> InstallNames:
+        """What Nuitka's scanner for macOS has to be told."""
+        from rustext.install_names import InstallNames  # noqa: PLC0415
+
+        return InstallNames(self.session.build.planner.env)
+
     @classmethod
     def isRelevant(cls) -> bool:
         """Only a standalone program has to carry what it imports."""
@@ -126,6 +134,24 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
                     package_name=module.getFullName().getTopLevelPackageName(),
                     reason=companion.reason,
                 )
+
+    @_guarded
+    def onDllTags(self, included_entry_point: Any) -> None:
+        """Show a file to Nuitka's macOS scanner under the name by which it calls itself."""
+        entry, names = included_entry_point, self.install_names
+        for name in names.missing(Path(entry.source_path)):
+            text = f"'{entry.source_path}' needs '{name}', which is nowhere: Nuitka stops at it"
+            (self.sysexit if self._strict else self.warning)(text)
+        entry.source_path = str(names.stand_in(Path(entry.source_path), str(entry.package_name)))
+
+    @_guarded
+    def getModuleSpecificDllPaths(self, module_name: Any) -> list[str]:
+        """Name the folders of libraries that another distribution brings (macOS)."""
+        return [str(folder) for folder in self.install_names.folders(str(module_name))]
+
+    def decideAllowOutsideDependencies(self, module_name: Any) -> bool | None:
+        """Let a module's libraries in where they were shown in another folder (macOS)."""
+        return (not self.broken and self.install_names.needs_outside(str(module_name))) or None
 
     @_guarded
     def considerDataFiles(self, module: Any) -> Iterator[Any]:

@@ -35,6 +35,7 @@ from rustext.model import (
 from rustext.resolve import resolve
 
 pytestmark = pytest.mark.freezing
+PLUGIN = Path(__file__).parents[2] / "plugins/RustextPlugin.py"
 CARGO = "/Users/runner/work/fsspec-rs/fsspec-rs/target/aarch64-apple-darwin/release/deps"
 
 
@@ -51,13 +52,17 @@ class Scanners:
         editor = tool.with_name("install_name_tool")
         editor.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" END >> {shlex.quote(str(self._log))}\n')
         editor.chmod(0o755)
+        self.said = ""  # what Nuitka has printed last
         self._environ = {**os.environ, "PATH": f"{tool.parent}:{os.environ['PATH']}"}
 
-    def ask(self, file: Path, site: Path, interpreter: Path, **edits: object) -> tuple[dict, dict]:
+    def ask(
+        self, file: Path, site: Path, interpreter: Path, *, plugin: bool = False, **edits: object
+    ) -> tuple[dict, dict]:
         folder = file.parent.relative_to(site)
         package = ".".join(folder.parts) if (site / folder / "__init__.py").exists() else ""
+        command = [sys.executable, macos_scanners.__file__, str(site), str(interpreter)]
         done = subprocess.run(
-            [sys.executable, macos_scanners.__file__, str(site), str(interpreter)],
+            [*command, str(PLUGIN)] if plugin else command,
             input=json.dumps({"package": package, "path": str(file), **edits}),
             capture_output=True,
             text=True,
@@ -65,6 +70,7 @@ class Scanners:
             check=False,
             env=self._environ,
         )
+        self.said = done.stdout + done.stderr
         lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
         assert len(lines) == 1, done.stdout + done.stderr
         answer = json.loads(lines[0].removeprefix("ANSWER "))
@@ -165,6 +171,118 @@ def test_nuitka_stops_at_an_own_install_name_that_it_does_not_recognise(
     graph = resolve(file, loader=Loader())
     assert unmet(graph) == sorted(others(pyinstaller)) == []
     assert {edge.how for edge in graph.edges if isinstance(edge, Resolved)} == {FoundBy.SYSTEM}
+
+
+def freeze(scanners: Scanners, file: Path, site: Path, main: Path) -> tuple[dict, Path]:
+    """Let Nuitka, with the plugin, copy a file into a bundle; its answer and the file's place."""
+    bundle = main.parent / "bundle"
+    bundle.mkdir()
+    answer, _ = scanners.ask(file, site, main, plugin=True, bundle=str(bundle))
+    return answer, bundle / file.relative_to(site)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("requirement", "name"),
+    [
+        ("adblock==0.6.0", "adblock/adblock.abi3.so"),
+        ("fsspec-rs==0.1.5", "fsspec_rs/fsspec_rs.abi3.so"),
+        ("mitmproxy-wireguard==0.1.23", "mitmproxy_wireguard/mitmproxy_wireguard.abi3.so"),
+    ],
+)
+def test_with_the_plugin_nuitka_copies_files_with_names_that_it_does_not_recognise(
+    scanners, module, lab, requirement, name
+):
+    site, file = module(requirement, name)
+    answer, place = freeze(scanners, file, site, program(lab, "main"))
+    assert not answer["stops"], scanners.said
+    assert answer["found"] == {}
+    assert answer["copied"] == [name, "program"]
+    assert place.read_bytes() == file.read_bytes()  # install_name_tool is only a recorder here
+
+
+@pytest.mark.parametrize(
+    ("package", "own"),
+    [
+        ("pkg", "@rpath/libcrate.dylib"),
+        ("pkg", "@rpath/mod.cpython-37m-darwin.so"),
+        ("pkg", "@rpath/other.folder/mod.so"),
+        ("pkg/sub", "/Users/runner/work/crate/target/release/deps/libcrate.dylib"),
+        ("pkg", "mod"),
+        (".", "@rpath/libcrate.dylib"),
+        (".", "/usr/local/lib/python3.9/site-packages/mod.cpython-39-darwin.so"),
+    ],
+)
+def test_with_the_plugin_no_own_name_stops_nuitka(scanners, lab, package, own):
+    site = lab.folder / "site"
+    file = dylib(lab, f"site/{package}/mod.abi3.so", install=own)
+    for folder in file.parent.relative_to(site).parents:
+        (site / folder / "__init__.py").touch()
+    if package != ".":
+        (file.parent / "__init__.py").touch()
+    answer, place = freeze(scanners, file, site, program(lab, "main"))
+    assert not answer["stops"], scanners.said
+    assert answer["found"] == {}
+    assert answer["copied"] == [str(file.relative_to(site)), "program"]
+    assert place.read_bytes() == file.read_bytes()
+    assert [call[:2] for call in scanners.edits()] in ([], [["-id", "mod.abi3.so"]])
+
+
+def test_with_the_plugin_libraries_beside_the_file_are_still_found(scanners, lab):
+    site = lab.folder / "site"
+    two = dylib(lab, "site/deep/er/two.dylib", install="@loader_path/../deep/er/two.dylib")
+    one = dylib(
+        lab, "site/libs/one.dylib", "site/deep/er/two.dylib", install="@rpath/one.dylib"
+    )  # fmt: skip
+    file = dylib(
+        lab, "site/pkg/mod.abi3.so", "site/libs/one.dylib",
+        install="@rpath/crate.so", rpaths=["@loader_path/../libs"],
+    )  # fmt: skip
+    (site / "pkg/__init__.py").touch()
+    answer, place = freeze(scanners, file, site, program(lab, "main"))
+    assert not answer["stops"], scanners.said
+    assert answer["copied"] == ["one.dylib", "pkg/mod.abi3.so", "program", "two.dylib"]
+    bundle = place.parents[1]
+    assert (bundle / "one.dylib").read_bytes() == one.read_bytes()
+    assert (bundle / "two.dylib").read_bytes() == two.read_bytes()
+    assert place.read_bytes() == file.read_bytes()
+    edits = {Path(call[-1]).name: grouped(call)[:-1] for call in scanners.edits()}
+    change = ("-change", "@rpath/one.dylib", "@executable_path/one.dylib")
+    assert change in edits["mod.abi3.so"]
+    change = ("-change", "@loader_path/../deep/er/two.dylib", "@executable_path/two.dylib")
+    assert change in edits["one.dylib"]
+
+
+def test_with_the_plugin_a_missing_library_is_named_before_nuitka_stops(scanners, lab):
+    site = lab.folder / "site"
+    gone = dylib(lab, "site/gone.dylib", install="/opt/homebrew/lib/gone.1.dylib")
+    file = dylib(lab, "site/mod.so", "site/gone.dylib", install="@rpath/crate.so")
+    gone.unlink()
+    answer, _ = freeze(scanners, file, site, program(lab, "main"))
+    assert answer == {"stops": True}
+    warning = f"'{file}' needs '/opt/homebrew/lib/gone.1.dylib', which is nowhere"
+    said = " ".join(scanners.said.split())
+    assert warning in said
+    assert said.index(warning) < said.index("FATAL")
+
+
+def test_with_the_plugin_a_library_of_another_distribution_is_found(scanners, lab):
+    """The package loads it by path before its own, and dyld then knows it by its install name."""
+    site = lab.folder / "site"
+    library = dylib(lab, "site/core/lib/libcore.dylib")
+    file = dylib(lab, "site/user/libuser.dylib", "site/core/lib/libcore.dylib")
+    (site / "user/__init__.py").touch()
+    for name, files in {"core": [library], "user": [file, site / "user/__init__.py"]}.items():
+        info = site / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        lines = [f"{path.relative_to(site)},," for path in files]
+        (info / "RECORD").write_text("\n".join([*lines, f"{info.name}/METADATA,,", ""]))
+    main = program(lab, "main")
+    assert scanners.ask(file, site, main)[0] == {"stops": True}
+    answer, _ = freeze(scanners, file, site, main)
+    assert not answer["stops"], scanners.said
+    assert answer["found"] == {"@rpath/libcore.dylib": str(library)}
 
 
 @pytest.mark.network
