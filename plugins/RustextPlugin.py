@@ -34,11 +34,11 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
     """The border to the freezer: what fails in rustext is said, and the build goes on without."""
 
     @functools.wraps(method)
-    def answer(self: Any, about: Any, **others: Any) -> tuple[Any, ...]:
+    def answer(self: Any, *about: Any, **others: Any) -> tuple[Any, ...]:
         try:
-            return () if self.broken else tuple(method(self, about, **others) or ())
+            return () if self.broken else tuple(method(self, *about, **others) or ())
         except Exception as error:  # noqa: BLE001
-            self.complain_of(about, error)
+            self.complain_of(about[0] if about else method.__name__, error)
             return ()
 
     return answer

@@ -23,6 +23,7 @@ from rustext.model import Companion, CompanionKind, ImplicitImport, NativeFile
 from rustext.naming import split_suffix
 from rustext.plan_file import PLAN_FILE, BuildPlan, read_plan
 from rustext.verify.bundle import Bundle
+from rustext.verify.programs import Freezer
 from rustext.verify.subject import Subject
 
 _ASKS_METADATA = (b"importlib.metadata", b"importlib_metadata")
@@ -48,6 +49,14 @@ def check_plan(subject: Subject) -> Iterator[Finding]:
         yield from _unlisted_libraries(bundle)
         yield from _unanswered_metadata(bundle)
         return
+    if bundle.freezer is not Freezer.UNKNOWN:  # of others, not all modules can be listed
+        yield from _missing_modules(bundle, plan)
+    for companion in plan.companions:
+        if not _is_there(bundle, companion):
+            yield _missing_companion(companion)
+
+
+def _missing_modules(bundle: Bundle, plan: BuildPlan) -> Iterator[Finding]:
     for extension in plan.extensions:
         if extension.module is not None and extension.module not in bundle.modules:
             evidence = (("planned as", str(extension.file)),)
@@ -55,9 +64,6 @@ def check_plan(subject: Subject) -> Iterator[Finding]:
     for implicit in plan.modules:
         if implicit.module not in bundle.modules:
             yield _missing_module(implicit)
-    for companion in plan.companions:
-        if not _is_there(bundle, companion):
-            yield _missing_companion(companion)
 
 
 def _is_there(bundle: Bundle, companion: Companion) -> bool:
