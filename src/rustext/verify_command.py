@@ -6,6 +6,7 @@ In: arguments. Out: a report on stdout or in a file; the exit code is 1 for find
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -18,9 +19,10 @@ from rustext.report.output import ReportFormat, render, write_report
 from rustext.report.verify_text import print_summary, print_verify
 from rustext.selftest import SelfTest
 from rustext.verify import verify as verify_bundle
-from rustext.verify.bundle import Bundle, read_bundle
+from rustext.verify.bundle import Bundle
 from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.isolate import python_folders
+from rustext.verify.opening import open_bundle
 from rustext.verify.plans import find_plan
 from rustext.verify.runs import run_bundle
 from rustext.verify.selftests import run_selftest
@@ -29,12 +31,12 @@ from rustext.verify.selftests import run_selftest
 def verify(args: argparse.Namespace, console: Console) -> int:
     """`rustext verify`: findings about one bundle."""
     config = find_config(Path.cwd())
-    with progress_line(args) as progress:
+    with progress_line(args) as progress, ExitStack() as opened:
         progress.add_task(f"reading {args.bundle}", total=None)
-        bundle = read_bundle(args.bundle)
+        bundle = opened.enter_context(open_bundle(args.bundle))
         fixed = fix_suffixes(bundle) if args.fix_suffix else ()
         if fixed:
-            bundle = read_bundle(args.bundle)
+            bundle = opened.enter_context(open_bundle(args.bundle))
         report = verify_bundle(
             bundle,
             stdlib=stdlib_environment(),

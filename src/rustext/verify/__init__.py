@@ -21,6 +21,7 @@ from rustext.verify.floors import check_floors
 from rustext.verify.imports import check_imports
 from rustext.verify.libraries import check_libraries
 from rustext.verify.plans import check_plan
+from rustext.verify.relocate import relocate
 from rustext.verify.runs import check_run
 from rustext.verify.selftests import check_selftest
 from rustext.verify.subject import Check, make_subject, platform_of
@@ -67,7 +68,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         python=python or find_bundled_python(bundle),
     )
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
-    return VerifyReport(
+    report = VerifyReport(
         bundle=bundle.path,
         freezer=bundle.freezer.value,
         platform=platform_of(bundle),
@@ -80,6 +81,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         floors=find_floors(bundle, subject.edges),
         run=run,
     )
+    return report if bundle.origin is None else relocate(report, bundle.root, bundle.origin)
 
 
 def verify_folder(folder: Path, *, allow_system: Sequence[str] = ()) -> VerifyReport:

@@ -18,7 +18,7 @@ from rustext.binary import open_binary
 from rustext.errors import InvalidBinary, InvalidBundle, UnreadableFile
 from rustext.model import Image, ImageKind, NativeFile
 from rustext.verify.loose_modules import find_libraries, iter_loose_modules, read_library
-from rustext.verify.module_tables import find_builtin_modules
+from rustext.verify.module_tables import find_builtin_modules, find_frozen_modules
 from rustext.verify.natives import Natives, Unreadable, read_natives, search_path
 from rustext.verify.programs import Freezer, Program, read_program
 from rustext.verify.walk import Link, Tree, read_tree
@@ -180,7 +180,7 @@ def _first(natives: Natives) -> str:
 def _find_builtins(
     program: Program | None, files: Sequence[tuple[Path, NativeFile]]
 ) -> frozenset[str]:
-    """The built-in modules: in the program where Python is linked into it, or in libpython."""
+    """The modules in the program where Python is linked into it, or in libpython."""
     for path in _iter_pythons(program, files):
         with (
             contextlib.suppress(InvalidBinary, UnreadableFile),
@@ -188,7 +188,7 @@ def _find_builtins(
         ):
             found = find_builtin_modules(binary.image, data)
             if found is not None:
-                return found
+                return found | find_frozen_modules(binary.image, data)
     return frozenset(sys.builtin_module_names)  # a Python outside of the bundle, or no ELF file
 
 

@@ -74,8 +74,12 @@ def run_isolated(
         else:
             hidden = covered
         seen = tuple(_iter_initialised(scratch))
-    inside = scratch / "bundle"
-    libraries = (root / p.relative_to(inside) if p.is_relative_to(inside) else p for p in seen)
+    # What a one-file program has unpacked to the folder for temporary files is its own too.
+    own = (scratch / "bundle", scratch)
+    libraries = (
+        next((root / path.relative_to(o) for o in own if path.is_relative_to(o)), path)
+        for path in seen
+    )
     return IsolatedRun(
         code=done.code,
         stdout=done.stdout,

@@ -24,6 +24,7 @@ from rustext.relocations import read_pointers
 _NAME = re.compile(rb"[^\W\d][\w$-]*(?:\.[^\W\d][\w$-]*)*\0")
 _MAIN = "__main__"
 _ALWAYS_BUILT_IN = frozenset({"builtins", "sys", "marshal", "_imp", "_warnings"})
+_CODE = (b"\x63", b"\xe3")  # how a marshalled code object begins, without and with FLAG_REF
 _RECORD_WORDS = 11  # pointers at the start of a record; Nuitka 2.4 to 4.3 have between 4 and 10
 
 
@@ -42,6 +43,44 @@ def find_builtin_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None
         if found >= _ALWAYS_BUILT_IN:
             return frozenset(found)
     return None
+
+
+def find_frozen_modules(image: Image, data: mmap.mmap) -> frozenset[str]:
+    """The modules whose bytecode is part of a program or a libpython; empty where there are none.
+
+    CPython freezes those that it starts with, cx_Freeze's programs some more of the standard
+    library (`struct _frozen`, https://docs.python.org/3/c-api/import.html#c._frozen).
+    """
+    pointers = _find_pointers(image, data)
+    names = dict(_iter_names(image, data, pointers))
+    width = image.bits // 8
+    frozen = {slot for slot in names if _holds_bytecode(image, data, slot, pointers, names)}
+    found: set[str] = set()
+    for slot in frozen:
+        for stride in (3 * width, 4 * width):
+            if slot + stride in frozen:
+                found |= {names[slot], names[slot + stride]}
+    return frozenset(found)
+
+
+def _holds_bytecode(
+    image: Image, data: mmap.mmap, slot: int, pointers: dict[int, int], names: dict[int, str]
+) -> bool:
+    """Whether a name is followed by a marshalled code object, or by a function that makes one."""
+    width = image.bits // 8
+    code, maker = pointers.get(slot + width), pointers.get(slot + 3 * width)
+    if slot + 2 * width in pointers:  # there stands a size
+        return False
+    if code is not None and slot + width not in names:
+        offset = address_to_offset(image, code)
+        return offset is not None and data[offset : offset + 1] in _CODE
+    return (
+        code is None
+        and maker is not None
+        and any(
+            s.executable and s.address <= maker < s.address + s.memory_size for s in image.segments
+        )
+    )
 
 
 def find_nuitka_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:

@@ -6,7 +6,10 @@ In: a `Bundle`; then a `Subject` with the end of the run. Out: the findings `run
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rustext.errors import InvalidBundle
@@ -30,7 +33,27 @@ def run_bundle(
         raise InvalidBundle(
             f"{bundle.path} holds no program that `--run` could start", hint="leave out `--run`"
         )
-    return run_isolated(bundle.root, bundle.start, arguments, hide=hide, timeout=timeout)
+    if bundle.origin is None:
+        return run_isolated(bundle.root, bundle.start, arguments, hide=hide, timeout=timeout)
+    with tempfile.TemporaryDirectory(prefix="rustext-alone-") as name:
+        alone = Path(name).resolve()
+        program = _put(bundle.origin, alone)
+        ended = run_isolated(alone, program, arguments, hide=hide, timeout=timeout)
+    libraries = (
+        bundle.root / path.relative_to(alone) if path.is_relative_to(alone) else path
+        for path in ended.libraries
+    )
+    return replace(ended, libraries=tuple(libraries))
+
+
+def _put(program: Path, folder: Path) -> Path:
+    """The one file in a folder where nothing else is; a second name for it where that can be."""
+    target = folder / program.name
+    try:
+        target.hardlink_to(program)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(program, target)
+    return target
 
 
 def check_run(subject: Subject) -> Iterator[Finding]:

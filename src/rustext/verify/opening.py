@@ -1,0 +1,171 @@
+"""Open a bundle of any kind: a folder, or one file that unpacks itself when it starts.
+
+In: a path. Out: a `Bundle`, for as long as the context lasts. A one-file program is unpacked into a
+temporary folder, within limits, and never started; findings name its members as if the file were
+the folder that they lie in.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from rustext.binary import open_binary
+from rustext.errors import InvalidBinary, InvalidBundle, UnknownFormat
+from rustext.model import Format, Image, ImageKind, NativeFile, Provenance
+from rustext.verify.bundle import Bundle, Freezer, Program, read_bundle, read_contents
+from rustext.verify.natives import read_one
+from rustext.verify.nuitka_onefile import Layout, find_payload, iter_entries
+from rustext.verify.programs import parse_program
+from rustext.verify.pyinstaller_archive import Archive, Member
+from rustext.verify.unpack import Unpacker
+
+_CHUNK = 1 << 17  # bytes
+_LINK_LIMIT = 4096  # bytes; Linux's PATH_MAX
+
+
+@contextmanager
+def open_bundle(path: Path) -> Iterator[Bundle]:
+    """Read the bundle at `path`; what it is unpacked to is removed at the end of the block.
+
+    Raises `InvalidBundle` where there is none, `UnreadableFile` where it cannot be read.
+    """
+    if not path.is_file():
+        yield read_bundle(path)
+        return
+    path = path.absolute()
+    program, layouts = _look_at(path)
+    with tempfile.TemporaryDirectory(prefix="rustext-onefile-") as name:
+        folder = Path(name).resolve()
+        if program.archive is not None:
+            root = _unpack_archive(path, program, folder)
+            archive = replace(program.archive, contents="")
+            bundle = read_contents(root, program=replace(program, archive=archive))
+        else:
+            bundle = read_contents(_unpack_payload(path, program.binary.image, layouts, folder))
+        yield replace(bundle, files=(*_bootstrap(path), *bundle.files), origin=path)
+
+
+def _bootstrap(path: Path) -> tuple[tuple[Path, NativeFile], ...]:
+    """The one file as the native file that it is; what it carries is no part of its own code."""
+    own = read_one(path)
+    if not isinstance(own, NativeFile):
+        return ()
+    return ((path, replace(own, provenance=Provenance(rust=False))),)
+
+
+def _look_at(path: Path) -> tuple[Program, tuple[Layout, ...]]:
+    """What kind of one-file program this is; all others are refused with the way to go on."""
+    try:
+        with open_binary(path) as (binary, data):
+            if binary.image.kind is not ImageKind.EXECUTABLE:
+                raise InvalidBundle(
+                    f"{path} is a library, not a bundle",
+                    hint=f"`rustext inspect {path}` looks at one native file",
+                )
+            program = parse_program(path, binary, data)
+            return program, _find_layouts(program, data)
+    except UnknownFormat as error:
+        raise InvalidBundle(
+            f"{path} is no program that a freezer made: {_said(error, path)}",
+            hint="name the folder or the executable that the freezer reported",
+        ) from error
+    except InvalidBinary as error:
+        raise InvalidBundle(f"{path} is damaged: {_said(error, path)}") from error
+
+
+def _find_layouts(program: Program, data: mmap.mmap) -> tuple[Layout, ...]:
+    path = program.path
+    if program.damage is not None:
+        raise InvalidBundle(f"{path} is damaged: {program.damage}")
+    if program.archive is not None and program.archive.members:
+        return ()
+    in_folder = program.archive is not None or program.freezer is Freezer.NUITKA
+    layouts = () if in_folder else find_payload(program.binary.image, data)
+    if not layouts:
+        what = "a bundle's program" if in_folder else "a program that carries no bundle"
+        raise InvalidBundle(
+            f"{path} is {what}, not the bundle", hint=f"name its folder: {path.parent}"
+        )
+    return layouts
+
+
+def _unpack_archive(path: Path, program: Program, folder: Path) -> Path:
+    """Unpack PyInstaller's archive into `folder`; raises `InvalidBundle`."""
+    archive: Archive | None = program.archive
+    members = archive.members if archive is not None else ()
+    unpacker = _unpacker(path, program.binary.image, folder)
+    try:
+        with path.open("rb") as stream:
+            for member in members:
+                if member.link:
+                    target = b"".join(_iter_content(stream, member, _LINK_LIMIT))
+                    unpacker.link(member.name, target.rstrip(b"\0").decode("utf-8", "replace"))
+                else:
+                    content = _iter_content(stream, member, member.full_size)
+                    unpacker.add(member.name, member.full_size, content)
+    except zlib.error as error:
+        raise InvalidBundle(f"{path} is damaged: {error}") from error
+    return unpacker.finish()
+
+
+def _iter_content(stream: BinaryIO, member: Member, limit: int) -> Iterator[bytes]:
+    """A member's bytes, unpacked; it stops soon after `limit` bytes."""
+    stream.seek(member.offset)
+    left, written = member.size, 0
+    inflate = zlib.decompressobj()
+    while left > 0 and written <= limit:
+        chunk = stream.read(min(left, _CHUNK))
+        if not chunk:
+            return
+        left -= len(chunk)
+        if not member.compressed:
+            written += len(chunk)
+            yield chunk
+            continue
+        while chunk and written <= limit:
+            found = inflate.decompress(chunk, _CHUNK)
+            chunk = inflate.unconsumed_tail
+            written += len(found)
+            yield found
+    if member.compressed and written <= limit:
+        yield inflate.flush(_CHUNK)
+
+
+def _unpack_payload(path: Path, image: Image, layouts: tuple[Layout, ...], folder: Path) -> Path:
+    """Unpack Nuitka's payload into `folder`; the first layout that fits is the right one."""
+    refused: Exception | None = None
+    for number, layout in enumerate(layouts):
+        unpacker = _unpacker(path, image, folder / str(number))
+        try:
+            with path.open("rb") as stream:
+                for entry in iter_entries(stream, layout):
+                    if entry.link is not None:
+                        unpacker.link(entry.name, entry.link)
+                    else:
+                        unpacker.add(entry.name, entry.size, entry.chunks)
+            return unpacker.finish()
+        except (InvalidBinary, InvalidBundle) as error:
+            refused = refused or error
+    raise InvalidBundle(
+        f"{path} is damaged: {refused}", hint=getattr(refused, "hint", None)
+    ) from refused
+
+
+def _unpacker(path: Path, image: Image, folder: Path) -> Unpacker:
+    return Unpacker(
+        folder / path.name,
+        name=path.name,
+        size=path.stat().st_size,
+        windows=image.format is Format.PE,
+    )
+
+
+def _said(error: Exception, path: Path) -> str:
+    return str(error).removeprefix(f"cannot read `{path}`: ")

@@ -1,0 +1,113 @@
+"""Write the members of a one-file program into a folder, and nothing anywhere else.
+
+In: names and contents that nobody vouches for. Out: files below one folder. A member whose name
+leads out of the folder is refused, and so is an archive that unpacks to more than a program of its
+size can hold. Links are made last, so that nothing is ever written through one.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from rustext.errors import InvalidBundle
+
+_MEMBERS = 200_000  # the largest real programs have some 20,000
+_FLOOR = 1 << 30  # bytes; up to here no program is refused for its size
+_RATIO = 50  # unpacked to packed; real programs stay below 10
+_SPARE = 256 << 20  # bytes of the disk that are left to others
+
+
+class Unpacker:
+    """Unpacks one archive of `size` bytes, which messages call `name`, into `folder`.
+
+    With `windows`, names are spelled as Windows does. All methods raise `InvalidBundle`.
+    """
+
+    def __init__(self, folder: Path, *, name: str, size: int, windows: bool = False) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._name = name
+        self._windows = windows
+        self._limit = max(_FLOOR, size * _RATIO)
+        self._free = shutil.disk_usage(folder).free - _SPARE
+        self._written = 0
+        self._links: dict[str, str] = {}
+        self._count = 0
+
+    def add(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
+        """Write a file that has `size` bytes by the archive's own account."""
+        inner = self._enter(name)
+        self._claim(size, name)
+        written = 0
+        target = self._folder / inner
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as stream:
+                for chunk in chunks:
+                    written += len(chunk)
+                    if written > size:
+                        break
+                    stream.write(chunk)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InvalidBundle(f"{self._name} holds `{name}` twice") from error
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise InvalidBundle(
+                f"{self._name} cannot be unpacked: `{name}`: {why}",
+                hint="TMPDIR names the folder for temporary files",
+            ) from error
+        if written != size:
+            raise InvalidBundle(
+                f"{self._name} is damaged: `{name}` does not have the {size:,} bytes that it claims"
+            )
+
+    def link(self, name: str, target: str) -> None:
+        """Make a symbolic link, once all files are there."""
+        inner = self._enter(name)
+        end = posixpath.normpath(posixpath.join(posixpath.dirname(inner), target))
+        if posixpath.isabs(target) or end.split("/", 1)[0] == ".." or "\0" in target:
+            raise InvalidBundle(
+                f"{self._name} holds the link `{name}` to `{target}`, which leads out of it"
+            )
+        self._links[inner] = target
+
+    def finish(self) -> Path:
+        """Make the links; the folder that everything is in."""
+        for inner, target in self._links.items():
+            path = self._folder / inner
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if not path.parent.resolve().is_relative_to(self._folder.resolve()):
+                    raise InvalidBundle(f"{self._name} holds `{inner}`, which leads out of it")
+                path.symlink_to(target)
+            except OSError as error:
+                raise InvalidBundle(f"{self._name} holds `{inner}` twice") from error
+        return self._folder
+
+    def _enter(self, name: str) -> str:
+        """The path of a member below the folder."""
+        self._count += 1
+        if self._count > _MEMBERS:
+            raise InvalidBundle(f"{self._name} holds more than {_MEMBERS:,} files")
+        pure = PureWindowsPath(name) if self._windows else PurePosixPath(name)
+        if pure.anchor or ".." in pure.parts or not pure.parts or "\0" in name:
+            raise InvalidBundle(f"{self._name} holds the path `{name}`, which leads out of it")
+        return pure.as_posix()
+
+    def _claim(self, size: int, name: str) -> None:
+        self._written += size
+        if self._written > self._limit:
+            raise InvalidBundle(
+                f"{self._name} unpacks `{name}` and all before it to {self._written:,} bytes: "
+                "refused as a decompression bomb"
+            )
+        if self._written > self._free:
+            raise InvalidBundle(
+                f"{self._name} unpacks to more than the {self._free:,} bytes that "
+                f"{os.fspath(self._folder.parent)} has room for",
+                hint="TMPDIR names the folder for temporary files",
+            )
