@@ -12,7 +12,7 @@ from environments import environment, install
 from rustext.config import Config
 from rustext.discover import folder_source, iter_native_files
 from rustext.knowledge import read_data
-from rustext.model import EvidenceKind, ExtensionPlan
+from rustext.model import Evidence, EvidenceKind, ExtensionPlan
 from rustext.plan import Planner
 
 # A wheel for each (crate, module), and what stands for the distribution that the rule asks for.
@@ -27,6 +27,14 @@ WHEELS = {
     ("pyo3-polars", "polars"): ("polars-distance==0.5.3", "polars 1.30.0"),
     ("pyo3-file", "io"): ("python-calamine==0.9.1", ""),
     ("serde-pyobject", "pydantic"): ("ommx==2.9.3", "pydantic 2.11.0"),
+}
+
+
+# Crates that pass whole literals on to Python need no rule: what they import is read off the file.
+LITERALS = {
+    ("pyo3-arrow", "arro3.core"): ("arro3-io==0.9.1", "arro3 0.9.1"),
+    ("pyo3-object_store", "datetime"): ("async-tiff==0.7.2", ""),
+    ("pyo3's rust_decimal", "decimal"): ("arro3-io==0.9.1", ""),
 }
 
 
@@ -47,21 +55,35 @@ def write_stub(site: Path, module: str, distribution: str) -> None:
 @pytest.mark.parametrize(("crate", "module"), WHEELS)
 def test_a_rule_speaks_of_a_published_wheel(crate: str, module: str, tmp_path: Path) -> None:
     requirement, distribution = WHEELS[crate, module]
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    command += [str(tmp_path), "--only-binary=:all:", "--platform", "manylinux_2_28_x86_64"]
-    command += ["--platform", "manylinux_2_17_x86_64", "--python-version", "3.11", requirement]
-    subprocess.run(command, check=True, timeout=600)
-    if distribution:
-        write_stub(tmp_path, module, distribution)
     details = [
         evidence.detail
-        for plan in plans(tmp_path)
-        for found in plan.imports
-        if found.module == module
-        for evidence in found.evidence
+        for evidence in find_evidence(requirement, distribution, module, tmp_path)
         if evidence.kind is EvidenceKind.CRATE_RULE
     ]
     assert any(detail.startswith(f"crate {crate.partition(' ')[0]} ") for detail in details)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("crate", "module"), LITERALS)
+def test_a_literal_needs_no_rule(crate: str, module: str, tmp_path: Path) -> None:
+    requirement, distribution = LITERALS[crate, module]
+    kinds = {e.kind for e in find_evidence(requirement, distribution, module, tmp_path)}
+    assert kinds & {EvidenceKind.IMPORT_CALL, EvidenceKind.EXACT_STRING}
+    assert EvidenceKind.CRATE_RULE not in kinds
+
+
+def find_evidence(
+    requirement: str, distribution: str, module: str, site: Path
+) -> tuple[Evidence, ...]:
+    """All evidence for one module in a published wheel that stands beside `distribution`."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    command += [str(site), "--only-binary=:all:", "--platform", "manylinux_2_28_x86_64"]
+    command += ["--platform", "manylinux_2_17_x86_64", "--python-version", "3.11", requirement]
+    subprocess.run(command, check=True, timeout=600)
+    if distribution:
+        write_stub(site, module, distribution)
+    found = (i for plan in plans(site) for i in plan.imports if i.module == module)
+    return tuple(evidence for implicit in found for evidence in implicit.evidence)
 
 
 def plans(site: Path) -> list[ExtensionPlan]:
