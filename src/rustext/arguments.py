@@ -136,6 +136,14 @@ def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
         help="a library that the target machines provide",
     )  # fmt: skip
     one.add_argument(
+        "--target", metavar="TAG",
+        help="the machines that it has to run on, as wheels name them: manylinux_2_28_x86_64",
+    )  # fmt: skip
+    one.add_argument(
+        "--python", metavar="KIND",
+        help="the bundle's Python: 3.12, pypy3.10, or an interpreter (default: what it shows)",
+    )  # fmt: skip
+    one.add_argument(
         "--fix-suffix", action="store_true",
         help="first give misnamed extension modules in the folder a name that Python looks for",
     )  # fmt: skip

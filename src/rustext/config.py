@@ -41,6 +41,7 @@ class Config:
     trace: Trace = field(default_factory=Trace)  # what native code was seen to import
     trace_file: str = ""  # where that is from, relative to pyproject.toml
     selftest: bool = False  # build an entry into the program that `rustext verify` asks
+    target: str = ""  # the platform tag of the machines that bundles are meant for
     leave_plan: bool = False  # leave what was added, and why, in the bundle
 
 
@@ -88,7 +89,9 @@ def parse_config(table: Any, where: str) -> Config:
     """Check the table `[tool.rustext]`; `where` names it in messages. No other file is read."""
     if not isinstance(table, dict):
         raise InvalidConfiguration(f"{where}: `tool.rustext` is not a table")
-    known = {"include", "optional", "allow-system", "scope", "trace", "selftest", "leave-plan"}
+    known = {
+        "include", "optional", "allow-system", "scope", "trace", "selftest", "leave-plan", "target",
+    }  # fmt: skip
     unknown = sorted(set(table) - known)
     if unknown:
         raise InvalidConfiguration(
@@ -103,6 +106,7 @@ def parse_config(table: Any, where: str) -> Config:
         trace_file=_string(table, "trace", where),
         selftest=_flag(table, "selftest", where),
         leave_plan=_flag(table, "leave-plan", where),
+        target=_string(table, "target", where),
     )
 
 

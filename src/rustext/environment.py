@@ -294,7 +294,12 @@ def this_environment() -> Environment:
 
 def stdlib_environment() -> Environment:
     """The running interpreter's standard library alone."""
-    return Environment(replace(this_interpreter(), path=()))
+    return stdlib_of(this_interpreter())
+
+
+def stdlib_of(facts: Interpreter) -> Environment:
+    """An interpreter's standard library alone."""
+    return Environment(replace(facts, path=()))
 
 
 def read_environment(python: Path) -> Environment:

@@ -12,20 +12,28 @@ from pathlib import Path
 from rich.console import Console
 
 from rustext.config import find_config
-from rustext.environment import stdlib_environment, this_interpreter
-from rustext.findings import IsolatedRun, VerifyReport
+from rustext.environment import (
+    Environment,
+    stdlib_environment,
+    stdlib_of,
+    this_interpreter,
+)
+from rustext.findings import BundlePython, IsolatedRun, VerifyReport
 from rustext.report.console import progress_line
 from rustext.report.output import ReportFormat, render, write_report
 from rustext.report.verify_text import print_summary, print_verify
 from rustext.selftest import SelfTest
 from rustext.verify import verify as verify_bundle
 from rustext.verify.bundle import Bundle
+from rustext.verify.bundle_python import find_bundled_python
 from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.isolate import python_folders
 from rustext.verify.opening import open_bundle
 from rustext.verify.plans import find_plan
+from rustext.verify.python_kind import choose_python
 from rustext.verify.runs import run_bundle
 from rustext.verify.selftests import run_selftest
+from rustext.verify.target import Target, parse_target
 
 
 def verify(args: argparse.Namespace, console: Console) -> int:
@@ -37,9 +45,14 @@ def verify(args: argparse.Namespace, console: Console) -> int:
         fixed = fix_suffixes(bundle) if args.fix_suffix else ()
         if fixed:
             bundle = opened.enter_context(open_bundle(args.bundle))
+        target_tag = args.target or config.target
+        target = parse_target(target_tag) if target_tag else None
+        python, stdlib = _python(bundle, args.python, target)
         report = verify_bundle(
             bundle,
-            stdlib=stdlib_environment(),
+            stdlib=stdlib,
+            target=target,
+            python=python,
             allow_system=(*config.allow_system, *args.allow_system),
             run=_run(bundle, args) if args.run else None,
             plan=find_plan(bundle, args.plan),
@@ -48,6 +61,17 @@ def verify(args: argparse.Namespace, console: Console) -> int:
         )
     _show(report, args, console)
     return 0 if report.ok else 1
+
+
+def _python(
+    bundle: Bundle, text: str | None, target: Target | None
+) -> tuple[BundlePython | None, Environment]:
+    """The bundle's Python, and the standard library that stands for its own."""
+    python = find_bundled_python(bundle)
+    if text is None:
+        return python, stdlib_environment()
+    python, facts = choose_python(text, image=bundle.image, target=target, bundled=python)
+    return python, stdlib_of(facts) if facts is not None else stdlib_environment()
 
 
 def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:

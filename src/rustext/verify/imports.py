@@ -32,7 +32,7 @@ def _check_file_imports(subject: Subject, path: Path, file: NativeFile) -> Itera
     never = read_data("stdlib")["never"]
 
     def is_stdlib(name: str) -> bool:
-        return subject.stdlib.find_module(name) is not None and name.partition(".")[0] not in never
+        return subject.in_stdlib(name) and name.partition(".")[0] not in never
 
     def accept(name: str) -> bool:
         return is_stdlib(name) or ("." in name and is_stdlib(name.rpartition(".")[0]))

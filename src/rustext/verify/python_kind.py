@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
+from rustext.binary import read_binary
+from rustext.elf_loader import uses_musl
 from rustext.environment import Interpreter, read_interpreter
-from rustext.errors import InvalidConfiguration
+from rustext.errors import InvalidBinary, InvalidConfiguration, InvalidEnvironment
 from rustext.findings import BundlePython
+from rustext.model import Format, Image
+from rustext.verify.target import Target, name_platform
 
 _KIND = re.compile(
     r"(?P<name>cpython|python|pypy|graalpy|cp|pp|)-?(?P<major>\d)\.?(?P<minor>\d+)(?P<flags>t?d?)"
@@ -47,30 +50,55 @@ def parse_python(kind: str) -> BundlePython | None:
 
 
 def choose_python(
-    text: str, *, platform: str, this_platform: str, bundled: BundlePython | None
+    text: str, *, image: Image, target: Target | None, bundled: BundlePython | None
 ) -> tuple[BundlePython, Interpreter | None]:
     """The Python that `--python` means, and an interpreter's facts where it names one.
 
-    `platform` and `this_platform` are those of the bundle's target and of this machine, in the
-    words of `linux-x86_64`; `bundled` is what the bundle itself shows. Raises
-    `InvalidConfiguration` where the text means nothing or names an interpreter for a bundle of
-    another platform, `InvalidEnvironment` where an interpreter does not answer.
+    `image` is the bundle's program, `bundled` the Python that the bundle itself shows. Raises
+    `InvalidConfiguration` where the text means nothing, or names an interpreter that is not for
+    the bundle's platform or does not run here.
     """
     kind = parse_python(text)
     if kind is not None:
         return kind, None
     path = Path(text)
-    if os.sep not in text and not path.exists():
-        raise InvalidConfiguration(f"`{text}` is no kind of Python and no file", hint=_FORMS)
-    if platform != this_platform:
-        instead = _kind_of(path, bundled)
+    if not path.is_file():
+        what = f"{path} is no interpreter" if os.sep in text else f"`{text}` is no kind of Python"
+        raise InvalidConfiguration(what, hint=_FORMS)
+    instead = f"name its kind instead of a path: --python {_kind_of(path, bundled)}"
+    own, wanted = _platforms_of(path), _wanted_platforms(image, target)
+    if own and not set(own) & set(wanted):
         raise InvalidConfiguration(
-            f"{path} is an interpreter of this machine ({this_platform}) and says nothing of "
-            f"{platform}, which the bundle is for",
-            hint=f"name its kind instead of a path: --python {instead}",
+            f"{path} is an interpreter for {own[0]} and says nothing of {wanted[0]}, "
+            "which the bundle is for",
+            hint=instead,
         )
-    facts = read_interpreter(path)
+    try:
+        facts = read_interpreter(path)
+    except InvalidEnvironment as error:
+        raise InvalidConfiguration(f"{error}", hint=instead) from error
     return _from_facts(facts, path), facts
+
+
+def _platforms_of(path: Path) -> tuple[str, ...]:
+    """What an interpreter's own file is for; empty for a script that starts another program."""
+    try:
+        images = read_binary(path.resolve()).images
+    except InvalidBinary:
+        return ()
+    return tuple(_platform_of(image) for image in images)
+
+
+def _wanted_platforms(image: Image, target: Target | None) -> tuple[str, ...]:
+    if target is None:
+        return (_platform_of(image),)
+    musl = " (musl)" if target.libc == "musl" else ""
+    return tuple(f"{name_platform(target.format, a)}{musl}" for a in target.architectures)
+
+
+def _platform_of(image: Image) -> str:
+    musl = " (musl)" if image.format is Format.ELF and uses_musl(image) else ""
+    return f"{name_platform(image.format, image.architecture)}{musl}"
 
 
 def _kind_of(path: Path, bundled: BundlePython | None) -> str:
@@ -79,7 +107,7 @@ def _kind_of(path: Path, bundled: BundlePython | None) -> str:
         named = parse_python(name)
         if named is not None:
             return named.name
-    return bundled.name if bundled is not None else "3.12 (or whichever it is)"
+    return bundled.name if bundled is not None else "3.12, or whichever it is"
 
 
 def _from_facts(facts: Interpreter, path: Path) -> BundlePython:
@@ -95,11 +123,3 @@ def _flags(suffixes: tuple[str, ...]) -> str:
     """The ABI flags of CPython, as its extension modules are named: PEP 3149, PEP 703."""
     match = re.match(r"\.(?:cpython-|cp)\d+(t?d?)-", suffixes[0]) if suffixes else None
     return match[1] if match is not None else ""
-
-
-def platform_name(system: str, machine: str) -> str:
-    """The platform of this machine, from `platform.system()` and `platform.machine()`."""
-    systems: Mapping[str, str] = {"Darwin": "macos", "Linux": "linux", "Windows": "windows"}
-    # https://docs.python.org/3/library/platform.html#platform.machine gives the kernel's word
-    machines: Mapping[str, str] = {"AMD64": "x86_64", "ARM64": "arm64", "x86": "i686"}
-    return f"{systems.get(system, system.lower())}-{machines.get(machine, machine)}"

@@ -12,12 +12,13 @@ from pathlib import Path
 from rustext.environment import Environment
 from rustext.findings import BundlePython, Finding, IsolatedRun
 from rustext.loader import Loader
-from rustext.model import Edge, Format, Resolved
+from rustext.model import Edge, Resolved
 from rustext.plan_file import BuildPlan
 from rustext.resolve import Resolver
 from rustext.selftest import SelfTest
 from rustext.verify.bundle import Bundle, Freezer
-from rustext.verify.target import Target
+from rustext.verify.stdlib import in_stdlib
+from rustext.verify.target import Target, name_platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,10 @@ class Subject:
     selftest: SelfTest | None = None
     target: Target | None = None  # the machines that the bundle is meant for
     python: BundlePython | None = None  # which one the bundle brings along, where that is known
+
+    def in_stdlib(self, name: str) -> bool:
+        """Whether a module is in the standard library of the bundle's Python."""
+        return in_stdlib(name, self.stdlib, self.python.version if self.python else None)
 
     def inside(self, path: Path) -> str:
         """A path as findings name it: beginning with the bundle's own name."""
@@ -96,6 +101,4 @@ def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
 
 def platform_of(bundle: Bundle) -> str:
     """The platform that the program was built for, as `linux-x86_64`."""
-    image = bundle.image
-    names = {Format.ELF: "linux", Format.MACHO: "macos", Format.PE: "windows"}
-    return f"{names[image.format]}-{image.architecture}"
+    return name_platform(bundle.image.format, bundle.image.architecture)

@@ -26,6 +26,7 @@ _MACOS = re.compile(r"macosx_(\d+)_(\d+)_\w+")
 _WINDOWS = {"win32": "i686", "win_amd64": "x86_64", "win_arm64": "arm64"}
 _MACOS_MACHINES = ("x86_64", "arm64")
 _LIBCS = {"manylinux": "glibc", "musllinux": "musl"}
+_SYSTEMS = {Format.ELF: "linux", Format.MACHO: "macos", Format.PE: "windows"}
 _EXAMPLES = "such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64"
 
 
@@ -50,6 +51,11 @@ class Target:
         if self.version is None or self.libc not in names:
             return None
         return f"{names[self.libc]}_{self.version[0]}_{self.version[1]}"
+
+
+def name_platform(kind: Format, architecture: str) -> str:
+    """A platform as reports name it: `linux-x86_64`."""
+    return f"{_SYSTEMS[kind]}-{architecture}"
 
 
 def parse_target(tag: str) -> Target:
