@@ -100,6 +100,24 @@ def make_parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(command="rustext.trace_command:trace")
 
+    one = commands.add_parser(
+        "plan", parents=[common], help="what a freezer would be told for one program, and why"
+    )
+    one.add_argument("script", type=Path, help="the program's first file")
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument(
+        "--trace", type=Path, action="append", default=[], metavar="RECORD",
+        help="a record of `rustext trace`, beside the one in pyproject.toml",
+    )  # fmt: skip
+    one.set_defaults(command="rustext.plan_command:plan")
+
+    one = commands.add_parser(
+        "nuitka-config", parents=[common], help="write a package configuration for Nuitka"
+    )
+    one.add_argument("file", type=Path, help="for --user-package-configuration-file")
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.set_defaults(command="rustext.plan_command:write_config")
+
     one = commands.add_parser("hooks", parents=[common], help="write PyInstaller hooks")
     one.add_argument("folder", type=Path, help="for --additional-hooks-dir; made where missing")
     one.set_defaults(command="rustext.commands:write_hook_files")

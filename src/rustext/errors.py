@@ -54,6 +54,10 @@ class InvalidTrace(RustextError):
     """The file is no record that `rustext trace` has written."""
 
 
+class InvalidProgram(RustextError):
+    """The file is no Python source that could be followed."""
+
+
 class InvalidPlan(RustextError):
     """The file is no plan that rustext has left behind."""
 

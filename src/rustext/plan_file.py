@@ -50,7 +50,7 @@ class BuildPlan:
     companions are those in the bundle.
     """
 
-    freezer: str
+    freezer: str | None  # its name and version; None for a plan that no freezer asked for
     python: str
     extensions: tuple[PlannedExtension, ...]
     modules: tuple[ImplicitImport, ...]
@@ -133,7 +133,7 @@ def parse_plan(text: str, where: str) -> BuildPlan:
         )
     try:
         return BuildPlan(
-            freezer=str(document["freezer"]),
+            freezer=_text(document["freezer"]),
             python=str(document["python"]),
             extensions=tuple(map(_parse_extension, document["extensions"])),
             modules=tuple(map(_parse_import, document["modules"])),
@@ -146,11 +146,11 @@ def parse_plan(text: str, where: str) -> BuildPlan:
 
 
 def _parse_extension(row: Mapping[str, Any]) -> PlannedExtension:
-    module, distribution, version = (
-        None if row[key] is None else str(row[key]) for key in ("module", "distribution", "version")
-    )
     return PlannedExtension(
-        file=_inside(row["file"]), module=module, distribution=distribution, version=version
+        file=_inside(row["file"]),
+        module=_text(row["module"]),
+        distribution=_text(row["distribution"]),
+        version=_text(row["version"]),
     )
 
 
@@ -170,6 +170,10 @@ def _parse_companion(row: Mapping[str, Any]) -> Companion:
     place = _inside(row["file"])
     kind = CompanionKind(row["kind"])
     return Companion(path=Path(place), destination=place, kind=kind, reason=str(row["reason"]))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _inside(text: Any) -> PurePosixPath:

@@ -168,7 +168,7 @@ def read_options(
     )
 
 
-def make_plan(build: Build, *, freezer: str) -> BuildPlan:
+def make_plan(build: Build, *, freezer: str | None = None) -> BuildPlan:
     """The plan of a build; `freezer` is its name and version, for people."""
     plans = [build.plans[path] for path in sorted(build.plans)]
     left_out = {i.module: i for p in plans for i in p.imports if i.module not in build.modules}

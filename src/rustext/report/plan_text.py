@@ -1,0 +1,70 @@
+"""Render the plan of a program for people.
+
+In: a `BuildPlan`. Out: text on a console; colour carries nothing that the words do not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+
+from rustext.model import Companion, ImplicitImport, Verdict
+from rustext.plan_file import BuildPlan
+from rustext.report.escape import one_line
+
+
+def print_build_plan(
+    console: Console, made: BuildPlan, skipped: Iterable[str], *, verbose: bool
+) -> None:
+    """The plan for people; `verbose` shows all evidence and what is left out for want of it."""
+    _print_head(console, "Rust extensions", len(made.extensions))
+    for extension in made.extensions:
+        owner = f"{extension.distribution or '-'} {extension.version or ''}".strip()
+        shown = f"  {extension.module or extension.file}  [dim]{_safe(owner)}[/dim]"
+        console.print(shown, soft_wrap=True)
+    _print_imports(console, "added", made.modules, verbose=verbose)
+    optional = [i for i in made.left_out if i.verdict is Verdict.IF_PRESENT]
+    _print_imports(console, "added where the program has the package", optional, verbose=verbose)
+    if verbose:
+        rest = [i for i in made.left_out if i.verdict is not Verdict.IF_PRESENT]
+        _print_imports(console, "not added", rest, verbose=True)
+    _print_companions(console, made.companions)
+    for warning in (*made.warnings, *(f"nothing is known of {line}" for line in skipped)):
+        console.print(f"[yellow]warning:[/yellow] {_safe(warning)}", soft_wrap=True)
+
+
+def _print_head(console: Console, title: str, count: int) -> None:
+    console.print(f"[bold]{title}[/bold] ({count})")
+
+
+def _print_imports(
+    console: Console, title: str, imports: Iterable[ImplicitImport], *, verbose: bool
+) -> None:
+    rows = list(imports)
+    if rows:
+        _print_head(console, f"modules {title}", len(rows))
+    for implicit in rows:
+        first = implicit.evidence[0]
+        why = f"{implicit.reason}; {first.kind.value}: {first.where}"
+        console.print(f"  {_safe(implicit.module)}  [dim]{_safe(why)}[/dim]", soft_wrap=True)
+        for more in implicit.evidence[1:] if verbose else ():
+            said = f"{more.kind.value}: {more.where}  {more.detail}"
+            console.print(f"      [dim]{_safe(said)}[/dim]", soft_wrap=True)
+
+
+def _print_companions(console: Console, companions: Iterable[Companion]) -> None:
+    rows = list(companions)
+    if rows:
+        _print_head(console, "files beside them", len(rows))
+    for companion in rows:
+        console.print(
+            f"  {companion.kind.value:<11} {_safe(str(companion.destination))}"
+            f"  [dim]{_safe(companion.reason)}[/dim]",
+            soft_wrap=True,
+        )
+
+
+def _safe(text: str) -> str:
+    return escape(one_line(text))
