@@ -88,18 +88,50 @@ def find_nuitka_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
 
     The table is the one run of pointers to named records that names `__main__`. Modules that
     Nuitka left out on purpose have records too, which say why: these point to text alone, where
-    the others point to code or to the module's state.
+    the others point to code or to the module's state. Nuitka 2 has no pointers to the records,
+    which stand one behind the other.
     """
     pointers = _find_pointers(image, data)
     names = dict(_iter_names(image, data, pointers))
-    for record in [slot for slot, name in names.items() if name == _MAIN]:
+    mains = [slot for slot, name in names.items() if name == _MAIN]
+    for record in mains:
         for slot in [slot for slot, target in pointers.items() if target == record]:
             records = _run(image, slot, pointers, names)
             if len(records) > 1:
                 return frozenset(
                     names[r] for r in records if _holds_module(image, r, pointers, names)
                 )
+    for record in mains:
+        slots = _records_beside(image, record, pointers, names)
+        if len(slots) > 1:
+            return frozenset(names[slot] for slot in slots)
     return None
+
+
+def _records_beside(
+    image: Image, main: int, pointers: dict[int, int], names: dict[int, str]
+) -> frozenset[int]:
+    """The records around `main`: a name, the code or nothing, and three numbers of 32 bits each."""
+    width = image.bits // 8
+    stride = 2 * width + (16 if width == 8 else 12)
+    found = set()
+    for step in (-stride, stride):
+        at = main
+        while at in names and _is_record(image, at, pointers):
+            found.add(at)
+            at += step
+    return frozenset(found)
+
+
+def _is_record(image: Image, at: int, pointers: dict[int, int]) -> bool:
+    width = image.bits // 8
+    code = pointers.get(at + width)
+    return pointers.keys().isdisjoint(range(at + 2 * width, at + 2 * width + 12, 4)) and (
+        code is None
+        or any(
+            s.executable and s.address <= code < s.address + s.memory_size for s in image.segments
+        )
+    )
 
 
 def _find_pointers(image: Image, data: mmap.mmap) -> dict[int, int]:

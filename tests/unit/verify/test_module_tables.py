@@ -46,6 +46,19 @@ int main(void) { return table[0]->flags; }
 """
 
 
+# Nuitka 2: the records themselves in an array; of bytecode only its place is known.
+INLINE = """
+static int code(void) { return 0; }
+struct record { const char *name; int (*code)(void); int index, size, flags; };
+struct record before[] = {{"no_record", (int (*)(void)) before, 0, 0, 0}};
+struct record table[] = {
+    {"__main__", code, 0, 0, 1}, {"pkg", 0, 7, 300, 2}, {"pkg.inner-preLoad", code, 0, 0, 0},
+    {"native._core", 0, 0, 0, 4}, {0, 0, 0, 0, 0}, {"behind", code, 0, 0, 0},
+};
+int main(void) { return table[0].flags + before[0].flags; }
+"""
+
+
 @pytest.fixture
 def builtin() -> Find:
     def find(path: Path) -> frozenset[str] | None:
@@ -77,6 +90,31 @@ def test_the_built_in_modules_of_python_are_those_that_it_names(builtin: Find) -
     assert found == frozenset(sys.builtin_module_names)
 
 
+@pytest.mark.parametrize("flags", [(), ("-no-pie",), ("-s",), ("-Wl,-z,relro,-z,now",)])
+def test_modules_that_hold_something_are_found_by_the_array_of_records(
+    flags: tuple[str, ...], nuitka: Find, gcc: Compile
+) -> None:
+    found = nuitka(gcc("program", RECORDS, "-O1", *flags))
+    assert found is not None
+    assert {"__main__", "pkg", "pkg.inner-preLoad", "pkg.state"} <= found
+    assert "tkinter" not in found
+
+
+def test_the_array_ends_at_a_null_pointer(nuitka: Find, gcc: Compile) -> None:
+    found = nuitka(gcc("program", RECORDS, "-O1"))
+    assert found is not None
+    assert "json" not in found
+
+
+@pytest.mark.parametrize("name", ["__main__", "other"])
+@pytest.mark.parametrize("flags", [(), ("-no-pie",)], ids=["pie", "fixed"])
+def test_records_that_stand_in_the_array_themselves_are_found(
+    nuitka: Find, gcc: Compile, flags: tuple[str, ...]
+) -> None:
+    found = nuitka(gcc("inline", INLINE, *flags))
+    assert found == {"__main__", "pkg", "pkg.inner-preLoad", "native._core"}
+
+
 @pytest.mark.parametrize(
     "flags", [("-O2",), ("-O2", "-no-pie"), ("-O2", "-s"), ("-m32", "-nostdlib")]
 )
@@ -101,23 +139,6 @@ def test_a_foreign_format_says_so(builtin: Find, nuitka: Find, pe_module: Path) 
     assert nuitka(pe_module) is None
 
 
-@pytest.mark.parametrize("flags", [(), ("-no-pie",), ("-s",), ("-Wl,-z,relro,-z,now",)])
-def test_modules_that_hold_something_are_found_by_the_array_of_records(
-    flags: tuple[str, ...], nuitka: Find, gcc: Compile
-) -> None:
-    found = nuitka(gcc("program", RECORDS, "-O1", *flags))
-    assert found is not None
-    assert {"__main__", "pkg", "pkg.inner-preLoad", "pkg.state"} <= found
-    assert "tkinter" not in found
-
-
-def test_the_array_ends_at_a_null_pointer(nuitka: Find, gcc: Compile) -> None:
-    found = nuitka(gcc("program", RECORDS, "-O1"))
-    assert found is not None
-    assert "json" not in found
-
-
-@pytest.mark.parametrize("name", ["__main__", "other"])
 def test_a_program_that_only_names_main_is_not_nuitkas(
     name: str, nuitka: Find, gcc: Compile
 ) -> None:
