@@ -106,7 +106,6 @@ def test_the_array_ends_at_a_null_pointer(nuitka: Find, gcc: Compile) -> None:
     assert "json" not in found
 
 
-@pytest.mark.parametrize("name", ["__main__", "other"])
 @pytest.mark.parametrize("flags", [(), ("-no-pie",)], ids=["pie", "fixed"])
 def test_records_that_stand_in_the_array_themselves_are_found(
     nuitka: Find, gcc: Compile, flags: tuple[str, ...]
@@ -139,6 +138,7 @@ def test_a_foreign_format_says_so(builtin: Find, nuitka: Find, pe_module: Path) 
     assert nuitka(pe_module) is None
 
 
+@pytest.mark.parametrize("name", ["__main__", "other"])
 def test_a_program_that_only_names_main_is_not_nuitkas(
     name: str, nuitka: Find, gcc: Compile
 ) -> None:
