@@ -187,7 +187,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
                 self.sysexit(f"'{dist_dir}' does not stand alone; `rustext verify` says more.")
 
     @_guarded
-    def getReportData(self, make_report_path: Any) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+    def getReportData(self, **_: Any) -> tuple[tuple[str, str], ...]:  # before 4.3, no arguments
         """Put what was added, with its evidence, into Nuitka's XML report."""
         return self.session.report_rows()
 

@@ -30,8 +30,8 @@ _HEADER = """\
 # - a module that is completed only where the program has its package already is not added
 #   (each such is a comment below; `include` in [tool.rustext] adds it);
 # - nothing is said of missing libraries, and nothing is verified;
-# - before Nuitka 4, a module that Nuitka's own configuration knows keeps that one where both
-#   have a section of the same name.
+# - Nuitka before 4.3 stops where its own configuration has a module of this file as well (from 4.0
+#   on, only if that has the same section, and it is not `implicit-imports`): remove it here then.
 """
 
 
@@ -67,9 +67,9 @@ def format_config(planner: Planner) -> str:
         dist = planner.env.owner_of(module.path)
         if dist is not None and dist.name not in done:
             done.add(dist.name)
-            anchor = _entry(entries, target.module.partition(".")[0], planner.env)
-            _add_imports(anchor, planner.plugin_modules_for(module.path))
-            _add_companions(anchor, planner.companions_for(module.path), dist)
+            # Not below the package: Nuitka's own configuration has packages more often.
+            _add_imports(entry, planner.plugin_modules_for(module.path))
+            _add_companions(entry, planner.companions_for(module.path), dist)
     lines = [_HEADER.format(version=__version__).rstrip(), "---"]
     for name in sorted(entries):
         lines += ["", *_iter_lines(name, entries[name])]
