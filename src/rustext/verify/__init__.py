@@ -24,6 +24,7 @@ from rustext.verify.plans import check_plan
 from rustext.verify.relocate import relocate
 from rustext.verify.runs import check_run
 from rustext.verify.selftests import check_selftest
+from rustext.verify.starting import check_start
 from rustext.verify.subject import Check, make_subject, platform_of
 from rustext.verify.system_floor import find_floors
 from rustext.verify.target import Target
@@ -31,6 +32,7 @@ from rustext.verify.unreadable import check_links, check_unreadable
 
 CHECKS: tuple[Check, ...] = (
     check_libraries,
+    check_start,
     check_imports,
     check_suffixes,
     check_floors,

@@ -45,7 +45,8 @@ class Archive:
     """What the archive at the end of a PyInstaller program says.
 
     `contents` is the folder beside the program that holds its files, "" where that is the
-    program's own, as in all programs made before PyInstaller 6.
+    program's own, as in all programs made before PyInstaller 6. `library` is the file of Python's
+    that the program opens, "" where it names none.
     """
 
     python: tuple[int, int]
@@ -53,6 +54,7 @@ class Archive:
     scripts: tuple[str, ...]
     members: tuple[Member, ...] = ()
     contents: str = ""
+    library: str = ""
 
 
 def parse_archive(data: mmap.mmap) -> Archive | None:
@@ -63,7 +65,7 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     at = _find_cookie(data)
     if at < 0 or at + _COOKIE.size > len(data):
         return None
-    _, size, toc, toc_size, version, _ = _COOKIE.unpack_from(data, at)
+    _, size, toc, toc_size, version, library = _COOKIE.unpack_from(data, at)
     start = at + _COOKIE.size - size
     if start < 0 or start + toc + toc_size > len(data):
         raise TruncatedBinary("PyInstaller's archive points outside of the executable")
@@ -86,6 +88,7 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
         scripts=tuple(scripts),
         members=tuple(members),
         contents=contents,
+        library=library.split(b"\0", 1)[0].decode("utf-8", "replace"),
     )
 
 

@@ -70,6 +70,7 @@ def test_the_modules_and_scripts_are_read(table: Any, before: bytes, tmp_path: P
     assert found.python == (3, 11)
     assert found.modules == frozenset({"app", "pkg", "pkg.mod", "struct", "pkg2"})
     assert found.scripts == ("pyiboot01", "app")
+    assert found.library == "libpython3.11.so"
     (library,) = found.members
     at = len(before) + len(b"codecodexx")
     assert library == Member(
