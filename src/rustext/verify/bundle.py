@@ -19,7 +19,13 @@ from rustext.errors import InvalidBinary, InvalidBundle, UnreadableFile
 from rustext.model import Image, ImageKind, NativeFile
 from rustext.verify.loose_modules import find_libraries, iter_loose_modules, read_library
 from rustext.verify.module_tables import find_builtin_modules, find_frozen_modules
-from rustext.verify.natives import Natives, Unreadable, read_natives, search_path
+from rustext.verify.natives import (
+    Natives,
+    Unreadable,
+    read_natives,
+    search_path,
+    unreasonable_size,
+)
 from rustext.verify.programs import Freezer, Program, read_program
 from rustext.verify.walk import Link, Tree, read_tree
 
@@ -38,17 +44,13 @@ class Bundle:
     root: Path
     contents: Path
     program: Program | None
+    freezer: Freezer
     image: Image  # of the program or, without one, of the files that are most alike
     files: tuple[tuple[Path, NativeFile], ...]
     modules: frozenset[str]
     unreadable: tuple[Unreadable, ...] = ()
     links: tuple[Link, ...] = ()  # those that lead out of the bundle, or nowhere
     origin: Path | None = None
-
-    @property
-    def freezer(self) -> Freezer:
-        """Who made it."""
-        return self.program.freezer if self.program is not None else Freezer.UNKNOWN
 
     @property
     def path(self) -> Path:
@@ -87,8 +89,9 @@ def read_contents(root: Path, *, program: Program | None = None) -> Bundle:
         raise UnreadableFile(f"{root} cannot be listed: {tree.unlisted[0].reason}")
     program = program or _find_program(tree)
     contents = _find_contents(tree, program)
-    if program is not None and program.freezer is Freezer.UNKNOWN:
-        program = _name_freezer(tree, program, contents)
+    freezer = _name_freezer(tree, program, contents)
+    if program is not None and freezer is not program.freezer:
+        program = _without_archive(program, freezer)
     folders = search_path(tree, contents)
     natives = read_natives(tree, folders)
     if program is None and not natives.files and not natives.unreadable:
@@ -109,6 +112,7 @@ def read_contents(root: Path, *, program: Program | None = None) -> Bundle:
         root=tree.root,
         contents=tree.path(contents) if contents else tree.root,
         program=program,
+        freezer=freezer,
         image=image,
         files=natives.files,
         modules=frozenset(
@@ -128,8 +132,9 @@ def _find_program(tree: Tree) -> Program | None:
     programs = []
     for name in tree.files:
         if "/" not in name:
-            with contextlib.suppress(InvalidBinary, UnreadableFile):
-                program = read_program(tree.path(name))
+            path = tree.path(name)
+            with contextlib.suppress(InvalidBinary, UnreadableFile, OSError):
+                program = read_program(path) if unreasonable_size(path) is None else None
                 if program is not None:
                     programs.append(program)
     known = [p for p in programs if p.freezer is not Freezer.UNKNOWN]
@@ -151,15 +156,22 @@ def _find_contents(tree: Tree, program: Program | None) -> str:
     return ""
 
 
-def _name_freezer(tree: Tree, program: Program, contents: str) -> Program:
-    """What stands beside a program may say who made it, though the program itself does not."""
+def _name_freezer(tree: Tree, program: Program | None, contents: str) -> Freezer:
+    """Who made the bundle; where the program does not say, what stands beside it may."""
+    if program is not None and program.freezer is not Freezer.UNKNOWN:
+        return program.freezer
     files = set(tree.files)
-    if contents == "lib" and "lib/library.zip" in files:
-        return replace(program, freezer=Freezer.CX_FREEZE)
     if f"{contents}/base_library.zip".lstrip("/") in files:
+        return Freezer.PYINSTALLER
+    return Freezer.CX_FREEZE if "lib/library.zip" in files else Freezer.UNKNOWN
+
+
+def _without_archive(program: Program, freezer: Freezer) -> Program:
+    """A program whose freezer is known by what stands beside it."""
+    if freezer is Freezer.PYINSTALLER:
         damage = "it ends without the archive that PyInstaller puts there"
-        return replace(program, freezer=Freezer.PYINSTALLER, damage=damage)
-    return program
+        return replace(program, freezer=freezer, damage=damage)
+    return replace(program, freezer=freezer)
 
 
 def _commonest(natives: Natives) -> Image | None:

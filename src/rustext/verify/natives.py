@@ -23,6 +23,9 @@ _NATIVE_NAME = re.compile(r"\.(?:so|pyd|dll|dylib)$|^lib[^/]*\.so(?:\.\d+)+$")
 _ELF = b"\x7fELF"
 _LINKER_SCRIPTS = (b"/* GNU ld script", b"INPUT", b"GROUP", b"OUTPUT_FORMAT")  # ld(1), "Scripts"
 _SIZE_LIMIT = 4 << 30  # bytes; no loader maps a larger file, and the largest real one has 2 GiB
+_SPARSE_FLOOR = 64 << 20  # bytes; below that a file with holes is read like any other
+_SPARSE_RATIO = 16  # claimed to stored; file systems that compress stay below 10
+_FOLDERS = 50  # on `sys.path`; each file is compared with each
 # The folders of `sys.path`: the standard library's own, and those below it.
 _SITE = re.compile(r"site-packages|dist-packages|lib-dynload|python3\.\d+t?")
 
@@ -50,8 +53,9 @@ def search_path(tree: Tree, contents: str) -> tuple[str, ...]:
     `contents` is the one that takes the place of `site-packages`; others are known by their names
     (https://docs.python.org/3/library/site.html).
     """
-    named = (folder for folder in tree.folders if _SITE.fullmatch(folder.rpartition("/")[2]))
-    return tuple(sorted({contents, *named}, key=lambda folder: (-len(folder), folder)))
+    named = [folder for folder in tree.folders if _SITE.fullmatch(folder.rpartition("/")[2])]
+    outermost = sorted(named, key=lambda folder: folder.count("/"))[:_FOLDERS]
+    return tuple(sorted({contents, *outermost}, key=lambda folder: (-len(folder), folder)))
 
 
 def read_natives(tree: Tree, folders: Sequence[str]) -> Natives:
@@ -76,6 +80,21 @@ def read_one(path: Path) -> NativeFile | Unreadable | None:
     return _read(path, Source(root=path.parent, packages={}))
 
 
+def unreasonable_size(path: Path) -> str | None:
+    """Why a native file is too large to be one, or has never been written to its end.
+
+    Raises `OSError`.
+    """
+    status = path.stat()
+    size = status.st_size
+    if size > _SIZE_LIMIT:
+        return f"{size:,} bytes are more than a loader maps"
+    stored = getattr(status, "st_blocks", size) * 512  # POSIX leaves the unit open; all use 512
+    if size > max(_SPARSE_FLOOR, stored * _SPARSE_RATIO):
+        return f"of its {size:,} bytes {stored:,} have been written"
+    return None
+
+
 def _candidates(tree: Tree) -> Iterator[str]:
     for name in tree.files:
         if os.path.splitext(name)[1] not in NEVER_NATIVE:  # noqa: PTH122 (hot loop)
@@ -87,8 +106,8 @@ def _read(path: Path, source: Source) -> NativeFile | Unreadable | None:
     try:
         if not is_native(path):
             return _without_magic(path) if named else None
-        if (size := path.stat().st_size) > _SIZE_LIMIT:
-            return Unreadable(path=path, reason=f"{size:,} bytes are more than a loader maps")
+        if (reason := unreasonable_size(path)) is not None:
+            return Unreadable(path=path, reason=reason)
         return read_native_file(path, source)
     except InvalidBinary as error:
         return Unreadable(path=path, reason=_reason(error, path), native=named or _is_elf(path))

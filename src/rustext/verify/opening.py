@@ -43,13 +43,22 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     program, layouts = _look_at(path)
     with tempfile.TemporaryDirectory(prefix="rustext-onefile-") as name:
         folder = Path(name).resolve()
-        if program.archive is not None:
-            root = _unpack_archive(path, program, folder)
-            archive = replace(program.archive, contents="")
-            bundle = read_contents(root, program=replace(program, archive=archive))
-        else:
-            bundle = read_contents(_unpack_payload(path, program.binary.image, layouts, folder))
-        yield replace(bundle, files=(*_bootstrap(path), *bundle.files), origin=path)
+        yield _read_unpacked(path, program, layouts, folder)
+
+
+def _read_unpacked(
+    path: Path, program: Program, layouts: tuple[Layout, ...], folder: Path
+) -> Bundle:
+    if program.archive is not None:
+        root = _unpack_archive(path, program, folder)
+        inner = replace(program, archive=replace(program.archive, contents=""))
+    else:
+        root, inner = _unpack_payload(path, program.binary.image, layouts, folder), None
+    try:
+        bundle = read_contents(root, program=inner)
+    except InvalidBundle as error:
+        raise InvalidBundle(str(error).replace(str(root), str(path))) from error
+    return replace(bundle, files=(*_bootstrap(path), *bundle.files), origin=path)
 
 
 def _bootstrap(path: Path) -> tuple[tuple[Path, NativeFile], ...]:
@@ -89,9 +98,9 @@ def _find_layouts(program: Program, data: mmap.mmap) -> tuple[Layout, ...]:
     in_folder = program.archive is not None or program.freezer is Freezer.NUITKA
     layouts = () if in_folder else find_payload(program.binary.image, data)
     if not layouts:
-        what = "a bundle's program" if in_folder else "a program that carries no bundle"
+        what = "the program of a bundle" if in_folder else "a program without a readable archive"
         raise InvalidBundle(
-            f"{path} is {what}, not the bundle", hint=f"name its folder: {path.parent}"
+            f"{path} is {what}, not a bundle", hint=f"name the folder: {path.parent}"
         )
     return layouts
 

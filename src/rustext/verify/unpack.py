@@ -18,6 +18,7 @@ from rustext.errors import InvalidBundle
 _MEMBERS = 200_000  # the largest real programs have some 20,000
 _FLOOR = 1 << 30  # bytes; up to here no program is refused for its size
 _RATIO = 50  # unpacked to packed; real programs stay below 10
+_SHOWN = 100  # characters of a name, in messages
 _SPARE = 256 << 20  # bytes of the disk that are left to others
 
 
@@ -71,7 +72,8 @@ class Unpacker:
         end = posixpath.normpath(posixpath.join(posixpath.dirname(inner), target))
         if posixpath.isabs(target) or end.split("/", 1)[0] == ".." or "\0" in target:
             raise InvalidBundle(
-                f"{self._name} holds the link `{name}` to `{target}`, which leads out of it"
+                f"{self._name} holds the link `{name[:_SHOWN]}` to "
+                f"`{target[:_SHOWN]}`, which leads out of it"
             )
         self._links[inner] = target
 
@@ -95,7 +97,9 @@ class Unpacker:
             raise InvalidBundle(f"{self._name} holds more than {_MEMBERS:,} files")
         pure = PureWindowsPath(name) if self._windows else PurePosixPath(name)
         if pure.anchor or ".." in pure.parts or not pure.parts or "\0" in name:
-            raise InvalidBundle(f"{self._name} holds the path `{name}`, which leads out of it")
+            raise InvalidBundle(
+                f"{self._name} holds the path `{name[:_SHOWN]}`, which leads out of it"
+            )
         return pure.as_posix()
 
     def _claim(self, size: int, name: str) -> None:

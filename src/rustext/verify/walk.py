@@ -57,39 +57,55 @@ class Tree:
 def read_tree(root: Path) -> Tree:
     """List a folder. Raises nothing: what cannot be listed is in the answer."""
     base = os.path.realpath(root)
-    files: list[str] = []
-    folders: list[str] = []
-    links: list[Link] = []
-    unlisted: list[Unlisted] = []
+    found = _Found()
     work = [""]
     while work:
         folder = work.pop()
         try:
             entries = list(os.scandir(f"{base}/{folder}"))
         except OSError as error:
-            unlisted.append(Unlisted(path=folder.rstrip("/"), reason=_reason(error)))
+            found.unlisted.append(Unlisted(path=folder.rstrip("/"), reason=_reason(error)))
             continue
-        for entry in entries:
-            path = folder + entry.name
-            if entry.is_symlink():
-                link = _follow(base, path)
-                if isinstance(link, Link):
-                    links.append(link)
-                elif link:
-                    files.append(path)
-            elif entry.is_dir(follow_symlinks=False):
-                if entry.name != _PYTHON_CACHE:
-                    folders.append(path)
-                    work.append(f"{path}/")
-            elif entry.is_file(follow_symlinks=False) and _holds_something(entry):
-                files.append(path)
+        work += [
+            f"{folder}{entry.name}/"
+            for entry in entries
+            if found.add(base, folder + entry.name, entry)
+        ]
     return Tree(
         root=Path(base),
-        files=tuple(sorted(files)),
-        folders=tuple(sorted(folders)),
-        links=tuple(sorted(links, key=lambda link: link.path)),
-        unlisted=tuple(sorted(unlisted, key=lambda u: u.path)),
+        files=tuple(sorted(found.files)),
+        folders=tuple(sorted(found.folders)),
+        links=tuple(sorted(found.links, key=lambda link: link.path)),
+        unlisted=tuple(sorted(found.unlisted, key=lambda u: u.path)),
     )
+
+
+class _Found:
+    """What has been met so far."""
+
+    def __init__(self) -> None:
+        self.files: list[str] = []
+        self.folders: list[str] = []
+        self.links: list[Link] = []
+        self.unlisted: list[Unlisted] = []
+
+    def add(self, base: str, path: str, entry: os.DirEntry[str]) -> bool:
+        """Note one entry; True for a folder that is to be listed in turn."""
+        if entry.is_symlink():
+            link = _follow(base, path)
+            if isinstance(link, Link):
+                self.links.append(link)
+            elif link:
+                self.files.append(path)
+        elif entry.is_dir(follow_symlinks=False):
+            if entry.name != _PYTHON_CACHE:
+                self.folders.append(path)
+                return True
+        elif not entry.is_file(follow_symlinks=False):
+            self.unlisted.append(Unlisted(path=path, reason="neither a file nor a folder"))
+        elif _holds_something(entry):
+            self.files.append(path)
+        return False
 
 
 def _holds_something(entry: os.DirEntry[str]) -> bool:
