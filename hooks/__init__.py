@@ -2,23 +2,29 @@
 
 `get_hook_dirs` is the `hook-dirs` entry point of the group `pyinstaller40`. PyInstaller calls it in
 a subprocess before each build (https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package).
-The hooks in the folder that it names call `hook_attributes`. What they say comes from
-`rustext.build`.
+The hooks in the folder that it names call `hook_attributes` and `announce`. What they say comes
+from `rustext.build`. Whatever goes wrong, the build goes on, and a line says so.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.util
 import logging
-from collections.abc import Callable, Iterator
-from importlib import metadata
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rustext.build import Build, start_build
-from rustext.errors import RustextError
 from rustext.model import CompanionKind, Verdict
+from rustext.runtime_modules import find_runtime_modules
+
+from .other_hooks import (
+    find_hook,
+    inner_folders,
+    installed_folders,
+    iter_exclusions,
+    load_attributes,
+)
 
 _logger = logging.getLogger("PyInstaller.rustext")  # a child of PyInstaller's: same level, format
 _LISTS = ("hiddenimports", "excludedimports", "datas", "binaries")
@@ -31,6 +37,11 @@ def get_hook_dirs() -> list[str]:
     return [str(cached_hooks(current_build().planner))]
 
 
+def get_test_dirs() -> list[str]:
+    """The folder with what `python -m PyInstaller.utils.run_tests` runs."""
+    return [str(Path(__file__).parent / "tests")]
+
+
 @functools.cache
 def current_build() -> Build:
     """The one build of this process."""
@@ -38,35 +49,48 @@ def current_build() -> Build:
 
 
 def hook_attributes(module: str, hook_file: str) -> dict[str, Any]:
-    """What a hook for `module` has to define.
+    """What a hook for `module` has to define, worked out now."""
+    return with_others(module, hook_file, own_lists(module), own_optional(module))
+
+
+def with_others(
+    module: str, hook_file: str, added: Mapping[str, Any], optional: Iterable[str]
+) -> dict[str, Any]:
+    """What a hook for `module` has to define: the lists in `added`, and what others say.
 
     PyInstaller runs one hook a module. If another package or PyInstaller itself has one for this
-    name, it is run here, and what it says is kept.
+    name, it is run here. Modules in `optional` are added where their package is in the program.
     """
-    attributes = _other_attributes(module, Path(hook_file))
+    own = Path(hook_file).parent
+    other = find_hook(f"hook-{module}.py", installed_folders(but=__name__), own=own)
+    attributes = load_attributes(other) if other is not None else {}
     other_hook: Callable[[Any], None] | None = attributes.get("hook")
-    own = _own_lists(module)
-    lists = {name: [*attributes.get(name, ()), *own.get(name, ())] for name in _LISTS}
+    lists = {name: [*attributes.get(name, ()), *added.get(name, ())] for name in _LISTS}
+    surely, maybe = tuple(added.get("hiddenimports", ())), tuple(optional)
 
     def hook(api: Any) -> None:
         if other_hook is not None:
             other_hook(api)
-        _complete(api, module)
+        present = [m for m in maybe if in_graph(api.graph, m.partition(".")[0])]
+        api.add_imports(*present)
+        for line in iter_exclusions(module, (*surely, *present), api.analysis, own=own):
+            _logger.warning("rustext: %s", line)
 
     return {**attributes, **lists, "hook": hook}
 
 
 @functools.cache  # PyInstaller loads a hook that defines hook() twice
-def _own_lists(module: str) -> dict[str, list[Any]]:
-    build = current_build()
-    path = build.file_of(module)
-    if path is None:
-        return {}
+def own_lists(module: str) -> dict[str, list[Any]]:
+    """What a module needs, in a hook's words; each companion comes once in a build."""
     try:
+        build = current_build()
+        path = build.file_of(module)
+        if path is None:
+            return {}
         imports = [i.module for i in build.enter(module, path)]
         companions = list(build.accompany(path, *CompanionKind))
         plan = build.plan(path)
-    except RustextError as error:
+    except Exception as error:  # noqa: BLE001  (the border to the freezer)
         _logger.warning("rustext: nothing added for %s, the build goes on: %s", module, error)
         return {}
     for warning in plan.warnings if plan is not None else ():
@@ -79,37 +103,41 @@ def _own_lists(module: str) -> dict[str, list[Any]]:
     return lists
 
 
-def _complete(api: Any, module: str) -> None:
-    """Complete the modules of optional packages that the program brings in anyway."""
-    plan = current_build().plans.get(current_build().file_of(module) or Path())
-    for implicit in plan.modules(Verdict.IF_PRESENT) if plan is not None else ():
-        top = implicit.module.partition(".")[0]
-        if api.graph.find_node(top, create_nspkg=False) is not None:
-            api.add_imports(implicit.module)
+def own_optional(module: str) -> tuple[str, ...]:
+    """What `module` imports of optional packages."""
+    build = current_build()
+    plan = build.plans.get(build.file_of(module) or Path())
+    return tuple(i.module for i in plan.modules(Verdict.IF_PRESENT)) if plan is not None else ()
 
 
-def _other_attributes(module: str, own: Path) -> dict[str, Any]:
-    """What the hook defines that would run if this one were not there; empty without one."""
-    for folder in _iter_other_folders(own.parent):
-        file = folder / own.name
-        if file.is_file():
-            name = f"_rustext_other_{module.replace('.', '_')}"
-            spec = importlib.util.spec_from_file_location(name, file)
-            if spec is not None and spec.loader is not None:
-                other = importlib.util.module_from_spec(spec)
-                spec.loader.exec_module(other)
-                return {k: v for k, v in vars(other).items() if not k.startswith("__")}
-    return {}
+def in_graph(graph: Any, module: str) -> bool:
+    """Whether a module is in the program, and not only asked for."""
+    from PyInstaller.compat import VALID_MODULE_TYPES  # noqa: PLC0415  (not for the entry point)
+
+    node = graph.find_node(module, create_nspkg=False)
+    return type(node).__name__ in VALID_MODULE_TYPES
 
 
-def _iter_other_folders(own: Path) -> Iterator[Path]:
-    """The other hook folders, by falling priority: packages, contributed hooks, PyInstaller's."""
-    points = metadata.entry_points(group="pyinstaller40", name="hook-dirs")
-    for point in sorted(points, key=lambda p: p.module.startswith("_pyinstaller_hooks_contrib")):
-        if point.module != __name__:
-            for folder in point.load()():
-                if Path(folder) != own:
-                    yield Path(folder)
-    import PyInstaller.hooks  # noqa: PLC0415  (only a build has to have PyInstaller)
+def runtime_modules(module: str) -> tuple[str, ...]:
+    """The modules that an extension makes as it loads."""
+    try:
+        env = current_build().planner.env
+        path = current_build().file_of(module)
+        return find_runtime_modules(module, path, env.owner_of(path), env) if path else ()
+    except Exception:  # noqa: BLE001  (the hook for this module says what is wrong with its file)
+        return ()
 
-    yield from map(Path, PyInstaller.hooks.__path__)
+
+def announce(modules: Iterable[str], api: Any, hook_file: str) -> None:
+    """Add modules that exist at run time alone; for a `pre_safe_import_module` hook.
+
+    PyInstaller calls it just before it looks at the extension that makes them. Another hook of this
+    kind for the extension is run as well.
+    """
+    folders = inner_folders(installed_folders(but=__name__), "pre_safe_import_module")
+    name = f"hook-{api.module_name}.py"
+    other = find_hook(name, folders, own=Path(hook_file).parent)
+    if other is not None:
+        load_attributes(other)["pre_safe_import_module"](api)
+    for module in modules:
+        api.add_runtime_module(module)

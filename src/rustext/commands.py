@@ -30,5 +30,6 @@ def write_hook_files(args: argparse.Namespace, console: Console) -> int:
     if args.json:
         print_json(console, {"hooks": [str(path) for path in written]})
     else:
-        console.print(f"{len(written)} hooks in {folder}", markup=False, soft_wrap=True)
+        modules = {path.name for path in written}
+        console.print(f"{len(modules)} hooks in {folder}", markup=False, soft_wrap=True)
     return 0

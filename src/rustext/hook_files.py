@@ -1,39 +1,59 @@
 """Write PyInstaller hooks for the Rust extensions of an environment.
 
-In: an environment, and a folder. Out: one short hook file for each module that needs one. A hook's
-name is all that PyInstaller looks at until the module turns up in a program, so writing them is
-cheap, and the work is done only for modules that are used. They are kept in a cache folder under a
-name made of what is installed: nothing is written twice, and nothing is stale after an upgrade.
+In: an environment, and a folder. Out: a hook file for each module that needs one. A hook's name is
+all that PyInstaller looks at until the module turns up in a program, so the short ones, which find
+out what to add when they run, are written before any build. They are kept in a cache folder under
+a name made of what is installed: nothing is written twice, and nothing is stale after an upgrade.
+Where no cache folder can be written to, a folder for temporary files takes its place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from platformdirs import user_cache_path
 
 from rustext import __version__
 from rustext.discover import Source, iter_native_files
 from rustext.environment import Distribution, Environment
+from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.hook_text import hook_text, runtime_hook_text
 from rustext.model import NativeFile
 from rustext.naming import split_suffix
 from rustext.plan import Planner
 
-_KEPT = 8  # cached folders; one for each environment that is used in turns
+_log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
+_KEPT = 8  # cached folders; one for each environment that is used in turns
+_IN_USE = 24 * 3600  # seconds; a build that asked for a folder may still need it
+
+# A priority above 0, that of hooks which packages bring themselves: this one runs theirs as well.
 _TEMPLATE = """\
 # Written by rustext {version} for the module `{module}`: {why}
 # What it adds, and why, is worked out from the binary when a program imports the module:
 # `rustext inspect {module}` shows it.
+# $PyInstaller-Hook-Priority: 1
 from rustext_hooks import hook_attributes
 
 globals().update(hook_attributes({module!r}, __file__))
+"""
+_RUNTIME_TEMPLATE = """\
+# Written by rustext {version} for the module `{module}`: {why}
+# Names the modules that it makes as it loads, of which there are no files.
+# $PyInstaller-Hook-Priority: 1
+from rustext_hooks import announce, runtime_modules
+
+
+def pre_safe_import_module(api):
+    announce(runtime_modules(api.module_name), api, __file__)
 """
 
 
@@ -43,6 +63,7 @@ class HookTarget:
 
     module: str
     why: str
+    extension: bool  # an extension module, and no package that opens a library by path
 
 
 def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
@@ -60,45 +81,121 @@ def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
         source = Source(root=site, packages={})
         for _, file in iter_native_files(source, _iter_source_extensions(site)):
             if planner.covers(file) and file.module is not None:
-                yield HookTarget(module=file.module, why=str(file.path))
+                yield HookTarget(module=file.module, why=str(file.path), extension=True)
 
 
 def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
-    """Write the hooks of an environment into a folder, which is made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = set()
+    """Write hooks that say all that they add into a folder, which is made where it is missing.
+
+    Each native file of the environment is read. One that cannot be read has no hook, and a line in
+    the log says so.
+    """
+    texts: dict[Path, str] = {}
     for target in iter_hook_targets(planner):
-        path = folder / f"hook-{target.module}.py"
-        text = _TEMPLATE.format(version=__version__, module=target.module, why=target.why)
+        early, hook = _places(folder, target.module)
+        try:
+            texts[hook] = hook_text(planner, target.module, target.why)
+            runtime = runtime_hook_text(planner, target.module, target.why)
+        except (InvalidBinary, UnreadableFile) as error:
+            _log.warning("rustext: no hook for %s: %s", target.module, error)
+        else:
+            texts.update({early: runtime} if target.extension and runtime else {})
+    return _write(texts)
+
+
+def write_short_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
+    """Write hooks that find out what to add when they run, and that cost next to nothing to write.
+
+    The folder is made where it is missing.
+    """
+    texts: dict[Path, str] = {}
+    for target in iter_hook_targets(planner):
+        values = {"version": __version__, "module": target.module, "why": target.why}
+        early, hook = _places(folder, target.module)
+        texts[hook] = _TEMPLATE.format(**values)
+        if target.extension:
+            texts[early] = _RUNTIME_TEMPLATE.format(**values)
+    folder.mkdir(parents=True, exist_ok=True)
+    return _write(texts)
+
+
+def _places(folder: Path, module: str) -> tuple[Path, Path]:
+    """Where PyInstaller looks for the two kinds of hooks."""
+    name = f"hook-{module}.py"
+    return folder / "pre_safe_import_module" / name, folder / name
+
+
+def _write(texts: Mapping[Path, str]) -> tuple[Path, ...]:
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        written.add(path)
-    return tuple(sorted(written))
+    return tuple(sorted(texts))
 
 
 def cached_hooks(planner: Planner, cache: Path | None = None) -> Path:
     """The folder with the hooks of an environment; written if it is not there yet.
 
-    Several builds may do this at once: the folder appears whole or not at all.
+    Several builds may do this at once: the folder appears whole or not at all. Raises
+    `UnreadableFile` where nothing can be written, not even temporary files.
     """
-    home = (cache or user_cache_path("rustext", appauthor=False)) / "pyinstaller"
-    folder = home / fingerprint(planner.env)
+    from platformdirs import user_cache_path  # noqa: PLC0415  (not needed to write hooks)
+
+    name = fingerprint(planner)
+    kept = cache or user_cache_path("rustext", appauthor=False)
+    try:
+        return _keep_hooks(planner, kept / "pyinstaller", name)
+    except OSError as error:
+        _log.warning("rustext: hooks go to a temporary folder, for %s", error)
+    try:
+        return _keep_hooks(planner, _private_folder(), name)
+    except OSError as error:
+        raise UnreadableFile(
+            f"there is no folder for hooks: {error}",
+            hint="set XDG_CACHE_HOME or TMPDIR to a folder that can be written to",
+        ) from error
+
+
+def _keep_hooks(planner: Planner, home: Path, name: str) -> Path:
+    folder = home / name
     if folder.is_dir():
-        os.utime(folder)
+        with contextlib.suppress(OSError):  # a cache that somebody else has filled for us
+            os.utime(folder)
         return folder
     home.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
-    write_hooks(planner, draft)
     try:
+        write_short_hooks(planner, draft)
         draft.rename(folder)
-    except OSError:  # another build was faster
+    except OSError:
         shutil.rmtree(draft, ignore_errors=True)
+        if not folder.is_dir():  # otherwise another build was faster
+            raise
     _remove_oldest(home)
     return folder
 
 
-def fingerprint(env: Environment) -> str:
+def _private_folder() -> Path:
+    """A folder for temporary files that nobody else can write to, the same in each build.
+
+    Hooks are run. Raises `PermissionError` where somebody else owns a folder of this name.
+    """
+    owner = os.getuid() if hasattr(os, "getuid") else "user"  # Windows: a folder for each user
+    folder = Path(tempfile.gettempdir()) / f"rustext-{owner}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    open_to_others = hasattr(os, "getuid") and (
+        status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
+    if open_to_others or not stat.S_ISDIR(status.st_mode):
+        raise PermissionError(f"{folder} is not a folder of this user's alone")
+    return folder
+
+
+def fingerprint(planner: Planner) -> str:
     """A name for what is installed: it changes with each installed or removed distribution."""
-    digest = hashlib.sha256(f"{__version__} {env.interpreter.suffixes}".encode())
+    env = planner.env
+    scope = planner.config.scope.value
+    digest = hashlib.sha256(f"{__version__} {env.interpreter.suffixes} {scope}".encode())
     for site in env.sites:
         _digest_files(digest, site.glob("*.dist-info/RECORD"))
     for site in _source_folders(env):
@@ -118,12 +215,12 @@ def _distribution_targets(
     label = f"{dist.name} {dist.version}"
     modules = [f for f in native if planner.covers(f) and f.module is not None]
     for file in modules:
-        yield HookTarget(module=str(file.module), why=f"{file.path} of {label}")
+        yield HookTarget(module=str(file.module), why=f"{file.path} of {label}", extension=True)
     if not modules:
         tops = {f.parts[0].removesuffix(".py") for f in dist.files if f.suffix == ".py"}
         for top in sorted(tops):
             if planner.env.find_module(top) is not None:
-                yield HookTarget(module=top, why=f"native files of {label}")
+                yield HookTarget(module=top, why=f"native files of {label}", extension=False)
 
 
 def _source_folders(env: Environment) -> Iterator[Path]:
@@ -150,9 +247,14 @@ def _iter_source_extensions(folder: Path) -> Iterator[Path]:
 
 
 def _remove_oldest(home: Path) -> None:
-    folders = sorted(
-        (p for p in home.iterdir() if p.is_dir() and not p.name.startswith(".draft-")),
-        key=lambda p: p.stat().st_mtime,
-    )
-    for old in folders[:-_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    """Remove what has long not been used, and the drafts of builds that were stopped."""
+    oldest = time.time() - _IN_USE
+    kept: list[tuple[float, Path]] = []
+    drafts: list[tuple[float, Path]] = []
+    for path in home.iterdir():
+        found = drafts if path.name.startswith(".draft-") else kept
+        with contextlib.suppress(OSError):  # another build was faster
+            found.append((path.stat().st_mtime, path))
+    for used, path in (*drafts, *sorted(kept)[:-_KEPT]):
+        if used < oldest:
+            shutil.rmtree(path, ignore_errors=True)

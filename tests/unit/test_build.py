@@ -8,7 +8,10 @@ from __future__ import annotations
 import ast
 import importlib.machinery
 import os
-import threading
+import subprocess
+import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,10 +20,16 @@ from compiling import Compile, compiler
 from environments import Files, environment, install, write_files
 
 from rustext.build import Build, start_build
-from rustext.config import Config
+from rustext.config import Config, Scope
 from rustext.environment import Environment
-from rustext.errors import InvalidBinary, InvalidConfiguration
-from rustext.hook_files import cached_hooks, fingerprint, iter_hook_targets, write_hooks
+from rustext.errors import InvalidBinary, InvalidConfiguration, UnreadableFile
+from rustext.hook_files import (
+    cached_hooks,
+    fingerprint,
+    iter_hook_targets,
+    write_hooks,
+    write_short_hooks,
+)
 from rustext.imports import Optional
 from rustext.model import CompanionKind, EvidenceKind, Verdict
 from rustext.plan import Planner
@@ -215,12 +224,39 @@ def test_each_rust_extension_gets_a_hook_and_nothing_else_does(lab: Lab, tmp_pat
         "app._core": f"app/_core{SUFFIX} of app 1.0",
         "bypath": "native files of by-path 2.0",  # no extension module: its package
     }
-    written = write_hooks(lab.planner(), tmp_path / "new" / "hooks")
-    assert [p.name for p in written] == ["hook-app._core.py", "hook-bypath.py"]
-    for path, module in zip(written, sorted(targets), strict=True):
+    written = write_short_hooks(lab.planner(), tmp_path / "new" / "hooks")
+    early, *hooks = sorted(written, key=lambda p: p.parent, reverse=True)
+    assert [p.name for p in hooks] == ["hook-app._core.py", "hook-bypath.py"]
+    assert (early.parent.name, early.name) == ("pre_safe_import_module", "hook-app._core.py")
+    for path, module in zip(hooks, sorted(targets), strict=True):
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         names = [c.args[0].value for c in calls if c.args and isinstance(c.args[0], ast.Constant)]
         assert names == [module]
+    defined = [n for n in ast.parse(early.read_text()).body if isinstance(n, ast.FunctionDef)]
+    assert [f.name for f in defined] == ["pre_safe_import_module"]
+
+
+def test_written_hooks_say_what_they_add_and_where_it_comes_from(lab: Lab, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        write_hooks(Planner(environment(lab.site), Config()), tmp_path / folder)
+    text = (tmp_path / "one" / "hook-app._core.py").read_text()
+    assert text == (tmp_path / "two" / "hook-app._core.py").read_text()
+    assert str(tmp_path) not in text
+    lists = {
+        node.targets[0].id: [ast.unparse(item) for item in node.value.elts]
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.List)
+    }
+    plan = lab.build().plan(lab.core)
+    assert plan is not None
+    assert lists["hiddenimports"] == [repr(i.module) for i in plan.modules(Verdict.INCLUDE)]
+    assert lists["_optional"] == [repr(i.module) for i in plan.modules(Verdict.IF_PRESENT)]
+    assert "(str(_file('app/libhelper.so')), 'app')" in lists["binaries"]
+    entries = [line for line in text.splitlines() if line.startswith("    ")]
+    assert all(line.startswith("    # ") for line in entries[::2])
+    assert not any(line.startswith("    # ") for line in entries[1::2])
 
 
 def test_an_extension_of_the_sources_gets_a_hook(lab: Lab, tmp_path: Path) -> None:
@@ -233,7 +269,7 @@ def test_an_extension_of_the_sources_gets_a_hook(lab: Lab, tmp_path: Path) -> No
 def test_hooks_are_kept_while_nothing_changes(lab: Lab, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     folder = cached_hooks(lab.planner(), cache)
-    assert sorted(p.name for p in folder.iterdir()) == ["hook-app._core.py", "hook-bypath.py"]
+    assert sorted(p.name for p in folder.glob("hook-*")) == ["hook-app._core.py", "hook-bypath.py"]
     stamp = (folder / "hook-bypath.py").stat().st_mtime_ns
     assert cached_hooks(lab.planner(), cache) == folder
     assert (folder / "hook-bypath.py").stat().st_mtime_ns == stamp
@@ -243,32 +279,91 @@ def test_hooks_are_kept_while_nothing_changes(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_reinstalled_distribution_changes_the_fingerprint(lab: Lab) -> None:
-    before = fingerprint(lab.env)
+    before = fingerprint(lab.planner())
     record = lab.site / "app-1.0.dist-info/RECORD"
     os.utime(record, ns=(1, 1))
-    assert fingerprint(environment(lab.site)) != before
+    assert fingerprint(Planner(environment(lab.site), Config())) != before
 
 
-def test_builds_at_the_same_time_agree_on_one_folder(lab: Lab, tmp_path: Path) -> None:
-    found: list[Path] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(cached_hooks(lab.planner(), tmp_path / "c")))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 4
-    assert len(set(found)) == 1
-    assert [p.name for p in (tmp_path / "c" / "pyinstaller").iterdir()] == [found[0].name]
+def test_another_scope_has_hooks_of_its_own(lab: Lab) -> None:
+    native = Planner(lab.env, Config(scope=Scope.NATIVE))
+    assert fingerprint(native) != fingerprint(lab.planner())
 
 
-def test_the_cache_keeps_the_newest_folders(lab: Lab, tmp_path: Path) -> None:
+def test_builds_in_several_processes_agree_on_one_folder(lab: Lab, tmp_path: Path) -> None:
+    script = tmp_path / "build.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from rustext.config import Config\n"
+        "from rustext.environment import this_environment\n"
+        "from rustext.hook_files import cached_hooks\n"
+        "from rustext.plan import Planner\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "folder = cached_hooks(Planner(this_environment(), Config()), Path(sys.argv[1]))\n"
+        "print(folder, len(list(folder.glob('hook-*.py'))))\n"
+    )
+    command = [sys.executable, str(script), str(tmp_path / "cache")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    env = {**os.environ, "PYTHONPATH": str(lab.site)}
+    builds = [subprocess.Popen(command, env=env, **pipes) for _ in range(6)]
+    for build in builds:
+        assert build.stdout is not None
+        assert build.stdout.readline() == "ready\n"
+    answers = {build.communicate("go\n", timeout=60)[0] for build in builds}
+    assert [build.returncode for build in builds] == [0] * 6
+    (answer,) = answers
+    folder, count = answer.split()
+    assert int(count) >= 2
     home = tmp_path / "cache" / "pyinstaller"
+    assert [p.name for p in home.iterdir()] == [Path(folder).name]
+
+
+def test_the_cache_keeps_the_newest_folders_and_those_in_use(lab: Lab, tmp_path: Path) -> None:
+    home = tmp_path / "cache" / "pyinstaller"
+    now = time.time()
     for index in range(20):
         (home / f"old{index}").mkdir(parents=True)
         os.utime(home / f"old{index}", (index, index))
+    for name, used in ((".draft-stopped", 0), (".draft-at-work", now), ("used-today", now - 9999)):
+        (home / name).mkdir()
+        os.utime(home / name, (used, used))
     folder = cached_hooks(lab.planner(), tmp_path / "cache")
     kept = {p.name for p in home.iterdir()}
-    assert kept == {folder.name, *(f"old{i}" for i in range(13, 20))}
+    newest = {f"old{i}" for i in range(14, 20)}
+    assert kept == {folder.name, "used-today", ".draft-at-work", *newest}
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The machine's folder for temporary files."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_without_a_cache_folder_hooks_go_to_a_temporary_one(
+    lab: Lab, tmp_path: Path, temporary: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache").write_text("a file: no folder can be made here, not even by root")
+    folder = cached_hooks(lab.planner(), tmp_path / "cache")
+    assert folder.is_relative_to(temporary)
+    assert (folder / "hook-app._core.py").is_file()
+    assert temporary.joinpath(f"rustext-{os.getuid()}").stat().st_mode & 0o777 == 0o700
+    assert [r.getMessage().partition(", for")[0] for r in caplog.records] == [
+        "rustext: hooks go to a temporary folder"
+    ]
+    assert cached_hooks(lab.planner(), tmp_path / "cache") == folder
+
+
+def test_hooks_are_never_put_where_others_can_write(
+    lab: Lab, tmp_path: Path, temporary: Path
+) -> None:
+    (tmp_path / "cache").touch()
+    shared = temporary / f"rustext-{os.getuid()}"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(UnreadableFile, match="not a folder of this user's alone"):
+        cached_hooks(lab.planner(), tmp_path / "cache")

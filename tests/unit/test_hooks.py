@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import PyInstaller.hooks
 import pytest
 import rustext_hooks
+from rustext_hooks import other_hooks
 
-MODULE = "wanted_by_two"
+MODULE = "pack.wanted_by_two"
 
 
 @pytest.fixture
-def other_hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def other_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An installed distribution whose hook folder has a hook for the same module."""
     hooks = tmp_path / "other_hooks"
-    hooks.mkdir()
+    (hooks / "pre_safe_import_module").mkdir(parents=True)
     (hooks / f"hook-{MODULE}.py").write_text(
         "hiddenimports = ['theirs']\n"
         "datas = [('/their/data', 'there')]\n"
-        "excludedimports = ['tkinter']\n"
+        "excludedimports = ['tkinter', 'uuid']\n"
         "module_collection_mode = 'pyz+py'\n"
         "def hook(api):\n"
         "    api.add_imports('theirs_later')\n"
+    )
+    (hooks / "hook-pack.py").write_text("excludedimports = ['email']\n")
+    (hooks / "pre_safe_import_module" / f"hook-{MODULE}.py").write_text(
+        "def pre_safe_import_module(api):\n    api.add_runtime_module('theirs_made')\n"
     )
     (tmp_path / "other_provider.py").write_text(f"def get():\n    return [{str(hooks)!r}]\n")
     info = tmp_path / "other_provider-1.0.dist-info"
@@ -43,35 +50,87 @@ def own_hook(tmp_path: Path) -> Path:
     return own / f"hook-{MODULE}.py"
 
 
+def analysis(*folders: Path, excludes: tuple[str, ...] = ()) -> Any:
+    return SimpleNamespace(hookspath=[(str(f), 0) for f in folders], excludes=excludes)
+
+
+def installed() -> tuple[other_hooks.HookFolder, ...]:
+    return other_hooks.installed_folders(but="rustext_hooks")
+
+
 def test_what_another_hook_for_the_same_module_says_is_kept(
-    other_hooks: Path, own_hook: Path
+    other_folder: Path, own_hook: Path
 ) -> None:
     attributes = rustext_hooks.hook_attributes(MODULE, str(own_hook))
     assert attributes["hiddenimports"] == ["theirs"]
     assert attributes["datas"] == [("/their/data", "there")]
-    assert attributes["excludedimports"] == ["tkinter"]
+    assert attributes["excludedimports"] == ["tkinter", "uuid"]
     assert attributes["module_collection_mode"] == "pyz+py"
 
 
-def test_the_function_of_another_hook_still_runs(other_hooks: Path, own_hook: Path) -> None:
+def test_the_function_of_another_hook_still_runs(other_folder: Path, own_hook: Path) -> None:
     added: list[str] = []
-    api: Any = SimpleNamespace(add_imports=added.append)
+    api: Any = SimpleNamespace(
+        add_imports=lambda *names: added.extend(names), graph=None, analysis=analysis()
+    )
     rustext_hooks.hook_attributes(MODULE, str(own_hook))["hook"](api)
     assert added == ["theirs_later"]
 
 
-def test_own_folder_is_not_taken_for_another_one(other_hooks: Path) -> None:
-    own = other_hooks / f"hook-{MODULE}.py"
+def test_another_hook_that_names_run_time_modules_still_runs(
+    other_folder: Path, own_hook: Path
+) -> None:
+    made: list[str] = []
+    api: Any = SimpleNamespace(module_name=MODULE, add_runtime_module=made.append)
+    own = own_hook.parent / "pre_safe_import_module" / own_hook.name
+    rustext_hooks.announce(["ours"], api, str(own))
+    assert made == ["theirs_made", "ours"]
+
+
+def test_own_folder_is_not_taken_for_another_one(other_folder: Path) -> None:
+    own = other_folder / f"hook-{MODULE}.py"
     assert rustext_hooks.hook_attributes(MODULE, str(own)).get("hiddenimports") == []
+
+
+@pytest.mark.parametrize(
+    ("directive", "wins"), [("", "one"), ("# $PyInstaller-Hook-Priority: 7\n", "two")]
+)
+def test_the_hook_of_highest_priority_counts(directive: str, wins: str, tmp_path: Path) -> None:
+    folders = []
+    for name, text in (("one", ""), ("two", directive)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "hook-x.py").write_text(text)
+        folders.append(other_hooks.HookFolder(path=tmp_path / name, priority=0))
+    found = other_hooks.find_hook("hook-x.py", folders, own=tmp_path)
+    assert found == tmp_path / wins / "hook-x.py"
 
 
 def test_real_contributed_hook_is_found() -> None:
     """PyInstaller's own hooks and the contributed ones are among those that are asked."""
-    folders = list(rustext_hooks._iter_other_folders(Path("/nowhere")))
-    names = {hook.name for folder in folders for hook in folder.glob("hook-*.py")}
+    names = {hook.name for folder in installed() for hook in folder.path.glob("hook-*.py")}
     assert "hook-numpy.py" in names
     assert "hook-cryptography.py" in names
-    assert folders[-1].parts[-2:] == ("PyInstaller", "hooks")
+    assert installed()[-1].path == Path(PyInstaller.hooks.__path__[0])
+
+
+def test_exclusion_of_what_rust_imports_is_reported_with_the_hook(
+    other_folder: Path, own_hook: Path
+) -> None:
+    needed = ["uuid", "email.message", "zoneinfo", "emailer"]
+    lines = [
+        *other_hooks.iter_exclusions(MODULE, needed, analysis(other_folder), own=own_hook.parent)
+    ]
+    assert [line.partition(",")[0] for line in lines] == [
+        f"{other_folder}/hook-{MODULE}.py excludes `uuid`",
+        f"{other_folder}/hook-pack.py excludes `email.message`",
+    ]
+
+
+def test_exclusion_from_the_whole_program_is_reported(own_hook: Path) -> None:
+    (line,) = other_hooks.iter_exclusions(
+        MODULE, ["uuid", "zoneinfo"], analysis(excludes=("uuid",)), own=own_hook.parent
+    )
+    assert line == f"this program excludes `uuid`, which the Rust code of {MODULE} imports"
 
 
 def test_module_without_a_file_gets_an_empty_hook(own_hook: Path) -> None:

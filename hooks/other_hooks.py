@@ -1,0 +1,124 @@
+"""The hooks of others: those that ours stand in for, and what they leave out of a program.
+
+PyInstaller runs one hook a module, the one of highest priority
+(https://pyinstaller.org/en/stable/hooks.html). In: a module's name, and the folders with hooks.
+Out: the file that would run if ours were not there, what it defines, and what others exclude.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_CONTRIB = "_pyinstaller_hooks_contrib"
+# Priorities by place, as PyInstaller documents them.
+_OF_PACKAGES, _OF_CONTRIB, _OF_PYINSTALLER = 0, -1000, -2000
+_OWN_PRIORITY = re.compile(r"^\s*#\s*\$PyInstaller-Hook-Priority:\s*(-?\d+)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookFolder:
+    """A folder with hooks, and the priority of those that name none."""
+
+    path: Path
+    priority: int
+
+
+def installed_folders(*, but: str) -> tuple[HookFolder, ...]:
+    """The hook folders of all packages but one, the contributed ones, and PyInstaller's own."""
+    found = []
+    for point in metadata.entry_points(group="pyinstaller40", name="hook-dirs"):
+        if point.module != but:
+            priority = _OF_CONTRIB if point.module.startswith(_CONTRIB) else _OF_PACKAGES
+            found += [HookFolder(path=Path(p), priority=priority) for p in point.load()()]
+    return (*sorted(found, key=lambda f: -f.priority), *_iter_pyinstaller_folders())
+
+
+def inner_folders(folders: Iterable[HookFolder], kind: str) -> tuple[HookFolder, ...]:
+    """The folders below these with hooks of another kind, such as `pre_find_module_path`."""
+    return tuple(replace(folder, path=folder.path / kind) for folder in folders)
+
+
+def _build_folders(analysis: Any) -> tuple[HookFolder, ...]:
+    """The hook folders of a build by falling priority, those of the command line among them.
+
+    PyInstaller kept no priorities before release 6.11, and went by the order alone.
+    """
+    entries = ((e, _OF_PACKAGES) if isinstance(e, str) else e for e in analysis.hookspath)
+    found = [HookFolder(path=Path(path), priority=priority) for path, priority in entries]
+    return (*found, *_iter_pyinstaller_folders())
+
+
+def _iter_pyinstaller_folders() -> Iterator[HookFolder]:
+    import PyInstaller.hooks  # noqa: PLC0415  (only a build has to have PyInstaller)
+
+    for path in PyInstaller.hooks.__path__:
+        yield HookFolder(path=Path(path), priority=_OF_PYINSTALLER)
+
+
+def find_hook(name: str, folders: Iterable[HookFolder], *, own: Path) -> Path | None:
+    """The hook file `name` that PyInstaller would run if there were none in the folder `own`."""
+    found = [
+        (_priority(folder.path / name, folder.priority), folder.path / name)
+        for folder in folders
+        if folder.path != own and (folder.path / name).is_file()
+    ]
+    return max(found, key=lambda item: item[0])[1] if found else None  # the first of equals
+
+
+def _priority(file: Path, default: int) -> int:
+    match = _OWN_PRIORITY.search(file.read_text(encoding="utf-8", errors="replace"))
+    return int(match[1]) if match else default
+
+
+def load_attributes(file: Path) -> dict[str, Any]:
+    """Run a hook file; all that it defines."""
+    name = "_rustext_other_" + re.sub(r"\W", "_", file.stem)
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        return {}
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {k: v for k, v in vars(module).items() if not k.startswith("__")}
+
+
+def iter_exclusions(
+    module: str, needed: Iterable[str], analysis: Any, *, own: Path
+) -> Iterator[str]:
+    """A line for each rule that leaves out one of the modules that native code in `module` needs.
+
+    A hook's `excludedimports` hold for the Python code of its module and of all below that; what
+    another hook asks for comes in all the same. What the program's author excludes
+    (`--exclude-module`) stays out.
+    """
+    needed = tuple(needed)
+    for name in _matching(needed, analysis.excludes):
+        yield f"this program excludes `{name}`, which the Rust code of {module} imports"
+    for file in _iter_hooks_above(module, _build_folders(analysis), own):
+        if "excludedimports" in file.read_text(encoding="utf-8"):  # few do: do not run the others
+            for name in _matching(needed, load_attributes(file).get("excludedimports", ())):
+                yield (
+                    f"{file} excludes `{name}`, which the Rust code of {module} imports: "
+                    "it stays in the program"
+                )
+
+
+def _iter_hooks_above(module: str, folders: Iterable[HookFolder], own: Path) -> Iterator[Path]:
+    """The hooks of a module and of the packages that it is in."""
+    folders = tuple(folders)
+    while module:
+        file = find_hook(f"hook-{module}.py", folders, own=own)
+        if file is not None:
+            yield file
+        module = module.rpartition(".")[0]
+
+
+def _matching(modules: Iterable[str], rules: Iterable[str]) -> Iterator[str]:
+    """Those of the modules that a rule names, by themselves or with their package."""
+    rules = tuple(rules)
+    return (m for m in modules if any(f"{m}.".startswith(f"{rule}.") for rule in rules))

@@ -1,0 +1,114 @@
+"""The text of a PyInstaller hook that says all that it adds, and where each line comes from.
+
+In: a planner and a module of its environment. Out: Python source for `rustext hooks`, the same for
+the same environment. No path of this machine is in it: files are found through the metadata of
+their distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rustext import __version__
+from rustext.build import Build
+from rustext.environment import Distribution
+from rustext.model import Companion, CompanionKind, ImplicitImport, Verdict
+from rustext.plan import Planner
+from rustext.runtime_modules import find_runtime_modules
+
+_NATIVE = frozenset({CompanionKind.LIBRARY, CompanionKind.EXECUTABLE})
+
+
+def hook_text(planner: Planner, module: str, why: str) -> str:
+    """The hook for a module; `why` is the file or distribution that is the reason for it.
+
+    Raises `InvalidBinary` or `UnreadableFile` if the module's file cannot be read.
+    """
+    found = planner.env.find_module(module)
+    path = found.path if found is not None else None
+    if path is None:
+        return _with_frame((), module, why)
+    plan = Build(planner).plan(path)
+    surely = plan.modules(Verdict.INCLUDE) if plan is not None else ()
+    maybe = plan.modules(Verdict.IF_PRESENT) if plan is not None else ()
+    lines = [
+        *_imports("hiddenimports", (*surely, *planner.plugin_modules_for(path))),
+        *_imports("_optional", maybe, "# Where the program has the package already:"),
+    ]
+    dist = planner.env.owner_of(path)
+    companions = planner.companions_for(path)
+    if dist is not None and companions:
+        lines += [
+            f"_file = distribution({dist.name!r}).locate_file",
+            *_files("datas", (c for c in companions if c.kind not in _NATIVE), dist),
+            *_files("binaries", (c for c in companions if c.kind in _NATIVE), dist),
+        ]
+    return _with_frame(lines, module, why)
+
+
+def _with_frame(lines: Sequence[str], module: str, why: str) -> str:
+    optional = "_optional" if "_optional = [" in lines else "()"
+    imports = ("from importlib.metadata import distribution", "")
+    framed = [
+        _header(module, why),
+        "# $PyInstaller-Hook-Priority: 1",
+        *(imports if any(line.startswith("_file = ") for line in lines) else ()),
+        "from rustext_hooks import with_others",
+        "",
+        *lines,
+        "",
+        "# What other hooks for this module say is kept.",
+        f"globals().update(with_others({module!r}, __file__, globals(), {optional}))",
+    ]
+    return "\n".join(framed) + "\n"
+
+
+def runtime_hook_text(planner: Planner, module: str, why: str) -> str | None:
+    """The hook that names what the module makes as it loads; None if that is nothing.
+
+    Raises as `hook_text`.
+    """
+    found = planner.env.find_module(module)
+    if found is None or found.path is None:
+        return None
+    owner = planner.env.owner_of(found.path)
+    names = find_runtime_modules(module, found.path, owner, planner.env)
+    lines = [
+        _header(module, why),
+        "# It makes these modules as it loads, of which there are no files.",
+        "# $PyInstaller-Hook-Priority: 1",
+        "from rustext_hooks import announce",
+        "",
+        "_made = [",
+        *(f"    {name!r}," for name in names),
+        "]",
+        "",
+        "",
+        "def pre_safe_import_module(api):",
+        "    announce(_made, api, __file__)",
+    ]
+    return "\n".join(lines) + "\n" if names else None
+
+
+def _header(module: str, why: str) -> str:
+    return f"# Written by rustext {__version__} for the module `{module}`: {why}"
+
+
+def _imports(name: str, imports: Iterable[ImplicitImport], *comment: str) -> Iterator[str]:
+    entries = []
+    for implicit in imports:
+        first = implicit.evidence[0]
+        entries.append(f"    # {implicit.reason}; {first.kind.value}: {first.where}")
+        entries.append(f"    {implicit.module!r},")
+    if entries:
+        yield from (*comment, f"{name} = [", *entries, "]")
+
+
+def _files(name: str, companions: Iterable[Companion], dist: Distribution) -> Iterator[str]:
+    entries = []
+    for companion in companions:
+        source = companion.path.relative_to(dist.site).as_posix()
+        entries.append(f"    # {companion.reason}")
+        entries.append(f"    (str(_file({source!r})), {str(companion.destination.parent)!r}),")
+    if entries:
+        yield from (f"{name} = [", *entries, "]")
