@@ -125,6 +125,7 @@ def parse_elf(data: Buffer, *, linkage: bool = False) -> Image:
         python_inits=() if linkage else _python_inits(reader, header, tags, strings, segments),
         segments=segments,
         sections=() if linkage else tuple(_iter_sections(reader, header)),
+        dynamic=bool(tags),
         no_default_libraries=bool(flags & _DF_1_NODEFLIB),
         size=len(data),
     )

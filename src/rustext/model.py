@@ -103,6 +103,7 @@ class Image:
     python_inits: tuple[str, ...] = ()  # exported PyInit_ and PyInitU_ symbols, whole, sorted
     segments: tuple[Segment, ...] = ()
     sections: tuple[Section, ...] = ()
+    dynamic: bool = False  # ELF: there is a dynamic section
     no_default_libraries: bool = False  # ELF: DF_1_NODEFLIB
     minimum_os: str | None = None  # Mach-O: LC_BUILD_VERSION or LC_VERSION_MIN_*
     header_pad: int | None = None  # Mach-O: bytes between the load commands and the first section

@@ -14,16 +14,20 @@ from rustext.environment import Environment, stdlib_environment
 from rustext.findings import BundlePython, Finding, IsolatedRun, Severity, VerifyReport
 from rustext.plan_file import BuildPlan
 from rustext.selftest import SelfTest
+from rustext.verify.architecture import check_architecture
 from rustext.verify.bundle import Bundle, read_bundle
 from rustext.verify.bundle_python import find_bundled_python
 from rustext.verify.ext_suffix import check_suffixes
 from rustext.verify.floors import check_floors
 from rustext.verify.imports import check_imports
+from rustext.verify.libc import check_libc
 from rustext.verify.libraries import check_libraries
 from rustext.verify.plans import check_plan
+from rustext.verify.python_abi import check_python_abi
 from rustext.verify.relocate import relocate
 from rustext.verify.runs import check_run
 from rustext.verify.selftests import check_selftest
+from rustext.verify.signature import check_signatures
 from rustext.verify.starting import check_start
 from rustext.verify.subject import Check, make_subject, platform_of
 from rustext.verify.system_floor import find_floors
@@ -35,9 +39,13 @@ CHECKS: tuple[Check, ...] = (
     check_start,
     check_imports,
     check_suffixes,
+    check_architecture,
+    check_libc,
+    check_python_abi,
     check_floors,
     check_unreadable,
     check_links,
+    check_signatures,
     check_plan,
     check_selftest,
     check_run,
