@@ -27,6 +27,7 @@ _FLAGS = {
     "verify": "Verify the finished folder, and fail the build if it does not stand alone. Defaults "
     "to off.",
     "selftest": "Build in a self-test, for `rustext verify --selftest`. Defaults to off.",
+    "leave-plan": "Leave what was added, and why, in the folder. Defaults to off.",
 }
 
 
@@ -62,8 +63,10 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def addPluginCommandLineOptions(cls, group: Any) -> None:
         """Declare the plugin's own options; they show in `--help-plugins`."""
         for name, text in _FLAGS.items():
-            option = {"action": "store_true", "dest": f"rustext_{name}", "default": False}
-            group.add_option(f"--rustext-{name}", help=text, **option)
+            dest = f"rustext_{name.replace('-', '_')}"
+            group.add_option(
+                f"--rustext-{name}", action="store_true", dest=dest, default=False, help=text
+            )
         group.add_option(
             "--rustext-report", dest="rustext_report", default=None, metavar="FILE",
             help="Write what was added, and why, as JSON.",

@@ -7,8 +7,6 @@ self-test that brought `json` along would not find out that native code misses i
 """
 # ruff: noqa: BLE001, PLC0415, PTH100, PTH118, PTH120, PTH123  (no imports, no promises)
 
-from __future__ import annotations
-
 
 def _rustext_selftest() -> None:
     import os

@@ -142,6 +142,7 @@ def read_options(
     strict: bool = False,
     verify: bool = False,
     selftest: bool = False,
+    leave_plan: bool = False,
     report: str | None = None,
     traces: Iterable[str] = (),
 ) -> SessionOptions:
@@ -162,7 +163,7 @@ def read_options(
         strict=strict or flag("STRICT"),
         verify=verify or flag("VERIFY"),
         selftest=selftest or flag("SELFTEST"),
-        leave_plan=flag("LEAVE_PLAN"),
+        leave_plan=leave_plan or flag("LEAVE_PLAN"),
         report=Path(file).absolute() if file else None,
         traces=tuple(map(Path, (*traces, *more))),
     )
