@@ -24,6 +24,7 @@ from rustext.verify.libc import check_libc
 from rustext.verify.libraries import check_libraries
 from rustext.verify.plans import check_plan
 from rustext.verify.python_abi import check_python_abi
+from rustext.verify.signature import check_signatures
 from rustext.verify.relocate import relocate
 from rustext.verify.runs import check_run
 from rustext.verify.selftests import check_selftest
@@ -38,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     check_libraries,
     check_start,
     check_imports,
+    check_signatures,
     check_suffixes,
     check_architecture,
     check_libc,
