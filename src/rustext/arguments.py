@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rustext import __version__
+from rustext.report.rules import DOCS
 
 TRACE_FILE = Path("rustext-trace.toml")
-_EPILOG = "Documentation: docs/ in the source; each command has --help."
+_EPILOG = f"Documentation: {DOCS}; each command has --help."
 
 
 def parse_arguments(args: Sequence[str]) -> argparse.Namespace:

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from enum import Enum
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -31,16 +31,20 @@ from rustext.findings import (
 )
 from rustext.model import (
     Binding,
+    Companion,
     CompanionKind,
+    Evidence,
     EvidenceKind,
     Format,
     FoundBy,
+    ImplicitImport,
     Missing,
     NeedKind,
     Resolved,
     Searched,
     Verdict,
 )
+from rustext.plan_file import BuildPlan, PlannedExtension, format_plan
 from rustext.report.documents import verify_json
 from rustext.trace import Language
 
@@ -216,6 +220,32 @@ def test_verify_with_all_that_a_report_can_hold() -> None:
 def test_hooks_and_plugin_path(tmp_path: Path, printed: Print) -> None:
     validate("hooks", printed("hooks", tmp_path / "hooks"))
     validate("plugin-path", printed("plugin-path"))
+
+
+def test_plan_and_nuitka_config(tmp_path: Path, printed: Print) -> None:
+    write_files(tmp_path, {"app.py": "import json\n"})
+    validate("plan", printed("plan", tmp_path / "app.py"))
+    validate("nuitka-config", printed("nuitka-config", tmp_path / "config.yml"))
+
+
+def test_a_plan_that_a_freezer_left(wheel_file: Path) -> None:
+    """A plan with all that it can hold, in the form in which a bundle keeps it."""
+    evidence = Evidence(kind=EvidenceKind.C_STRING, where="a.so", detail="d")
+    implicit = ImplicitImport(
+        module="json", verdict=Verdict.INCLUDE, reason="r", evidence=(evidence,)
+    )
+    plan = BuildPlan(
+        freezer="nuitka 4.3.3", python="3.11.7",
+        extensions=(
+            PlannedExtension(file=PurePosixPath("p/a.so"), module="p.a", distribution="p",
+                             version=None),
+        ),
+        modules=(implicit,), left_out=(implicit,),
+        companions=(Companion(path=wheel_file, destination=PurePosixPath("p/x"),
+                              kind=CompanionKind.DATA, reason="r"),),
+        warnings=("w",),
+    )  # fmt: skip
+    validate("plan", json.loads(format_plan(plan)))
 
 
 def test_doctor(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,115 @@
+"""The documentation builds without a warning, and says of each finding and option what there is."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rustext.arguments import make_parser
+from rustext.report.rules import DOCS, RULES, help_uri
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = ROOT / "docs" / "findings"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-n"]
+    command += ["-d", str(folder / "trees"), str(ROOT / "docs"), str(folder / "html")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+# --- findings ---------------------------------------------------------------------------------
+
+
+def finding_ids() -> dict[str, str]:
+    """The ids that stand in the code, each with a file; an id is a literal, so that this works."""
+    found: dict[str, str] = {}
+    for file in sorted((ROOT / "src").rglob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "Finding":
+                found.update(dict.fromkeys(literal_ids(call), file.name))
+    return found
+
+
+def literal_ids(call: ast.Call) -> Iterator[str]:
+    (value,) = (keyword.value for keyword in call.keywords if keyword.arg == "id")
+    options = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+    for option in options:
+        assert isinstance(option, ast.Constant), ast.unparse(call)
+        yield str(option.value)
+
+
+def test_each_finding_has_a_rule_and_a_page_and_none_is_left_over() -> None:
+    ids = finding_ids()
+    assert {"missing-library", "missing-import", "run"} <= set(ids)
+    assert set(RULES) == set(ids)
+    assert {page.stem for page in PAGES.glob("*.md")} == {*ids, "index"}
+    assert list(RULES) == sorted(RULES)
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_the_page_of_a_finding_says_what_it_means_shows_it_and_helps(name: str) -> None:
+    text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {name}\n\n")
+    assert re.findall("^## (.+)$", text, re.MULTILINE)[-2:] == ["Example", "What to do"]
+    example = text.partition("```console\n")[2].partition("```")[0]
+    assert example.startswith("$ rustext ")
+    assert f"[{name}]: " in example or "\nwarning: " in example
+
+
+def test_the_address_of_a_finding_is_its_page(site: Path) -> None:
+    for name in RULES:
+        page = site / help_uri(name).removeprefix(DOCS)
+        assert f"<title>{name} - rustext</title>" in page.read_text(encoding="utf-8")
+
+
+# --- reference --------------------------------------------------------------------------------
+
+
+def test_the_reference_names_each_command_and_option(site: Path) -> None:
+    text = (site / "reference" / "commands.html").read_text(encoding="utf-8")
+    words = set(re.findall(r"[\w-]+", re.sub("<[^>]*>", " ", text)))
+    parser = make_parser()
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    for name, one in commands.choices.items():
+        assert f"rustext {name}<" in text
+        for action in one._actions:
+            assert set(action.option_strings) <= words, name
+            assert action.help, action
+
+
+def test_the_schemas_are_where_they_say(site: Path) -> None:
+    for file in (ROOT / "src" / "rustext" / "schemas").glob("*.json"):
+        address = json.loads(file.read_text(encoding="utf-8"))["$id"]
+        assert address.startswith(DOCS)
+        assert (site / address.removeprefix(DOCS)).read_bytes() == file.read_bytes()
+
+
+def test_all_name_one_address_of_the_documentation() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["urls"]["Documentation"] == DOCS
+
+
+def test_nothing_is_loaded_from_other_servers(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r'<(?:script|img|iframe)[^>]* src="(https?:[^"]*)"', text)
+        loaded += re.findall(r'<link[^>]*rel="stylesheet"[^>]*href="(https?:[^"]*)"', text)
+        assert not loaded, page
