@@ -18,6 +18,7 @@ from rustext.binary import open_binary
 from rustext.errors import InvalidBinary, InvalidBundle, UnreadableFile
 from rustext.model import Image, ImageKind, NativeFile
 from rustext.verify.loose_modules import find_libraries, iter_loose_modules, read_library
+from rustext.verify.macos_app import App, find_app, without_links
 from rustext.verify.module_tables import find_builtin_modules, find_frozen_modules
 from rustext.verify.natives import (
     Natives,
@@ -37,8 +38,9 @@ class Bundle:
     """A finished bundle.
 
     `contents` is the folder that takes the place of `site-packages`: PyInstaller's `_internal`,
-    cx_Freeze's `lib`, otherwise the bundle's own. `program` is None for a folder that holds none.
-    `origin` is the one-file program that `root` was unpacked from; it is among the `files`.
+    cx_Freeze's `lib`, a folder in a macOS application, otherwise the bundle's own. `program` is
+    None for a folder that holds none. `origin` is the one-file program that `root` was unpacked
+    from; it is among the `files`.
     """
 
     root: Path
@@ -87,12 +89,15 @@ def read_contents(root: Path, *, program: Program | None = None) -> Bundle:
     tree = read_tree(root)
     if any(not u.path for u in tree.unlisted):
         raise UnreadableFile(f"{root} cannot be listed: {tree.unlisted[0].reason}")
-    program = program or _find_program(tree)
-    contents = _find_contents(tree, program)
+    app = find_app(tree)
+    if app is not None:
+        tree = without_links(tree)
+    program = program or _find_program(tree, app)
+    contents = app.contents if app is not None else _find_contents(tree, program)
     freezer = _name_freezer(tree, program, contents)
     if program is not None and freezer is not program.freezer:
         program = _without_archive(program, freezer)
-    folders = search_path(tree, contents)
+    folders = search_path(tree, contents, *([app.resources] if app is not None else []))
     natives = read_natives(tree, folders)
     if program is None and not natives.files and not natives.unreadable:
         raise InvalidBundle(
@@ -127,11 +132,11 @@ def read_contents(root: Path, *, program: Program | None = None) -> Bundle:
     )
 
 
-def _find_program(tree: Tree) -> Program | None:
+def _find_program(tree: Tree, app: App | None) -> Program | None:
     """The program at the top of the folder; one that a freezer made goes before others."""
     programs = []
-    for name in tree.files:
-        if "/" not in name:
+    for name in app.programs if app is not None else tree.files:
+        if "/" not in name or app is not None:
             path = tree.path(name)
             with contextlib.suppress(InvalidBinary, UnreadableFile, OSError):
                 program = read_program(path) if unreasonable_size(path) is None else None

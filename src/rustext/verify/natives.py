@@ -47,15 +47,15 @@ class Natives:
     unreadable: tuple[Unreadable, ...]
 
 
-def search_path(tree: Tree, contents: str) -> tuple[str, ...]:
+def search_path(tree: Tree, *contents: str) -> tuple[str, ...]:
     """The folders of the tree that its Python imports from, innermost first.
 
-    `contents` is the one that takes the place of `site-packages`; others are known by their names
+    `contents` take the place of `site-packages`; others are known by their names
     (https://docs.python.org/3/library/site.html).
     """
     named = [folder for folder in tree.folders if _SITE.fullmatch(folder.rpartition("/")[2])]
     outermost = sorted(named, key=lambda folder: folder.count("/"))[:_FOLDERS]
-    return tuple(sorted({contents, *outermost}, key=lambda folder: (-len(folder), folder)))
+    return tuple(sorted({*contents, *outermost}, key=lambda folder: (-len(folder), folder)))
 
 
 def read_natives(tree: Tree, folders: Sequence[str]) -> Natives:
