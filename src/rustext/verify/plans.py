@@ -10,6 +10,7 @@ them, and native code that asks for metadata of a distribution that the bundle h
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -20,14 +21,14 @@ from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.findings import Finding, Severity
 from rustext.imports import is_sure
 from rustext.model import Companion, CompanionKind, ImplicitImport, NativeFile
-from rustext.naming import split_suffix
 from rustext.plan_file import PLAN_FILE, BuildPlan, read_plan
 from rustext.verify.bundle import Bundle
 from rustext.verify.programs import Freezer
 from rustext.verify.subject import Subject
 
 _ASKS_METADATA = (b"importlib.metadata", b"importlib_metadata")
-_LIBRARY_SUFFIXES = frozenset({".so", ".dylib", ".dll"})
+# A name that no extension module has; of `name.so`, only the file itself could tell.
+_LIBRARY = re.compile(r"lib.*\.so(\.\d+)*|.*\.(dylib|dll)")
 _HINT = "freeze again with rustext's plugin or hooks; what a later step removes has to stay"
 
 
@@ -47,7 +48,8 @@ def check_plan(subject: Subject) -> Iterator[Finding]:
     bundle, plan = subject.bundle, subject.plan
     if plan is None:
         yield from _unlisted_libraries(bundle)
-        yield from _unanswered_metadata(bundle)
+        if bundle.freezer is not Freezer.NUITKA:  # which keeps metadata inside the program too
+            yield from _unanswered_metadata(bundle)
         return
     if bundle.freezer is not Freezer.UNKNOWN:  # of others, not all modules can be listed
         yield from _missing_modules(bundle, plan)
@@ -119,8 +121,7 @@ def _unlisted_libraries(bundle: Bundle) -> Iterator[Finding]:
         if rust.isdisjoint(listed):
             continue
         for file in listed:
-            library = file.suffix in _LIBRARY_SUFFIXES and split_suffix(file.name)[1] is None
-            if library and file.name not in names:
+            if _LIBRARY.fullmatch(file.name) and file.name not in names:
                 yield Finding(
                     id="missing-companion",
                     severity=Severity.WARNING,
