@@ -162,6 +162,11 @@ class Environment:
                 self._modules[name] = module
         return module
 
+    def modules_in(self, package: str) -> tuple[str, ...]:
+        """The names of the modules directly in a package, sorted; empty for what is none."""
+        lasts = sorted(n for n in self._names_in(package) if n.isidentifier() and n != "__init__")
+        return tuple(f"{package}.{n}" for n in lasts if self.find_module(f"{package}.{n}"))
+
     def _find_module(self, name: str) -> Module | None:
         if name in self.interpreter.builtins:
             return Module(name=name, owner=Owner.STDLIB)

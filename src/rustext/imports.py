@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -196,11 +196,33 @@ def _judge(
     if case.module.owner is Owner.STDLIB:
         return _judge_stdlib(case)
     owner = case.module.distribution
-    if owner == file.distribution and (owner or _share_package(case.module.name, file.module)):
+    if is_own(case.module, file):
         return Verdict.INCLUDE, f"the extension's own {'distribution' if owner else 'package'}"
     if file.distribution is not None and owner in env.requirements_of(file.distribution):
         return Verdict.INCLUDE, f"required by {file.distribution}"
     return _judge_optional(case, owner, env, optional)
+
+
+def is_own(module: Module, file: NativeFile) -> bool:
+    """Whether a module is of the same distribution, or package, as a native file."""
+    owner = module.distribution
+    return owner == file.distribution and bool(owner or _share_package(module.name, file.module))
+
+
+def complete_names(
+    beginnings: Iterable[StringRef], file: NativeFile, env: Environment
+) -> Iterator[StringRef]:
+    """The modules that a name could become which native code completes at run time.
+
+    Each of `beginnings` ends in a dot; only packages of the file's own distribution count, for
+    what is in those, their own code can ask for.
+    """
+    for ref in beginnings:
+        package = env.find_module(ref.text[:-1])
+        if package is not None and is_own(package, file):
+            detail = f"completes `{ref.text}`, which stands {ref.detail}"
+            for name in env.modules_in(package.name):
+                yield replace(ref, text=name, detail=detail)
 
 
 def _share_package(name: str, module: str | None) -> bool:

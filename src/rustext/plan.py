@@ -23,7 +23,7 @@ from rustext.discover import (
 )
 from rustext.environment import Distribution, Environment
 from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.imports import can_import, find_imports, find_named
+from rustext.imports import can_import, complete_names, find_imports, find_named
 from rustext.loader import Loader
 from rustext.model import (
     Companion,
@@ -41,6 +41,7 @@ from rustext.plugin_packages import find_plugin_modules
 from rustext.probe import Probe, probe
 from rustext.resolve import Resolver
 from rustext.strings import iter_strings
+from rustext.templates import iter_beginnings
 from rustext.trace import UNKNOWN, importer_name
 
 
@@ -222,6 +223,7 @@ def find_file_imports(
         if can_import(data):
             for image in binary.images:
                 strings += iter_strings(image, data, importable)
+                strings += complete_names(iter_beginnings(image, data, importable), file, env)
         seen = (*_iter_traced(file, config), *observed)
         found = find_imports(file, strings, data, env, optional=config.optional, seen=seen)
     return _with_configured(found, file, config)

@@ -59,7 +59,7 @@ class _Names:
 
     def __init__(self, image: Image, data: Buffer, is_module: IsModule | None) -> None:
         self._image, self._data, self._is_module = image, data, is_module
-        self._regions = _regions(image, _TEXT_SECTIONS, executable=False)
+        self._regions = text_regions(image)
         self._pointers = read_pointers(image, data)
         self._known: dict[int, tuple[int, ...]] = {}  # by the addresses that code computes
         self._referred: set[int] = set()  # addresses that data holds
@@ -222,6 +222,11 @@ def _names_around_dot(word: str, rest: str, accept: IsModule) -> Iterator[tuple[
             for stop in range(1, len(rest) + 1):
                 if rest[stop - 1] != "." and accept(f"{word[start:]}.{rest[:stop]}"):
                     yield start, stop
+
+
+def text_regions(image: Image) -> tuple[Region, ...]:
+    """Where string literals stand in an image: read-only data."""
+    return _regions(image, _TEXT_SECTIONS, executable=False)
 
 
 def _regions(image: Image, names: tuple[str, ...], *, executable: bool) -> tuple[Region, ...]:

@@ -68,3 +68,9 @@ fn shout(text: &str) -> usize {
 pub extern "C" fn imports_nothing() -> usize {
     shout("xmlrpc.client") + shout("json is a format") + shout("queueing")
 }
+
+/// A name that is put together: its beginning is a piece of a format string.
+#[no_mangle]
+pub extern "C" fn imports_what_it_is_told(part: u8) -> bool {
+    import(&format!("email.{}", black_box(part))).is_ok()
+}
