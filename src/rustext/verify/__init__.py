@@ -17,6 +17,7 @@ from rustext.selftest import SelfTest
 from rustext.verify.architecture import check_architecture
 from rustext.verify.bundle import Bundle, read_bundle
 from rustext.verify.bundle_python import find_bundled_python
+from rustext.verify.duplicates import check_duplicates
 from rustext.verify.ext_suffix import check_suffixes
 from rustext.verify.floors import check_floors
 from rustext.verify.imports import check_imports
@@ -24,8 +25,8 @@ from rustext.verify.libc import check_libc
 from rustext.verify.libraries import check_libraries
 from rustext.verify.plans import check_plan
 from rustext.verify.python_abi import check_python_abi
-from rustext.verify.signature import check_signatures
 from rustext.verify.relocate import relocate
+from rustext.verify.rpaths import check_rpaths
 from rustext.verify.runs import check_run
 from rustext.verify.selftests import check_selftest
 from rustext.verify.signature import check_signatures
@@ -39,12 +40,13 @@ CHECKS: tuple[Check, ...] = (
     check_libraries,
     check_start,
     check_imports,
-    check_signatures,
     check_suffixes,
     check_architecture,
     check_libc,
     check_python_abi,
     check_floors,
+    check_rpaths,
+    check_duplicates,
     check_unreadable,
     check_links,
     check_signatures,

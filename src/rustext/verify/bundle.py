@@ -23,6 +23,7 @@ from rustext.verify.module_tables import find_builtin_modules, find_frozen_modul
 from rustext.verify.natives import (
     Natives,
     Unreadable,
+    is_named_native,
     read_natives,
     search_path,
     unreasonable_size,
@@ -126,7 +127,14 @@ def read_contents(root: Path, *, program: Program | None = None) -> Bundle:
         unreadable=(
             *natives.unreadable,
             *(library for library in libraries if isinstance(library, Unreadable)),
-            *(Unreadable(path=tree.path(u.path), reason=u.reason) for u in tree.unlisted),
+            *(
+                Unreadable(
+                    path=tree.path(u.path),
+                    reason=u.reason,
+                    native=u.folder or is_named_native(u.path),
+                )
+                for u in tree.unlisted
+            ),
         ),
         links=tree.links,
     )

@@ -80,6 +80,11 @@ def read_one(path: Path) -> NativeFile | Unreadable | None:
     return _read(path, Source(root=path.parent, packages={}))
 
 
+def is_named_native(path: str) -> bool:
+    """Whether a path ends as those of libraries and extension modules do."""
+    return _NATIVE_NAME.search(path.rpartition("/")[2]) is not None
+
+
 def unreasonable_size(path: Path) -> str | None:
     """Why a native file is too large to be one, or has never been written to its end.
 
@@ -102,7 +107,7 @@ def _candidates(tree: Tree) -> Iterator[str]:
 
 
 def _read(path: Path, source: Source) -> NativeFile | Unreadable | None:
-    named = _NATIVE_NAME.search(path.name) is not None
+    named = is_named_native(path.name)
     try:
         if not is_native(path):
             return _without_magic(path) if named else None

@@ -28,10 +28,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unlisted:
-    """Something in the tree that is there and cannot be read."""
+    """A folder in the tree that cannot be listed, or what is neither file nor folder."""
 
     path: str
     reason: str
+    folder: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,9 @@ def read_tree(root: Path) -> Tree:
         try:
             entries = list(os.scandir(f"{base}/{folder}"))
         except OSError as error:
-            found.unlisted.append(Unlisted(path=folder.rstrip("/"), reason=_reason(error)))
+            found.unlisted.append(
+                Unlisted(path=folder.rstrip("/"), reason=_reason(error), folder=True)
+            )
             continue
         work += [
             f"{folder}{entry.name}/"
@@ -102,7 +105,9 @@ class _Found:
                 self.folders.append(path)
                 return True
         elif not entry.is_file(follow_symlinks=False):
-            self.unlisted.append(Unlisted(path=path, reason="neither a file nor a folder"))
+            self.unlisted.append(
+                Unlisted(path=path, reason="neither a file nor a folder", folder=False)
+            )
         elif _holds_something(entry):
             self.files.append(path)
         return False

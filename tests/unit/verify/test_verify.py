@@ -123,7 +123,8 @@ def test_a_library_outside_the_bundle_is_the_hosts(folder: Make, tmp_path: Path)
     root = folder(rpath=str(tmp_path / "elsewhere"), library="../elsewhere")
     report = judged(root)
     assert starts(root)  # here, and nowhere else
-    (finding,) = report.findings
+    finding, cause = report.findings
+    assert cause.id == "unsafe-rpath"
     assert (finding.id, finding.severity) == ("host-library", Severity.ERROR)
     assert finding.message == "`libown.so.1` comes from this machine, not from the bundle"
     assert ("needed by", "app.dist/app") in finding.evidence
@@ -397,13 +398,18 @@ def test_a_path_that_is_no_folder_is_refused(tmp_path: Path, elf_module: Path) -
         read_bundle(tmp_path / "missing")
 
 
-def test_files_that_are_no_files_do_no_harm(folder: Make) -> None:
+def test_files_that_are_no_files_are_named_and_do_no_harm(folder: Make) -> None:
     root = folder()
     os.mkfifo(root / "fifo")
-    os.mkfifo(root / "lib/fifo.so")
     (root / "loop").symlink_to(".")
     (root / "dangling.so").symlink_to("nowhere")
-    assert judged(root).ok
+    report = judged(root)
+    assert report.ok
+    assert [(f.id, f.subject) for f in report.findings] == [
+        ("outside-link", "app.dist/dangling.so"), ("unreadable-file", "app.dist/fifo")
+    ]  # fmt: skip
+    os.mkfifo(root / "lib/fifo.so")
+    assert not judged(root).ok
 
 
 # --- the command ------------------------------------------------------------------------------
