@@ -11,6 +11,16 @@ from typing import Any
 import pytest
 from debian import Debian
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "freezing"))
+
+from lab import Lab
+
+
+@pytest.fixture(scope="session")
+def lab(cache: Path, wheel: Path) -> Lab:
+    """Environments and freezers."""
+    return Lab(cache, wheel)
+
 
 @pytest.fixture(scope="session")
 def debian(cache: Path) -> Debian:
