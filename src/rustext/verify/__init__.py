@@ -21,6 +21,7 @@ from rustext.verify.duplicates import check_duplicates
 from rustext.verify.ext_suffix import check_suffixes
 from rustext.verify.floors import check_floors
 from rustext.verify.imports import check_imports
+from rustext.verify.install_names import check_install_names
 from rustext.verify.libc import check_libc
 from rustext.verify.libraries import check_libraries
 from rustext.verify.plans import check_plan
@@ -31,6 +32,7 @@ from rustext.verify.runs import check_run
 from rustext.verify.selftests import check_selftest
 from rustext.verify.signature import check_signatures
 from rustext.verify.starting import check_start
+from rustext.verify.static_interpreter import check_static_interpreter
 from rustext.verify.subject import Check, make_subject, platform_of
 from rustext.verify.system_floor import find_floors
 from rustext.verify.target import Target
@@ -43,12 +45,14 @@ CHECKS: tuple[Check, ...] = (
     check_suffixes,
     check_architecture,
     check_libc,
+    check_static_interpreter,
     check_python_abi,
     check_floors,
     check_rpaths,
     check_duplicates,
     check_unreadable,
     check_links,
+    check_install_names,
     check_signatures,
     check_plan,
     check_selftest,

@@ -11,8 +11,9 @@ from pathlib import Path
 from rustext.elf_loader import uses_musl
 from rustext.findings import Finding, Severity
 from rustext.knowledge import read_data
-from rustext.model import Edge, Missing, NeedKind, Resolved
+from rustext.model import Edge, Format, Missing, NeedKind, Resolved
 from rustext.verify.bundle import Bundle
+from rustext.verify.install_names import file_names, find_meant
 from rustext.verify.subject import Subject
 
 
@@ -22,8 +23,11 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     outside: dict[str, list[Resolved]] = {}
     at_start = _loaded_at_start(bundle, edges)
     held = _held_libraries(bundle)
+    names = file_names(bundle)
     for edge in edges:
         if edge.soname in subject.allow_system or is_system_library(edge.soname):
+            continue
+        if find_meant(names, edge) is not None:  # `install-name` says it better
             continue
         if isinstance(edge, Missing):
             other = None if edge.needed_by in at_start else held.get(edge.soname)
@@ -89,11 +93,15 @@ def _missing_library(subject: Subject, edge: Missing) -> Finding:
         f"{place.path} ({place.how.value}{f'; {place.rejected}' if place.rejected else ''})"
         for place in edge.searched
     )
+    if edge.soname.startswith("@rpath/") and not places:
+        places["nowhere: no file on the way has a run path"] = None
+    native = subject.bundle.image.format is Format.ELF
     return Finding(
         id="missing-library",
         severity=Severity.ERROR,
         subject=edge.soname,
-        message=f"`{edge.soname}` is not in the bundle and not on this machine",
+        message=f"`{edge.soname}` is not in the bundle and not "
+        + ("on this machine" if native else "one of the system's"),
         evidence=(
             ("needed by", subject.inside(edge.needed_by)),
             *(("searched", place) for place in places),

@@ -1,0 +1,316 @@
+"""Bundles of macOS, judged on whatever this runs on: applications and folders of real Mach-O files.
+
+No freezer makes one here: they are laid out as the freezers' sources say (see
+`rustext.verify.macos_app`), from what zig's linker makes.
+"""
+
+from __future__ import annotations
+
+import plistlib
+import struct
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import signing
+from compiling import Compile
+from test_pyinstaller_archive import archive, pyz
+from test_signature import fat
+
+from rustext.environment import stdlib_environment
+from rustext.findings import Finding, Severity, VerifyReport
+from rustext.model import Resolved
+from rustext.verify import verify
+from rustext.verify.bundle import Bundle, Freezer, read_bundle
+from rustext.verify.subject import platform_of
+
+MAIN = "int main(void) { return 0; }"
+OWN = "int own(void) { return 1; }"
+MODULE = "int own(void); int PyInit__core(void) { return own(); }"
+WEAK = "int own(void) __attribute__((weak_import)); int PyInit__core(void) { return own(); }"
+ALONE = "int PyInit__core(void) { return 1; }"
+UP = "-Wl,-rpath,@loader_path/.."
+LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB = 0xC, 0x80000018
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builder:
+    """Compiles for one architecture."""
+
+    compile: Compile
+
+    def program(self) -> bytes:
+        return self.compile("app", MAIN, "-lSystem").read_bytes()
+
+    def library(self, name: str = "@rpath/libown.dylib") -> Path:
+        return self.compile("libown.dylib", OWN, "-shared", f"-Wl,-install_name,{name}")
+
+    def module(self, library: Path | None, *flags: str, name: str = "@rpath/_core.so") -> bytes:
+        needs = [str(library)] if library is not None else []
+        source = MODULE if library is not None else ALONE
+        own = f"-Wl,-install_name,{name}"
+        return self.compile("_core.so", source, "-shared", own, *needs, *flags).read_bytes()
+
+
+@pytest.fixture
+def arm(zig: Callable[[str], Compile]) -> Builder:
+    return Builder(compile=zig("aarch64-macos"))
+
+
+@pytest.fixture
+def intel(zig: Callable[[str], Compile]) -> Builder:
+    return Builder(compile=zig("x86_64-macos"))
+
+
+def judged(root: Path, **options: object) -> VerifyReport:
+    return verify(read_bundle(root), stdlib=stdlib_environment(), **options)  # type: ignore[arg-type]
+
+
+def errors(root: Path) -> list[Finding]:
+    return [f for f in judged(root).findings if f.severity is Severity.ERROR]
+
+
+def put(folder: Path, **files: bytes) -> Path:
+    """Write files whose names have `__` for a slash and `_dot_` for a dot."""
+    for name, content in files.items():
+        path = folder / name.replace("__", "/").replace("_dot_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+# --- applications -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pyinstaller_app(tmp_path: Path, arm: Builder) -> Path:
+    """As PyInstaller 6 lays it out, with its archive in the program and one signature over both."""
+    contents = tmp_path / "Demo.app/Contents"
+    table = pyz([("json", (1, 17, 10)), ("main_part", (0, 27, 10))])
+    entries = [(b"m", "struct", b"code"), (b"s", "demo", b"x"), (b"z", "PYZ.pyz", table)]
+    code = signing.unsigned(arm.program()) + archive(entries)
+    put(
+        contents,
+        MacOS__demo=signing.sign(code),
+        MacOS__another=arm.program(),
+        Frameworks__libown_dot_dylib=arm.library().read_bytes(),
+        Frameworks__libpython3_dot_11_dot_so=arm.module(None),
+        Frameworks__pkg___core_dot_abi3_dot_so=arm.module(arm.library(), UP),
+        Resources__pkg__data_dot_json=b"{}",
+        Resources__plain__mod_dot_py=b"pass\n",
+        Info_dot_plist=plistlib.dumps({"CFBundleExecutable": "demo"}),
+    )
+    with zipfile.ZipFile(contents / "Resources/base_library.zip", "w") as library:
+        library.writestr("abc.pyc", b"code")
+    for link, target in {
+        "Frameworks/base_library.zip": "../Resources/base_library.zip",
+        "Frameworks/pkg/data.json": "../../Resources/pkg/data.json",
+        "Frameworks/plain": "../Resources/plain",
+        "Resources/libown.dylib": "../Frameworks/libown.dylib",
+        "Resources/pkg/_core.abi3.so": "../../Frameworks/pkg/_core.abi3.so",
+    }.items():
+        (contents / link).symlink_to(target)
+    return contents.parent
+
+
+def test_an_application_of_pyinstaller_is_read(pyinstaller_app: Path) -> None:
+    bundle = read_bundle(pyinstaller_app)
+    assert bundle.program is not None
+    assert bundle.program.path.name == "demo"
+    assert bundle.freezer is Freezer.PYINSTALLER
+    assert platform_of(bundle) == "macos-arm64"
+    assert bundle.contents == pyinstaller_app / "Contents/Frameworks"
+    assert {"pkg._core", "json", "struct", "abc", "plain.mod"} <= bundle.modules
+    names = sorted(str(p.relative_to(pyinstaller_app / "Contents")) for p, _ in bundle.files)
+    assert names == [  # each once, and not through its links
+        "Frameworks/libown.dylib",
+        "Frameworks/libpython3.11.so",
+        "Frameworks/pkg/_core.abi3.so",
+        "MacOS/another",
+        "MacOS/demo",
+    ]
+
+
+def test_an_application_that_holds_what_it_needs_has_no_error(pyinstaller_app: Path) -> None:
+    report = judged(pyinstaller_app)
+    assert errors(pyinstaller_app) == []
+    found = [e for e in report.libraries if e.soname == "@rpath/libown.dylib"]
+    assert [e.path for e in found if isinstance(e, Resolved)] == [
+        pyinstaller_app / "Contents/Frameworks/pkg/../libown.dylib"
+    ]
+
+
+def test_a_program_that_was_changed_after_signing_is_found(pyinstaller_app: Path) -> None:
+    program = pyinstaller_app / "Contents/MacOS/demo"
+    data = program.read_bytes()
+    program.write_bytes(data.replace(b"PYZ.pyz", b"PYZ.zyp"))
+    (found,) = errors(pyinstaller_app)
+    assert (found.id, found.subject) == ("signature", "Demo.app/Contents/MacOS/demo")
+
+
+def test_nuitkas_links_to_folders_with_a_dot_are_followed(tmp_path: Path, arm: Builder) -> None:
+    """`_relocateMacOSAppBundleDirectories`: the folder moves to Resources, a link stays."""
+    library = arm.library("@executable_path/pkg.libs/libown.dylib")
+    contents = put(
+        tmp_path / "Demo.app/Contents",
+        MacOS__demo=arm.program(),
+        MacOS__pkg___core_dot_so=arm.module(library),
+        Resources__pkg_dot_libs__libown_dot_dylib=library.read_bytes(),
+    )
+    (contents / "MacOS/pkg.libs").symlink_to("../Resources/pkg.libs")
+    bundle = read_bundle(contents.parent)
+    assert bundle.contents == contents / "MacOS"
+    assert "pkg._core" in bundle.modules
+    assert errors(contents.parent) == []
+    (contents / "MacOS/pkg.libs").unlink()
+    (found,) = errors(contents.parent)
+    assert (found.id, found.subject) == ("install-name", "@executable_path/pkg.libs/libown.dylib")
+
+
+@pytest.mark.parametrize("info", [b"", b"<plist", plistlib.dumps([1]), None])
+def test_an_application_without_a_good_list_of_properties_is_read(
+    tmp_path: Path, arm: Builder, info: bytes | None
+) -> None:
+    contents = put(tmp_path / "Demo.app/Contents", MacOS__demo=arm.program())
+    if info is not None:
+        (contents / "Info.plist").write_bytes(info)
+    program = read_bundle(contents.parent).program
+    assert program is not None
+    assert program.path.name == "demo"
+
+
+# --- libraries --------------------------------------------------------------------------------
+
+
+def test_a_missing_library_is_one_that_the_system_does_not_have(
+    tmp_path: Path, arm: Builder
+) -> None:
+    root = put(
+        tmp_path / "app", main=arm.program(), pkg___core_dot_so=arm.module(arm.library(), UP)
+    )
+    (found,) = errors(root)
+    assert (found.id, found.subject) == ("missing-library", "@rpath/libown.dylib")
+    assert "not in the bundle and not one of the system's" in found.message
+    assert ("searched", f"{root}/pkg/../libown.dylib (rpath)") in found.evidence
+
+
+def test_a_name_below_rpath_without_a_run_path_leads_nowhere(tmp_path: Path, arm: Builder) -> None:
+    root = put(tmp_path / "app", main=arm.program(), pkg___core_dot_so=arm.module(arm.library()))
+    (found,) = errors(root)
+    assert found.id == "missing-library"
+    assert ("searched", "nowhere: no file on the way has a run path") in found.evidence
+
+
+def test_a_library_of_the_builders_package_manager_is_missing(tmp_path: Path, arm: Builder) -> None:
+    library = arm.library("/opt/homebrew/opt/own/lib/libown.dylib")
+    root = put(tmp_path / "app", main=arm.program(), pkg___core_dot_so=arm.module(library))
+    (found,) = errors(root)
+    assert found.id == "missing-library"
+    assert ("searched", "/opt/homebrew/opt/own/lib/libown.dylib (path)") in found.evidence
+
+
+def test_a_weak_library_may_be_absent(tmp_path: Path, arm: Builder) -> None:
+    data = bytearray(arm.module(arm.library("/opt/own/libown.dylib")))
+    place = data.index(b"/opt/own/libown.dylib\0") - 24
+    assert struct.unpack_from("<I", data, place) == (LC_LOAD_DYLIB,)
+    struct.pack_into("<I", data, place, LC_LOAD_WEAK_DYLIB)
+    root = put(tmp_path / "app", main=arm.program(), pkg___core_dot_so=signing.sign(bytes(data)))
+    assert errors(root) == []
+
+
+def test_a_library_without_the_programs_slice_is_rejected(
+    tmp_path: Path, arm: Builder, intel: Builder
+) -> None:
+    module = arm.module(arm.library(), UP)
+    root = put(tmp_path / "app", main=arm.program(), pkg___core_dot_so=module)
+    both = fat(intel.library().read_bytes(), arm.library().read_bytes())
+    put(root, libown_dot_dylib=both)
+    assert errors(root) == []
+    put(root, libown_dot_dylib=intel.library().read_bytes())
+    found = {f.id: f for f in errors(root)}
+    name = f"{root}/pkg/../libown.dylib"
+    reason = "wrong architecture: x86_64, not arm64"
+    assert any(
+        text.startswith(name) and reason in text for f in found.values() for _, text in f.evidence
+    )
+
+
+# --- install names ----------------------------------------------------------------------------
+
+
+def test_a_needed_name_that_leads_past_the_bundles_own_file_is_an_error(
+    tmp_path: Path, arm: Builder
+) -> None:
+    name = "/Users/runner/work/own/target/release/deps/libown.dylib"
+    library = arm.library(name)
+    root = put(
+        tmp_path / "app",
+        main=arm.program(),
+        pkg___core_dot_so=arm.module(library),
+        libs__libown_dot_dylib=library.read_bytes(),
+    )
+    (found,) = errors(root)
+    assert (found.id, found.subject) == ("install-name", name)
+    assert ("needed by", "app/pkg/_core.so") in found.evidence
+    assert ("it is", "app/libs/libown.dylib") in found.evidence
+    assert found.hint is not None
+    assert f"-change {name} @loader_path/../libs/libown.dylib" in found.hint
+
+
+def test_a_needed_name_of_another_python_is_an_error(tmp_path: Path, arm: Builder) -> None:
+    other = arm.library("@loader_path/base.cpython-310-darwin.so")
+    root = put(
+        tmp_path / "app",
+        main=arm.program(),
+        pkg___core_dot_so=arm.module(other),
+    )
+    base = arm.compile("base.so", "int PyInit_base(void) { return 1; }" + OWN, "-shared")
+    put(root, **{"base_dot_cpython-311-darwin_dot_so": base.read_bytes()})
+    (found,) = errors(root)
+    assert (found.id, found.subject) == ("install-name", "@loader_path/base.cpython-310-darwin.so")
+    assert ("it is", "app/base.cpython-311-darwin.so") in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("name", "noted"),
+    [
+        ("/Users/runner/work/own/target/release/deps/lib_core.dylib", True),
+        ("@rpath/_core.cpython-310-darwin.so", True),
+        ("@rpath/pkg._core.abi3.so", False),
+        ("@rpath/lib_core.dylib", False),
+        ("/DLC/pkg/_core.abi3.so", False),
+    ],
+)
+def test_a_files_own_name_is_no_error(tmp_path: Path, arm: Builder, name: str, noted: bool) -> None:
+    module = arm.module(None, name=name)
+    root = put(tmp_path / "app", main=arm.program(), pkg___core_dot_abi3_dot_so=module)
+    assert errors(root) == []
+    notes = [f for f in judged(root).findings if f.id == "install-name"]
+    assert [f.severity for f in notes] == [Severity.NOTE] * noted
+    assert [f.evidence for f in notes] == [(("app/pkg/_core.abi3.so", name),)] * noted
+
+
+def test_a_library_that_something_loads_first_is_known_by_its_own_name(
+    tmp_path: Path, arm: Builder
+) -> None:
+    """What packages do on purpose; whether they do, only a run shows."""
+    root = put(
+        tmp_path / "app",
+        main=arm.program(),
+        core__libown_dot_dylib=arm.library().read_bytes(),
+        pkg___core_dot_so=arm.module(arm.library()),
+    )
+    assert errors(root) == []
+    (found,) = [f for f in judged(root).findings if f.severity is Severity.WARNING]
+    assert (found.id, found.subject) == ("missing-library", "@rpath/libown.dylib")
+
+
+def test_bundles_of_other_systems_have_no_install_names(tmp_path: Path, gcc: Compile) -> None:
+    root = tmp_path / "app"
+    root.mkdir()
+    (root / "main").write_bytes(gcc("main", MAIN).read_bytes())
+    bundle: Bundle = read_bundle(root)
+    assert platform_of(bundle).startswith("linux")
+    assert {"install-name", "signature"}.isdisjoint(f.id for f in judged(root).findings)
