@@ -3,7 +3,7 @@
 `get_hook_dirs` is the `hook-dirs` entry point of the group `pyinstaller40`. PyInstaller calls it in
 a subprocess before each build (https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package).
 The hooks in the folder that it names call `hook_attributes` and `announce`. What they say comes
-from `rustext.build`. Whatever goes wrong, the build goes on, and a line says so.
+from `rustext.session`. Whatever goes wrong, the build goes on, and a line says so.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rustext.build import Build, start_build
+from rustext.build import Build
 from rustext.model import CompanionKind, Verdict
 from rustext.runtime_modules import find_runtime_modules
+from rustext.session import Session, read_options, start_session
 
+from .left_behind import leave
 from .other_hooks import (
     find_hook,
     inner_folders,
@@ -34,7 +36,8 @@ def get_hook_dirs() -> list[str]:
     """The folder with this environment's hooks."""
     from rustext.hook_files import cached_hooks  # noqa: PLC0415  (not needed by the hooks)
 
-    return [str(cached_hooks(current_build().planner))]
+    session = current_session()
+    return [str(cached_hooks(session.build.planner, selftest=session.wants_selftest))]
 
 
 def get_test_dirs() -> list[str]:
@@ -43,9 +46,18 @@ def get_test_dirs() -> list[str]:
 
 
 @functools.cache
+def current_session() -> Session:
+    """The one build of this process, with what its user asks for."""
+    import PyInstaller  # noqa: PLC0415  (only a build has to have it)
+
+    return start_session(
+        Path.cwd(), read_options(), freezer=f"PyInstaller {PyInstaller.__version__}"
+    )
+
+
 def current_build() -> Build:
     """The one build of this process."""
-    return start_build(Path.cwd())
+    return current_session().build
 
 
 def hook_attributes(module: str, hook_file: str) -> dict[str, Any]:
@@ -73,6 +85,7 @@ def with_others(
             other_hook(api)
         present = [m for m in maybe if in_graph(api.graph, m.partition(".")[0])]
         api.add_imports(*present)
+        complete(present)
         for line in iter_exclusions(module, (*surely, *present), api.analysis, own=own):
             _logger.warning("rustext: %s", line)
 
@@ -90,12 +103,13 @@ def own_lists(module: str) -> dict[str, list[Any]]:
         imports = [i.module for i in build.enter(module, path)]
         companions = list(build.accompany(path, *CompanionKind))
         plan = build.plan(path)
+        left = leave(current_session())
     except Exception as error:  # noqa: BLE001  (the border to the freezer)
         _logger.warning("rustext: nothing added for %s, the build goes on: %s", module, error)
         return {}
     for warning in plan.warnings if plan is not None else ():
         _logger.warning("rustext: %s", warning)
-    lists: dict[str, list[Any]] = {"hiddenimports": imports, "datas": [], "binaries": []}
+    lists: dict[str, list[Any]] = {"hiddenimports": imports, "datas": left, "binaries": []}
     for companion in companions:
         native = companion.kind in {CompanionKind.LIBRARY, CompanionKind.EXECUTABLE}
         item = (str(companion.path), str(companion.destination.parent))
@@ -108,6 +122,14 @@ def own_optional(module: str) -> tuple[str, ...]:
     build = current_build()
     plan = build.plans.get(build.file_of(module) or Path())
     return tuple(i.module for i in plan.modules(Verdict.IF_PRESENT)) if plan is not None else ()
+
+
+def complete(present: Iterable[str]) -> None:
+    """Note that the program has the packages of these modules, and so gets the modules."""
+    build = current_build()
+    for module in present:
+        build.enter(module.partition(".")[0], None)
+    leave(current_session())
 
 
 def in_graph(graph: Any, module: str) -> bool:

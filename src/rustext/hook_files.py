@@ -29,10 +29,12 @@ from rustext.hook_text import hook_text, runtime_hook_text
 from rustext.model import NativeFile
 from rustext.naming import split_suffix
 from rustext.plan import Planner
+from rustext.selftest import entry_source
 
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
 _KEPT = 8  # cached folders; one for each environment that is used in turns
+_SELFTEST_HOOK = "pyi_rth_rustext_selftest.py"
 _IN_USE = 24 * 3600  # seconds; a build that asked for a folder may still need it
 
 # A priority above 0, that of hooks which packages bring themselves: this one runs theirs as well.
@@ -103,18 +105,26 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     return _write(texts)
 
 
-def write_short_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
+def write_short_hooks(
+    planner: Planner, folder: Path, *, selftest: bool = False
+) -> tuple[Path, ...]:
     """Write hooks that find out what to add when they run, and that cost next to nothing to write.
 
-    The folder is made where it is missing.
+    The folder is made where it is missing. With `selftest`, a run-time hook goes into each program
+    that has one of the modules.
     """
     texts: dict[Path, str] = {}
+    modules = []
     for target in iter_hook_targets(planner):
         values = {"version": __version__, "module": target.module, "why": target.why}
         early, hook = _places(folder, target.module)
         texts[hook] = _TEMPLATE.format(**values)
         if target.extension:
             texts[early] = _RUNTIME_TEMPLATE.format(**values)
+        modules.append(target.module)
+    if selftest:  # https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package
+        texts[folder / "rthooks" / _SELFTEST_HOOK] = entry_source()
+        texts[folder / "rthooks.dat"] = repr({name: [_SELFTEST_HOOK] for name in modules}) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     return _write(texts)
 
@@ -132,7 +142,7 @@ def _write(texts: Mapping[Path, str]) -> tuple[Path, ...]:
     return tuple(sorted(texts))
 
 
-def cached_hooks(planner: Planner, cache: Path | None = None) -> Path:
+def cached_hooks(planner: Planner, cache: Path | None = None, *, selftest: bool = False) -> Path:
     """The folder with the hooks of an environment; written if it is not there yet.
 
     Several builds may do this at once: the folder appears whole or not at all. Raises
@@ -140,14 +150,14 @@ def cached_hooks(planner: Planner, cache: Path | None = None) -> Path:
     """
     from platformdirs import user_cache_path  # noqa: PLC0415  (not needed to write hooks)
 
-    name = fingerprint(planner)
+    name = fingerprint(planner) + ("-selftest" if selftest else "")
     kept = cache or user_cache_path("rustext", appauthor=False)
     try:
-        return _keep_hooks(planner, kept / "pyinstaller", name)
+        return _keep_hooks(planner, kept / "pyinstaller", name, selftest=selftest)
     except OSError as error:
         _log.warning("rustext: hooks go to a temporary folder, for %s", error)
     try:
-        return _keep_hooks(planner, _private_folder(), name)
+        return _keep_hooks(planner, _private_folder(), name, selftest=selftest)
     except OSError as error:
         raise UnreadableFile(
             f"there is no folder for hooks: {error}",
@@ -155,7 +165,7 @@ def cached_hooks(planner: Planner, cache: Path | None = None) -> Path:
         ) from error
 
 
-def _keep_hooks(planner: Planner, home: Path, name: str) -> Path:
+def _keep_hooks(planner: Planner, home: Path, name: str, *, selftest: bool) -> Path:
     folder = home / name
     if folder.is_dir():
         with contextlib.suppress(OSError):  # a cache that somebody else has filled for us
@@ -164,7 +174,7 @@ def _keep_hooks(planner: Planner, home: Path, name: str) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
     try:
-        write_short_hooks(planner, draft)
+        write_short_hooks(planner, draft, selftest=selftest)
         draft.rename(folder)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)

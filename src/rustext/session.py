@@ -73,18 +73,21 @@ class Session:
     @property
     def selftest_source(self) -> str | None:
         """The text that goes into the program, ahead of its own; None unless it is asked for."""
-        return entry_source() if self._wants_selftest else None
+        return entry_source() if self.wants_selftest else None
 
     @property
     def left_files(self) -> tuple[LeftFile, ...]:
         """What is left in the bundle on request, and nothing otherwise."""
+        wants_plan = self.options.leave_plan or self._config.leave_plan
+        if not wants_plan and not self.wants_selftest:
+            return ()
         plan, found = self.plan, []
-        if self.options.leave_plan or self._config.leave_plan:
+        if wants_plan:
             text = format_plan(plan)
             found.append(
                 LeftFile(name=PLAN_FILE, data=text.encode(), reason="a plan was asked for")
             )
-        if self._wants_selftest:
+        if self.wants_selftest:
             text, reason = format_questions(plan.iter_modules()), "a self-test was asked for"
             found.append(LeftFile(name=SELFTEST_FILE, data=text.encode(), reason=reason))
         return tuple(found)
@@ -127,7 +130,8 @@ class Session:
         return self.build.planner.config
 
     @property
-    def _wants_selftest(self) -> bool:
+    def wants_selftest(self) -> bool:
+        """Whether the program is to have a self-test."""
         return self.options.selftest or self._config.selftest
 
 
@@ -160,8 +164,8 @@ def read_options(
     file = report or environ.get(f"{_PREFIX}REPORT")
     more = filter(None, environ.get(f"{_PREFIX}TRACE", "").split(os.pathsep))
     return SessionOptions(
-        strict=strict or flag("STRICT"),
-        verify=verify or flag("VERIFY"),
+        strict=strict,
+        verify=verify,
         selftest=selftest or flag("SELFTEST"),
         leave_plan=leave_plan or flag("LEAVE_PLAN"),
         report=Path(file).absolute() if file else None,

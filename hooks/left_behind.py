@@ -1,0 +1,26 @@
+"""What is left in a bundle on request: the plan of the build, and the list of the self-test.
+
+In: a session. Out: entries for a hook's `datas`. Hooks are asked one by one, and PyInstaller copies
+files when all have answered, so the files are written anew each time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rustext.session import Session
+
+
+def leave(session: Session) -> list[tuple[str, str]]:
+    """Write what is asked for, with all that is known by now; the report too."""
+    session.write_report()
+    left = session.left_files
+    if not left:
+        return []
+    from PyInstaller.config import CONF  # noqa: PLC0415  (set during a build)
+
+    folder = Path(CONF["workpath"]) / "rustext"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in left:
+        (folder / file.name).write_bytes(file.data)
+    return [(str(folder / file.name), ".") for file in left]
