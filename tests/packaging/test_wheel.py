@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,14 @@ def test_wheel_from_the_sdist_ships_the_same(wheel: Path, tmp_path: Path) -> Non
     run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "again", source)
     again = next((tmp_path / "again").glob("*.whl"))
     assert members(again) == members(wheel)
+    run(sys.executable, "-m", "twine", "check", "--strict", wheel, *tmp_path.glob("*.tar.gz"))
+
+
+def test_every_change_has_a_kind() -> None:
+    fragments = [p.name for p in (ROOT / "changelog.d").iterdir() if p.name != ".gitignore"]
+    for name in fragments:
+        assert re.fullmatch(r"(\d+|\+[\w-]+)\.(added|changed|fixed|removed)\.md", name), name
+    run(sys.executable, "-m", "towncrier", "build", "--draft", "--version", "0", "--dir", ROOT)
 
 
 @pytest.fixture(scope="module")
