@@ -15,8 +15,11 @@ from pathlib import Path
 
 from rustext import __version__
 from rustext.binary import read_binary
+from rustext.elf_loader import uses_musl
 from rustext.errors import RustextError
 from rustext.findings import Severity
+from rustext.model import Image
+from rustext.static_program import Linkage, find_musl_version, linkage_of, wheels_for
 
 PLUGIN_FILE = "RustextPlugin.py"
 
@@ -74,18 +77,37 @@ def _check_interpreter() -> Iterator[Check]:
     except RustextError as error:
         yield Check(name="python", message=str(error), severity=Severity.WARNING)
         return
-    linked = next((n.name for n in image.needed if "python" in n.name.lower()), None)
-    static = image.format.value == "elf" and not image.needed
-    if static:
+    linkage = linkage_of(image)
+    if linkage is not Linkage.DYNAMIC:
         yield Check(
             name="python",
-            message=f"Python {version} is linked statically and cannot load extension modules",
+            message=f"Python {version} is linked statically and cannot load extension modules "
+            f"({linkage.evidence}); wheels that it can use: {wheels_for(image)}",
             severity=Severity.ERROR,
             hint="use an interpreter that is linked to the system's C library",
         )
         return
+    linked = next((n.name for n in image.needed if "python" in n.name.lower()), None)
     how = f"linked to {linked}" if linked else "with libpython inside the program"
     yield Check(name="python", message=f"Python {version} ({image.architecture}), {how}")
+    if uses_musl(image):
+        yield _check_musl(image)
+
+
+def _check_musl(image: Image) -> Check:
+    """Which musllinux wheels an interpreter takes: those up to its loader's version (PEP 656)."""
+    loader = image.interpreter or ""
+    try:
+        found = find_musl_version(Path(loader).read_bytes())
+    except OSError as error:
+        message = f"the loader {loader} cannot be read: {error.strerror}"
+        return Check(name="musl", message=message, severity=Severity.ERROR)
+    if found is None:
+        message = f"{loader} does not say which version of musl it is"
+        return Check(name="musl", message=message, severity=Severity.WARNING)
+    major, minor, _ = found.split(".")
+    wheels = f"musllinux_{major}_{minor}_{image.architecture} wheels and older ones"
+    return Check(name="musl", message=f"musl {found}: {wheels}")
 
 
 def _check_nuitka() -> Iterator[Check]:
