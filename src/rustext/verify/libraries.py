@@ -13,7 +13,9 @@ from rustext.findings import Finding, Severity
 from rustext.knowledge import read_data
 from rustext.model import Edge, Format, Missing, NeedKind, Resolved
 from rustext.verify.bundle import Bundle
+from rustext.verify.floors import target_policy
 from rustext.verify.install_names import file_names, find_meant
+from rustext.verify.libc import libc_of
 from rustext.verify.subject import Subject
 
 
@@ -25,7 +27,7 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     held = _held_libraries(bundle)
     names = file_names(bundle)
     for edge in edges:
-        if edge.soname in subject.allow_system or is_system_library(edge.soname):
+        if edge.soname in subject.allow_system or _is_expected(subject, edge.soname):
             continue
         if find_meant(names, edge) is not None:  # `install-name` says it better
             continue
@@ -80,11 +82,30 @@ def _held_libraries(bundle: Bundle) -> dict[str, Path]:
     return held
 
 
-def is_system_library(soname: str) -> bool:
-    """Whether the platform's policy lets a program expect this library of the system."""
+def _is_expected(subject: Subject, soname: str) -> bool:
+    """Whether the machines that the bundle is meant for have the library."""
+    target = subject.target
+    if not is_system_library(soname, libc_of(subject.bundle.image)):
+        return False
+    if (
+        target is None
+        or target.libc != "glibc"
+        or soname not in read_data("manylinux")["libraries"]
+    ):
+        return True
+    return target_policy(target).has_library(soname)
+
+
+def is_system_library(soname: str, libc: str | None = None) -> bool:
+    """Whether the platform's policy lets a program expect this library of the system.
+
+    `libc` is "glibc" or "musl"; without it, any platform's policy will do.
+    """
+    policies = read_data("policies")
+    tables = {"glibc": [policies["linux"]], "musl": [policies["musl"]]}
     return any(
         soname in table["libraries"] or soname.startswith(tuple(table["loaders"]))
-        for table in read_data("policies").values()
+        for table in tables.get(libc or "", policies.values())
     )
 
 
