@@ -62,7 +62,8 @@ def current_build() -> Build:
 
 def hook_attributes(module: str, hook_file: str) -> dict[str, Any]:
     """What a hook for `module` has to define, worked out now."""
-    return with_others(module, hook_file, own_lists(module), own_optional(module))
+    own = own_lists(module)
+    return with_others(module, hook_file, own, own.get("optional", ()))
 
 
 def with_others(
@@ -85,7 +86,7 @@ def with_others(
             other_hook(api)
         present = [m for m in maybe if in_graph(api.graph, m.partition(".")[0])]
         api.add_imports(*present)
-        complete(present)
+        _complete(present)
         for line in iter_exclusions(module, (*surely, *present), api.analysis, own=own):
             _logger.warning("rustext: %s", line)
 
@@ -94,7 +95,10 @@ def with_others(
 
 @functools.cache  # PyInstaller loads a hook that defines hook() twice
 def own_lists(module: str) -> dict[str, list[Any]]:
-    """What a module needs, in a hook's words; each companion comes once in a build."""
+    """What a module needs, in a hook's words; each companion comes once in a build.
+
+    `optional` holds what it imports of optional packages.
+    """
     try:
         build = current_build()
         path = build.file_of(module)
@@ -105,11 +109,13 @@ def own_lists(module: str) -> dict[str, list[Any]]:
         plan = build.plan(path)
         left = leave(current_session())
     except Exception as error:  # noqa: BLE001  (the border to the freezer)
-        _logger.warning("rustext: nothing added for %s, the build goes on: %s", module, error)
+        _skip(module, error)
         return {}
-    for warning in plan.warnings if plan is not None else ():
-        _logger.warning("rustext: %s", warning)
     lists: dict[str, list[Any]] = {"hiddenimports": imports, "datas": left, "binaries": []}
+    if plan is not None:
+        lists["optional"] = [i.module for i in plan.modules(Verdict.IF_PRESENT)]
+        for warning in plan.warnings:
+            _logger.warning("rustext: %s", warning)
     for companion in companions:
         native = companion.kind in {CompanionKind.LIBRARY, CompanionKind.EXECUTABLE}
         item = (str(companion.path), str(companion.destination.parent))
@@ -117,19 +123,18 @@ def own_lists(module: str) -> dict[str, list[Any]]:
     return lists
 
 
-def own_optional(module: str) -> tuple[str, ...]:
-    """What `module` imports of optional packages."""
-    build = current_build()
-    plan = build.plans.get(build.file_of(module) or Path())
-    return tuple(i.module for i in plan.modules(Verdict.IF_PRESENT)) if plan is not None else ()
+def _skip(module: str, error: Exception) -> None:
+    _logger.warning("rustext: nothing added for %s, the build goes on: %s", module, error)
 
 
-def complete(present: Iterable[str]) -> None:
+def _complete(present: Iterable[str]) -> None:
     """Note that the program has the packages of these modules, and so gets the modules."""
-    build = current_build()
     for module in present:
-        build.enter(module.partition(".")[0], None)
-    leave(current_session())
+        try:
+            current_build().enter(module.partition(".")[0], None)
+            leave(current_session())
+        except Exception as error:  # noqa: BLE001  (the border to the freezer)
+            _skip(module, error)
 
 
 def in_graph(graph: Any, module: str) -> bool:

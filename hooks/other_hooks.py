@@ -7,11 +7,11 @@ Out: the file that would run if ours were not there, what it defines, and what o
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,32 @@ class HookFolder:
     priority: int
 
 
+@functools.cache
 def installed_folders(*, but: str) -> tuple[HookFolder, ...]:
-    """The hook folders of all packages but one, the contributed ones, and PyInstaller's own."""
+    """The hook folders of all packages but one, the contributed ones, and PyInstaller's own.
+
+    Packages are imported for this: in a subprocess, once in a build, as PyInstaller does it.
+    """
+    from PyInstaller import isolated  # noqa: PLC0415  (only a build has to have PyInstaller)
+
+    found = [
+        HookFolder(path=Path(p), priority=_OF_CONTRIB if m.startswith(_CONTRIB) else _OF_PACKAGES)
+        for m, p in isolated.call(_entry_point_folders, but)
+    ]
+    return (*sorted(found, key=lambda f: -f.priority), *_iter_pyinstaller_folders())
+
+
+def _entry_point_folders(but: str) -> list[tuple[str, str]]:
+    """Module and folder of each entry point; PyInstaller sends this source to the subprocess."""
+    from contextlib import suppress  # noqa: PLC0415
+    from importlib import metadata  # noqa: PLC0415
+
     found = []
     for point in metadata.entry_points(group="pyinstaller40", name="hook-dirs"):
         if point.module != but:
-            priority = _OF_CONTRIB if point.module.startswith(_CONTRIB) else _OF_PACKAGES
-            found += [HookFolder(path=Path(p), priority=priority) for p in point.load()()]
-    return (*sorted(found, key=lambda f: -f.priority), *_iter_pyinstaller_folders())
+            with suppress(Exception):  # PyInstaller has warned of it
+                found += [(point.module, str(folder)) for folder in point.load()()]
+    return found
 
 
 def inner_folders(folders: Iterable[HookFolder], kind: str) -> tuple[HookFolder, ...]:

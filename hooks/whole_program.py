@@ -10,7 +10,7 @@ from typing import Any
 
 from rustext.hook_files import iter_hook_targets
 
-from . import current_build, in_graph, own_lists, own_optional
+from . import current_build, in_graph, own_lists
 
 
 def add_all(api: Any) -> None:
@@ -23,7 +23,8 @@ def add_all(api: Any) -> None:
         for module in found:
             waiting.remove(module)
             lists = own_lists(module)
-            optional = (m for m in own_optional(module) if in_graph(api.graph, m.partition(".")[0]))
+            maybe = lists.get("optional", ())
+            optional = [m for m in maybe if in_graph(api.graph, m.partition(".")[0])]
             for name in (*lists.get("hiddenimports", ()), *optional):
                 with contextlib.suppress(ImportError):  # as PyInstaller does, which then warns
                     api.graph.import_hook(name, api.graph.find_node(module, create_nspkg=False))

@@ -39,8 +39,10 @@ def other_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-provider\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[pyinstaller40]\nhook-dirs = other_provider:get\n")
     monkeypatch.syspath_prepend(str(tmp_path))
+    other_hooks.installed_folders.cache_clear()
     yield hooks
-    sys.modules.pop("other_provider", None)
+    other_hooks.installed_folders.cache_clear()
+    assert "other_provider" not in sys.modules
 
 
 @pytest.fixture
