@@ -138,3 +138,22 @@ def test_exclusion_from_the_whole_program_is_reported(own_hook: Path) -> None:
 def test_module_without_a_file_gets_an_empty_hook(own_hook: Path) -> None:
     attributes = rustext_hooks.hook_attributes("sys", str(own_hook))
     assert attributes["hiddenimports"] == []
+
+
+def test_configuration_that_means_nothing_stops_no_build(
+    own_hook: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PyInstaller would end with a traceback of ours."""
+    (own_hook.parent / "pyproject.toml").write_text("[tool.rustext]\noptional = 3\n")
+    monkeypatch.chdir(own_hook.parent)
+    rustext_hooks.current_session.cache_clear()
+    try:
+        attributes = rustext_hooks.hook_attributes("pack.unheard_of", str(own_hook))
+        assert rustext_hooks.runtime_modules("pack.unheard_of") == ()
+    finally:
+        rustext_hooks.current_session.cache_clear()
+    assert attributes["hiddenimports"] == []
+    assert [r.getMessage().partition(":")[2].partition(":")[0] for r in caplog.records] == [
+        " nothing added for pack.unheard_of, the build goes on"
+    ]
+    assert "optional" in caplog.text
