@@ -28,6 +28,7 @@ RULES: Mapping[str, str] = {
     "run": "The program did not end well when it was started",
     "selftest": "A module cannot be imported in the frozen program",
     "signature": "macOS would not load a file for its signature",
+    "static-interpreter": "A statically linked interpreter cannot load extension modules",
     "unreadable-file": "A file of the bundle cannot be read",
 }
 
