@@ -1,10 +1,11 @@
 """Make a virtual environment with rustext and all that its demo or tests need.
 
-Usage: python3 tests/bootstrap.py {demo,test}
+Usage: python3 tests/bootstrap.py {demo,test} [cargo]
 
 Needs Python 3.10 or later and a C compiler; installs the rest: Python packages from PyPI, and
-(where this runs as root) ccache and, for the tests, cargo from Debian's packages. Says what it does
-on stderr, prints the path of the interpreter on stdout. What is there already is left alone.
+(where this runs as root) ccache and, for the tests and where asked for, cargo from Debian's
+packages. Says what it does on stderr, prints the path of the interpreter on stdout. What is there
+already is left alone.
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 # What an installed copy of rustext is made of: a change to it means installing it again.
 SOURCES = ("pyproject.toml", "README.md", "src", "plugins", "hooks")
+# Debian 12 has a recent Rust under the first names, and one too old for PyO3 under the others.
+RUST = ("cargo-web rustc-web", "cargo rustc")
 
 
 def main() -> None:
     purpose = sys.argv[1]
     check_machine()
     # Nuitka compiles a second time in a fraction of the time with it.
-    ensure_tool("ccache", "ccache", "each build compiles everything anew")
+    ensure_tool("ccache", ("ccache",), "each build compiles everything anew")
+    if purpose == "test" or "cargo" in sys.argv[2:]:
+        ensure_tool("cargo", RUST, "nothing that is made of Rust crates can be built")
     if purpose == "test":
-        ensure_tool("cargo", "cargo rustc", "tests that build Rust crates will fail")
+        ensure_tool("chromium", ("chromium",), "the tests of the report's page will fail")
     editable = purpose == "test"
     folder = CACHE / f"{purpose}-{sys.version_info[0]}.{sys.version_info[1]}"
     python = folder / "bin" / "python"
@@ -58,17 +63,23 @@ def check_machine() -> None:
         say("note: this Python has no shared libpython, which PyInstaller needs")
 
 
-def ensure_tool(name: str, packages: str, without: str) -> None:
-    """Install a tool from Debian's packages, where it is missing and this runs as root."""
+def ensure_tool(name: str, choices: tuple[str, ...], without: str) -> None:
+    """Install a tool from Debian's packages, where it is missing and this runs as root.
+
+    `choices` are packages to install together, the best first.
+    """
     if shutil.which(name):
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
         say(f"installing {name} from the system's packages")
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(["apt-get", "update"], check=False, **quiet)
-        subprocess.run(["apt-get", "install", "-y", *packages.split()], check=False, **quiet)
+        for packages in choices:
+            command = ["apt-get", "install", "-y", *packages.split()]
+            if subprocess.run(command, check=False, **quiet).returncode == 0:
+                break
     if not shutil.which(name):
-        say(f"note: no {name} here, so {without} (apt install {packages})")
+        say(f"note: no {name} here, so {without} (apt install {choices[0]})")
 
 
 def fingerprint(editable: bool) -> str:

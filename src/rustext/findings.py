@@ -82,6 +82,16 @@ class SystemFloor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartSize:
+    """What one file or folder at the top of a bundle takes, in bytes."""
+
+    name: str  # relative to the bundle; "" for all that is small
+    size: int
+    files: int
+    largest: tuple[tuple[str, int], ...]  # some of its files with their sizes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
     """The result of verifying one bundle."""
 
@@ -96,6 +106,7 @@ class VerifyReport:
     python: BundlePython | None = None
     floors: tuple[SystemFloor, ...] = ()
     run: IsolatedRun | None = None
+    sizes: tuple[PartSize, ...] = ()  # measured for reports that show them
 
     @property
     def ok(self) -> bool:

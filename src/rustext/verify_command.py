@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -33,6 +34,7 @@ from rustext.verify.plans import find_plan
 from rustext.verify.python_kind import choose_python
 from rustext.verify.runs import run_bundle
 from rustext.verify.selftests import run_selftest
+from rustext.verify.sizes import measure_parts
 from rustext.verify.target import Target, parse_target
 
 
@@ -59,6 +61,8 @@ def verify(args: argparse.Namespace, console: Console) -> int:
             selftest=_selftest(bundle, args) if args.selftest else None,
             known=fixed,
         )
+        if args.format == ReportFormat.HTML.value:
+            report = replace(report, sizes=measure_parts(bundle))
     _show(report, args, console)
     return 0 if report.ok else 1
 

@@ -1,0 +1,263 @@
+"""Render the result of a verification as one page of HTML that loads nothing.
+
+In: a `VerifyReport`. Out: the page: a summary, the findings, the libraries as a picture and as a
+table, and what takes the room. Style and script stand in `page.css` and `page.js`; the page's
+policy lets a browser run that one script by its hash and nothing else (https://www.w3.org/TR/CSP3/),
+so that not even a name that slipped through the escapes could.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+from importlib import resources
+from itertools import groupby
+from pathlib import Path
+
+from rustext import __version__
+from rustext.findings import Finding, PartSize, Severity, SystemFloor, VerifyReport
+from rustext.model import Edge, Missing, Resolved
+from rustext.report.escape import one_line
+from rustext.report.library_graph import NodeKind, Picture, draw_picture
+from rustext.report.rules import RULES, help_uri
+from rustext.report.svg import draw_svg
+
+_CODE = re.compile(r"`([^`]*)`")
+_FOLDED = 6  # notes of one kind that are shown at once
+_WIDE = 40  # characters of a fact that takes two columns
+_LEGEND = {
+    NodeKind.FILE: "in the bundle",
+    NodeKind.HOST: "only on this machine",
+    NodeKind.MISSING: "missing",
+}
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def to_html(report: VerifyReport) -> str:
+    """The page; the same report gives the same bytes."""
+    style, script = _read("page.css"), _read("page.js")
+    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    title = f"{_said(report.bundle.name)}: {'stands' if report.ok else 'does not stand'} alone"
+    parts = (
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta name="generator" content="rustext {__version__}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        f"<title>{title}</title>",
+        f"<style>{style}</style>",
+        "</head>",
+        "<body>",
+        *_iter_summary(report),
+        *_iter_tools(report),
+        "<main>",
+        *_iter_findings(report.findings),
+        *_iter_graph(draw_picture(report)),
+        *_iter_libraries(report),
+        *_iter_sizes(report.sizes),
+        "</main>",
+        f"<footer>made by rustext {__version__} verify</footer>",
+        f"<script>{script}</script>",
+        "</body>",
+        "</html>",
+    )
+    return "\n".join(parts) + "\n"
+
+
+def _read(name: str) -> str:
+    return resources.files("rustext.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _said(text: object) -> str:
+    """Any text, safe as the content of an element and in a quoted attribute."""
+    return escape(one_line(str(text)))
+
+
+def _prose(text: str) -> str:
+    """A sentence in which backticks mean code."""
+    return _CODE.sub(r"<code>\1</code>", _said(text))
+
+
+# --- summary ----------------------------------------------------------------------------------
+
+
+def _iter_summary(report: VerifyReport) -> Iterator[str]:
+    verdict = "stands alone" if report.ok else "does not stand alone"
+    yield f'<header class="{"good" if report.ok else "bad"}">'
+    yield f'<h1>{_said(report.bundle.name)} <span class="verdict">{verdict}</span></h1>'
+    yield "<dl>"
+    for label, text in _iter_facts(report):
+        wide = ' class="wide"' if len(text) > _WIDE else ""
+        yield f"<div{wide}><dt>{label}</dt><dd>{_said(text)}</dd></div>"
+    yield "</dl></header>"
+
+
+def _iter_facts(report: VerifyReport) -> Iterator[tuple[str, str]]:
+    yield "bundle", str(report.bundle)
+    yield "made by", report.freezer
+    yield "platform", report.platform
+    if report.target:
+        yield "target", report.target
+    if report.python is not None:
+        yield "Python", f"{report.python.name} ({report.python.source})"
+    yield "modules", str(report.modules)
+    yield "Rust extensions", str(len(report.extensions))
+    if report.sizes:
+        files = sum(part.files for part in report.sizes)
+        yield "size", f"{_size(sum(part.size for part in report.sizes))} in {files} files"
+    for floor in report.floors:
+        yield f"needs, on {floor.architecture}", _floor(floor)
+    if report.run is not None:
+        hidden = ", ".join(map(str, report.run.hidden)) or "nothing"
+        yield "was started", f"with exit code {report.run.code}; out of sight: {hidden}"
+
+
+def _floor(floor: SystemFloor) -> str:
+    if floor.version is None:
+        return f"no particular version of {floor.system}"
+    known = ", ".join(filter(None, (floor.policy, *floor.systems)))
+    return f"{floor.system} {floor.version} or later{f': {known}' if known else ''}"
+
+
+def _iter_tools(report: VerifyReport) -> Iterator[str]:
+    yield '<nav><input type="search" placeholder="search" aria-label="search this report">'
+    for severity in Severity:
+        count = sum(f.severity is severity for f in report.findings)
+        yield (
+            f'<button type="button" class="{severity.value}" data-severity="{severity.value}" '
+            f'aria-pressed="true"{"" if count else " disabled"}>{count} {severity.value}'
+            f"{'' if count == 1 else 's'}</button>"
+        )
+    yield (
+        '<a href="#libraries">libraries</a> <a href="#table">table</a> <a href="#sizes">sizes</a>'
+        "</nav>"
+    )
+
+
+# --- findings ---------------------------------------------------------------------------------
+
+
+def _iter_findings(findings: Iterable[Finding]) -> Iterator[str]:
+    yield '<section id="findings"><h2>Findings</h2>'
+    empty = True
+    for (severity, name), found in groupby(findings, key=lambda f: (f.severity, f.id)):
+        empty, group = False, list(found)
+        folded = severity is Severity.NOTE and len(group) > _FOLDED
+        yield f'<details class="{severity.value}"{"" if folded else " open"}>'
+        yield (
+            f'<summary><span class="badge">{severity.value}</span> <b>{_said(name)}</b> '
+            f"{_said(RULES.get(name, ''))} <small>{len(group)}</small></summary>"
+        )
+        for finding in group:
+            yield from _iter_finding(finding)
+        yield f'<p class="more"><a href="{_said(help_uri(name))}">about {_said(name)}</a></p>'
+        yield "</details>"
+    yield "<p>No findings.</p></section>" if empty else "</section>"
+
+
+def _iter_finding(finding: Finding) -> Iterator[str]:
+    yield f"<article><h3>{_prose(finding.message)}</h3><dl>"
+    yield f"<dt>subject</dt><dd><code>{_said(finding.subject)}</code></dd>"
+    last = ""
+    for label, text in finding.evidence:
+        yield f"<dt>{_said(label) if label != last else ''}</dt><dd><code>{_said(text)}</code></dd>"
+        last = label
+    yield "</dl>"
+    if finding.hint:
+        yield f'<p class="hint"><b>hint:</b> {_prose(finding.hint)}</p>'
+    yield "</article>"
+
+
+# --- libraries --------------------------------------------------------------------------------
+
+
+def _iter_graph(picture: Picture) -> Iterator[str]:
+    yield '<section id="libraries"><h2>Libraries</h2>'
+    yield "<p>An arrow leads from a file to a library that it needs."
+    if picture.alone:
+        yield f"{picture.alone} files of the bundle need nothing but the system's own libraries."
+    if picture.left_out:
+        yield f"{picture.left_out} more are in the table alone."
+    if picture.system:
+        yield f"Not drawn: <code>{_said(', '.join(picture.system))}</code>."
+    yield "</p>"
+    if picture.nodes:
+        kinds = {node.kind for node in picture.nodes}
+        several = any(node.count > 1 for node in picture.nodes)
+        legend = [f'<span class="{k.value}">{_LEGEND[k]}</span>' for k in NodeKind if k in kinds]
+        legend += ['<span class="several">several files</span>'] if several else []
+        yield f'<p class="legend">{" ".join(legend)}</p>'
+        yield f'<div class="scroll" tabindex="0">{draw_svg(picture)}</div>'
+    yield "</section>"
+
+
+def _iter_libraries(report: VerifyReport) -> Iterator[str]:
+    users: dict[tuple[str, str, str], list[str]] = {}
+    for edge in report.libraries:
+        row = (edge.soname, _found(edge), _path(edge, report.bundle))
+        users.setdefault(row, []).append(edge.needed_by.name)
+    yield '<section id="table"><h2>All requests for libraries</h2><div class="scroll"><table>'
+    yield "<thead><tr><th>name</th><th>found by</th><th>file</th><th>needed by</th></tr></thead>"
+    yield "<tbody>"
+    for (soname, found, path), names in sorted(users.items()):
+        known = sorted(set(names))
+        most = f"{', '.join(known[:3])}{f' and {len(known) - 3} more' if len(known) > 3 else ''}"
+        missing = ' class="missing"' if found == "missing" else ""
+        yield (
+            f"<tr{missing}><td><code>{_said(soname)}</code></td><td>{_said(found)}</td>"
+            f'<td><code>{_said(path)}</code></td><td title="{_said(", ".join(known[:200]))}">'
+            f"{_said(most)}</td></tr>"
+        )
+    yield "</tbody></table></div></section>"
+
+
+def _found(edge: Edge) -> str:
+    return edge.how.value if isinstance(edge, Resolved) else "missing"
+
+
+def _path(edge: Edge, bundle: Path) -> str:
+    if isinstance(edge, Missing) or edge.path is None:
+        return ""
+    path = Path(os.path.normpath(edge.path))
+    return path.relative_to(bundle).as_posix() if path.is_relative_to(bundle) else str(path)
+
+
+# --- sizes ------------------------------------------------------------------------------------
+
+
+def _iter_sizes(parts: Iterable[PartSize]) -> Iterator[str]:
+    parts = tuple(parts)
+    total = sum(part.size for part in parts) or 1
+    most = max((part.size for part in parts), default=0) or 1
+    yield '<section id="sizes"><h2>What takes the room</h2><div class="parts">'
+    for part in parts:
+        many = "1 file" if part.files == 1 else f"{part.files} files"
+        yield (
+            f"<details><summary><code>{_said(part.name or 'all that is smaller')}</code>"
+            f'<svg class="bar" aria-hidden="true"><rect width="{100 * part.size / most:.1f}%" '
+            f'height="100%"/></svg><span>{_size(part.size)}</span>'
+            f"<small>{100 * part.size / total:.1f} %, {many}</small></summary><ul>"
+        )
+        for path, size in part.largest:
+            yield f"<li><code>{_said(path)}</code> {_size(size)}</li>"
+        yield "</ul></details>"
+    yield "</div></section>"
+
+
+def _size(size: int) -> str:
+    """`12.3 MB`, in powers of 1000."""
+    value, unit = float(size), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.{0 if unit == 0 or value >= 99.95 else 1}f} {_UNITS[unit]}"
