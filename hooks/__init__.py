@@ -34,7 +34,7 @@ _LISTS = ("hiddenimports", "excludedimports", "datas", "binaries")
 
 def get_hook_dirs() -> list[str]:
     """The folder with this environment's hooks."""
-    from rustext.hook_files import cached_hooks  # noqa: PLC0415  (not needed by the hooks)
+    from rustext.hook_cache import cached_hooks  # noqa: PLC0415  (not needed by the hooks)
 
     session = current_session()
     return [str(cached_hooks(session.build.planner, selftest=session.wants_selftest))]

@@ -2,22 +2,14 @@
 
 In: an environment, and a folder. Out: a hook file for each module that needs one. A hook's name is
 all that PyInstaller looks at until the module turns up in a program, so the short ones, which find
-out what to add when they run, are written before any build. They are kept in a cache folder under
-a name made of what is installed: nothing is written twice, and nothing is stale after an upgrade.
-Where no cache folder can be written to, a folder for temporary files takes its place.
+out what to add when they run, can be written before any build.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import logging
 import os
-import shutil
-import stat
-import tempfile
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +17,7 @@ from rustext import __version__
 from rustext.discover import Source, iter_native_files
 from rustext.environment import Distribution, Environment
 from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.hook_text import hook_text, runtime_hook_text
+from rustext.hook_text import MARK, hook_text, runtime_hook_text
 from rustext.model import NativeFile
 from rustext.naming import split_suffix
 from rustext.plan import Planner
@@ -79,9 +71,9 @@ def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
         native = [file for _, file in planner.native_files(dist)]
         if any(map(planner.covers, native)) or planner.is_rust(dist):
             yield from _distribution_targets(planner, dist, native)
-    for site in _source_folders(env):
+    for site in source_folders(env):
         source = Source(root=site, packages={})
-        for _, file in iter_native_files(source, _iter_source_extensions(site)):
+        for _, file in iter_native_files(source, iter_source_extensions(site)):
             if planner.covers(file) and file.module is not None:
                 yield HookTarget(module=file.module, why=str(file.path), extension=True)
 
@@ -90,7 +82,7 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     """Write hooks that say all that they add into a folder, which is made where it is missing.
 
     Each native file of the environment is read. One that cannot be read has no hook, and a line in
-    the log says so.
+    the log says so. What this has written there before, and would not write now, is removed.
     """
     texts: dict[Path, str] = {}
     for target in iter_hook_targets(planner):
@@ -102,7 +94,15 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
             _log.warning("rustext: no hook for %s: %s", target.module, error)
         else:
             texts.update({early: runtime} if target.extension and runtime else {})
+    _remove_written(folder, but=texts)
     return _write(texts)
+
+
+def _remove_written(folder: Path, *, but: Collection[Path]) -> None:
+    """Remove the hooks of an earlier time, for modules that are here no more; nobody else's."""
+    for path in {*folder.glob("hook-*.py"), *folder.glob("*/hook-*.py")}.difference(but):
+        if path.read_bytes().startswith(MARK.encode()):
+            path.unlink()
 
 
 def write_short_hooks(
@@ -142,83 +142,6 @@ def _write(texts: Mapping[Path, str]) -> tuple[Path, ...]:
     return tuple(sorted(texts))
 
 
-def cached_hooks(planner: Planner, cache: Path | None = None, *, selftest: bool = False) -> Path:
-    """The folder with the hooks of an environment; written if it is not there yet.
-
-    Several builds may do this at once: the folder appears whole or not at all. Raises
-    `UnreadableFile` where nothing can be written, not even temporary files.
-    """
-    from platformdirs import user_cache_path  # noqa: PLC0415  (not needed to write hooks)
-
-    name = fingerprint(planner) + ("-selftest" if selftest else "")
-    kept = cache or user_cache_path("rustext", appauthor=False)
-    try:
-        return _keep_hooks(planner, kept / "pyinstaller", name, selftest=selftest)
-    except OSError as error:
-        _log.warning("rustext: hooks go to a temporary folder, for %s", error)
-    try:
-        return _keep_hooks(planner, _private_folder(), name, selftest=selftest)
-    except OSError as error:
-        raise UnreadableFile(
-            f"there is no folder for hooks: {error}",
-            hint="set XDG_CACHE_HOME or TMPDIR to a folder that can be written to",
-        ) from error
-
-
-def _keep_hooks(planner: Planner, home: Path, name: str, *, selftest: bool) -> Path:
-    folder = home / name
-    if folder.is_dir():
-        with contextlib.suppress(OSError):  # a cache that somebody else has filled for us
-            os.utime(folder)
-        return folder
-    home.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
-    try:
-        write_short_hooks(planner, draft, selftest=selftest)
-        draft.rename(folder)
-    except OSError:
-        shutil.rmtree(draft, ignore_errors=True)
-        if not folder.is_dir():  # otherwise another build was faster
-            raise
-    _remove_oldest(home)
-    return folder
-
-
-def _private_folder() -> Path:
-    """A folder for temporary files that nobody else can write to, the same in each build.
-
-    Hooks are run. Raises `PermissionError` where somebody else owns a folder of this name.
-    """
-    owner = os.getuid() if hasattr(os, "getuid") else "user"  # Windows: a folder for each user
-    folder = Path(tempfile.gettempdir()) / f"rustext-{owner}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    open_to_others = hasattr(os, "getuid") and (
-        status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    )
-    if open_to_others or not stat.S_ISDIR(status.st_mode):
-        raise PermissionError(f"{folder} is not a folder of this user's alone")
-    return folder
-
-
-def fingerprint(planner: Planner) -> str:
-    """A name for what is installed: it changes with each installed or removed distribution."""
-    env = planner.env
-    scope = planner.config.scope.value
-    digest = hashlib.sha256(f"{__version__} {env.interpreter.suffixes} {scope}".encode())
-    for site in env.sites:
-        _digest_files(digest, site.glob("*.dist-info/RECORD"))
-    for site in _source_folders(env):
-        _digest_files(digest, _iter_source_extensions(site))
-    return digest.hexdigest()[:24]
-
-
-def _digest_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
-    for file in sorted(files):
-        stat = file.stat()
-        digest.update(f"{file} {stat.st_mtime_ns} {stat.st_size}\n".encode())
-
-
 def _distribution_targets(
     planner: Planner, dist: Distribution, native: list[NativeFile]
 ) -> Iterator[HookTarget]:
@@ -233,14 +156,14 @@ def _distribution_targets(
                 yield HookTarget(module=top, why=f"native files of {label}", extension=False)
 
 
-def _source_folders(env: Environment) -> Iterator[Path]:
+def source_folders(env: Environment) -> Iterator[Path]:
     """Folders on the path that no installer keeps: sources of editable installs."""
     for site in env.sites:
         if site.name not in {"bin", "Scripts"} and not any(site.glob("*.dist-info")):
             yield site
 
 
-def _iter_source_extensions(folder: Path) -> Iterator[Path]:
+def iter_source_extensions(folder: Path) -> Iterator[Path]:
     """The extension modules in the packages of a source folder.
 
     Folders without `__init__.py` are passed over: a source folder can hold anything, such as
@@ -254,17 +177,3 @@ def _iter_source_extensions(folder: Path) -> Iterator[Path]:
                     todo.append(Path(entry.path))
             elif split_suffix(entry.name)[1] is not None:
                 yield Path(entry.path)
-
-
-def _remove_oldest(home: Path) -> None:
-    """Remove what has long not been used, and the drafts of builds that were stopped."""
-    oldest = time.time() - _IN_USE
-    kept: list[tuple[float, Path]] = []
-    drafts: list[tuple[float, Path]] = []
-    for path in home.iterdir():
-        found = drafts if path.name.startswith(".draft-") else kept
-        with contextlib.suppress(OSError):  # another build was faster
-            found.append((path.stat().st_mtime, path))
-    for used, path in (*drafts, *sorted(kept)[:-_KEPT]):
-        if used < oldest:
-            shutil.rmtree(path, ignore_errors=True)

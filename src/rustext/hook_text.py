@@ -16,6 +16,7 @@ from rustext.model import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.plan import Planner
 from rustext.runtime_modules import find_runtime_modules
 
+MARK = "# Written by rustext "  # the begin of each hook
 _NATIVE = frozenset({CompanionKind.LIBRARY, CompanionKind.EXECUTABLE})
 
 
@@ -91,7 +92,7 @@ def runtime_hook_text(planner: Planner, module: str, why: str) -> str | None:
 
 
 def _header(module: str, why: str) -> str:
-    return f"# Written by rustext {__version__} for the module `{module}`: {why}"
+    return f"{MARK}{__version__} for the module `{module}`: {why}"
 
 
 def _imports(name: str, imports: Iterable[ImplicitImport], *comment: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.machinery
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,9 +24,8 @@ from rustext.build import Build, start_build
 from rustext.config import Config, Scope
 from rustext.environment import Environment
 from rustext.errors import InvalidBinary, InvalidConfiguration, UnreadableFile
+from rustext.hook_cache import cached_hooks, fingerprint
 from rustext.hook_files import (
-    cached_hooks,
-    fingerprint,
     iter_hook_targets,
     write_hooks,
     write_short_hooks,
@@ -259,6 +259,15 @@ def test_written_hooks_say_what_they_add_and_where_it_comes_from(lab: Lab, tmp_p
     assert not any(line.startswith("    # ") for line in entries[1::2])
 
 
+def test_hooks_of_an_earlier_time_are_removed_and_no_others(lab: Lab, tmp_path: Path) -> None:
+    write_hooks(lab.planner(), tmp_path)
+    (tmp_path / "hook-mine.py").write_text("hiddenimports = []\n")
+    shutil.rmtree(lab.site / "app")
+    shutil.rmtree(lab.site / "app-1.0.dist-info")
+    write_hooks(Planner(environment(lab.site), Config()), tmp_path)
+    assert {p.name for p in tmp_path.glob("hook-*")} == {"hook-bypath.py", "hook-mine.py"}
+
+
 def test_an_extension_of_the_sources_gets_a_hook(lab: Lab, tmp_path: Path) -> None:
     source = tmp_path / "src"
     write_files(source, {"own/__init__.py": "", f"own/_core{SUFFIX}": lab.core})
@@ -297,7 +306,7 @@ def test_builds_in_several_processes_agree_on_one_folder(lab: Lab, tmp_path: Pat
         "from pathlib import Path\n"
         "from rustext.config import Config\n"
         "from rustext.environment import this_environment\n"
-        "from rustext.hook_files import cached_hooks\n"
+        "from rustext.hook_cache import cached_hooks\n"
         "from rustext.plan import Planner\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"

@@ -1,0 +1,120 @@
+"""The hooks of an environment, written once and kept for as long as it does not change.
+
+In: a planner. Out: a folder that PyInstaller can read its hooks from. It is in the cache folder,
+under a name made of what is installed: nothing is written twice, and nothing is stale after an
+upgrade. Where no cache folder can be written to, a folder for temporary files takes its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from rustext import __version__
+from rustext.errors import UnreadableFile
+from rustext.hook_files import iter_source_extensions, source_folders, write_short_hooks
+from rustext.plan import Planner
+
+_log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
+
+_KEPT = 8  # cached folders; one for each environment that is used in turns
+_IN_USE = 24 * 3600  # seconds; a build that asked for a folder may still need it
+
+
+def cached_hooks(planner: Planner, cache: Path | None = None, *, selftest: bool = False) -> Path:
+    """The folder with the hooks of an environment; written if it is not there yet.
+
+    Several builds may do this at once: the folder appears whole or not at all. Raises
+    `UnreadableFile` where nothing can be written, not even temporary files.
+    """
+    from platformdirs import user_cache_path  # noqa: PLC0415  (not needed to write hooks)
+
+    name = fingerprint(planner) + ("-selftest" if selftest else "")
+    kept = cache or user_cache_path("rustext", appauthor=False)
+    try:
+        return _keep_hooks(planner, kept / "pyinstaller", name, selftest=selftest)
+    except OSError as error:
+        _log.warning("rustext: hooks go to a temporary folder, for %s", error)
+    try:
+        return _keep_hooks(planner, _private_folder(), name, selftest=selftest)
+    except OSError as error:
+        raise UnreadableFile(
+            f"there is no folder for hooks: {error}",
+            hint="set XDG_CACHE_HOME or TMPDIR to a folder that can be written to",
+        ) from error
+
+
+def _keep_hooks(planner: Planner, home: Path, name: str, *, selftest: bool) -> Path:
+    folder = home / name
+    if folder.is_dir():
+        with contextlib.suppress(OSError):  # a cache that somebody else has filled for us
+            os.utime(folder)
+        return folder
+    home.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
+    try:
+        write_short_hooks(planner, draft, selftest=selftest)
+        draft.rename(folder)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        if not folder.is_dir():  # otherwise another build was faster
+            raise
+    _remove_oldest(home)
+    return folder
+
+
+def _private_folder() -> Path:
+    """A folder for temporary files that nobody else can write to, the same in each build.
+
+    Hooks are run. Raises `PermissionError` where somebody else owns a folder of this name.
+    """
+    owner = os.getuid() if hasattr(os, "getuid") else "user"  # Windows: a folder for each user
+    folder = Path(tempfile.gettempdir()) / f"rustext-{owner}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    open_to_others = hasattr(os, "getuid") and (
+        status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
+    if open_to_others or not stat.S_ISDIR(status.st_mode):
+        raise PermissionError(f"{folder} is not a folder of this user's alone")
+    return folder
+
+
+def fingerprint(planner: Planner) -> str:
+    """A name for what is installed: it changes with each installed or removed distribution."""
+    env = planner.env
+    scope = planner.config.scope.value
+    digest = hashlib.sha256(f"{__version__} {env.interpreter.suffixes} {scope}".encode())
+    for site in env.sites:
+        _digest_files(digest, site.glob("*.dist-info/RECORD"))
+    for site in source_folders(env):
+        _digest_files(digest, iter_source_extensions(site))
+    return digest.hexdigest()[:24]
+
+
+def _digest_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
+    for file in sorted(files):
+        stat = file.stat()
+        digest.update(f"{file} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+
+
+def _remove_oldest(home: Path) -> None:
+    """Remove what has long not been used, and the drafts of builds that were stopped."""
+    oldest = time.time() - _IN_USE
+    kept: list[tuple[float, Path]] = []
+    drafts: list[tuple[float, Path]] = []
+    for path in home.iterdir():
+        found = drafts if path.name.startswith(".draft-") else kept
+        with contextlib.suppress(OSError):  # another build was faster
+            found.append((path.stat().st_mtime, path))
+    for used, path in (*drafts, *sorted(kept)[:-_KEPT]):
+        if used < oldest:
+            shutil.rmtree(path, ignore_errors=True)
