@@ -24,6 +24,7 @@ from rustext.reader import MAX_ENTRIES, Buffer, Reader
 _SUPER_BLOB, _CODE_DIRECTORY = 0xFADE_0CC0, 0xFADE_0C02  # CSMAGIC_EMBEDDED_SIGNATURE, …
 _BLOB_HEADER = 8  # of every blob: magic and length
 _MAX_BLOBS = 256
+_PAGE_BITS = frozenset({0, *range(12, 33)})  # one page for all, or whole ones of the kernel's
 
 # Slots (CSSLOT_*) of the super blob. Those below 0x1000 are hashed in the code directories too.
 _DIRECTORY, _ENTITLEMENTS, _CMS = 0, 5, 0x1_0000
@@ -138,13 +139,13 @@ def _parse_directory(reader: Reader, offset: int, size: int) -> CodeDirectory:
         magic, _, version, flags, hashes, identifier, specials, count, limit,
         hash_size, hash_type, _, page_bits, _,
     ) = reader.unpack("IIIIIIIIIBBBBI", offset, what)  # fmt: skip
-    if magic != _CODE_DIRECTORY or _HASHES.get(hash_type, ("", 0))[1] != hash_size:
+    if magic != _CODE_DIRECTORY or _HASHES.get(hash_type, ("", -1))[1] != hash_size:
         raise InvalidBinary(f"damaged: {what} has the magic number {magic:#x}, hash {hash_type}")
     if version >= _WITH_LONG_LIMIT:
         (long_limit,) = reader.unpack("Q", offset + 56, what)
         limit = long_limit or limit
     team = reader.unpack("I", offset + 48, what)[0] if version >= _WITH_TEAM else 0
-    if specials > _MAX_BLOBS or count > MAX_ENTRIES * 16 or page_bits > 32:
+    if specials > _MAX_BLOBS or count > MAX_ENTRIES * 16 or page_bits not in _PAGE_BITS:
         raise InvalidBinary(f"damaged: {what} has {count} pages of 2^{page_bits} bytes")
     first = hashes - specials * hash_size
     if first < 0 or hashes + count * hash_size > size:

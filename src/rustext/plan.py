@@ -109,17 +109,19 @@ class Planner:
     def _missing_warnings(self, file: NativeFile, libraries: LibraryGraph) -> Iterator[str]:
         """What the loader does not find.
 
-        A library of another distribution is found by its soname once that has loaded it.
+        A library of another distribution is found by its soname, or by its install name below
+        `@rpath`, once that has loaded it.
         """
         kind = file.binary.image.format
         if kind is Format.PE:  # Python's own DLL and the C run-time's come with the interpreter
             return
         where = "on this machine" if kind is Format.ELF else "beside it, and not the system's"
         for soname in dict.fromkeys(missing.soname for missing in libraries.missing):
+            name = soname.removeprefix("@rpath/")
             owners = sorted(
                 dist.name
                 for dist in self.env.distributions.values()
-                if dist.name != file.distribution and any(f.name == soname for f in dist.files)
+                if dist.name != file.distribution and any(f.name == name for f in dist.files)
             )
             if owners:
                 yield f"{file.path} needs `{soname}` of {owners[0]}, which has to be loaded first"

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rustext.binary import parse_binary
+from rustext.code_signature import iter_damage, parse_signature
 from rustext.elf import MAGIC, parse_elf
 from rustext.errors import InvalidBinary
 from rustext.model import Binary
@@ -62,7 +63,7 @@ def load(path: Path) -> Sample:
     data = bytearray(path.read_bytes())
     spans: list[tuple[int, int]] = []
     with _watching(spans):
-        parse_binary(memoryview(data), path)
+        _read_signatures(parse_binary(memoryview(data), path), memoryview(data))
     return Sample(path, data, sorted(set(spans)))
 
 
@@ -110,6 +111,7 @@ def _run(data: memoryview, label: str, outcome: Outcome) -> None:
                 with suppress(InvalidBinary):
                     parse_elf(data, linkage=True)
             binary = parse_binary(data, Path("damaged"))
+            _read_signatures(binary, data)
         _check(binary, len(data))
     except InvalidBinary:
         outcome.refused += 1
@@ -138,6 +140,15 @@ def _alarm() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _read_signatures(binary: Binary, data: memoryview) -> None:
+    for image in binary.images:
+        signature = parse_signature(data, image)
+        if signature is not None:
+            for text in iter_damage(data, image, signature):
+                text.encode()
+            signature.entitlements()
 
 
 def _check(binary: Binary, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,22 @@ def test_rust_program_on_path_makes_its_distribution_a_rust_distribution(
     assert companions == {"METADATA", "table.bin"}
     assert planner.companions_for(site / "plain_tool/__init__.py") == ()
     assert [t.module for t in iter_hook_targets(planner)] == ["rusty_tool"]
+
+
+def test_a_macos_library_of_another_distribution_is_named_with_its_owner(
+    zig: Callable[[str], Compile], tmp_path: Path
+) -> None:
+    build = zig("aarch64-macos")
+    own = "int own(void) { return 1; }"
+    library = build("libown.dylib", own, "-shared", "-Wl,-install_name,@rpath/libown.dylib")
+    source = (
+        f"const char mark[] = {RUST}; int own(void); int PyInit_rusty(void) {{ return own(); }}"
+    )
+    module = build("rusty.so", source, "-shared", str(library))
+    site = tmp_path / "site-packages"
+    install(site, "app", files={"app/rusty.abi3.so": module, "app/__init__.py": ""})
+    install(site, "core", files={"core/lib/libown.dylib": library, "core/__init__.py": ""})
+    plan = Planner(environment(site), Config()).plan_extension(site / "app/rusty.abi3.so")
+    assert plan is not None
+    wanted = "needs `@rpath/libown.dylib` of core, which has to be loaded first"
+    assert [w for w in plan.warnings if "libown" in w] == [f"app/rusty.abi3.so {wanted}"]

@@ -42,7 +42,10 @@ def check_install_names(subject: Subject) -> Iterator[Finding]:
             severity=Severity.NOTE,
             subject=subject.bundle.path.name,
             message="files call themselves by a name of the machine or Python that built them",
-            evidence=(*((subject.inside(p), name) for p, name in odd[:_MAX_SHOWN]), *more),
+            evidence=(
+                *(("file", f"{subject.inside(path)}: {name}") for path, name in odd[:_MAX_SHOWN]),
+                *more,
+            ),
             hint="nothing to do: dyld does not look for a file's own name; to keep build paths out "
             "of a release, `install_name_tool -id NAME FILE` and sign it again",
         )

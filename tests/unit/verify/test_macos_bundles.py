@@ -289,7 +289,7 @@ def test_a_files_own_name_is_no_error(tmp_path: Path, arm: Builder, name: str, n
     assert errors(root) == []
     notes = [f for f in judged(root).findings if f.id == "install-name"]
     assert [f.severity for f in notes] == [Severity.NOTE] * noted
-    assert [f.evidence for f in notes] == [(("app/pkg/_core.abi3.so", name),)] * noted
+    assert [f.evidence for f in notes] == [(("file", f"app/pkg/_core.abi3.so: {name}"),)] * noted
 
 
 def test_a_library_that_something_loads_first_is_known_by_its_own_name(

@@ -1,0 +1,80 @@
+"""Code signatures that others made: of published wheels, by Apple's linker and codesign.
+
+They were checked by dyld on each machine that has loaded them, and are the second source for
+`rustext.code_signature`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rustext.binary import open_binary
+from rustext.code_signature import CodeSignature, iter_damage, parse_signature
+
+pytestmark = [pytest.mark.freezing, pytest.mark.network]
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Unpack one file of a wheel for CPython 3.11 on an arm64 Mac."""
+
+    def unpack(requirement: str, name: str) -> Path:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
+        command += ["--only-binary=:all:", "--python-version", "3.11"]
+        command += ["--platform", "macosx_15_0_arm64", "--dest", str(tmp_path), requirement]
+        subprocess.run(command, check=True, timeout=300)
+        (archive,) = tmp_path.glob("*.whl")
+        with zipfile.ZipFile(archive) as content:
+            return Path(content.extract(name, tmp_path / "site"))
+
+    return unpack
+
+
+def read(path: Path) -> dict[str, tuple[CodeSignature | None, list[str]]]:
+    """The signature and the damage of each slice, by architecture."""
+    found = {}
+    with open_binary(path) as (binary, data):
+        for image in binary.images:
+            signature = parse_signature(data, image)
+            damage = list(iter_damage(data, image, signature)) if signature is not None else []
+            found[image.architecture] = (signature, damage)
+    return found
+
+
+def test_the_linkers_signature_is_whole_in_the_slice_that_needs_one(published) -> None:
+    slices = read(published("adblock==0.6.0", "adblock/adblock.abi3.so"))
+    assert slices["x86_64"] == (None, [])
+    signature, damage = slices["arm64"]
+    assert signature is not None
+    assert (signature.ad_hoc, signature.linker_signed, damage) == (True, True, [])
+    assert signature.directories[0].identifier == "libadblock.dylib"  # cargo's name for it
+
+
+def test_a_teams_signature_is_whole(published) -> None:
+    path = published("ruff==0.17.5", "ruff-0.17.5.data/scripts/ruff")
+    signature, damage = read(path)["arm64"]
+    assert signature is not None
+    assert damage == []
+    assert not signature.ad_hoc
+    assert signature.validates_libraries  # the hardened run-time, which notarisation asks for
+    assert signature.team is not None
+    # the certificate says the same: its subject's organizational unit is the team
+    certificate_unit = b"\x06\x03U\x04\x0b\x0c\x0a" + signature.team.encode()  # OID 2.5.4.11
+    assert certificate_unit in path.read_bytes()
+
+
+def test_a_changed_byte_is_found(published) -> None:
+    path = published("adblock==0.6.0", "adblock/adblock.abi3.so")
+    with open_binary(path) as (binary, _):
+        image = next(i for i in binary.images if i.architecture == "arm64")
+    data = bytearray(path.read_bytes())
+    place = image.offset + 5 * 4096 + 17
+    data[place] ^= 1
+    path.write_bytes(data)
+    assert read(path)["arm64"][1] == [f"changed since: 4096 bytes at {place - 17:#x}"]
