@@ -168,7 +168,7 @@ def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     one.add_argument(
         "--format",
-        choices=("text", "json", "html"),
+        choices=("text", "json", "html", "sarif"),
         help="text for people (the default), or for a machine",
     )
     one.add_argument(

@@ -17,6 +17,7 @@ from rustext.errors import UnreadableFile
 from rustext.findings import VerifyReport
 from rustext.report.documents import to_json, verify_json
 from rustext.report.html import to_html
+from rustext.report.sarif import sarif_document
 from rustext.report.verify_text import print_verify
 
 _FILE_WIDTH = 240  # columns; lines are not broken
@@ -28,12 +29,15 @@ class ReportFormat(Enum):
     TEXT = "text"
     JSON = "json"
     HTML = "html"
+    SARIF = "sarif"
 
 
 def render(report: VerifyReport, kind: ReportFormat, *, verbose: bool = False) -> str:
     """The report as a text that ends with a line feed; `verbose` is for `ReportFormat.TEXT`."""
     if kind is ReportFormat.JSON:
         return to_json(verify_json(report)) + "\n"
+    if kind is ReportFormat.SARIF:
+        return to_json(sarif_document(report)) + "\n"
     if kind is ReportFormat.HTML:
         return to_html(report)
     out = io.StringIO()
@@ -45,6 +49,7 @@ def render(report: VerifyReport, kind: ReportFormat, *, verbose: bool = False) -
 _BEGINNINGS = re.compile(
     rb'\A\{\n  "bundle": |'
     rb"\A(error|warning|note)\[[a-z-]+\]: |"
+    rb'\A\{\n  "\$schema": "[^"]*sarif[^"]*",[^~]*"name": "rustext"|'
     rb"\A<!DOCTYPE html>[^~]*<meta name=\"generator\" content=\"rustext |"
     rb"\A[^\n]+ \([^\n]+\) (stands|does not stand) alone: "
 )

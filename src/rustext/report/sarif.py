@@ -1,0 +1,104 @@
+"""Render the result of a verification as SARIF 2.1.0, for code scanning services and editors.
+
+In: a `VerifyReport`. Out: one document. A finding is about a native file, a library or a module,
+never about a line of source; its place is the file of the bundle that it names, or the bundle.
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rustext import __version__
+from rustext.findings import Finding, VerifyReport
+from rustext.report.escape import one_line
+from rustext.report.rules import DOCS, RULES, help_uri
+
+_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_BASE = "BUNDLE"  # the folder in which the bundle lies
+
+
+def sarif_document(report: VerifyReport) -> dict[str, Any]:
+    """The whole log, with one run."""
+    used = sorted({finding.id for finding in report.findings})
+    base = f"{quote(os.fsencode(report.bundle.parent.as_posix().rstrip('/')))}/"
+    return {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "rustext",
+                        "version": __version__,
+                        "informationUri": DOCS,
+                        "rules": [_rule(name) for name in used],
+                    }
+                },
+                "originalUriBaseIds": {_BASE: {"uri": f"file://{base}"}},
+                "columnKind": "unicodeCodePoints",
+                "invocations": [{"executionSuccessful": True}],
+                "properties": {
+                    "freezer": report.freezer,
+                    "platform": report.platform,
+                    "target": report.target,
+                    "ok": report.ok,
+                },
+                "results": [_result(f, used.index(f.id), report.bundle) for f in report.findings],
+            }
+        ],
+    }
+
+
+def _rule(name: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "shortDescription": {"text": RULES.get(name, name)},
+        "helpUri": help_uri(name),
+    }
+
+
+def _result(finding: Finding, rule: int, bundle: Path) -> dict[str, Any]:
+    identity = "\0".join((finding.id, finding.subject, finding.message))
+    return {
+        "ruleId": finding.id,
+        "ruleIndex": rule,
+        "level": finding.severity.value,
+        "message": {"text": _text(finding)},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {
+                        "uri": quote(os.fsencode(_place(finding, bundle))),
+                        "uriBaseId": _BASE,
+                    }
+                },
+                "logicalLocations": [{"fullyQualifiedName": one_line(finding.subject)}],
+            }
+        ],
+        "partialFingerprints": {
+            "finding/v1": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
+        },
+    }
+
+
+def _text(finding: Finding) -> str:
+    """All that is known, for most viewers show nothing but the message."""
+    lines = [finding.message]
+    lines += [f"{label}: {text}" for label, text in finding.evidence]
+    lines += [f"hint: {finding.hint}"] if finding.hint else []
+    return "\n".join(map(one_line, lines))
+
+
+def _place(finding: Finding, bundle: Path) -> str:
+    """The first file of the bundle that the finding names, from the bundle's own name on."""
+    for text in (finding.subject, *(text for _, text in finding.evidence)):
+        if text.startswith(f"{bundle.name}/"):
+            return text
+    return bundle.name
