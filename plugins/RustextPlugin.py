@@ -154,7 +154,11 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
 
     def decideAllowOutsideDependencies(self, module_name: Any) -> bool | None:
         """Let a module's libraries in where they were shown in another folder (macOS)."""
-        return (not self.broken and self.install_names.needs_outside(str(module_name))) or None
+        return bool(self._needing_outside(module_name)) or None
+
+    @_guarded
+    def _needing_outside(self, module_name: Any) -> list[str]:
+        return [n for n in (str(module_name),) if self.install_names.needs_outside(n)]
 
     @_guarded
     def considerDataFiles(self, module: Any) -> Iterator[Any]:

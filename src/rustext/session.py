@@ -98,14 +98,18 @@ class Session:
             write_plan(self.plan, self.options.report)
 
     def report_rows(self) -> tuple[tuple[str, str], ...]:
-        """What was added and why, as names and texts for a freezer's own report."""
+        """What was added and why, as names and texts for a freezer's own report.
+
+        A name is one of XML: what may stand in a path need not be.
+        """
         plan = self.plan
-        rows = [(f"extension_{e.module or e.file}", str(e.file)) for e in plan.extensions]
+        rows = [(f"extension_{n}", str(e.file)) for n, e in enumerate(plan.extensions, 1)]
         for implicit in plan.modules:
             evidence = "; ".join(f"{e.kind.value}: {e.where}" for e in implicit.evidence)
             rows.append((f"implicit_import_{implicit.module}", f"{implicit.reason} ({evidence})"))
-        rows += [(f"companion_{c.destination}", f"{c.kind.value}: {c.reason}")
-                 for c in plan.companions]  # fmt: skip
+        for number, companion in enumerate(plan.companions, 1):
+            text = f"{companion.destination} ({companion.kind.value}): {companion.reason}"
+            rows.append((f"companion_{number}", text))
         rows += [(f"warning_{n}", text) for n, text in enumerate(plan.warnings, 1)]
         return tuple(rows)
 
