@@ -11,14 +11,13 @@ Signing: Hashes" (https://developer.apple.com/documentation/technotes/tn3126-ins
 from __future__ import annotations
 
 import hashlib
-import plistlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from xml.parsers.expat import ExpatError
 
 from rustext.errors import InvalidBinary
 from rustext.model import Image
+from rustext.plists import parse_plist
 from rustext.reader import MAX_ENTRIES, Buffer, Reader
 
 _SUPER_BLOB, _CODE_DIRECTORY = 0xFADE_0CC0, 0xFADE_0C02  # CSMAGIC_EMBEDDED_SIGNATURE, …
@@ -89,11 +88,7 @@ class CodeSignature:
 
     def entitlements(self) -> Mapping[str, Any]:
         """The entitlements that were signed with a program; none if they cannot be read."""
-        try:
-            found = plistlib.loads(self.blobs.get(_ENTITLEMENTS, b"")[_BLOB_HEADER:])
-        except (ValueError, ExpatError, plistlib.InvalidFileException):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return parse_plist(self.blobs.get(_ENTITLEMENTS, b"")[_BLOB_HEADER:])
 
 
 def parse_signature(data: Buffer, image: Image) -> CodeSignature | None:

@@ -12,15 +12,14 @@ with a dot in their name, which cannot be signed in this place (`nuitka/freezer/
 from __future__ import annotations
 
 import os
-import plistlib
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from xml.parsers.expat import ExpatError
 
+from rustext.plists import read_plist
 from rustext.verify.walk import Tree
 
 _PROGRAMS, _FRAMEWORKS, _RESOURCES = "Contents/MacOS", "Contents/Frameworks", "Contents/Resources"
-_INFO_LIMIT = 1 << 20  # bytes; a real Info.plist has a few thousand
+_INFO = "Contents/Info.plist"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +52,6 @@ def without_links(tree: Tree) -> Tree:
 
 def _main_program(tree: Tree) -> str:
     """CFBundleExecutable of the Info.plist, "" where that cannot be read."""
-    path = tree.path("Contents/Info.plist")
-    try:
-        with path.open("rb") as stream:
-            info = plistlib.loads(stream.read(_INFO_LIMIT))
-    except (OSError, ValueError, ExpatError, plistlib.InvalidFileException):
-        return ""
-    name = info.get("CFBundleExecutable", "") if isinstance(info, dict) else ""
+    info = read_plist(tree.path(_INFO)) if _INFO in tree.files else {}
+    name = info.get("CFBundleExecutable", "")
     return PurePosixPath(name).name if isinstance(name, str) else ""

@@ -1,0 +1,45 @@
+"""Apple's property lists, from files that nobody vouches for.
+
+In: bytes, or a file. Out: the dictionary at the top, empty where there is none that can be read.
+"""
+
+from __future__ import annotations
+
+import plistlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.parsers.expat import ExpatError
+
+_LIMIT = 1 << 20  # bytes; real ones have a few thousand
+# plistlib checks no types and no counts: damaged lists raise whatever comes of it.
+_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    ExpatError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def parse_plist(content: bytes) -> Mapping[str, Any]:
+    """The dictionary in an XML or binary property list. Raises nothing."""
+    if not content or len(content) > _LIMIT:
+        return {}
+    try:
+        found = plistlib.loads(content)
+    except _FAULTS:  # InvalidFileException is a ValueError
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def read_plist(path: Path) -> Mapping[str, Any]:
+    """The same for a regular file; empty if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return parse_plist(stream.read(_LIMIT + 1))
+    except OSError:
+        return {}
