@@ -15,7 +15,12 @@ from typing import NamedTuple
 
 from rustext import architectures
 from rustext.elf_symbols import DynamicSymbols, find_python_inits
-from rustext.elf_versions import DynamicSymbol, iter_needed_versions, iter_symbols
+from rustext.elf_versions import (
+    DynamicSymbol,
+    iter_defined_versions,
+    iter_needed_versions,
+    iter_symbols,
+)
 from rustext.errors import InvalidBinary, TruncatedBinary, UnknownFormat
 from rustext.model import (
     Format,
@@ -40,6 +45,7 @@ _DT_NULL, _DT_NEEDED, _DT_HASH, _DT_STRTAB, _DT_SYMTAB = 0, 1, 4, 5, 6
 _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 10, 14, 15, 29
 _DT_GNU_HASH, _DT_FLAGS_1 = 0x6FFF_FEF5, 0x6FFF_FFFB
 _DT_VERSYM, _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFF_FFF0, 0x6FFF_FFFE, 0x6FFF_FFFF
+_DT_VERDEF, _DT_VERDEFNUM = 0x6FFF_FFFC, 0x6FFF_FFFD
 _DF_1_NODEFLIB, _DF_1_PIE = 0x800, 0x0800_0000
 _PN_XNUM = _SHN_XINDEX = 0xFFFF
 
@@ -151,6 +157,20 @@ def parse_elf_symbols(data: Buffer) -> tuple[DynamicSymbol, ...]:
             strings.name,
         )
     )
+
+
+def parse_elf_definitions(data: Buffer) -> frozenset[str]:
+    """The symbol versions that a library defines; empty for one without. Raises as `parse_elf`."""
+    reader, header = _read_header(data)
+    programs = tuple(_iter_programs(reader, header))
+    segments = _loaded(reader, programs)
+    dynamic = _read_dynamic(reader, header, programs, segments)
+    if _DT_VERDEF not in dynamic.tags:
+        return frozenset()
+    offset = _file_offset(segments, dynamic.tags[_DT_VERDEF], "the defined symbol versions")
+    strings = _dynamic_strings(reader, dynamic, segments)
+    count = dynamic.tags.get(_DT_VERDEFNUM, 0)
+    return frozenset(iter_defined_versions(reader, offset, count, strings.name))
 
 
 def _read_header(data: Buffer) -> tuple[Reader, _Header]:

@@ -1,6 +1,6 @@
-"""The symbol versions that an ELF image needs, and the symbols that need them.
+"""The symbol versions that an ELF image needs and defines, and the symbols that need them.
 
-In: where the image keeps its version table, its symbols and their version indices. Out: the
+In: where the image keeps its version tables, its symbols and their version indices. Out: the
 versions, and all dynamic symbols, each with the version that it asks for.
 
 Specification: https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/
@@ -23,6 +23,7 @@ _HIDDEN = 0x8000  # of a version index: not the default version, which is a defi
 _STB_LOCAL, _STB_WEAK = 0, 2
 _SHN_UNDEF = 0
 _TABLE = "the table of needed symbol versions"
+_DEFINED = "the table of defined symbol versions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,19 @@ def iter_needed_versions(
             if not step:
                 break
             entry += step
+        if not following:
+            return
+        offset += following
+
+
+def iter_defined_versions(
+    reader: Reader, offset: int, count: int, name: Callable[[int, str], str]
+) -> Iterator[str]:
+    """The names of the entries of .gnu.version_d; the first is the library's own."""
+    for _ in range(min(count, MAX_ENTRIES)):
+        _, _, _, _, _, aux, following = reader.unpack("HHHHIII", offset, _DEFINED)
+        text, _ = reader.unpack("II", offset + aux, _DEFINED)
+        yield name(text, "a defined symbol version")
         if not following:
             return
         offset += following

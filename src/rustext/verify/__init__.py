@@ -34,6 +34,7 @@ from rustext.verify.signature import check_signatures
 from rustext.verify.starting import check_start
 from rustext.verify.static_interpreter import check_static_interpreter
 from rustext.verify.subject import Check, make_subject, platform_of
+from rustext.verify.symbol_versions import check_versions
 from rustext.verify.system_floor import find_floors
 from rustext.verify.target import Target
 from rustext.verify.unreadable import check_links, check_unreadable
@@ -41,6 +42,7 @@ from rustext.verify.unreadable import check_links, check_unreadable
 CHECKS: tuple[Check, ...] = (
     check_libraries,
     check_start,
+    check_versions,
     check_imports,
     check_suffixes,
     check_architecture,
