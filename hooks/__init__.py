@@ -2,8 +2,8 @@
 
 `get_hook_dirs` is the `hook-dirs` entry point of the group `pyinstaller40`. PyInstaller calls it in
 a subprocess before each build (https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package).
-The hooks in the folder that it names call `hook_attributes` and `announce`. What they say comes
-from `rustext.session`. Whatever goes wrong, the build goes on, and a line says so.
+The hooks in the folder that it names call `hook_attributes`, and those in `early`. What they say
+comes from `rustext.session`. Whatever goes wrong, the build goes on, and a line says so.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from typing import Any
 
 from rustext.build import Build
 from rustext.model import CompanionKind, Verdict
-from rustext.runtime_modules import find_runtime_modules
 from rustext.session import Session, read_options, start_session
 
 from .left_behind import leave
 from .other_hooks import (
     find_hook,
-    inner_folders,
     installed_folders,
     iter_exclusions,
     load_attributes,
@@ -143,28 +141,3 @@ def in_graph(graph: Any, module: str) -> bool:
 
     node = graph.find_node(module, create_nspkg=False)
     return type(node).__name__ in VALID_MODULE_TYPES
-
-
-def runtime_modules(module: str) -> tuple[str, ...]:
-    """The modules that an extension makes as it loads."""
-    try:
-        env = current_build().planner.env
-        path = current_build().file_of(module)
-        return find_runtime_modules(module, path, env.owner_of(path), env) if path else ()
-    except Exception:  # noqa: BLE001  (the hook for this module says what is wrong with its file)
-        return ()
-
-
-def announce(modules: Iterable[str], api: Any, hook_file: str) -> None:
-    """Add modules that exist at run time alone; for a `pre_safe_import_module` hook.
-
-    PyInstaller calls it just before it looks at the extension that makes them. Another hook of this
-    kind for the extension is run as well.
-    """
-    folders = inner_folders(installed_folders(but=__name__), "pre_safe_import_module")
-    name = f"hook-{api.module_name}.py"
-    other = find_hook(name, folders, own=Path(hook_file).parent)
-    if other is not None:
-        load_attributes(other)["pre_safe_import_module"](api)
-    for module in modules:
-        api.add_runtime_module(module)

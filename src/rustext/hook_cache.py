@@ -20,8 +20,14 @@ from pathlib import Path
 
 from rustext import __version__
 from rustext.errors import UnreadableFile
-from rustext.hook_files import iter_source_extensions, source_folders, write_short_hooks
+from rustext.hook_files import (
+    TEMPLATES,
+    iter_source_extensions,
+    source_folders,
+    write_short_hooks,
+)
 from rustext.plan import Planner
+from rustext.selftest import entry_source
 
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
@@ -89,10 +95,13 @@ def _private_folder() -> Path:
 
 
 def fingerprint(planner: Planner) -> str:
-    """A name for what is installed: it changes with each installed or removed distribution."""
+    """A name for what is installed: it changes with each installed or removed distribution.
+
+    The text of a hook counts as well, for a checkout keeps its version while it is worked on.
+    """
     env = planner.env
-    scope = planner.config.scope.value
-    digest = hashlib.sha256(f"{__version__} {env.interpreter.suffixes} {scope}".encode())
+    facts = (__version__, TEMPLATES, entry_source(), env.interpreter.suffixes, planner.config.scope)
+    digest = hashlib.sha256(repr(facts).encode())
     for site in env.sites:
         _digest_files(digest, site.glob("*.dist-info/RECORD"))
     for site in source_folders(env):

@@ -25,9 +25,7 @@ from rustext.selftest import entry_source
 
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
-_KEPT = 8  # cached folders; one for each environment that is used in turns
 _SELFTEST_HOOK = "pyi_rth_rustext_selftest.py"
-_IN_USE = 24 * 3600  # seconds; a build that asked for a folder may still need it
 
 # A priority above 0, that of hooks which packages bring themselves: this one runs theirs as well.
 _TEMPLATE = """\
@@ -43,12 +41,13 @@ _RUNTIME_TEMPLATE = """\
 # Written by rustext {version} for the module `{module}`: {why}
 # Names the modules that it makes as it loads, of which there are no files.
 # $PyInstaller-Hook-Priority: 1
-from rustext_hooks import announce, runtime_modules
+from rustext_hooks.early import announce, runtime_modules
 
 
 def pre_safe_import_module(api):
     announce(runtime_modules(api.module_name), api, __file__)
 """
+TEMPLATES = (_TEMPLATE, _RUNTIME_TEMPLATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

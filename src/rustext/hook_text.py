@@ -78,7 +78,7 @@ def runtime_hook_text(planner: Planner, module: str, why: str) -> str | None:
         _header(module, why),
         "# It makes these modules as it loads, of which there are no files.",
         "# $PyInstaller-Hook-Priority: 1",
-        "from rustext_hooks import announce",
+        "from rustext_hooks.early import announce",
         "",
         "_made = [",
         *(f"    {name!r}," for name in names),

@@ -11,7 +11,7 @@ from typing import Any
 import PyInstaller.hooks
 import pytest
 import rustext_hooks
-from rustext_hooks import other_hooks
+from rustext_hooks import early, other_hooks
 
 MODULE = "pack.wanted_by_two"
 
@@ -85,7 +85,7 @@ def test_another_hook_that_names_run_time_modules_still_runs(
     made: list[str] = []
     api: Any = SimpleNamespace(module_name=MODULE, add_runtime_module=made.append)
     own = own_hook.parent / "pre_safe_import_module" / own_hook.name
-    rustext_hooks.announce(["ours"], api, str(own))
+    early.announce(["ours"], api, str(own))
     assert made == ["theirs_made", "ours"]
 
 
@@ -149,7 +149,7 @@ def test_configuration_that_means_nothing_stops_no_build(
     rustext_hooks.current_session.cache_clear()
     try:
         attributes = rustext_hooks.hook_attributes("pack.unheard_of", str(own_hook))
-        assert rustext_hooks.runtime_modules("pack.unheard_of") == ()
+        assert early.runtime_modules("pack.unheard_of") == ()
     finally:
         rustext_hooks.current_session.cache_clear()
     assert attributes["hiddenimports"] == []
