@@ -38,6 +38,9 @@ PACKAGES = (
     "pydantic==2.14.3",
     "jiter==0.19.0",
 )
+# What rustext itself needs is in both environments: packages such as pydantic import rich where it
+# is installed, and a bundle that grows by it does so with or without a plugin or hooks.
+OWN_NEEDS = ("rich", "platformdirs", "packaging")
 PROGRAM = """
 import dataclasses, datetime, decimal, email, enum, json, queue, uuid, zoneinfo
 import fractions, pathlib, ipaddress, re, typing, collections.abc, copy, inspect
@@ -76,7 +79,7 @@ def main() -> None:
     script = work / "app.py"
     script.write_text(args.program.read_text() if args.program else PROGRAM)
     lab = Lab(args.cache, build_wheel(work))
-    requirements = args.requirement or PACKAGES
+    requirements = (*(args.requirement or PACKAGES), *OWN_NEEDS)
     pythons = {kind: lab.environment(*requirements, rustext=kind) for kind in (False, True)}
     costs: dict[bool, list[Cost]] = {False: [], True: []}
     for number in range(args.rounds + 1):  # the first fills caches, and does not count
