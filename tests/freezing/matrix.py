@@ -25,7 +25,7 @@ from lab import FREEZERS, ROOT, Frozen, Lab
 
 from rustext.errors import RustextError
 
-MOST_COMPILED = 30  # modules of a package
+MOST_COMPILED = 200_000  # bytes of a package's source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,8 @@ def freeze_and_run(
 def is_small(python: Path, name: str) -> bool:
     """Whether Nuitka compiles a package in reasonable time; the large ones stay bytecode."""
     folders = python.parent.parent.glob(f"lib/python3*/site-packages/{name}")
-    return sum(1 for folder in folders for _ in folder.rglob("*.py")) <= MOST_COMPILED
+    sources = (path for folder in folders for path in folder.rglob("*.py"))
+    return sum(path.stat().st_size for path in sources) <= MOST_COMPILED
 
 
 def as_markdown(rows: list[dict]) -> str:
