@@ -44,12 +44,12 @@ def verify(args: argparse.Namespace, console: Console) -> int:
     with progress_line(args) as progress, ExitStack() as opened:
         progress.add_task(f"reading {args.bundle}", total=None)
         bundle = opened.enter_context(open_bundle(args.bundle))
-        fixed = fix_suffixes(bundle) if args.fix_suffix else ()
-        if fixed:
-            bundle = opened.enter_context(open_bundle(args.bundle))
         target_tag = args.target or config.target
         target = parse_target(target_tag) if target_tag else None
         python, stdlib = _python(bundle, args.python, target)
+        fixed = fix_suffixes(bundle, python) if args.fix_suffix else ()
+        if fixed:
+            bundle = opened.enter_context(open_bundle(args.bundle))
         report = verify_bundle(
             bundle,
             stdlib=stdlib,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.binary import open_binary
-from rustext.findings import Finding, Severity
+from rustext.findings import BundlePython, Finding, Severity
 from rustext.model import Format, Image, NativeFile
 from rustext.naming import init_function
 from rustext.suffixes import Suffix, parse_suffix, split_suffix, triplets_of
@@ -60,7 +60,7 @@ class Misnamed:
 
 def check_suffixes(subject: Subject) -> Iterator[Finding]:
     """Find the extension modules that the bundle's interpreter never looks for."""
-    looked_for = find_looked_for(subject.bundle)
+    looked_for = choose_looked_for(subject.bundle, subject.python)
     if looked_for is None:
         return
     for file in iter_misnamed(subject.bundle, looked_for):
@@ -76,6 +76,33 @@ def check_suffixes(subject: Subject) -> Iterator[Finding]:
             ),
             hint="rename it where it is built, or let `rustext verify --fix-suffix` link it",
         )
+
+
+def choose_looked_for(bundle: Bundle, python: BundlePython | None) -> LookedFor | None:
+    """What the bundle's own files say, unless the user says that another Python will run it."""
+    found = find_looked_for(bundle)
+    tagged = found.tagged if found is not None else None
+    if python is None or (
+        tagged is not None and f"{tagged.tag}{tagged.flags}" == f"{_digits(python)}{python.flags}"
+    ):
+        return found
+    return looked_for_by(python, bundle.image) or found
+
+
+def looked_for_by(python: BundlePython, image: Image) -> LookedFor | None:
+    """What a kind of CPython looks for on the platform of an image; None for other Pythons."""
+    triplets = triplets_of((image,))
+    if python.implementation != "cpython" or not triplets:
+        return None
+    tag = f"{_digits(python)}{python.flags}"
+    if image.format is Format.PE:
+        return LookedFor(suffixes=(f".cp{tag}-{triplets[0]}.pyd", ".pyd"), said_by=python.source)
+    tagged = f".cpython-{tag}-{triplets[0]}.so"
+    return LookedFor(suffixes=(tagged, ".abi3.so", ".so"), said_by=python.source)
+
+
+def _digits(python: BundlePython) -> str:
+    return f"{python.version[0]}{python.version[1]}"
 
 
 def find_looked_for(bundle: Bundle) -> LookedFor | None:

@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rustext.errors import InvalidBundle, UnreadableFile
-from rustext.findings import Finding, Severity
+from rustext.findings import BundlePython, Finding, Severity
 from rustext.verify.bundle import Bundle
-from rustext.verify.ext_suffix import Misnamed, find_looked_for, iter_misnamed
+from rustext.verify.ext_suffix import Misnamed, choose_looked_for, iter_misnamed
 
 
-def fix_suffixes(bundle: Bundle) -> tuple[Finding, ...]:
+def fix_suffixes(bundle: Bundle, python: BundlePython | None = None) -> tuple[Finding, ...]:
     """Link each misnamed extension module under the name that works, or copy it.
 
-    Raises `UnreadableFile` if the folder cannot be written to, `InvalidBundle` for a one-file
-    program.
+    `python` is the one that will run the bundle, where that is known. Raises `UnreadableFile` if
+    the folder cannot be written to, `InvalidBundle` for a one-file program.
     """
     if bundle.origin is not None:
         raise InvalidBundle(
             f"{bundle.origin} is one file, and nothing in it can be renamed",
             hint="use --fix-suffix on the folder that it was made from",
         )
-    looked_for = find_looked_for(bundle)
+    looked_for = choose_looked_for(bundle, python)
     misnamed = tuple(iter_misnamed(bundle, looked_for)) if looked_for is not None else ()
     return tuple(_fix(bundle, misnamed))
 

@@ -132,7 +132,8 @@ def test_without_an_interpreter_its_build_record_or_its_modules_tell(
     (root / "lib-dynload").mkdir(parents=True)
     shutil.copy(gcc("app", "int main(void) { return 0; }"), root)
     shutil.copy(elf_module, root / f"demo{WRONG}")
-    assert findings(root) == []
+    (finding,) = findings(root)
+    assert ("says", "the suffixes of 1 of 1 modules") in finding.evidence  # of their version alone
     if witness == "record":
         record = root / "_sysconfigdata__linux_x86_64-linux-gnu.py"
         record.write_text(f"build_time_vars = {{'EXT_SUFFIX': '{TAGGED}',\n}}\n")
@@ -143,6 +144,34 @@ def test_without_an_interpreter_its_build_record_or_its_modules_tell(
     (finding,) = findings(root)
     assert ("says", str(record.relative_to(tmp_path))) in finding.evidence
     assert ("would work", f"demo{TAGGED}") in finding.evidence
+
+
+KINDS = [
+    ("cp312", "arm-linux-gnueabihf", "armv7l", ".cpython-312-arm-linux-gnueabihf.so"),
+    ("3.11", "aarch64-linux-gnu", "arm64", ".cpython-311-aarch64-linux-gnu.so"),
+    ("3.13t", "powerpc64le-linux-gnu", "ppc64le", ".cpython-313t-powerpc64le-linux-gnu.so"),
+]
+
+
+@pytest.mark.parametrize(("kind", "target", "careless", "suffix"), KINDS)
+def test_a_kind_of_python_stands_in_for_an_interpreter(
+    kind: str,
+    target: str,
+    careless: str,
+    suffix: str,
+    zig: Callable[[str], Compile],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """As with `--python`, for a folder that goes into another system's image."""
+    module = zig(target)("demo.so", MODULE, "-shared")
+    version, triplet = suffix.removesuffix(".so").split("-", 2)[1:]
+    system = triplet.partition("-")[2]
+    shutil.copy(module, tmp_path / f"demo.cpython-{version}-{careless}-{system}.so")
+    assert run(["verify", str(tmp_path), "--python", kind, "--json"]) == 1
+    said = json.loads(capfd.readouterr().out)["findings"]
+    (finding,) = [f for f in said if f["id"] == "ext-suffix"]
+    assert finding["evidence"][-1]["text"] == f"demo{suffix}"
 
 
 # --- the fix ----------------------------------------------------------------------------------
