@@ -5,7 +5,8 @@ In: a `Subject`. Out: the finding `missing-import`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +16,54 @@ from rustext.imports import can_import, doubt_of, iter_crate_rules
 from rustext.knowledge import read_data
 from rustext.model import EvidenceKind, NativeFile, StringRef
 from rustext.strings import iter_strings
+from rustext.verify.stdlib import stdlib_packages
 from rustext.verify.subject import Subject
+
+_STARTS_WITH = "encodings"  # no Python starts without it
+_KEPT_NAMES = 1 << 17  # names that have been looked up
 
 
 def check_imports(subject: Subject) -> Iterator[Finding]:
     """Find the modules that Rust code imports and that the bundle does not hold."""
-    program = subject.bundle.program
-    if program is not None and program.damage is not None:
+    bundle = subject.bundle
+    if bundle.program is not None and bundle.program.damage is not None:
         return  # which modules there are is not known
-    for path, file in subject.bundle.files:
+    if bundle.program is None and _STARTS_WITH not in bundle.modules:
+        return  # a folder of packages, for a Python that is somewhere else
+    packages = stdlib_packages() - set(read_data("stdlib")["never"])
+    missing = lru_cache(_KEPT_NAMES)(partial(_missing_module, subject, packages))
+    for path, file in bundle.files:
         if file.provenance.rust:
-            yield from _check_file_imports(subject, path, file)
+            yield from _check_file_imports(subject, path, file, missing)
 
 
-def _check_file_imports(subject: Subject, path: Path, file: NativeFile) -> Iterator[Finding]:
-    never = read_data("stdlib")["never"]
+def _missing_module(subject: Subject, packages: frozenset[str], name: str) -> str | None:
+    """The standard library's module that an import by this name wants and the bundle lacks.
 
-    def is_stdlib(name: str) -> bool:
-        return subject.in_stdlib(name) and name.partition(".")[0] not in never
+    A capsule's name ends in an attribute: `datetime.datetime_CAPI`. Most strings name modules that
+    are there; to follow only the others through a file's code saves most of the time.
+    """
+    if name.partition(".")[0] not in packages:
+        return None
+    for module in (name, name.rpartition(".")[0]):
+        if module and subject.in_stdlib(module):
+            return module if module not in subject.bundle.modules else None
+    return None
 
+
+def _check_file_imports(
+    subject: Subject, path: Path, file: NativeFile, missing: Callable[[str], str | None]
+) -> Iterator[Finding]:
     def accept(name: str) -> bool:
-        return is_stdlib(name) or ("." in name and is_stdlib(name.rpartition(".")[0]))
+        return missing(name) is not None
 
     sure, maybe = set(), set()
-    with open_binary(path) as (binary, data):
+    with open_binary(path) as (_, data):
         if not can_import(data):
             return
-        for ref in (r for image in binary.images for r in iter_strings(image, data, accept)):
-            name = ref.text if is_stdlib(ref.text) else ref.text.rpartition(".")[0]
-            if name in subject.bundle.modules:
+        for ref in (r for image in file.binary.images for r in iter_strings(image, data, accept)):
+            name = missing(ref.text)
+            if name is None:
                 continue
             if ref.kind is EvidenceKind.IMPORT_CALL:
                 sure.add(name)

@@ -7,6 +7,10 @@ added modules and taken some away, which is data, in `data/stdlib.toml`.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+
 from packaging.version import Version
 
 from rustext.environment import Environment
@@ -31,14 +35,31 @@ def in_stdlib(name: str, stdlib: Environment, meant: tuple[int, int] | None) -> 
     return there
 
 
+def stdlib_packages() -> frozenset[str]:
+    """The top-level names of the standard library, in this Python or any other that is listed.
+
+    Few of the strings in a file begin with one: a question that is asked before all others.
+    """
+    return sys.stdlib_module_names | {name.partition(".")[0] for name in _history()}
+
+
 def _changes(name: str) -> list[tuple[tuple[int, int], bool, str]]:
     """When a module or its package came (True) or went (False), the oldest first."""
-    parts = name.split(".")
-    names = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    history = _history()
     found = []
+    while name:
+        found += [(*change, name) for change in history.get(name, ())]
+        name = name.rpartition(".")[0]
+    return sorted(found, key=lambda change: (change[0], not change[1]))
+
+
+@cache
+def _history() -> Mapping[str, Sequence[tuple[tuple[int, int], bool]]]:
+    """The changes of each module that the data lists: asked for with every string of a file."""
+    history: dict[str, list[tuple[tuple[int, int], bool]]] = {}
     for row in read_data("stdlib")["release"]:
         major, minor = Version(row["version"]).release
         for there in (True, False):
-            listed = row["added" if there else "removed"]
-            found += [((major, minor), there, changed) for changed in listed if changed in names]
-    return found
+            for name in row["added" if there else "removed"]:
+                history.setdefault(name, []).append(((major, minor), there))
+    return history

@@ -1,0 +1,88 @@
+"""How long `rustext verify` takes over a bundle with 1,000 native files, cached and not.
+
+    python -m pip install --no-deps --target SITE numpy scipy pandas ... orjson tokenizers ...
+    pyinstaller app.py
+    python benchmarks/verify_speed.py dist/app SITE [--files 1000]
+
+The bundle is assembled from one that a freezer made and the packages of SITE: all that is in it,
+then copies of packages under other names until there are as many native files as wanted. Each round
+is a new process; the files are in the page cache. What is printed: the median, and all rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROUNDS = 3
+SUFFIXES = (".so", ".pyd", ".dylib")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("site", type=Path)
+    parser.add_argument("--files", type=int, default=1000)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="verify-speed-") as name:
+        folder = Path(name, "bundle")
+        count = assemble(args.bundle, args.site, folder, args.files)
+        size = sum(p.stat().st_size for p in natives(folder))
+        print(f"{count} native files, {size / 1e6:,.0f} MB")
+        env = {**os.environ, "XDG_CACHE_HOME": f"{name}/cache"}
+        cold = [measure([str(folder), "--no-cache"], env) for _ in range(ROUNDS)]
+        measure([str(folder)], env)
+        warm = [measure([str(folder)], env) for _ in range(ROUNDS)]
+    for label, times in (("cold", cold), ("warm", warm)):
+        rounds = ", ".join(f"{t:.2f}" for t in times)
+        print(f"{label}: {statistics.median(times):.2f} s ({rounds})")
+
+
+def natives(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and (path.suffix in SUFFIXES or ".so." in path.name):
+            yield path
+
+
+def assemble(bundle: Path, site: Path, folder: Path, wanted: int) -> int:
+    """Copy the bundle and the site, then packages again with a number, small ones first."""
+    shutil.copytree(bundle, folder, symlinks=True)
+    inner = folder / "_internal" if (folder / "_internal").is_dir() else folder
+    shutil.copytree(site, inner, dirs_exist_ok=True)
+    count = len(list(natives(folder)))
+    found = {p: list(natives(p)) for p in site.iterdir() if p.is_dir() and any(natives(p))}
+    packages = sorted(found, key=lambda p: sum(f.stat().st_size for f in found[p]) / len(found[p]))
+    for number in itertools.count(2):
+        for package in packages:
+            if count >= wanted:
+                return count
+            for file in found[package][: wanted - count]:
+                target = inner / f"{package.name}_{number}" / file.relative_to(package)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, target)
+                count += 1
+    return count
+
+
+def measure(arguments: list[str], env: dict[str, str]) -> float:
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "rustext", "verify", *arguments, "--json"],
+        env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    taken = time.perf_counter() - start
+    assert done.returncode in {0, 1}, done.stderr
+    return taken
+
+
+if __name__ == "__main__":
+    main()
