@@ -42,11 +42,15 @@ class Frozen:
 
 
 class Lab:
-    """Makes environments and bundles; `cache` is kept, `wheel` is rustext as users install it."""
+    """Makes environments and bundles for one interpreter.
 
-    def __init__(self, cache: Path, wheel: Path) -> None:
+    `cache` is kept, `wheel` is rustext as users install it.
+    """
+
+    def __init__(self, cache: Path, wheel: Path, interpreter: Path = Path(sys.executable)) -> None:
         self.cache = cache
         self.wheel = wheel
+        self.interpreter = interpreter
 
     def environment(self, *requirements: str, rustext: bool) -> Path:
         """The interpreter of an environment with the freezers and these requirements."""
@@ -55,7 +59,7 @@ class Lab:
         wanted = hashlib.sha256(self.wheel.read_bytes()).hexdigest() if rustext else "complete"
         stamp = folder / "stamp"
         if not stamp.is_file():
-            uv("venv", "-q", "--clear", "--seed", "--python", sys.executable, str(folder))
+            uv("venv", "-q", "--clear", "--seed", "--python", str(self.interpreter), str(folder))
             install(python, "-r", str(HERE / "requirements.txt"), *requirements)
         if not stamp.is_file() or stamp.read_text() != wanted:
             if rustext:
@@ -70,7 +74,8 @@ class Lab:
 
     def _folder(self, requirements: Sequence[str], rustext: bool) -> Path:
         pinned = (HERE / "requirements.txt").read_text()
-        key = hashlib.sha256(repr((sys.version, pinned, requirements, rustext)).encode())
+        facts = (sys.version, str(self.interpreter), pinned, requirements, rustext)
+        key = hashlib.sha256(repr(facts).encode())
         return self.cache / "environments" / key.hexdigest()[:16]
 
     def freeze(
@@ -82,8 +87,13 @@ class Lab:
         rustext: bool,
         compiled: Sequence[str] | None = (),
         options: Sequence[str] = (),
+        one_file: bool = False,
     ) -> Frozen:
-        """Freeze a script; `compiled` names packages that Nuitka compiles, None means all."""
+        """Freeze a script; `compiled` names packages that Nuitka compiles, None means all.
+
+        A one-file program lies alone in the folder that stands for its bundle. Nuitka leaves the
+        folder that it packed beside it, as `<script>.dist`.
+        """
         python = self.environment(*requirements, rustext=rustext)
         out.mkdir(parents=True, exist_ok=True)
         env = {
@@ -93,7 +103,8 @@ class Lab:
             "RUSTEXT_TEST_COMPILE": ",".join(compiled or ()),
         }
         if freezer == "nuitka":
-            command = ["-m", "nuitka", "--standalone", "--assume-yes-for-downloads"]
+            command = ["-m", "nuitka", "--assume-yes-for-downloads"]
+            command += ["--onefile"] if one_file else ["--standalone"]
             command += ["--enable-plugin=rustext"] if rustext else []
             if compiled is not None:
                 command += [f"--user-plugin={HERE / 'demote_plugin.py'}"]
@@ -101,9 +112,15 @@ class Lab:
             program = bundle / f"{script.stem}.bin"
         else:
             command = ["-m", "PyInstaller", "--noconfirm"]
+            command += ["--onefile"] if one_file else []
             bundle = out / "dist" / script.stem
             program = bundle / script.stem
         log = check([str(python), *command, *options, str(script)], cwd=out, env=env)
+        if one_file:
+            bundle = out / "one-file"
+            bundle.mkdir(exist_ok=True)
+            made = out / "dist" if freezer == "pyinstaller" else out
+            program = shutil.move(made / program.name, bundle / program.name)
         return Frozen(bundle=bundle, program=program, python=python, log=log)
 
     def run_unfrozen(self, script: Path, *requirements: str) -> str:

@@ -1,50 +1,134 @@
-"""The example apps, frozen with rustext, started alone, and verified."""
+"""The example apps: frozen with rustext they run alone, and where they fail without, they do.
+
+A choice of what `./test --matrix` freezes, which is every example in every way.
+"""
 
 from __future__ import annotations
 
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from lab import FREEZERS, ROOT, Lab
-
-from rustext.environment import stdlib_environment
-from rustext.findings import Severity
-from rustext.verify import verify
-from rustext.verify.bundle import read_bundle
+from examples import FOLDER, Example, find_examples, freeze_example, judge
+from lab import Frozen, Lab
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
-EXAMPLES = sorted(p.parent for p in (ROOT / "example_apps").glob("*/app.py"))
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An example, and how it is frozen."""
+
+    name: str
+    freezer: str = "pyinstaller"
+    one_file: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.freezer}{'-one-file' if self.one_file else ''}"
+
+    @property
+    def example(self) -> Example:
+        return Example(folder=FOLDER / self.name)
+
+    def freeze(self, lab: Lab, out: Path, *, rustext: bool) -> Frozen:
+        return freeze_example(
+            lab, self.example, self.freezer, out=out, rustext=rustext, one_file=self.one_file
+        )
 
 
-def requirements(app: Path) -> list[str]:
-    return ["-r", str(app / "requirements.txt")]
+RUN_WITH_RUSTEXT = (
+    Case(name="config_check"),
+    Case(name="downsample"),
+    Case(name="frames"),
+    Case(name="identify_files"),
+    Case(name="native_prefix"),
+    Case(name="native_prefix", freezer="nuitka", one_file=True),
+    Case(name="packed", one_file=True),
+    Case(name="packed", freezer="nuitka"),
+    Case(name="tokens"),
+    Case(name="wallet_keys", one_file=True),
+)
+
+# With the last words of each, as its README has them.
+FAIL_WITHOUT = {
+    Case(name="identify_files"): "model dir not found at",
+    Case(name="native_prefix"): "No such file or directory (os error 2)",
+    Case(name="packed"): "No module named 'whenever._typing_312'",
+    Case(name="wallet_keys"): "libbdkffi.so: cannot open shared object file",
+}
 
 
-@pytest.mark.parametrize("freezer", FREEZERS)
-@pytest.mark.parametrize("app", EXAMPLES, ids=lambda p: p.name)
-def test_frozen_example_prints_what_is_expected(
-    app: Path, freezer: str, lab: Lab, tmp_path: Path
-) -> None:
-    frozen = lab.freeze(
-        freezer, app / "app.py", *requirements(app), out=tmp_path / "build", rustext=True
-    )
-    ended = frozen.run(hide=[ROOT / "example_apps"])
-    assert (ended.code, ended.stderr) == (0, "")
-    assert ended.stdout == (app / "expected.txt").read_text()
-    report = verify(read_bundle(frozen.bundle), stdlib=stdlib_environment(), run=ended)
-    # A note says what is harmless: where the Python that was frozen had been built.
-    assert [f for f in report.findings if f.severity is not Severity.NOTE] == []
-    assert report.freezer == freezer
+@pytest.mark.parametrize("example", find_examples(), ids=lambda e: e.name)
+def test_example_prints_what_is_expected_unfrozen(example: Example, lab: Lab) -> None:
+    printed = lab.run_unfrozen(example.script, *example.requirements(lab.interpreter))
+    assert printed == example.expected
 
 
-def test_example_runs_without_rustext_where_its_readme_says_so(lab: Lab, tmp_path: Path) -> None:
-    app = ROOT / "example_apps" / "downsample"
-    frozen = lab.freeze(
-        "pyinstaller", app / "app.py", *requirements(app), out=tmp_path, rustext=False
-    )
-    ended = frozen.run()
-    assert (ended.code, ended.stdout) == (0, (app / "expected.txt").read_text())
+@pytest.mark.parametrize("case", RUN_WITH_RUSTEXT, ids=str)
+def test_example_runs_alone_and_verifies_clean(case: Case, lab: Lab, tmp_path: Path) -> None:
+    outcome = judge(case.example, case.freeze(lab, tmp_path, rustext=True), seconds=0)
+    assert (outcome.message, outcome.errors) == ("", ())
+
+
+@pytest.mark.parametrize("case", FAIL_WITHOUT, ids=str)
+def test_example_fails_without_rustext(case: Case, lab: Lab, tmp_path: Path) -> None:
+    ended = case.freeze(lab, tmp_path, rustext=False).run(hide=[FOLDER])
+    assert ended.code != 0
+    assert FAIL_WITHOUT[case] in ended.stderr
+
+
+def test_data_frames_stay_out_of_a_program_that_does_not_use_them(lab: Lab, tmp_path: Path) -> None:
+    """pandas is installed, and polars could convert to it."""
+    case = Case(name="frames", freezer="nuitka")
+    frozen = case.freeze(lab, tmp_path, rustext=True)
+    assert [p.name for p in frozen.bundle.iterdir() if p.name.startswith("pandas")] == []
+
+
+def test_frozen_service_answers_until_it_is_told_to_stop(lab: Lab, tmp_path: Path) -> None:
+    frozen = Case(name="service").freeze(lab, tmp_path / "build", rustext=True)
+    watched = tmp_path / "watched"
+    watched.mkdir()
+    port = free_port()
+    service = subprocess.Popen(
+        [frozen.program, "--serve", str(port), watched],
+        stdout=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    try:
+        # RFC 8032, section 7.1, TEST 2
+        assert ask(port, "/sign/72")[1].startswith("92a009a9f0d4cab8720e820b5f642540a2b27b54")
+        assert ask(port, "/nowhere") == (404, "no such page")
+        service.send_signal(signal.SIGTERM)
+        printed, _ = service.communicate(timeout=60)
+    finally:
+        service.kill()
+    assert (service.returncode, printed) == (0, "stopped\n")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    """The status and the answer; a service that has just been started is given a minute."""
+    give_up = time.monotonic() + 60
+    while True:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        except ConnectionError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.2)
 
 
 def test_fully_compiled_program_runs(lab: Lab, tmp_path: Path) -> None:
