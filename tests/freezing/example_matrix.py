@@ -1,6 +1,7 @@
 """Freeze every example app in every way, and keep the table in docs/.
 
-Usage: python tests/freezing/example_matrix.py [--python P]... [--freezer F] [NAME]...
+Usage: python tests/freezing/example_matrix.py [--python P]... [--freezer F] [--with | --without]
+                                               [NAME]...
 
 Each example is frozen by each freezer, with and without rustext, as a folder and as one file; each
 result is run alone and compared with `expected.txt`. Rows replace those of the same kind in
@@ -60,7 +61,7 @@ def main() -> int:
         for example in find_examples():
             if not args.names or example.name in args.names:
                 for freezer in args.freezer or FREEZERS:
-                    bad += run_one(lab, example, freezer)
+                    bad += run_one(lab, example, freezer, args.rustext)
     write_page(read_rows())
     print(f"{PAGE.relative_to(ROOT)} is written; {bad} of the new rows with rustext are not good")
     return 1 if bad else 0
@@ -72,6 +73,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)}")
     parser.add_argument("--freezer", action="append", choices=FREEZERS)
     parser.add_argument("--python", action="append", type=Path, metavar="INTERPRETER")
+    one = parser.add_mutually_exclusive_group()
+    for name, values in (("with", (True,)), ("without", (False,))):
+        one.add_argument(
+            f"--{name}", dest="rustext", action="store_const", const=values, default=(False, True),
+            help=f"{name} rustext only",
+        )  # fmt: skip
     args = parser.parse_args()
     unknown = sorted(set(args.names) - set(known))
     if unknown:
@@ -80,10 +87,10 @@ def parse_arguments() -> argparse.Namespace:
     return args
 
 
-def run_one(lab: Lab, example: Example, freezer: str) -> int:
-    """Freeze with and without rustext, keep the rows; how many of those with it are not good."""
+def run_one(lab: Lab, example: Example, freezer: str, choices: tuple[bool, ...]) -> int:
+    """Freeze without and with rustext, keep the rows; how many of those with it are not good."""
     bad = 0
-    for rustext in (False, True):
+    for rustext in choices:
         with tempfile.TemporaryDirectory(prefix="rustext-matrix-") as out:
             for outcome in iter_outcomes(lab, example, freezer, out=Path(out), rustext=rustext):
                 row = to_row(lab, example, freezer, outcome, rustext=rustext)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from examples import FOLDER, Example, find_examples, freeze_example, judge
-from lab import Frozen, Lab
+from lab import FREEZERS, Frozen, Lab
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -42,10 +42,9 @@ class Case:
         )
 
 
-RUN_WITH_RUSTEXT = (
+CHOSEN = (
     Case(name="config_check"),
     Case(name="downsample"),
-    Case(name="frames"),
     Case(name="identify_files"),
     Case(name="native_prefix"),
     Case(name="native_prefix", freezer="nuitka", one_file=True),
@@ -64,13 +63,24 @@ FAIL_WITHOUT = {
 }
 
 
+def every_case() -> list[object]:
+    """Each example in each way; those that are not chosen are for `./test --all`."""
+    cases = (
+        Case(name=example.name, freezer=freezer, one_file=one_file)
+        for example in find_examples()
+        for freezer in FREEZERS
+        for one_file in (False, True)
+    )
+    return [pytest.param(c, marks=() if c in CHOSEN else pytest.mark.slow) for c in cases]
+
+
 @pytest.mark.parametrize("example", find_examples(), ids=lambda e: e.name)
 def test_example_prints_what_is_expected_unfrozen(example: Example, lab: Lab) -> None:
     printed = lab.run_unfrozen(example.script, *example.requirements(lab.interpreter))
     assert printed == example.expected
 
 
-@pytest.mark.parametrize("case", RUN_WITH_RUSTEXT, ids=str)
+@pytest.mark.parametrize("case", every_case(), ids=str)
 def test_example_runs_alone_and_verifies_clean(case: Case, lab: Lab, tmp_path: Path) -> None:
     outcome = judge(case.example, case.freeze(lab, tmp_path, rustext=True), seconds=0)
     assert (outcome.message, outcome.errors) == ("", ())
@@ -87,6 +97,8 @@ def test_data_frames_stay_out_of_a_program_that_does_not_use_them(lab: Lab, tmp_
     """pandas is installed, and polars could convert to it."""
     case = Case(name="frames", freezer="nuitka")
     frozen = case.freeze(lab, tmp_path, rustext=True)
+    outcome = judge(case.example, frozen, seconds=0)
+    assert (outcome.message, outcome.errors) == ("", ())
     assert [p.name for p in frozen.bundle.iterdir() if p.name.startswith("pandas")] == []
 
 
