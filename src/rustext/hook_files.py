@@ -88,11 +88,11 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
         early, hook = _places(folder, target.module)
         try:
             texts[hook] = hook_text(planner, target.module, target.why)
-            runtime = runtime_hook_text(planner, target.module, target.why)
+            runtime = target.extension and runtime_hook_text(planner, target.module, target.why)
         except (InvalidBinary, UnreadableFile) as error:
             _log.warning("rustext: no hook for %s: %s", target.module, error)
         else:
-            texts.update({early: runtime} if target.extension and runtime else {})
+            texts.update({early: runtime} if runtime else {})
     _remove_written(folder, but=texts)
     return _write(texts)
 

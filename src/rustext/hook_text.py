@@ -7,7 +7,9 @@ their distribution.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from rustext import __version__
 from rustext.build import Build
@@ -108,7 +110,7 @@ def _imports(name: str, imports: Iterable[ImplicitImport], *comment: str) -> Ite
 def _files(name: str, companions: Iterable[Companion], dist: Distribution) -> Iterator[str]:
     entries = []
     for companion in companions:
-        source = companion.path.relative_to(dist.site).as_posix()
+        source = Path(os.path.relpath(companion.path, dist.site)).as_posix()
         entries.append(f"    # {companion.reason}")
         entries.append(f"    (str(_file({source!r})), {str(companion.destination.parent)!r}),")
     if entries:

@@ -236,9 +236,12 @@ def test_each_rust_extension_gets_a_hook_and_nothing_else_does(lab: Lab, tmp_pat
     assert [f.name for f in defined] == ["pre_safe_import_module"]
 
 
-def test_written_hooks_say_what_they_add_and_where_it_comes_from(lab: Lab, tmp_path: Path) -> None:
+def test_written_hooks_say_what_they_add_and_where_it_comes_from(
+    lab: Lab, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for folder in ("one", "two"):
         write_hooks(Planner(environment(lab.site), Config()), tmp_path / folder)
+    assert caplog.messages == []
     text = (tmp_path / "one" / "hook-app._core.py").read_text()
     assert text == (tmp_path / "two" / "hook-app._core.py").read_text()
     assert str(tmp_path) not in text
