@@ -99,7 +99,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         modules=len(bundle.modules),
         python=subject.python,
         floors=find_floors(bundle, subject.edges),
-        run=run,
+        run=run or (selftest.run if selftest is not None else None),
     )
     return report if bundle.origin is None else relocate(report, bundle.root, bundle.origin)
 

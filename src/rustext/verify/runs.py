@@ -73,9 +73,14 @@ def check_run(subject: Subject) -> Iterator[Finding]:
             evidence=tuple(("printed", line) for line in last),
             hint="arguments for the program go after `--`",
         )
+    yield from iter_host_libraries(subject, run)
+
+
+def iter_host_libraries(subject: Subject, run: IsolatedRun) -> Iterator[Finding]:
+    """The libraries that a running program took from outside of its bundle."""
     for library in run.libraries:
         if not (
-            library.is_relative_to(bundle.root)
+            library.is_relative_to(subject.bundle.root)
             or library.name in subject.allow_system
             or is_system_library(library.name)
         ):

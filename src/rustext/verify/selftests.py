@@ -1,7 +1,7 @@
 """Ask a bundle's program to import all that native code needs, and judge its answers.
 
-In: a `Bundle` with a self-test built in; then a `Subject` with its answers. Out: the finding
-`selftest`. The
+In: a `Bundle` with a self-test built in; then a `Subject` with its answers. Out: the findings
+`selftest` and `host-library`. The
 program is started as `--run` starts it, with the host's Python out of sight.
 """
 
@@ -22,6 +22,7 @@ from rustext.selftest import (
 )
 from rustext.verify.bundle import Bundle
 from rustext.verify.isolate import run_isolated
+from rustext.verify.runs import iter_host_libraries
 from rustext.verify.subject import Subject
 
 _LAST_LINES = 12  # of a failed program's output that a finding quotes
@@ -45,7 +46,7 @@ def run_selftest(bundle: Bundle, *, hide: Sequence[Path] = (), timeout: float = 
 
 
 def check_selftest(subject: Subject) -> Iterator[Finding]:
-    """One finding for each module that the program could not import."""
+    """One finding for each module that the program could not import, or library of the host's."""
     bundle, selftest = subject.bundle, subject.selftest
     if selftest is None:
         return
@@ -58,6 +59,7 @@ def check_selftest(subject: Subject) -> Iterator[Finding]:
     for answer in selftest.answers:
         if answer.error is not None:
             yield _failed_import(answer)
+    yield from iter_host_libraries(subject, selftest.run)
 
 
 def _finding(subject: str, message: str, selftest: SelfTest) -> Finding:

@@ -17,7 +17,7 @@ from test_pyinstaller_archive import archive, pyz
 from rustext.cli import run
 from rustext.environment import stdlib_environment
 from rustext.errors import InvalidBundle, InvalidPlan
-from rustext.findings import Finding, Severity
+from rustext.findings import Finding, IsolatedRun, Severity
 from rustext.model import (
     Companion,
     CompanionKind,
@@ -27,7 +27,7 @@ from rustext.model import (
     Verdict,
 )
 from rustext.plan_file import PLAN_FILE, BuildPlan, PlannedExtension, write_plan
-from rustext.selftest import SELFTEST_FILE, entry_source, format_questions
+from rustext.selftest import SELFTEST_FILE, SelfTest, entry_source, format_questions
 from rustext.verify import verify
 from rustext.verify.bundle import read_bundle
 from rustext.verify.plans import find_plan
@@ -248,6 +248,18 @@ def test_a_program_that_dies_in_its_self_test_is_a_finding(selftested: Path, bun
     (finding,) = ask(selftested, bundle, ("killer", True))
     assert (finding.subject, finding.severity) == ("killer", Severity.ERROR)
     assert ("ended with", "signal 6") in finding.evidence
+
+
+def test_a_library_of_the_hosts_that_an_import_loads_is_a_finding(bundle: Path) -> None:
+    """An extension is loaded by the self-test, though the program may never get there."""
+    ended = IsolatedRun(
+        code=0, stdout='{"selftest": [\n]}\n', stderr="", hidden=(),
+        libraries=(Path("/opt/libfoo.so.1"), Path("/lib/libc.so.6"), bundle / "libown.so"),
+    )  # fmt: skip
+    selftest = SelfTest(answers=(), last=None, run=ended)
+    report = verify(read_bundle(bundle), stdlib=stdlib_environment(), selftest=selftest)
+    assert [f.subject for f in report.findings if f.id == "host-library"] == ["libfoo.so.1"]
+    assert report.run == ended
 
 
 def test_a_program_that_does_not_answer_is_a_finding(selftested: Path, bundle: Path) -> None:
