@@ -99,7 +99,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         """What Nuitka's scanner for macOS has to be told."""
         from rustext.install_names import InstallNames  # noqa: PLC0415
 
-        return InstallNames(self.session.build.planner.env)
+        return InstallNames(self.session.build.planner)
 
     @classmethod
     def isRelevant(cls) -> bool:
@@ -142,8 +142,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def onDllTags(self, included_entry_point: Any) -> None:
         """Show a file to Nuitka's macOS scanner under the name by which it calls itself."""
         entry, names = included_entry_point, self.install_names
-        for name in names.missing(Path(entry.source_path)):
-            text = f"'{entry.source_path}' needs '{name}', which is nowhere: Nuitka stops at it"
+        for text in names.stops(Path(entry.source_path)):
             (self.sysexit if self._strict else self.warning)(text)
         entry.source_path = str(names.stand_in(Path(entry.source_path), str(entry.package_name)))
 

@@ -1,8 +1,8 @@
 """What Nuitka's scanner for macOS has to be told of install names that it cannot place.
 
 In: an environment, and the Mach-O files of it that enter a bundle. Out: for each file the path
-under which Nuitka recognises it, the libraries that are nowhere, and the folders of those that
-another distribution brings.
+under which Nuitka recognises it, what it will stop at, and the folders of libraries that another
+distribution brings.
 
 dyld never looks for the name in a file's own LC_ID_DYLIB. `otool -L` prints it among the libraries
 all the same, and Nuitka looks for it as for any other: it guesses, and stops the build where no
@@ -22,10 +22,11 @@ from itertools import chain
 from pathlib import Path
 
 from rustext.binary import HEAD, read_binary
-from rustext.environment import Environment
+from rustext.destination import Layout, check_destinations
 from rustext.loader import Loader
 from rustext.macho import is_macho
 from rustext.model import Binary, Edge, FoundBy, LibraryGraph, Missing, Resolved
+from rustext.plan import Planner
 from rustext.resolve import Resolver
 
 _RPATH = "@rpath/"
@@ -33,10 +34,11 @@ _RELATIVE = frozenset({"@rpath", "@loader_path", "@executable_path"})
 
 
 class InstallNames:
-    """Answers for one environment; its links live as long as it does."""
+    """Answers for a planner's environment; the links live as long as they do."""
 
-    def __init__(self, env: Environment) -> None:
-        self._env = env
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+        self._env = planner.env
         self._resolver = Resolver(loader=Loader())
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._links: dict[Path, Path] = {}
@@ -71,15 +73,27 @@ class InstallNames:
         found = self._env.find_module(module) if self._with_libraries else None
         return found is not None and found.path in self._with_libraries
 
-    def missing(self, path: Path) -> tuple[str, ...]:
-        """The libraries of a Mach-O file that are nowhere, by name: Nuitka stops at each of them.
+    def stops(self, path: Path) -> tuple[str, ...]:
+        """What Nuitka will stop at, a line each: missing libraries, and a header without room.
 
-        Unlike dyld it stops at weak ones too. Raises as `stand_in`.
+        Unlike dyld it stops at weak libraries too. Raises as `stand_in`.
         """
         if not _is_macho_file(path):
             return ()
-        missing = (edge.soname for edge in self._edges(path) if isinstance(edge, Missing))
-        return tuple(n for n in dict.fromkeys(missing) if not any(self._folders_with(n)))
+        missing = dict.fromkeys(e.soname for e in self._edges(path) if isinstance(e, Missing))
+        nowhere = (name for name in missing if not any(self._folders_with(name)))
+        return (
+            *(f"'{path}' needs '{name}', which is nowhere: Nuitka stops at it" for name in nowhere),
+            *self._without_room(path),
+        )
+
+    def _without_room(self, path: Path) -> Iterator[str]:
+        site = self._env.site_of(path)
+        if site is not None:
+            file, graph = self._planner.read_file(path), self._resolver.resolve(path)
+            for finding in check_destinations(file, graph, site, Layout.NUITKA):
+                if finding.id == "install-name":
+                    yield f"{finding.message}: install_name_tool fails, and Nuitka; {finding.hint}"
 
     def folders(self, package: str) -> tuple[Path, ...]:
         """The folders of libraries that a package's distribution takes from other distributions.

@@ -15,11 +15,13 @@ INTERPRETER is some Mach-O file that stands for Python. The answers are JSON doc
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
+from typing import Any
 
 SUFFIXES = [".cpython-311-darwin.so", ".abi3.so", ".so"]
 
@@ -82,11 +84,13 @@ def ask_nuitka(package: str, path: str, bundle: str | None) -> dict[str, object]
     )
     try:
         IncludedEntryPoints.addIncludedEntryPoint(entry)
-        own, found = DllDependenciesMacOS.detectBinaryPathDLLsMacOS(
+        own, found = call_release(
+            DllDependenciesMacOS.detectBinaryPathDLLsMacOS,
             original_dir=str(Path(entry.source_path).parent),
             binary_filename=entry.source_path,
             package_name=entry.package_name,
             keep_unresolved=True,
+            recursive=False,
             recursive_dlls=None,
             parent_rpaths=(),
         )
@@ -95,6 +99,12 @@ def ask_nuitka(package: str, path: str, bundle: str | None) -> dict[str, object]
         return {"stops": True}
     answer = {"stops": False, "own": own, "found": {name: file for file, name in found.items()}}
     return answer if bundle is None else {**answer, "copied": copied}
+
+
+def call_release(function: Callable[..., Any], **arguments: object) -> Any:
+    """Call a function of Nuitka with those of the arguments that it has in this release."""
+    known = inspect.signature(function).parameters
+    return function(**{name: value for name, value in arguments.items() if name in known})
 
 
 def copy_with_nuitka(entry: object, bundle: str) -> Iterable[str]:
@@ -127,7 +137,8 @@ def edit_with_nuitka(package: str, path: str, copy: str, moves: dict[str, str]) 
     from nuitka.utils.ModuleNames import ModuleName
 
     entries = [SimpleNamespace(source_path=s, dest_path=d) for s, d in moves.items()]
-    DllDependenciesMacOS.fixupBinaryDLLPathsMacOS(
+    call_release(
+        DllDependenciesMacOS.fixupBinaryDLLPathsMacOS,
         binary_filename=copy,
         package_name=ModuleName(package) if package else None,
         original_location=path,

@@ -11,9 +11,11 @@ from compiling import Compile
 from environments import environment, install
 
 from rustext.binary import read_binary
+from rustext.config import Config
 from rustext.errors import InvalidBinary
 from rustext.install_names import InstallNames, iter_links, unknown_name
 from rustext.loader import Loader
+from rustext.plan import Planner
 from rustext.resolve import resolve
 
 OWN, DEEP = "int own(void) { return 1; }", "int deep(void) { return 1; }"
@@ -55,7 +57,7 @@ def test_the_file_is_shown_by_a_link_with_the_name_that_it_calls_itself(
     module = build("mod.abi3.so", ALONE, "/build/machine/libmod.dylib")
     site = tmp_path / "site-packages"
     install(site, "pkg", files={"pkg/mod.abi3.so": module})
-    names = InstallNames(environment(site))
+    names = InstallNames(Planner(environment(site), Config()))
     shown = names.stand_in(site / "pkg/mod.abi3.so", "pkg")
     assert shown.name == "libmod.dylib"
     assert not shown.is_relative_to(site)
@@ -66,7 +68,7 @@ def test_the_file_is_shown_by_a_link_with_the_name_that_it_calls_itself(
 
 def test_the_links_go_with_the_answers(build, tmp_path: Path) -> None:
     module = build("mod.abi3.so", ALONE, "@rpath/other.so")
-    names = InstallNames(environment(tmp_path))
+    names = InstallNames(Planner(environment(tmp_path), Config()))
     shown = names.stand_in(module, None)
     assert shown.is_symlink()
     del names
@@ -74,14 +76,14 @@ def test_the_links_go_with_the_answers(build, tmp_path: Path) -> None:
 
 
 def test_other_files_are_shown_as_they_are(build, gcc: Compile, tmp_path: Path) -> None:
-    names = InstallNames(environment(tmp_path))
+    names = InstallNames(Planner(environment(tmp_path), Config()))
     elf = gcc("mod.so", ALONE, "-shared", "-fPIC", "-Wl,-soname,other.so")
     text = tmp_path / "text"
     text.write_text("no native file")
     good = build("mod.abi3.so", ALONE, "@rpath/mod.abi3.so")
     for path in (elf, text, tmp_path / "gone", good):
         assert names.stand_in(path, "pkg") == path
-        assert names.missing(path) == ()
+        assert names.stops(path) == ()
     broken = tmp_path / "broken.so"
     broken.write_bytes(good.read_bytes()[:200])
     with pytest.raises(InvalidBinary):
@@ -99,7 +101,7 @@ def test_what_the_file_finds_from_its_place_is_found_from_the_links(build, tmp_p
         "pkg",
         files={"pkg/mod.abi3.so": module, "libs/own.dylib": own, "deep/er/deep.dylib": deep},
     )
-    names = InstallNames(environment(site))
+    names = InstallNames(Planner(environment(site), Config()))
     shown = names.stand_in(site / "pkg/mod.abi3.so", "pkg")
     assert names.needs_outside("pkg.mod")
     assert not names.needs_outside("pkg.other")
@@ -120,11 +122,32 @@ def test_missing_libraries_are_named_unless_another_distribution_has_them(
     own = build("libown.dylib", OWN, "@rpath/libown.dylib")
     module = build("mod.abi3.so", MODULE, "@rpath/mod.abi3.so", str(own))
     install(site, "pkg", files={"pkg/mod.abi3.so": module, "pkg/__init__.py": ""})
-    alone = InstallNames(environment(site))
-    assert alone.missing(site / "pkg/mod.abi3.so") == ("@rpath/libown.dylib",)
+    alone = InstallNames(Planner(environment(site), Config()))
+    path = site / "pkg/mod.abi3.so"
+    wanted = f"'{path}' needs '@rpath/libown.dylib', which is nowhere: Nuitka stops at it"
+    assert alone.stops(path) == (wanted,)
     assert alone.folders("pkg") == ()
     install(site, "core", files={"core/lib/libown.dylib": own})
-    names = InstallNames(environment(site))
-    assert names.missing(site / "pkg/mod.abi3.so") == ()
+    names = InstallNames(Planner(environment(site), Config()))
+    assert names.stops(path) == ()
     assert names.folders("pkg") == (site / "core/lib",)
     assert names.folders("pkg.sub") == names.folders("unknown") == ()
+
+
+def test_a_header_without_room_is_named_before_install_name_tool_fails(
+    build, tmp_path: Path
+) -> None:
+    site = tmp_path / "site-packages"
+    own = build("own.dylib", OWN, "@loader_path/own.dylib")
+    files = {"pkg/own.dylib": own}
+    for name, room in {"small": 0, "large": 4096}.items():
+        flags = (str(own), f"-Wl,-headerpad,{room:#x}")
+        files[f"pkg/{name}.abi3.so"] = build(f"{name}.abi3.so", MODULE, f"@rpath/{name}.so", *flags)
+    install(site, "pkg", files=files)
+    names = InstallNames(Planner(environment(site), Config()))
+    small, large = (read_binary(site / f"pkg/{name}.abi3.so").image for name in ("small", "large"))
+    assert small.header_pad < large.header_pad
+    (text,) = names.stops(site / "pkg/small.abi3.so")
+    assert "bytes of room for new install names, and Nuitka needs" in text
+    assert "-headerpad_max_install_names" in text
+    assert names.stops(site / "pkg/large.abi3.so") == ()
