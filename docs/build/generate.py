@@ -23,6 +23,7 @@ from rustext.report.rules import RULES
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
+    app.connect("env-get-outdated", lambda *_: list(_MADE))
     app.connect("source-read", complete)
     app.connect("build-finished", write_schemas)
     return {"parallel_read_safe": True}
@@ -30,13 +31,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def complete(_app: Sphinx, name: str, source: list[str]) -> None:
     """Add to a page what is made from the code."""
-    makers: Mapping[str, Callable[[], Iterator[str]]] = {
-        "findings/index": iter_findings,
-        "reference/commands": iter_commands,
-        "reference/json": iter_schemas,
-    }
-    if name in makers:
-        source[0] = "\n".join((source[0], *makers[name]()))
+    if name in _MADE:
+        source[0] = "\n".join((source[0], *_MADE[name]()))
 
 
 def write_schemas(app: Sphinx, error: Exception | None) -> None:
@@ -153,3 +149,10 @@ def _type(value: Mapping[str, Any]) -> str:
         return "object with " + ", ".join(f"`{key}`" for key in value["properties"])
     kinds = value["type"] if isinstance(value["type"], list) else [value["type"]]
     return " or ".join(kinds)
+
+
+_MADE: Mapping[str, Callable[[], Iterator[str]]] = {
+    "findings/index": iter_findings,
+    "reference/commands": iter_commands,
+    "reference/json": iter_schemas,
+}

@@ -30,6 +30,7 @@ RULES: Mapping[str, str] = {
     "signature": "macOS would not load a file for its signature",
     "static-interpreter": "A statically linked interpreter cannot load extension modules",
     "unreadable-file": "A file of the bundle cannot be read",
+    "unsafe-rpath": "Libraries are looked for in a folder that only the building machine has",
 }
 
 
