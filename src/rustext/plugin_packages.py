@@ -1,8 +1,8 @@
 """Modules that a Rust distribution finds by looking around, not by importing them by name.
 
 In: a distribution and its environment. Out: one `ImplicitImport` for each module that it would find
-at run time: in a namespace package whose folders it lists, or behind an entry point of a group that
-it asks for. Only what the distribution's own code does counts.
+at run time: in a package of its own or a namespace package whose folders it lists, or behind an
+entry point of a group that it asks for. Only what the distribution's own code does counts.
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import PurePosixPath
 
 from rustext.environment import Distribution, Environment, Owner
+from rustext.knowledge import read_data
 from rustext.model import Evidence, EvidenceKind, ImplicitImport, Verdict
 
 _LISTS_MODULES = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
+# The folder that is listed is that of the file itself.
+_LISTS_ITS_OWN = re.compile(
+    r"\b(iter_modules|walk_packages)\s*\([^)\n]*(?<![\w.])(?:__path__|__file__)\b"
+)
 _IMPORTED = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
 _ASKS_ENTRY_POINTS = re.compile(r"\b(?:iter_)?entry_points\s*\(")
 _LITERAL = re.compile(r"""["']([\w.:-]+)["']""")
+_FOR_DEVELOPERS = frozenset({"..", *read_data("companions")["not_data_folders"]})
 _COMMANDS = frozenset({"console_scripts", "gui_scripts"})  # for installers
 
 
@@ -25,21 +32,32 @@ def find_plugin_modules(dist: Distribution, env: Environment) -> tuple[ImplicitI
     """The modules that `dist` would find in this environment, sorted by name."""
     found: dict[str, ImplicitImport] = {}
     for file in dist.files:
-        if file.suffix != ".py" or ".." in file.parts:
+        if file.suffix != ".py" or not _FOR_DEVELOPERS.isdisjoint(file.parts):
             continue
         try:
             text = (dist.site / file).read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        if _LISTS_MODULES.search(text):
-            for package in sorted(set(_IMPORTED.findall(text))):
-                for name in _namespace_modules(package, env):
-                    found[name] = _plugin(name, str(file), f"lists the modules of `{package}`")
-        if _ASKS_ENTRY_POINTS.search(text):
-            for group in sorted(set(_LITERAL.findall(text)) - _COMMANDS):
-                for name in _entry_point_modules(group, env):
-                    found[name] = _plugin(name, str(file), f"asks for entry points of `{group}`")
+        for name, what in _iter_modules_for(text, file, dist, env):
+            found[name] = _plugin(name, str(file), what)
     return tuple(found[name] for name in sorted(found))
+
+
+def _iter_modules_for(
+    text: str, file: PurePosixPath, dist: Distribution, env: Environment
+) -> Iterator[tuple[str, str]]:
+    """The modules that the source `text` would find, each with what it does to find it."""
+    if _LISTS_MODULES.search(text):
+        for package in sorted(set(_IMPORTED.findall(text))):
+            for name in _namespace_modules(package, env):
+                yield name, f"lists the modules of `{package}`"
+    for how in sorted(set(_LISTS_ITS_OWN.findall(text))):
+        for name in _own_modules(file, dist, env, deep=how == "walk_packages"):
+            yield name, f"lists the modules of `{'.'.join(file.parent.parts)}`"
+    if _ASKS_ENTRY_POINTS.search(text):
+        for group in sorted(set(_LITERAL.findall(text)) - _COMMANDS):
+            for name in _entry_point_modules(group, env):
+                yield name, f"asks for entry points of `{group}`"
 
 
 def _namespace_modules(package: str, env: Environment) -> Iterator[str]:
@@ -54,6 +72,19 @@ def _namespace_modules(package: str, env: Environment) -> Iterator[str]:
                 name = f"{package}.{entry.name.partition('.')[0]}"
                 if entry.name != "__pycache__" and env.find_module(name) is not None:
                     yield name
+
+
+def _own_modules(
+    file: PurePosixPath, dist: Distribution, env: Environment, *, deep: bool
+) -> Iterator[str]:
+    """The Python modules beside a file; with `deep`, those in the packages below as well."""
+    for other in dist.files:
+        if other.suffix == ".py" and other.is_relative_to(file.parent) and other != file:
+            parts = other.with_suffix("").relative_to(file.parent).parts
+            inner = parts[:-1] if parts[-1] == "__init__" else parts
+            name = ".".join((*file.parent.parts, *inner))
+            if (deep or len(inner) == 1) and env.find_module(name) is not None:
+                yield name
 
 
 def _entry_point_modules(group: str, env: Environment) -> Iterator[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from environments import environment, install, write_files
 
 from rustext.model import EvidenceKind, Verdict
@@ -42,6 +45,37 @@ def test_a_regular_package_that_is_listed_is_no_place_for_plugins(tmp_path: Path
 def test_a_namespace_that_is_only_imported_is_not_listed(tmp_path: Path) -> None:
     install(tmp_path, "host", files={"host/__init__.py": "import host_ext"})
     write_files(tmp_path, {"host_ext/one.py": ""})
+    assert found(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("call", "below"),
+    [
+        ("iter_modules(__path__)", False),
+        ("iter_modules(path=__path__, prefix='host.')", False),
+        ("iter_modules([os.path.dirname(__file__)])", False),
+        ("walk_packages(__path__, 'host.')", True),
+    ],
+)
+def test_the_modules_of_a_package_that_lists_its_own_folder(
+    call: str, below: bool, tmp_path: Path
+) -> None:
+    """What pkgutil finds there, asked in an interpreter of its own."""
+    init = f"import os, pkgutil\nfound = sorted(m.name for m in pkgutil.{call})\n"
+    files = {"host/__init__.py": init, "host/one.py": "", "host/data.txt": ""}
+    files |= {"host/sub/__init__.py": "", "host/sub/deep.py": "", "host/bare/hidden.txt": ""}
+    install(tmp_path, "host", files=files)
+    command = [sys.executable, "-c", "import host; print(*host.found)"]
+    listed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    names = {f"host.{name.removeprefix('host.')}" for name in listed.stdout.split()}
+    assert ("host.sub.deep" in names) == below
+    assert found(tmp_path) == dict.fromkeys(sorted(names), "lists the modules of `host`")
+
+
+def test_what_only_tests_would_list_is_left_out(tmp_path: Path) -> None:
+    init = "import pkgutil\nfound = list(pkgutil.iter_modules(__path__))\n"
+    files = {"host/__init__.py": "", "host/tests/__init__.py": init, "host/tests/one.py": ""}
+    install(tmp_path, "host", files=files)
     assert found(tmp_path) == {}
 
 
