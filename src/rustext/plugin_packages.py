@@ -24,15 +24,15 @@ _LISTS_ITS_OWN = re.compile(
 _IMPORTED = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
 _ASKS_ENTRY_POINTS = re.compile(r"\b(?:iter_)?entry_points\s*\(")
 _LITERAL = re.compile(r"""["']([\w.:-]+)["']""")
-_FOR_DEVELOPERS = frozenset({"..", *read_data("companions")["not_data_folders"]})
 _COMMANDS = frozenset({"console_scripts", "gui_scripts"})  # for installers
 
 
 def find_plugin_modules(dist: Distribution, env: Environment) -> tuple[ImplicitImport, ...]:
     """The modules that `dist` would find in this environment, sorted by name."""
     found: dict[str, ImplicitImport] = {}
+    passed_over = {"..", *read_data("companions")["not_data_folders"]}
     for file in dist.files:
-        if file.suffix != ".py" or not _FOR_DEVELOPERS.isdisjoint(file.parts):
+        if file.suffix != ".py" or not passed_over.isdisjoint(file.parts):
             continue
         try:
             text = (dist.site / file).read_text(encoding="utf-8", errors="replace")
