@@ -173,6 +173,16 @@ def parse_elf_definitions(data: Buffer) -> frozenset[str]:
     return frozenset(iter_defined_versions(reader, offset, count, strings.name))
 
 
+def parse_elf_names(data: Buffer) -> bytes:
+    """The dynamic string table, which holds the names of all symbols and more; raises likewise."""
+    reader, header = _read_header(data)
+    programs = tuple(_iter_programs(reader, header))
+    segments = _loaded(reader, programs)
+    dynamic = _read_dynamic(reader, header, programs, segments)
+    strings = _dynamic_strings(reader, dynamic, segments)
+    return reader.take(strings.start, strings.end - strings.start, "the dynamic string table")
+
+
 def _read_header(data: Buffer) -> tuple[Reader, _Header]:
     ident = bytes(data[:6])
     if not ident.startswith(MAGIC):

@@ -56,7 +56,7 @@ def glibc_needs(bundle: Bundle, edges: Iterable[Edge]) -> tuple[Need, ...]:
         Need(path=path, library=v.library, version=v.version, weak=v.weak)
         for path, _, image in images_for(bundle, bundle.image.architecture)
         for v in image.versions
-        if (path, v.library) not in own and (path.resolve(), v.library) not in own
+        if (path, v.library) not in own
     )
 
 
@@ -74,11 +74,9 @@ def system_libraries(bundle: Bundle, edges: Iterable[Edge]) -> frozenset[str]:
 
 def _own_libraries(bundle: Bundle, edges: Iterable[Edge]) -> frozenset[tuple[Path, str]]:
     """Which file gets which library from the bundle itself."""
-    return frozenset(
-        (edge.needed_by, edge.soname)
-        for edge in edges
-        if isinstance(edge, Resolved) and edge.path is not None and bundle.holds(edge.path)
-    )
+    found = [e for e in edges if isinstance(e, Resolved) and e.path is not None]
+    held = {path for path in {e.path for e in found} if path is not None and bundle.holds(path)}
+    return frozenset((e.needed_by, e.soname) for e in found if e.path in held)
 
 
 def explain(needs: Iterable[Need]) -> Iterator[Need]:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from rustext.binary import open_binary
-from rustext.elf import parse_elf_symbols
+from rustext.elf import parse_elf_names, parse_elf_symbols
 from rustext.elf_versions import DynamicSymbol
 from rustext.errors import RustextError
 from rustext.model import Format
@@ -18,6 +18,7 @@ from rustext.verify.bundle import Bundle
 
 # The names that C code may use: https://docs.python.org/3/c-api/intro.html#include-files
 _PYTHON = re.compile(r"_?Py[A-Z_][A-Za-z0-9_]*")
+_NAMES = re.compile(rb"(?<=\0)(_?Py(?!Init)[A-Z_][A-Za-z0-9_]*)(?=\0)")
 _ALWAYS = {"Py_Initialize", "PyImport_ImportModule", "PyObject_GetAttr", "Py_GetVersion"}
 
 
@@ -38,7 +39,7 @@ class PythonSymbols:
     def absent_from_python(self, path: Path) -> tuple[str, ...]:
         """The functions that a module asks for and nothing in the bundle exports, sorted."""
         provider, exports = self._exports()
-        if not provider:
+        if not provider or not self._may_lack(path, exports):
             return ()
         absent = {
             s.name
@@ -46,6 +47,15 @@ class PythonSymbols:
             if not s.defined and not s.weak and s.name not in exports and _PYTHON.fullmatch(s.name)
         }
         return tuple(sorted(absent - self._other_exports())) if absent else ()
+
+    def _may_lack(self, path: Path, exports: frozenset[str]) -> bool:
+        """Whether any name in the file is unknown: few files get as far as their symbols."""
+        try:
+            with open_binary(path) as (binary, data):
+                names = parse_elf_names(data) if binary.image.format is Format.ELF else b""
+        except RustextError:  # what cannot be read is for another finding
+            return False
+        return any(match[1].decode("ascii") not in exports for match in _NAMES.finditer(names))
 
     def _exports(self) -> tuple[str, frozenset[str]]:
         if self._found is None:

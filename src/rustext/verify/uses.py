@@ -7,6 +7,7 @@ fault of the bundle.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -20,17 +21,24 @@ Fits = Callable[[Path, NativeFile], bool]
 
 
 class Uses:
-    """Why the files of one bundle are loaded; `fits` says which of them the process could load."""
+    """Why the files of one bundle are loaded; `fits` says which of them the process could load.
+
+    Nothing is looked at before the first question: in most bundles there is none.
+    """
 
     def __init__(self, subject: Subject, fits: Fits) -> None:
-        """Look at all files once."""
+        """Take what the answers depend on."""
         self._subject = subject
-        self._files = subject.bundle.files
-        fitting = {path for path, file in self._files if fits(path, file)}
-        self._modules = {
-            key for path, file in self._files if path in fitting and (key := self._key(path, file))
-        }
-        self._askers = self._find_askers(fitting)
+        self._fits = fits
+
+    @functools.cached_property
+    def _fitting(self) -> frozenset[Path]:
+        return frozenset(path for path, f in self._subject.bundle.files if self._fits(path, f))
+
+    @functools.cached_property
+    def _modules(self) -> frozenset[tuple[str, str] | None]:
+        files = self._subject.bundle.files
+        return frozenset(self._key(path, f) for path, f in files if path in self._fitting)
 
     def why_loaded(self, path: Path, file: NativeFile) -> tuple[str, str] | None:
         """A line of evidence, or None for a file that nothing in the bundle loads.
@@ -40,7 +48,7 @@ class Uses:
         module = self.module_of(path, file)
         if module is not None and self._key(path, file) not in self._modules:
             return ("imported as", module)
-        asker = self._askers.get(path) or self._askers.get(path.resolve())
+        asker = self._askers.get(path.resolve())
         return ("needed by", self._subject.inside(asker)) if asker is not None else None
 
     def module_of(self, path: Path, file: NativeFile) -> str | None:
@@ -68,17 +76,20 @@ class Uses:
             return None
         return module.partition(".")[0] if "." in module else "", module.rpartition(".")[2]
 
-    def _find_askers(self, fitting: set[Path]) -> dict[Path, Path]:
+    @functools.cached_property
+    def _askers(self) -> dict[Path, Path]:
         """For each file that the loader reaches or refuses, one that asks for it by name."""
         askers: dict[Path, list[Path]] = defaultdict(list)
         for edge in self._subject.edges:
-            if edge.needed_by not in fitting:
+            if edge.needed_by not in self._fitting:
                 continue
             if isinstance(edge, Resolved) and edge.path is not None:
                 askers[edge.path].append(edge.needed_by)
-                askers[edge.path.resolve()].append(edge.needed_by)
             elif isinstance(edge, Missing):
                 for place in edge.searched:
                     if place.rejected is not None:
                         askers[Path(place.path)].append(edge.needed_by)
-        return {path: min(needed_by) for path, needed_by in askers.items()}
+        by_real_path: dict[Path, Path] = {}
+        for path, needed_by in sorted(askers.items()):
+            by_real_path.setdefault(path.resolve(), min(needed_by))
+        return by_real_path
