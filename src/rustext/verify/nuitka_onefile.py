@@ -145,6 +145,8 @@ def _leads_to_its_end(layout: Layout, data: mmap.mmap) -> bool:
         name, at = data[at:end], end + len(unit)
         if not name:
             break
+        if at >= len(data):
+            return False
         flags = 0 if layout.windows else data[at]
         at += 0 if layout.windows else 1
         if flags & 2:
@@ -160,10 +162,10 @@ def _leads_to_its_end(layout: Layout, data: mmap.mmap) -> bool:
         at += 8 + skip + size
         if at >= len(data):
             return False
-    pad = -at % 8 if layout.windows else 0
-    sizes = [data[a : a + 8] for a in (at, at + pad)]
-    return struct.pack("<Q", at - layout.start + 3) == sizes[0] or (
-        layout.windows and struct.pack("<Q", at + pad - layout.start + 3) == sizes[1]
+    size = at - layout.start + 3
+    ends = {size, size + -size % 8} if layout.windows else {size}
+    return any(
+        data[at + end - size : at + end - size + 8] == struct.pack("<Q", end) for end in ends
     )
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from rustext.errors import InvalidBundle, TruncatedBinary
 
 MAGIC = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 17
+_SMALL_CHUNK = 1 << 11
 _SONAMES = ("libzstd.so.1", "libzstd.1.dylib", "libzstd.dll")
 
 
@@ -55,8 +55,7 @@ def _with_zstandard(source: Readable) -> Readable | None:
         zstandard: Any = importlib.import_module("zstandard")
     except ImportError:
         return None
-    reader: Any = zstandard.ZstdDecompressor().stream_reader(source, read_size=_CHUNK)
-    return _Checked(reader.read, zstandard.ZstdError)
+    return _Pushed(source, zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError)
 
 
 def _with_system_library(source: Readable) -> Readable | None:
@@ -68,17 +67,27 @@ def _with_system_library(source: Readable) -> Readable | None:
     return None
 
 
-class _Checked:
-    """A stream whose own errors become ours."""
+class _Pushed:
+    """The decompressor of `zstandard` that stops where the frame ends.
 
-    def __init__(self, read: Callable[[int], bytes], error: type[Exception]) -> None:
-        self._read, self._error = read, error
+    It gives back all that it makes of its input, and one byte can stand for 32 KiB.
+    """
+
+    def __init__(self, source: Readable, decompressor: Any, error: type[Exception]) -> None:
+        self._source, self._decompressor, self._error = source, decompressor, error
+        self._rest = memoryview(b"")
 
     def read(self, size: int, /) -> bytes:
-        try:
-            return self._read(size)
-        except self._error as error:
-            raise TruncatedBinary(f"the compressed data is damaged: {error}") from error
+        while not self._rest and not self._decompressor.eof:
+            chunk = self._source.read(_SMALL_CHUNK)
+            if not chunk:
+                raise TruncatedBinary("the compressed data ends early")
+            try:
+                self._rest = memoryview(self._decompressor.decompress(chunk))
+            except self._error as error:
+                raise TruncatedBinary(f"the compressed data is damaged: {error}") from error
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(found)
 
 
 class _Incremental:
