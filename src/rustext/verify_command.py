@@ -41,11 +41,11 @@ from rustext.verify.target import Target, parse_target
 def verify(args: argparse.Namespace, console: Console) -> int:
     """`rustext verify`: findings about one bundle."""
     config = find_config(Path.cwd())
+    tag = args.target or config.target
+    target = parse_target(tag) if tag else None
     with progress_line(args) as progress, ExitStack() as opened:
         progress.add_task(f"reading {args.bundle}", total=None)
         bundle = opened.enter_context(open_bundle(args.bundle))
-        target_tag = args.target or config.target
-        target = parse_target(target_tag) if target_tag else None
         python, stdlib = _python(bundle, args.python, target)
         fixed = fix_suffixes(bundle, python) if args.fix_suffix else ()
         if fixed:
