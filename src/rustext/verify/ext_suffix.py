@@ -22,7 +22,7 @@ from rustext.findings import BundlePython, Finding, Severity
 from rustext.model import Format, Image, NativeFile
 from rustext.naming import init_function
 from rustext.suffixes import Suffix, parse_suffix, split_suffix, triplets_of
-from rustext.verify.bundle import Bundle
+from rustext.verify.bundle import Bundle, Freezer
 from rustext.verify.subject import Subject
 
 _COMPILED_IN = re.compile(
@@ -54,6 +54,7 @@ class Misnamed:
     """An extension module, and the path at which the interpreter would find and load it."""
 
     path: Path
+    looked_for: tuple[str, ...]
     wanted: Path
     lib_prefix: bool  # cargo's raw `libname.so`: perhaps meant to be opened by path
 
@@ -70,7 +71,7 @@ def check_suffixes(subject: Subject) -> Iterator[Finding]:
             subject=subject.inside(file.path),
             message=f"the bundle's Python never looks for `{file.path.name}`",
             evidence=(
-                ("looks for", ", ".join(f"*{suffix}" for suffix in looked_for.suffixes)),
+                ("looks for", ", ".join(file.looked_for)),
                 ("says", looked_for.said_by),
                 ("would work", file.wanted.name),
             ),
@@ -154,13 +155,26 @@ def iter_misnamed(bundle: Bundle, looked_for: LookedFor) -> Iterator[Misnamed]:
         suffix = _fitting_suffix(file, looked_for) if module is not None else None
         if module is None or suffix is None:
             continue
-        names = [f"{module}{one}" for one in looked_for.suffixes]
+        suffixes = looked_for.suffixes
+        if _is_opened_by_nuitka(bundle, path.parent, module):
+            suffixes, suffix = suffixes[-1:], suffixes[-1]
+        names = tuple(f"{module}{one}" for one in suffixes)
         if not any((path.parent / name).exists() for name in names):
             yield Misnamed(
                 path=path,
+                looked_for=names,
                 wanted=path.parent / f"{module}{suffix}",
                 lib_prefix=not path.name.startswith(f"{module}."),
             )
+
+
+def _is_opened_by_nuitka(bundle: Bundle, folder: Path, module: str) -> bool:
+    """Nuitka's programs open their own modules by one name, whatever their Python looks for."""
+    program = bundle.program
+    if program is None or program.freezer is not Freezer.NUITKA:
+        return False
+    parts = folder.relative_to(bundle.contents).parts
+    return ".".join((*parts, module)) in program.modules
 
 
 def _last_name(name: str, images: Sequence[Image]) -> str | None:

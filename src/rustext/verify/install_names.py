@@ -77,6 +77,8 @@ def find_meant(names: Mapping[str, tuple[Path, NativeFile]], edge: Edge) -> Path
     if found is None:
         return None
     path, file = found
+    if any(place.rejected and Path(place.path).resolve() == path for place in edge.searched):
+        return None  # it does lead there, and that file cannot be loaded
     answers = edge.soname in {image.soname for image in file.binary.images}
     return None if answers and edge.soname.startswith("@rpath/") else path
 

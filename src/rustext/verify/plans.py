@@ -59,8 +59,10 @@ def check_plan(subject: Subject) -> Iterator[Finding]:
 
 
 def _missing_modules(bundle: Bundle, plan: BuildPlan) -> Iterator[Finding]:
+    # Nuitka's table names an extension module whether or not its file is there.
+    extensions = {file.module for _, file in bundle.files}
     for extension in plan.extensions:
-        if extension.module is not None and extension.module not in bundle.modules:
+        if extension.module is not None and extension.module not in extensions:
             evidence = (("planned as", str(extension.file)),)
             yield _missing_import(extension.module, "a Rust extension of the program", evidence)
     for implicit in plan.modules:

@@ -91,7 +91,7 @@ def test_what_is_not_looked_for_is_an_error_with_the_name_that_works(
     assert (finding.severity, finding.subject) == (Severity.ERROR, f"app/pkg/{name}")
     assert ("would work", wanted) in finding.evidence
     looks_for = next(text for label, text in finding.evidence if label == "looks for")
-    assert looks_for == ", ".join(f"*{s}" for s in importlib.machinery.EXTENSION_SUFFIXES)
+    assert looks_for == ", ".join(f"demo{s}" for s in importlib.machinery.EXTENSION_SUFFIXES)
     (folder / "pkg" / name).rename(folder / "pkg" / wanted)
     assert is_found(folder / "pkg")
     assert findings(folder) == []
