@@ -41,7 +41,8 @@ class Bundle:
     `contents` is the folder that takes the place of `site-packages`: PyInstaller's `_internal`,
     cx_Freeze's `lib`, a folder in a macOS application, otherwise the bundle's own. `program` is
     None for a folder that holds none. `origin` is the one-file program that `root` was unpacked
-    from; it is among the `files`.
+    from; where it has a
+    second name.
     """
 
     root: Path
@@ -67,7 +68,7 @@ class Bundle:
 
     def holds(self, path: Path) -> bool:
         """Whether a file is a part of the bundle, links followed."""
-        return path == self.origin or path.resolve().is_relative_to(self.root)
+        return path.resolve().is_relative_to(self.root)
 
 
 def read_bundle(root: Path) -> Bundle:

@@ -75,11 +75,6 @@ def read_natives(tree: Tree, folders: Sequence[str]) -> Natives:
     return Natives(files=tuple(files), unreadable=tuple(unreadable))
 
 
-def read_one(path: Path) -> NativeFile | Unreadable | None:
-    """Read a native file that stands alone; None for a file that is not native."""
-    return _read(path, Source(root=path.parent, packages={}))
-
-
 def is_named_native(path: str) -> bool:
     """Whether a path ends as those of libraries and extension modules do."""
     return _NATIVE_NAME.search(path.rpartition("/")[2]) is not None

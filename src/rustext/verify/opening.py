@@ -8,6 +8,8 @@ the folder that they lie in.
 from __future__ import annotations
 
 import mmap
+import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -18,9 +20,8 @@ from typing import BinaryIO
 
 from rustext.binary import open_binary
 from rustext.errors import InvalidBinary, InvalidBundle, UnknownFormat
-from rustext.model import Format, Image, ImageKind, NativeFile, Provenance
+from rustext.model import Format, Image, ImageKind, Provenance
 from rustext.verify.bundle import Bundle, Freezer, Program, read_bundle, read_contents
-from rustext.verify.natives import read_one
 from rustext.verify.nuitka_onefile import Layout, find_payload, iter_entries
 from rustext.verify.programs import parse_program
 from rustext.verify.pyinstaller_archive import Archive, Member
@@ -49,24 +50,37 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
 def _read_unpacked(
     path: Path, program: Program, layouts: tuple[Layout, ...], folder: Path
 ) -> Bundle:
+    """Read what is unpacked, with the one file beside it: it is the program, or starts it."""
     if program.archive is not None:
         root = _unpack_archive(path, program, folder)
-        inner = replace(program, archive=replace(program.archive, contents=""))
     else:
-        root, inner = _unpack_payload(path, program.binary.image, layouts, folder), None
+        root = _unpack_payload(path, program.binary.image, layouts, folder)
+    start = put_alone(path, root)
     try:
-        bundle = read_contents(root, program=inner)
+        bundle = read_contents(root)
     except InvalidBundle as error:
         raise InvalidBundle(str(error).replace(str(root), str(path))) from error
-    return replace(bundle, files=(*_bootstrap(path), *bundle.files), origin=path)
+    files = (
+        # What the file carries is no part of its own code.
+        (one, replace(file, provenance=Provenance(rust=False)) if one == start else file)
+        for one, file in bundle.files
+    )
+    return replace(bundle, files=tuple(files), origin=path)
 
 
-def _bootstrap(path: Path) -> tuple[tuple[Path, NativeFile], ...]:
-    """The one file as the native file that it is; what it carries is no part of its own code."""
-    own = read_one(path)
-    if not isinstance(own, NativeFile):
-        return ()
-    return ((path, replace(own, provenance=Provenance(rust=False))),)
+def put_alone(program: Path, folder: Path) -> Path:
+    """Put a one-file program into a folder: a second name for it, or a copy where that cannot be.
+
+    A file that is there under its name is left alone: the program gets another one.
+    """
+    target = folder / program.name
+    while os.path.lexists(target):
+        target = target.with_name(f"{target.name}.onefile")
+    try:
+        target.hardlink_to(program.resolve())
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(program, target)
+    return target
 
 
 def _look_at(path: Path) -> tuple[Program, tuple[Layout, ...]]:

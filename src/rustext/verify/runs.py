@@ -6,7 +6,6 @@ In: a `Bundle`; then a `Subject` with the end of the run. Out: the findings `run
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from rustext.findings import Finding, IsolatedRun, Severity
 from rustext.verify.bundle import Bundle
 from rustext.verify.isolate import run_isolated
 from rustext.verify.libraries import host_library, is_system_library
+from rustext.verify.opening import put_alone
 from rustext.verify.subject import Subject
 
 _LAST_LINES = 12  # of a failed program's output that a finding quotes
@@ -37,23 +37,13 @@ def run_bundle(
         return run_isolated(bundle.root, bundle.start, arguments, hide=hide, timeout=timeout)
     with tempfile.TemporaryDirectory(prefix="rustext-alone-") as name:
         alone = Path(name).resolve()
-        program = _put(bundle.origin, alone)
+        program = put_alone(bundle.origin, alone)
         ended = run_isolated(alone, program, arguments, hide=hide, timeout=timeout)
     libraries = (
         bundle.root / path.relative_to(alone) if path.is_relative_to(alone) else path
         for path in ended.libraries
     )
     return replace(ended, libraries=tuple(libraries))
-
-
-def _put(program: Path, folder: Path) -> Path:
-    """The one file in a folder where nothing else is; a second name for it where that can be."""
-    target = folder / program.name
-    try:
-        target.hardlink_to(program)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(program, target)
-    return target
 
 
 def check_run(subject: Subject) -> Iterator[Finding]:

@@ -46,8 +46,6 @@ class Subject:
 
     def inside(self, path: Path) -> str:
         """A path as findings name it: beginning with the bundle's own name."""
-        if path == self.bundle.origin:
-            return path.name
         root = self.bundle.root.parent
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 

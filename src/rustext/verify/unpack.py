@@ -18,6 +18,7 @@ from rustext.errors import InvalidBundle
 _MEMBERS = 200_000  # the largest real programs have some 20,000
 _FLOOR = 1 << 30  # bytes; up to here no program is refused for its size
 _RATIO = 50  # unpacked to packed; real programs stay below 10
+_TARGET_LIMIT = 4095  # bytes; Linux's PATH_MAX without the NUL
 _SHOWN = 100  # characters of a name, in messages
 _SPARE = 256 << 20  # bytes of the disk that are left to others
 
@@ -70,7 +71,12 @@ class Unpacker:
         """Make a symbolic link, once all files are there."""
         inner = self._enter(name)
         end = posixpath.normpath(posixpath.join(posixpath.dirname(inner), target))
-        if posixpath.isabs(target) or end.split("/", 1)[0] == ".." or "\0" in target:
+        if (
+            len(target) > _TARGET_LIMIT
+            or posixpath.isabs(target)
+            or end.split("/", 1)[0] == ".."
+            or "\0" in target
+        ):
             raise InvalidBundle(
                 f"{self._name} holds the link `{name[:_SHOWN]}` to "
                 f"`{target[:_SHOWN]}`, which leads out of it"
