@@ -30,6 +30,9 @@ _DIRECTORY, _ENTITLEMENTS, _CMS = 0, 5, 0x1_0000
 _ALTERNATES = range(0x1000, 0x1005)
 _SPECIAL = {2: "requirements", _ENTITLEMENTS: "entitlements", 7: "DER entitlements"}
 
+# Slots of what is signed and stands in files of its own, in an application.
+INFO_SLOT, RESOURCES_SLOT = 1, 3
+
 # CS_HASHTYPE_*: hashlib's name and the bytes that are kept, weakest first, as the kernel ranks them
 _HASHES = {1: ("sha1", 20), 3: ("sha256", 20), 2: ("sha256", 32), 4: ("sha384", 48)}
 
@@ -49,6 +52,11 @@ class CodeDirectory:
     limit: int
     pages: tuple[bytes, ...]
     special: Mapping[int, bytes]  # by slot; those of zeros, for what is not there, are left out
+
+    def digest(self, content: bytes | memoryview) -> bytes:
+        """The hash of a page or of a part, as this directory holds it."""
+        name, size = _HASHES[self.hash_type]
+        return hashlib.new(name, content, usedforsecurity=False).digest()[:size]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +186,7 @@ def iter_damage(data: Buffer, image: Image, signature: CodeSignature) -> Iterato
         pages.update(dict.fromkeys(_changed_pages(data, image, directory), directory.page_size))
         for slot, name in _SPECIAL.items():
             signed, blob = directory.special.get(slot), signature.blobs.get(slot)
-            if signed is not None and (blob is None or _digest(directory, blob) != signed):
+            if signed is not None and (blob is None or directory.digest(blob) != signed):
                 yield f"the {name} are not those that were signed"
     for offset, size in sorted(pages.items()):
         yield f"changed since: {size} bytes at {offset:#x}"
@@ -193,10 +201,5 @@ def _changed_pages(data: Buffer, image: Image, directory: CodeDirectory) -> Iter
             return
         end = min(begin + directory.page_size, limit)
         page = memoryview(data)[image.offset + begin : image.offset + end]
-        if _digest(directory, page) != signed:
+        if directory.digest(page) != signed:
             yield image.offset + begin
-
-
-def _digest(directory: CodeDirectory, content: bytes | memoryview) -> bytes:
-    name, size = _HASHES[directory.hash_type]
-    return hashlib.new(name, content, usedforsecurity=False).digest()[:size]

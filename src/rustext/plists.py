@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-_LIMIT = 1 << 20  # bytes; real ones have a few thousand
+_LIMIT = 32 << 20  # bytes; the list of the files of a large application has a few million
 # plistlib checks no types and no counts: damaged lists raise whatever comes of it.
 _FAULTS = (
     ArithmeticError,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,19 +17,28 @@ import pytest
 
 from rustext.binary import open_binary
 from rustext.code_signature import CodeSignature, iter_damage, parse_signature
+from rustext.environment import stdlib_environment
+from rustext.findings import Finding, Severity
+from rustext.verify import verify
+from rustext.verify.bundle import read_bundle
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
 
+def download(requirement: str, folder: Path) -> None:
+    """Download a wheel for CPython 3.11 on an arm64 Mac."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
+    command += ["--only-binary=:all:", "--python-version", "3.11", "--dest", str(folder)]
+    command += ["--platform", "macosx_15_0_arm64", "--ignore-requires-python", requirement]
+    subprocess.run(command, check=True, timeout=300)
+
+
 @pytest.fixture
 def published(tmp_path: Path) -> Callable[[str, str], Path]:
-    """Unpack one file of a wheel for CPython 3.11 on an arm64 Mac."""
+    """Unpack one file of a wheel."""
 
     def unpack(requirement: str, name: str) -> Path:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
-        command += ["--only-binary=:all:", "--python-version", "3.11"]
-        command += ["--platform", "macosx_15_0_arm64", "--dest", str(tmp_path), requirement]
-        subprocess.run(command, check=True, timeout=300)
+        download(requirement, tmp_path)
         (archive,) = tmp_path.glob("*.whl")
         with zipfile.ZipFile(archive) as content:
             return Path(content.extract(name, tmp_path / "site"))
@@ -78,3 +88,40 @@ def test_a_changed_byte_is_found(published) -> None:
     data[place] ^= 1
     path.write_bytes(data)
     assert read(path)["arm64"][1] == [f"changed since: 4096 bytes at {place - 17:#x}"]
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    """A signed and notarised application: Rust's mitmproxy brings it along for its own use."""
+    download("mitmproxy-macos==0.12.15", tmp_path)
+    (archive,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(archive) as content:
+        name = "mitmproxy_macos/Mitmproxy Redirector.app.tar"
+        with content.open(name) as member, tarfile.open(fileobj=member) as files:
+            files.extractall(tmp_path, filter="data")
+    return tmp_path / "Mitmproxy Redirector.app"
+
+
+def signature_findings(application: Path) -> list[Finding]:
+    report = verify(read_bundle(application), stdlib=stdlib_environment())
+    return [finding for finding in report.findings if finding.id == "signature"]
+
+
+def test_a_notarised_application_is_whole(application: Path) -> None:
+    assert signature_findings(application) == []
+    program = read_bundle(application).program
+    assert program is not None
+    assert program.path == application / "Contents/MacOS/Mitmproxy Redirector"
+    assert {arch: damage for arch, (_, damage) in read(program.path).items()} == {
+        "x86_64": [],
+        "arm64": [],
+    }
+
+
+@pytest.mark.parametrize("name", ["Info.plist", "Resources/AppIcon.icns"])
+def test_a_change_after_notarisation_is_found(application: Path, name: str) -> None:
+    path = application / "Contents" / name
+    path.write_bytes(path.read_bytes() + b" ")
+    (found,) = signature_findings(application)
+    assert found.severity is Severity.ERROR
+    assert found.evidence == (("changed", name),)

@@ -19,9 +19,7 @@ def test_both_formats_are_read(fmt: plistlib.PlistFormat) -> None:
     assert parse_plist(plistlib.dumps(INFO, fmt=fmt)) == INFO
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"text", b"<plist", plistlib.dumps([1]), b" " * (2 << 20)]
-)
+@pytest.mark.parametrize("content", [b"", b"text", b"<plist", plistlib.dumps([1])])
 def test_what_is_no_dictionary_is_empty(content: bytes) -> None:
     assert parse_plist(content) == {}
 

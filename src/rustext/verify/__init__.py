@@ -29,6 +29,7 @@ from rustext.verify.python_abi import check_python_abi
 from rustext.verify.relocate import relocate
 from rustext.verify.rpaths import check_rpaths
 from rustext.verify.runs import check_run
+from rustext.verify.sealed import check_seal
 from rustext.verify.selftests import check_selftest
 from rustext.verify.signature import check_signatures
 from rustext.verify.starting import check_start
@@ -56,6 +57,7 @@ CHECKS: tuple[Check, ...] = (
     check_links,
     check_install_names,
     check_signatures,
+    check_seal,
     check_plan,
     check_selftest,
     check_run,

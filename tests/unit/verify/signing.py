@@ -21,8 +21,12 @@ def sign(
     flags: int = ADHOC,
     team: str | None = None,
     entitlements: Mapping[str, object] | None = None,
+    sealed: Mapping[int, bytes] | None = None,
 ) -> bytes:
-    """A thin 64-bit image with a new signature; a team makes it one with certificates."""
+    """A thin 64-bit image with a new signature; a team makes it one with certificates.
+
+    `sealed` are the contents of files that it covers, by slot.
+    """
     code = bytearray(_unsigned(data))
     limit = len(code)
     blobs: dict[int, bytes] = {}
@@ -31,7 +35,7 @@ def sign(
     certificates = {0x10000: _blob(0xFADE0B01, b"not looked at" if team else b"")}
 
     def signature() -> bytes:
-        return _super_blob(code, types, flags, team, {**blobs, **certificates})
+        return _super_blob(code, types, flags, team, {**blobs, **certificates}, sealed or {})
 
     room = len(signature()) + 15 & ~15
     _set_room(code, limit, room)
@@ -56,10 +60,11 @@ def _super_blob(
     flags: int,
     team: str | None,
     blobs: Mapping[int, bytes],
+    sealed: Mapping[int, bytes],
 ) -> bytes:
     slots = [0, *range(0x1000, 0x1000 + len(types) - 1)]
     directories = {
-        slot: _directory(bytes(code), kind, flags, team, blobs)
+        slot: _directory(bytes(code), kind, flags, team, {**blobs, **sealed})
         for slot, kind in zip(slots, types, strict=True)
     }
     parts = {**directories, **blobs}

@@ -6,6 +6,7 @@ No freezer makes one here: they are laid out as the freezers' sources say (see
 
 from __future__ import annotations
 
+import hashlib
 import plistlib
 import struct
 import zipfile
@@ -179,6 +180,65 @@ def test_an_application_without_a_good_list_of_properties_is_read(
     program = read_bundle(contents.parent).program
     assert program is not None
     assert program.path.name == "demo"
+
+
+# --- what is sealed ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed_app(tmp_path: Path, arm: Builder) -> Path:
+    """An application that a team has signed, with a list of its files."""
+    info = plistlib.dumps({"CFBundleExecutable": "demo"})
+    files: dict[str, object] = {
+        "Resources/data.bin": {"hash2": hashlib.sha256(b"data").digest()},
+        "Resources/link": {"symlink": "data.bin"},
+        "Resources/en.lproj/gone": {"hash2": bytes(32), "optional": True},
+        "Frameworks/lib.dylib": {"cdhash": bytes(20), "requirement": "anchor apple"},
+        "../outside": {"hash2": bytes(32), "optional": True},
+    }
+    resources = plistlib.dumps({"files2": files})
+    sealed = {1: info, 3: resources}
+    lib = signing.sign(arm.library().read_bytes(), flags=0, team="ABCDE12345")
+    contents = put(
+        tmp_path / "Demo.app/Contents",
+        MacOS__demo=signing.sign(arm.program(), flags=0, team="ABCDE12345", sealed=sealed),
+        Info_dot_plist=info,
+        _CodeSignature__CodeResources=resources,
+        Resources__data_dot_bin=b"data",
+        Frameworks__lib_dot_dylib=lib,
+    )
+    (contents / "Resources/link").symlink_to("data.bin")
+    return contents.parent
+
+
+def test_an_application_as_it_was_signed_is_clean(sealed_app: Path) -> None:
+    assert [f for f in judged(sealed_app).findings if f.id == "signature"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Info.plist", "changed"),
+        ("Info.plist", "missing"),
+        ("_CodeSignature/CodeResources", "changed"),
+        ("_CodeSignature/CodeResources", "missing"),
+        ("Resources/data.bin", "changed"),
+        ("Resources/data.bin", "missing"),
+        ("Resources/link", "changed"),
+        ("Resources/link", "missing"),
+        ("Frameworks/lib.dylib", "missing"),
+    ],
+)
+def test_what_was_changed_in_a_signed_application_is_found(
+    sealed_app: Path, name: str, label: str
+) -> None:
+    path = sealed_app / "Contents" / name
+    old = path.read_bytes()
+    path.unlink()
+    if label == "changed":
+        path.write_bytes(old + b" ")
+    (found,) = errors(sealed_app)
+    assert (found.id, found.evidence[0]) == ("signature", (label, name))
 
 
 # --- libraries --------------------------------------------------------------------------------

@@ -1,0 +1,113 @@
+"""Find what was changed in a macOS application after it was signed.
+
+In: a `Subject` whose bundle is an application. Out: the finding `signature`. The signature of the
+main program holds hashes of `Info.plist` and of a list, `_CodeSignature/CodeResources`, which holds
+those of all files that are not code ("macOS Code Signing In Depth",
+https://developer.apple.com/library/archive/technotes/tn2206/_index.html). The kernel does not look;
+Gatekeeper calls a downloaded application damaged.
+
+What was added is not looked for, and code in the list has a signature of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rustext.binary import open_binary
+from rustext.code_signature import INFO_SLOT, RESOURCES_SLOT, CodeSignature, parse_signature
+from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.findings import Finding, Severity
+from rustext.plists import read_plist
+from rustext.verify.subject import Subject
+
+_INFO, _RESOURCES = "Info.plist", "_CodeSignature/CodeResources"
+_MAX_SHOWN = 10
+_MAX_SIZE = 4 << 30  # bytes of a file that is hashed
+_MAX_LIST = 64 << 20  # bytes of the two files that the program's signature covers
+
+
+def check_seal(subject: Subject) -> Iterator[Finding]:
+    """Find files of an application that are not as they were signed, or gone."""
+    contents = subject.bundle.root / "Contents"
+    signature = _read_signature(subject, contents)
+    if signature is None:
+        return
+    changes = [*_iter_slots(contents, signature), *_iter_changes(contents)]
+    if changes:
+        more = [("and", f"{len(changes) - _MAX_SHOWN} more")] if len(changes) > _MAX_SHOWN else []
+        yield Finding(
+            id="signature",
+            severity=Severity.WARNING if signature.ad_hoc else Severity.ERROR,
+            subject=subject.inside(contents / _RESOURCES),
+            message=f"`{subject.bundle.root.name}` is not what was signed, and Gatekeeper calls it "
+            "damaged",
+            evidence=(*changes[:_MAX_SHOWN], *more),
+            hint="sign the application again after its last change: "
+            "`codesign --force --sign IDENTITY APPLICATION`",
+        )
+
+
+def _read_signature(subject: Subject, contents: Path) -> CodeSignature | None:
+    """The signature of the application's main program; None where there is none to be read."""
+    program = subject.bundle.program
+    if program is None or program.path.parent != contents / "MacOS":
+        return None
+    with contextlib.suppress(InvalidBinary, UnreadableFile), open_binary(program.path) as opened:
+        binary, data = opened
+        return parse_signature(data, binary.image)
+    return None
+
+
+def _iter_slots(contents: Path, signature: CodeSignature) -> Iterator[tuple[str, str]]:
+    """What the main program's signature says of the two files that it covers."""
+    directory = signature.directories[0]
+    for slot, name in ((INFO_SLOT, _INFO), (RESOURCES_SLOT, _RESOURCES)):
+        if (signed := directory.special.get(slot)) is not None:
+            path = _inside(contents, name)
+            if path is None or not path.is_file():
+                yield "missing", name
+            elif path.stat().st_size > _MAX_LIST or directory.digest(path.read_bytes()) != signed:
+                yield "changed", name
+
+
+def _iter_changes(contents: Path) -> Iterator[tuple[str, str]]:
+    """What the list of files says; each path is relative to `Contents`."""
+    listed = read_plist(contents / _RESOURCES) if _inside(contents, _RESOURCES) else {}
+    files = listed.get("files2")
+    for name, entry in sorted(files.items()) if isinstance(files, dict) else ():
+        row = entry if isinstance(entry, dict) else {}
+        path = _inside(contents, name)
+        if path is None or not (path.is_symlink() or path.exists()):
+            if row.get("optional") is not True:
+                yield "missing", name
+        elif not _is_as_signed(path, row):
+            yield "changed", name
+
+
+def _is_as_signed(path: Path, row: Mapping[str, Any]) -> bool:
+    """Whether a file is what the list says; code and folders with a signature are, here."""
+    if "symlink" in row:
+        return path.is_symlink() and str(path.readlink()) == row["symlink"]
+    signed = row.get("hash2")
+    if not isinstance(signed, bytes):
+        return True
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_SIZE:
+        return False
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            found.update(chunk)
+    return found.digest() == signed
+
+
+def _inside(contents: Path, name: str) -> Path | None:
+    """A path of the list on this machine; None for one that leads out of the application."""
+    relative = PurePosixPath(name)
+    path = contents / relative
+    if relative.is_absolute() or ".." in relative.parts or "\0" in name:
+        return None
+    return path if path.parent.resolve().is_relative_to(contents.parent.resolve()) else None
