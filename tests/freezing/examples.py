@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from lab import ROOT, Frozen, Lab
@@ -160,4 +161,7 @@ def complaint(ended: IsolatedRun, expected: str) -> str:
         return f"{_UNPACKED.sub('', last)} (exit code {ended.code})"
     if words:
         return _UNPACKED.sub("", words[-1])
-    return "" if ended.stdout == expected else f"printed {ended.stdout[-200:]!r}"
+    if ended.stdout == expected:
+        return ""
+    pairs = zip_longest(ended.stdout.splitlines(), expected.splitlines(), fillvalue="nothing")
+    return next((f"prints `{a}`, not `{b}`" for a, b in pairs if a != b), "ends otherwise")

@@ -93,6 +93,14 @@ def test_example_fails_without_rustext(case: Case, lab: Lab, tmp_path: Path) -> 
     assert FAIL_WITHOUT[case] in ended.stderr
 
 
+def test_a_registry_is_empty_without_rustext_and_the_program_does_not_notice(
+    lab: Lab, tmp_path: Path
+) -> None:
+    ended = Case(name="tokens").freeze(lab, tmp_path, rustext=False).run(hide=[FOLDER])
+    assert (ended.code, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[-1].strip() == "registered:"
+
+
 def test_data_frames_stay_out_of_a_program_that_does_not_use_them(lab: Lab, tmp_path: Path) -> None:
     """pandas is installed, and polars could convert to it."""
     case = Case(name="frames", freezer="nuitka")
