@@ -16,7 +16,7 @@ from rustext.elf_loader import uses_musl
 from rustext.findings import Finding, Severity
 from rustext.model import Format
 from rustext.verify.needs import Need, explain, glibc_needs, macos_needs, musl_needs
-from rustext.verify.policies import Platform, oldest_musl_releases, policy_for
+from rustext.verify.policies import PRIVATE, Platform, oldest_musl_releases, policy_for
 from rustext.verify.subject import Subject
 from rustext.verify.target import Target
 
@@ -45,7 +45,17 @@ def _check_glibc(subject: Subject, target: Target) -> Iterator[Finding]:
         most = max(hard or needs, key=lambda need: _rank(need.version))
         name = subject.inside(path)
         lines = tuple(("needs", _line(need)) for need in needs)
-        if hard:
+        if all(need.version == PRIVATE for need in needs):
+            yield Finding(
+                id="glibc-floor",
+                severity=Severity.WARNING,
+                subject=name,
+                message=f"`{path.name}` calls functions that are private to glibc, and may be gone "
+                "in another release",
+                evidence=lines,
+                hint="start the program on the systems that it has to run on",
+            )
+        elif hard:
             yield Finding(
                 id="glibc-floor",
                 severity=Severity.ERROR,

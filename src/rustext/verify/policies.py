@@ -17,6 +17,7 @@ from packaging.version import Version
 from rustext.knowledge import read_data
 
 _NUMBERED = re.compile(r"([A-Z]+)_(\d+(?:\.\d+)*)")
+PRIVATE = "GLIBC_PRIVATE"  # what glibc's own libraries use of each other
 _GLIBC = "GLIBC"
 
 
@@ -96,13 +97,12 @@ def oldest_policy(
 
 
 def oldest_releases(versions: Iterable[str]) -> tuple[str, ...]:
-    """The oldest release of each well-known distribution that has all of these, as `Debian 12`."""
-    needed = tuple(versions)
-    return tuple(
-        dict.fromkeys(
-            name for name in _first_of_each(r for r in _glibc_releases() if all(map(r.has, needed)))
-        )
-    )
+    """The oldest release of each well-known distribution that has all of these, as `Debian 12`.
+
+    Every glibc has `GLIBC_PRIVATE`, though nobody promises what is in it.
+    """
+    needed = tuple(version for version in versions if version != PRIVATE)
+    return tuple(_first_of_each(r for r in _glibc_releases() if all(map(r.has, needed))))
 
 
 def oldest_musl_releases(musl: Version | None) -> tuple[str, ...]:

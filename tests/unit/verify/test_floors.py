@@ -136,6 +136,20 @@ def test_a_weak_need_is_a_note_and_no_floor(root: Path, gcc: Compile, own_glibc:
     assert (floor(root).version == "2.99") != weak
 
 
+def test_glibc_s_private_functions_are_a_warning(root: Path, gcc: Compile, tmp_path: Path) -> None:
+    script = tmp_path / "private"
+    script.write_text("GLIBC_PRIVATE { global: newest; };")
+    flags = ("-shared", "-fPIC", "-nostdlib", "-Wl,-soname,libc.so.6")
+    glibc = gcc("libc.so", PROVIDER, *flags, f"-Wl,--version-script={script}")
+    library = gcc("libcaller.so", CALLER, "-shared", "-fPIC", "-nostdlib", str(glibc))
+    shutil.copy(library, root / "libcaller.so")
+    (one,) = found(root, "manylinux_2_99_x86_64", "glibc-floor")
+    assert one.severity is Severity.WARNING
+    assert ("needs", "GLIBC_PRIVATE of libc.so.6: newest") in one.evidence
+    assert floor(root).policy is None
+    assert floor(root).systems
+
+
 def test_a_version_that_the_bundle_s_own_library_has_is_no_need(
     root: Path, gcc: Compile, tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_policy_that_the_list_skips_has_its_own_glibc_and_older_compilers() ->
     [
         (["GLIBC_2.34"], {"Debian 12", "Ubuntu 22.04", "RHEL 9"}, {"Debian 11", "RHEL 8"}),
         (["GLIBC_2.28"], {"Debian 10", "RHEL 8", "Ubuntu 20.04"}, {"Debian 9", "Ubuntu 18.04"}),
+        (["GLIBC_2.28", "GLIBC_PRIVATE"], {"Debian 10"}, {"Debian 9"}),
         (["GLIBC_2.17", "GLIBCXX_3.4.30"], {"Debian 12", "Amazon Linux 2023"}, {"RHEL 9"}),
     ],
 )
