@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -96,9 +95,8 @@ def application(tmp_path: Path) -> Path:
     download("mitmproxy-macos==0.12.15", tmp_path)
     (archive,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(archive) as content:
-        name = "mitmproxy_macos/Mitmproxy Redirector.app.tar"
-        with content.open(name) as member, tarfile.open(fileobj=member) as files:
-            files.extractall(tmp_path, filter="data")
+        member = content.extract("mitmproxy_macos/Mitmproxy Redirector.app.tar", tmp_path)
+    subprocess.run(["tar", "-xf", member, "-C", tmp_path], check=True)
     return tmp_path / "Mitmproxy Redirector.app"
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -36,7 +37,12 @@ def check_seal(subject: Subject) -> Iterator[Finding]:
     signature = _read_signature(subject, contents)
     if signature is None:
         return
-    changes = [*_iter_slots(contents, signature), *_iter_changes(contents)]
+    changes: list[tuple[str, str]] = []
+    try:
+        changes += _iter_slots(contents, signature)
+        changes += _iter_changes(contents)
+    except OSError as error:
+        changes.append(("cannot be read", str(error).lower()))
     if changes:
         more = [("and", f"{len(changes) - _MAX_SHOWN} more")] if len(changes) > _MAX_SHOWN else []
         yield Finding(
@@ -67,7 +73,7 @@ def _iter_slots(contents: Path, signature: CodeSignature) -> Iterator[tuple[str,
     directory = signature.directories[0]
     for slot, name in ((INFO_SLOT, _INFO), (RESOURCES_SLOT, _RESOURCES)):
         if (signed := directory.special.get(slot)) is not None:
-            path = _inside(contents, name)
+            path = _find(contents, name)
             if path is None or not path.is_file():
                 yield "missing", name
             elif path.stat().st_size > _MAX_LIST or directory.digest(path.read_bytes()) != signed:
@@ -76,12 +82,12 @@ def _iter_slots(contents: Path, signature: CodeSignature) -> Iterator[tuple[str,
 
 def _iter_changes(contents: Path) -> Iterator[tuple[str, str]]:
     """What the list of files says; each path is relative to `Contents`."""
-    listed = read_plist(contents / _RESOURCES) if _inside(contents, _RESOURCES) else {}
-    files = listed.get("files2")
+    listed = _find(contents, _RESOURCES)
+    files = read_plist(listed).get("files2") if listed is not None and listed.is_file() else None
     for name, entry in sorted(files.items()) if isinstance(files, dict) else ():
         row = entry if isinstance(entry, dict) else {}
-        path = _inside(contents, name)
-        if path is None or not (path.is_symlink() or path.exists()):
+        path = _find(contents, name)
+        if path is None:
             if row.get("optional") is not True:
                 yield "missing", name
         elif not _is_as_signed(path, row):
@@ -104,10 +110,10 @@ def _is_as_signed(path: Path, row: Mapping[str, Any]) -> bool:
     return found.digest() == signed
 
 
-def _inside(contents: Path, name: str) -> Path | None:
-    """A path of the list on this machine; None for one that leads out of the application."""
+def _find(contents: Path, name: str) -> Path | None:
+    """A path of the list on this machine; None if it is not there, or leads out."""
     relative = PurePosixPath(name)
     path = contents / relative
-    if relative.is_absolute() or ".." in relative.parts or "\0" in name:
+    if relative.is_absolute() or ".." in relative.parts or not os.path.lexists(path):
         return None
     return path if path.parent.resolve().is_relative_to(contents.parent.resolve()) else None

@@ -195,6 +195,7 @@ def sealed_app(tmp_path: Path, arm: Builder) -> Path:
         "Resources/en.lproj/gone": {"hash2": bytes(32), "optional": True},
         "Frameworks/lib.dylib": {"cdhash": bytes(20), "requirement": "anchor apple"},
         "../outside": {"hash2": bytes(32), "optional": True},
+        "x" * 5000: {"hash2": bytes(32), "optional": True},
     }
     resources = plistlib.dumps({"files2": files})
     sealed = {1: info, 3: resources}
