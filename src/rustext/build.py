@@ -129,4 +129,5 @@ def start_build(folder: Path, *, traces: Iterable[Path] = ()) -> Build:
     `traces` are records beside the configuration's. Raises `InvalidConfiguration` for a
     `[tool.rustext]` that cannot be understood, `UnreadableFile` or `InvalidTrace` for a record.
     """
-    return Build(Planner(this_environment(), with_traces(find_config(folder), traces)))
+    config = with_traces(find_config(folder), traces)
+    return Build(Planner(this_environment(), config, keep=True))

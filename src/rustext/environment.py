@@ -237,6 +237,11 @@ class Environment:
             return Module(name=name, owner=Owner.DISTRIBUTION, distribution=dist.name, path=path)
         return Module(name=name, owner=Owner.STDLIB, path=path)
 
+    @property
+    def listed(self) -> tuple[Path, ...]:
+        """The folders that the answers so far were made from."""
+        return tuple(self._listings)
+
     def _list(self, folder: Path) -> frozenset[str]:
         if folder not in self._listings:
             try:

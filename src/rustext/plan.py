@@ -23,7 +23,7 @@ from rustext.discover import (
 )
 from rustext.environment import Distribution, Environment
 from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.imports import can_import, complete_names, find_imports, find_named
+from rustext.imports import can_import, find_imports
 from rustext.loader import Loader
 from rustext.model import (
     Companion,
@@ -37,11 +37,10 @@ from rustext.model import (
     StringRef,
     Verdict,
 )
+from rustext.name_strings import NameStrings, find_name_strings
 from rustext.plugin_packages import find_plugin_modules
 from rustext.probe import Probe, probe
 from rustext.resolve import Resolver
-from rustext.strings import iter_strings
-from rustext.templates import iter_beginnings
 from rustext.trace import UNKNOWN, importer_name
 
 
@@ -55,11 +54,16 @@ class Planner:
         *,
         loader: Loader | None = None,
         python: Path | None = None,
+        keep: bool = False,
     ) -> None:
-        """`python` is the environment's interpreter: with it, each module is imported once."""
+        """`python` is the environment's interpreter: with it, each module is imported once.
+
+        With `keep`, what binaries say is kept in the platform's cache folder for the next time.
+        """
         self.env = env
         self.config = config
         self._python = python
+        self._kept = NameStrings(env) if keep else None
         self._loader = loader or Loader()
         self._resolver = Resolver(loader=self._loader)
         self._sources: dict[Path, Source] = {}
@@ -92,7 +96,9 @@ class Planner:
         """The plan for a native file that discovery has described."""
         probed = self._probe(file)
         observed = _iter_probed(probed) if probed is not None else ()
-        imports = find_file_imports(path, file, self.env, self.config, observed=observed)
+        imports = find_file_imports(
+            path, file, self.env, self.config, observed=observed, kept=self._kept
+        )
         libraries = self._resolver.resolve(path)
         return ExtensionPlan(
             file=file,
@@ -211,21 +217,21 @@ def find_file_imports(
     config: Config,
     *,
     observed: Iterable[tuple[str, Evidence]] = (),
+    kept: NameStrings | None = None,
 ) -> tuple[ImplicitImport, ...]:
     """The implicit imports of one native file, with what the project's configuration adds.
 
-    `observed` holds modules that the file was seen to import, in a probe as a rule.
+    `observed` holds modules that the file was seen to import, in a probe as a rule; `kept` are
+    the answers of earlier builds.
     """
-
-    def importable(name: str) -> bool:
-        return find_named(name, env) is not None
-
-    strings: list[StringRef] = []
+    strings: Iterable[StringRef] = ()
     with open_binary(path) as (binary, data):
         if can_import(data):
-            for image in binary.images:
-                strings += iter_strings(image, data, importable)
-                strings += complete_names(iter_beginnings(image, data, importable), file, env)
+            strings = (
+                kept.find(path, binary, data, file)
+                if kept is not None
+                else find_name_strings(binary, data, file, env)
+            )
         seen = (*_iter_traced(file, config), *observed)
         found = find_imports(file, strings, data, env, optional=config.optional, seen=seen)
     return _with_configured(found, file, config)

@@ -1,0 +1,97 @@
+"""Names out of a binary, kept between builds: the same answers, and never old ones."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from compiling import Compile, compiler
+from environments import environment, write_files
+
+from rustext import name_strings
+from rustext.config import Config
+from rustext.plan import Planner
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+RUST = """
+use std::ffi::{c_char, c_void};
+extern "C" { fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void; }
+#[no_mangle] pub static NAMES: [&str; 3] = ["zoneinfo._common", "app.part", "<HERE>"];
+#[no_mangle] pub extern "C" fn PyInit__core() -> *mut c_void {
+    unsafe { dlsym(std::ptr::null_mut(), "PyImport_Import\\0".as_ptr().cast()) }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def rustc(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+    command = ["rustc", "--edition=2021", "--crate-type=cdylib", "-Awarnings"]
+    return compiler(command, tmp_path_factory.mktemp("rustc"))
+
+
+@pytest.fixture
+def site(tmp_path: Path, rustc: Compile) -> Path:
+    core = rustc("libfirst.so", RUST.replace("<HERE>", "later.inner"))
+    write_files(tmp_path, {"app/__init__.py": "", "app/part.py": "", f"app/_core{SUFFIX}": core})
+    return tmp_path
+
+
+def planned(site: Path, *, keep: bool = True) -> set[str]:
+    planner = Planner(environment(site), Config(), keep=keep)
+    plan = planner.plan_extension(site / f"app/_core{SUFFIX}")
+    assert plan is not None
+    return {i.module for i in plan.imports}
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("the binary is read again")
+
+    monkeypatch.setattr(name_strings, "find_name_strings", read)
+
+
+def test_a_second_build_gets_the_same_answer_without_reading(
+    site: Path, request: pytest.FixtureRequest
+) -> None:
+    first = planned(site)
+    assert first == planned(site, keep=False) == {"zoneinfo._common", "app.part"}
+    request.getfixturevalue("unread")
+    assert planned(site) == first
+
+
+def test_a_module_that_is_installed_later_is_found(site: Path) -> None:
+    assert "later.inner" not in planned(site)
+    write_files(site, {"later/__init__.py": "", "later/inner.py": ""})
+    assert "later.inner" in planned(site) & planned(site, keep=False)
+    shutil.rmtree(site / "later")
+    assert "later.inner" not in planned(site)
+
+
+def test_another_file_in_its_place_is_read(site: Path, rustc: Compile) -> None:
+    assert "email.mime.text" not in planned(site)
+    other = rustc("libother.so", RUST.replace("<HERE>", "email.mime.text"))
+    shutil.copy(other, site / f"app/_core{SUFFIX}")
+    assert "email.mime.text" in planned(site)
+
+
+def test_another_interpreters_environment_is_another_question(site: Path) -> None:
+    planned(site)
+    write_files(site / "second", {"later/__init__.py": "", "later/inner.py": ""})
+    planner = Planner(environment(site, site / "second"), Config(), keep=True)
+    plan = planner.plan_extension(site / f"app/_core{SUFFIX}")
+    assert plan is not None
+    assert "later.inner" in {i.module for i in plan.imports}
+
+
+def test_a_damaged_cache_is_no_cache(site: Path) -> None:
+    first = planned(site)
+    folder = Path(os.environ["XDG_CACHE_HOME"]) / "rustext" / "names"
+    kept = list(folder.iterdir())
+    assert kept
+    for file in kept:
+        file.write_bytes(file.read_bytes()[:-9] + b"something")
+    assert planned(site) == first
