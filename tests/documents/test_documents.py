@@ -16,7 +16,7 @@ from runner import Step, matches, parse_steps, run_step
 
 HERE = Path(__file__).resolve().parent
 PINNED = (HERE.parent / "freezing" / "requirements.txt", HERE / "constraints.txt")
-DOCUMENTS = ("README.md",)
+DOCUMENTS = ("README.md", "docs/tutorial.md")
 
 
 @pytest.fixture

@@ -10,10 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rustext.arguments import make_parser
+from rustext.config import parse_config
+from rustext.errors import InvalidConfiguration
+from rustext.knowledge import read_data
 from rustext.report.rules import DOCS, RULES, help_uri
 
 if sys.version_info >= (3, 11):
@@ -100,6 +104,29 @@ def test_the_schemas_are_where_they_say(site: Path) -> None:
         address = json.loads(file.read_text(encoding="utf-8"))["$id"]
         assert address.startswith(DOCS)
         assert (site / address.removeprefix(DOCS)).read_bytes() == file.read_bytes()
+
+
+def toml_of(page: str) -> dict[str, Any]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
+
+
+def test_the_configuration_names_each_option_and_no_other() -> None:
+    table = toml_of("reference/configuration.md")["tool"]["rustext"]
+    parse_config(table, "the example")
+    with pytest.raises(InvalidConfiguration) as refused:
+        parse_config({"no-such-option": 1}, "")
+    known = (refused.value.hint or "").removeprefix("known are ").split(", ")
+    assert sorted(table) == known
+    rows = (ROOT / "docs/reference/configuration.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `([a-z-]+)` \|", rows, re.MULTILINE)) == known
+
+
+def test_the_crate_rule_that_is_shown_is_one_and_its_keys_are_explained() -> None:
+    (rule,) = toml_of("reference/crate-rules.md")["rule"]
+    assert rule in read_data("crates")["rule"]
+    rows = (ROOT / "docs/reference/crate-rules.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE) == list(rule)
 
 
 def test_all_name_one_address_of_the_documentation() -> None:
