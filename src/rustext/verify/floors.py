@@ -85,11 +85,11 @@ def target_policy(target: Target) -> Platform:
 
 def _check_musl(subject: Subject, target: Target) -> Iterator[Finding]:
     """A musllinux tag has no third number: a newer patch level may be missing, or be there."""
-    wanted = target.version
+    wanted = target.version or (0, 0)
     for need in musl_needs(subject.bundle):
         version = Version(need.version)
-        above = wanted is not None and version.release[:2] > wanted
-        if not above and version.micro == 0:
+        above = version.release[:2] > wanted
+        if version.release[:2] < wanted or version == Version(f"{wanted[0]}.{wanted[1]}"):
             continue
         systems = ", ".join(oldest_musl_releases(version))
         yield Finding(

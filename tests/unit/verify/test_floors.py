@@ -255,6 +255,14 @@ def test_a_function_above_the_target_is_an_error_and_a_patch_release_a_warning(
     assert ("functions", "qsort_r") in error.evidence
 
 
+def test_a_function_of_an_older_musl_than_the_target_s_is_no_finding(
+    musl: Callable[[str], Path],
+) -> None:
+    root = musl("int secure_getenv(void); int call(void) { return secure_getenv(); }")
+    assert found(root, "musllinux_1_2_x86_64", "musl-floor") == []
+    assert found(root, "musllinux_1_1_x86_64", "musl-floor") != []
+
+
 # --- macOS ------------------------------------------------------------------------------------
 
 
