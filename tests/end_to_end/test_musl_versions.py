@@ -1,9 +1,8 @@
-"""Static and dynamic musl, and interpreters of other machines: real loaders, zig and Debian."""
+"""Which musl a file needs, and which one a loader is: Debian's loaders of three releases."""
 
 from __future__ import annotations
 
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -15,8 +14,7 @@ from debian import Debian
 from packaging import _musllinux
 from packaging.version import Version
 
-from rustext.binary import read_binary
-from rustext.static_program import find_musl_version, linkage_of
+from rustext.static_program import find_musl_version
 
 if TYPE_CHECKING:
     from conftest import Verify
@@ -42,13 +40,11 @@ RELEASES = {"bullseye": "1.2.2", "bookworm": "1.2.3", "trixie": "1.2.5"}
 
 @pytest.fixture(scope="module")
 def musl(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same program, linked statically and dynamically against musl, and a module for it."""
+    """A program that is linked against musl, and a module for it."""
     folder = tmp_path_factory.mktemp("musl")
     (folder / "opens.c").write_text(OPENS)
     (folder / "module.c").write_text(MODULE)
     made = {
-        "static": ("opens.c", "-static"),
-        "static-pie": ("opens.c", "-static", "-fPIE", "-pie"),
         "dynamic": ("opens.c", "-dynamic"),
         "module": ("module.c", "-shared", "-fPIC", "-o", "demo.so"),
     }
@@ -82,35 +78,6 @@ def loaders(
     debian: Debian, musl: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Loaders:
     return Loaders(debian, musl["dynamic"], tmp_path_factory.mktemp("dynamic"))
-
-
-@pytest.mark.parametrize("kind", ["static", "static-pie"])
-def test_a_static_musl_program_cannot_load_a_module(
-    musl: dict[str, Path], verify: Verify, tmp_path: Path, kind: str
-) -> None:
-    root = tmp_path / "app"
-    root.mkdir()
-    shutil.copy(musl[kind], root / "python3")
-    shutil.copy(musl["module"], root / "demo.abi3.so")
-    done = subprocess.run(
-        [root / "python3", root / "demo.abi3.so"], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout.strip()) == (1, "Dynamic loading not supported")
-    assert _musllinux._get_musl_version(str(root / "python3")) is None
-    assert linkage_of(read_binary(root / "python3").image).value == kind
-    assert ("static-interpreter", "app/python3") in verify.errors(root)
-
-
-def test_a_dynamic_musl_program_can(
-    musl: dict[str, Path], loaders: Loaders, verify: Verify, tmp_path: Path
-) -> None:
-    root = tmp_path / "app"
-    root.mkdir()
-    shutil.copy(loaders.program("trixie"), root / "python3")
-    shutil.copy(musl["module"], root / "demo.abi3.so")
-    subprocess.run([root / "python3", root / "demo.abi3.so"], check=True)
-    findings = verify(root)["findings"]
-    assert not [f for f in findings if f["id"] in {"static-interpreter", "libc-mix"}]
 
 
 def test_the_floor_of_musl_is_what_an_older_musl_refuses(
@@ -150,31 +117,3 @@ def test_the_version_of_musl_is_that_of_the_package(
     root = debian.unpack("musl", release=release, architecture=architecture)
     (library,) = (p for p in root.rglob("libc.so") if p.is_file())
     assert find_musl_version(library.read_bytes()) == RELEASES[release]
-
-
-# --- interpreters of other machines -----------------------------------------------------------
-
-
-def test_an_interpreter_of_another_machine_is_refused_with_its_kind(
-    debian: Debian, tmp_path: Path
-) -> None:
-    """maturin's lesson: whoever builds for another machine knows a version, not a path."""
-    foreign = debian.unpack("python3.11-minimal", architecture="arm64") / "usr/bin/python3.11"
-    root = tmp_path / "app"
-    root.mkdir()
-    shutil.copy(foreign, root / "app")
-
-    def verify_with(python: Path | str, *options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "rustext", "verify", str(root), "--python", str(python)]
-        return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-
-    own = verify_with(sys.executable)
-    assert own.returncode == 2
-    assert "linux-aarch64" in own.stderr
-    for path in (foreign, sys.executable):
-        refused = verify_with(path, "--target", "macosx_11_0_arm64")
-        assert refused.returncode == 2
-        kind = re.search(r"--python (\d\.\d+)", refused.stderr)
-        assert kind is not None
-        taken = verify_with(kind[1], "--target", "manylinux_2_36_aarch64", "--json")
-        assert taken.returncode in {0, 1}, taken.stderr
