@@ -25,6 +25,7 @@ _NAME = re.compile(rb"[^\W\d][\w$-]*(?:\.[^\W\d][\w$-]*)*\0")
 _MAIN = "__main__"
 _ALWAYS_BUILT_IN = frozenset({"builtins", "sys", "marshal", "_imp", "_warnings"})
 _CODE = (b"\x63", b"\xe3")  # how a marshalled code object begins, without and with FLAG_REF
+_MACHO_CODE = "__TEXT,__text"
 _RECORD_WORDS = 11  # pointers at the start of a record; Nuitka 2.4 to 4.3 have between 4 and 10
 
 
@@ -74,13 +75,7 @@ def _holds_bytecode(
     if code is not None and slot + width not in names:
         offset = address_to_offset(image, code)
         return offset is not None and data[offset : offset + 1] in _CODE
-    return (
-        code is None
-        and maker is not None
-        and any(
-            s.executable and s.address <= maker < s.address + s.memory_size for s in image.segments
-        )
-    )
+    return code is None and maker is not None and _is_code(image, maker)
 
 
 def find_nuitka_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
@@ -127,9 +122,20 @@ def _is_record(image: Image, at: int, pointers: dict[int, int]) -> bool:
     width = image.bits // 8
     code = pointers.get(at + width)
     return pointers.keys().isdisjoint(range(at + 2 * width, at + 2 * width + 12, 4)) and (
-        code is None
+        code is None or _is_code(image, code)
+    )
+
+
+def _is_code(image: Image, address: int) -> bool:
+    """Whether there is code at an address; Mach-O keeps text in the same segment."""
+    return any(
+        s.address <= address < s.address + s.memory_size for s in image.segments if s.executable
+    ) and (
+        image.format is not Format.MACHO
         or any(
-            s.executable and s.address <= code < s.address + s.memory_size for s in image.segments
+            s.address <= address < s.address + s.size
+            for s in image.sections
+            if s.name == _MACHO_CODE
         )
     )
 
@@ -188,9 +194,13 @@ def _holds_module(
         if slot in names:  # the next record
             return False
         target = pointers.get(slot)
-        if target is not None and any(
-            s.address <= target < s.address + s.memory_size and (s.writable or s.executable)
-            for s in image.segments
+        if target is not None and (
+            _is_code(image, target)
+            or any(
+                s.address <= target < s.address + s.memory_size
+                for s in image.segments
+                if s.writable
+            )
         ):
             return True
     return False

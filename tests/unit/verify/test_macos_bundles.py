@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import signing
 from compiling import Compile
+from test_module_tables import INITTAB, INLINE, RECORDS
 from test_pyinstaller_archive import archive, pyz
 from test_signature import fat
 
@@ -180,6 +181,37 @@ def test_an_application_without_a_good_list_of_properties_is_read(
     program = read_bundle(contents.parent).program
     assert program is not None
     assert program.path.name == "demo"
+
+
+# --- what programs carry ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["aarch64-macos", "x86_64-macos"])
+def test_nuitkas_table_of_modules_is_read(
+    tmp_path: Path, zig: Callable[[str], Compile], target: str
+) -> None:
+    """The records of its releases, as in test_module_tables.py, where dyld moves the pointers."""
+    newest = {"__main__", "pkg", "pkg.inner-preLoad", "pkg.state"}
+    oldest = {"__main__", "pkg", "pkg.inner-preLoad", "native._core"}
+    for name, source, modules in (("new", RECORDS, newest), ("old", INLINE, oldest)):
+        program = zig(target)(name, source, "-lSystem", "-O1").read_bytes()
+        bundle = read_bundle(put(tmp_path / f"{name}.dist", app=program))
+        assert bundle.freezer is Freezer.NUITKA
+        assert modules <= bundle.modules
+        assert "tkinter" not in bundle.modules
+
+
+@pytest.mark.parametrize("target", ["aarch64-macos", "x86_64-macos"])
+def test_built_in_modules_of_a_python_library_are_read(
+    tmp_path: Path, arm: Builder, zig: Callable[[str], Compile], target: str
+) -> None:
+    source = INITTAB.replace("int main(", "int first(").replace('"zlib"', '"only_here"')
+    library = zig(target)("Python", source, "-shared", "-O1").read_bytes()
+    folder = put(tmp_path / "app", main=arm.program(), Python=library)
+    modules = read_bundle(folder).modules
+    assert {"_thread", "only_here", "builtins"} <= modules
+    assert "behind" not in modules
+    assert "_sre" not in modules  # of the Python that runs this
 
 
 # --- what is sealed ---------------------------------------------------------------------------
