@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from bundles import make_bundle
 from conftest import Verify
 from debian import Debian
-from lab import FREEZERS, Lab
+from examples import FOLDER, Example
+from lab import FREEZERS, Frozen, Lab
+from packaging.version import Version
 from systems import DEBIAN, GLIBC, run_inside, unpack_system
 
 pytestmark = pytest.mark.network
@@ -101,3 +104,55 @@ def test_a_frozen_program_runs_on_the_systems_that_are_promised(
     report = verify(bundle.root)
     assert report["ok"]
     assert releases_that_run(debian, bundle.root, bundle.program) == releases_for(report)
+
+
+def freeze(lab: Lab, freezer: str, example: Example, out: Path) -> Frozen:
+    requirements = example.requirements(Path(sys.executable))
+    return lab.freeze(freezer, example.script, *requirements, out=out, rustext=True)
+
+
+@pytest.mark.slow
+@pytest.mark.freezing
+@pytest.mark.parametrize("freezer", FREEZERS)
+@pytest.mark.parametrize("name", sorted(p.parent.name for p in FOLDER.glob("*/app.py")))
+def test_an_example_runs_on_the_systems_that_are_promised(
+    name: str, freezer: str, lab: Lab, debian: Debian, verify: Verify, tmp_path: Path
+) -> None:
+    frozen = freeze(lab, freezer, Example(folder=FOLDER / name), tmp_path)
+    report = verify(frozen.bundle)
+    runs = releases_that_run(debian, frozen.bundle, frozen.program)
+    assert runs == releases_for(report)
+
+
+@pytest.mark.slow
+@pytest.mark.freezing
+@pytest.mark.parametrize("freezer", FREEZERS)
+def test_the_floor_of_a_library_is_what_its_wheel_promises(
+    freezer: str, lab: Lab, verify: Verify, tmp_path: Path
+) -> None:
+    """ONNX Runtime came with a newer glibc than its users had: https://github.com/google/magika
+
+    What counts is the file itself; the tag of the wheel that it came in is the second source.
+    """
+    example = Example(folder=FOLDER / "identify_files")
+    frozen = freeze(lab, freezer, example, tmp_path)
+    site = next(frozen.python.parent.parent.glob("lib/*/site-packages"))
+    (wheel,) = site.glob("onnxruntime-*.dist-info/WHEEL")
+    (glibc,) = {m[1] for m in re.finditer(r"manylinux_2_(\d+)_x86_64", wheel.read_text())}
+    promised = verify.errors(frozen.bundle, "--target", f"manylinux_2_{glibc}_x86_64")
+    assert not [s for _, s in promised if "onnxruntime" in s]
+    floors = [
+        Version(version.removeprefix("GLIBC_"))
+        for path in frozen.bundle.rglob("onnxruntime/**/*.so*")
+        for version in re.findall(r"GLIBC_2\.\d+", readelf_versions(path))
+    ]
+    assert floors
+    below = max(floors).minor - 1
+    found = verify.errors(frozen.bundle, "--target", f"manylinux_2_{below}_x86_64")
+    assert [s for name, s in found if "onnxruntime" in s and name == "glibc-floor"]
+
+
+def readelf_versions(path: Path) -> str:
+    """The table of needed versions, as binutils print it."""
+    done = subprocess.run(["readelf", "-V", path], capture_output=True, text=True, check=True)
+    return done.stdout.partition("Version needs section")[2]

@@ -35,6 +35,7 @@ class Mutation:
     freezers: tuple[str, ...] = BOTH
     target: str | None = None
     severity: str = "error"
+    optional: bool = False  # the program does without what is missing
 
     @property
     def name(self) -> str:
@@ -126,7 +127,9 @@ def find_a_library_outside_by_run_path(bundle: Bundle, cache: Path) -> None:
     for one in [p for p in others.iterdir() if not p.is_symlink() and ".so" in p.name]:
         if one.name.startswith(("libscipy", "libgfortran", "libquadmath")):
             bundle.remove(one)
-    bundle.patchelf(bundle.find(UMATH), "--force-rpath", "--set-rpath", str(outside))
+    for user in bundle.contents.rglob("*.so"):
+        if not user.is_symlink() and b"libscipy_openblas" in user.read_bytes():
+            bundle.patchelf(user, "--force-rpath", "--set-rpath", str(outside))
 
 
 def lead_a_data_file_out_of_the_bundle(bundle: Bundle, cache: Path) -> None:
@@ -379,13 +382,14 @@ def duplicate_a_library_with_other_content(bundle: Bundle, cache: Path) -> None:
 
 
 def end_with_an_error(bundle: Bundle, cache: Path) -> None:
-    """No file is missing or damaged: only starting it shows this."""
+    """Nothing is missing, and no table is damaged: only starting the program shows this."""
     data = bundle.program.read_bytes()
-    old, new = b"nsec1j4c6269y9w0q2er2xjw8", b"nsec1j4c6269y9w0q2er2xjwX"
-    if old not in data:  # PyInstaller compresses it
-        bundle.own(bundle.program).chmod(0o644)
+    if bundle.freezer == "nuitka":
+        _misspell(bundle, b"nsec1j4c6269y9w0q2er2xjw8", b"nsec1j4c6269y9w0q2er2xjwX")
     else:
-        bundle.write(bundle.program, data.replace(old, new))
+        start = data.rindex(b"PYZ\0")
+        end = start + int.from_bytes(data[start + 8 : start + 12], "big")
+        bundle.write(bundle.program, data[: start + 17] + bytes(end - start - 17) + data[end:])
 
 
 def _m(apply: Callable[[Bundle, Path], None], finding: str, subject: str, **more: Any) -> Mutation:
@@ -402,7 +406,8 @@ MUTATIONS = (
     _m(put_a_dangling_link_in_a_librarys_place, "missing-library", OPENBLAS),
     _m(put_a_loop_of_links_in_a_librarys_place, "missing-library", OPENBLAS),
     _m(need_a_library_that_is_nowhere, "missing-library", "libnowhere.so.7"),
-    _m(need_another_major_version, "missing-library", "libbz2.so.9", starts=True),
+    _m(need_another_major_version, "missing-library", "libbz2.so.9", starts=True,
+       optional=True),
     _m(change_a_soname_and_its_file, "missing-library", "libgfortran*"),
     _m(start_with_a_loader_that_is_nowhere, "missing-library", "*ld-nowhere.so.2"),
     _m(take_a_library_from_the_host, "host-library", "libbz2.so.1.0", starts=True),
