@@ -14,11 +14,10 @@ import sys
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 
 from rustext.arguments import parse_arguments
 from rustext.errors import RustextError
-from rustext.report.escape import one_line
+from rustext.report.escape import in_markup
 
 _PIPE_WIDTH = 240  # columns
 
@@ -56,7 +55,7 @@ def _refuse(message: str, hint: str | None = None) -> int:
     console = Console(stderr=True, highlight=False)
     for label, text in (("[red]error:[/red]", message), ("[bold]hint:[/bold]", hint)):
         if text:
-            console.print(f"{label} {escape(one_line(text))}", soft_wrap=True)
+            console.print(f"{label} {in_markup(text)}", soft_wrap=True)
     return 2
 
 

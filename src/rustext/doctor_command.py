@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from rich.console import Console
-from rich.markup import escape
 
 from rustext.doctor import examine, plugin_path
 from rustext.findings import Severity
 from rustext.report.documents import to_json
+from rustext.report.escape import in_markup
 
 
 def print_plugin_path(args: argparse.Namespace, console: Console) -> int:
@@ -37,7 +37,7 @@ def print_checks(args: argparse.Namespace, console: Console) -> int:
         return int(failed)
     for check in checks:
         label = "[green]ok[/green]     " if check.severity is None else f"{check.severity.value:<7}"
-        console.print(f"{label} {check.name:<18} {escape(check.message)}", soft_wrap=True)
+        console.print(f"{label} {check.name:<18} {in_markup(check.message)}", soft_wrap=True)
         if check.hint:
-            console.print(f"        [bold]hint:[/bold] {escape(check.hint)}", soft_wrap=True)
+            console.print(f"        [bold]hint:[/bold] {in_markup(check.hint)}", soft_wrap=True)
     return int(failed)

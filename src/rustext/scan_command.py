@@ -21,6 +21,7 @@ from rich.console import Console
 from rustext import interpreter
 from rustext.cache import is_current, open_cache
 from rustext.errors import InvalidWheel, RustextError
+from rustext.report.escape import one_line
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     floor = f", glibc {row['glibc_floor']}" if row["glibc_floor"] else ""
     minimum = f", macOS {row['minimum_os']}" if row["minimum_os"] else ""
     return (
-        row["module"] or f"{row['file']}  (not a module)",
+        one_line(row["module"] or f"{row['file']}  (not a module)"),
         f"{row['distribution'] or '-'} {row['version'] or ''}".strip(),
         binding,
         row["rustc"] or "-",

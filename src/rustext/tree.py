@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.tree import Tree
 
 from rustext.model import (
@@ -24,6 +23,7 @@ from rustext.model import (
     Resolved,
     Searched,
 )
+from rustext.report.escape import in_markup
 
 _Children = Mapping[Path, Sequence[Edge]]
 
@@ -35,7 +35,7 @@ def print_libraries(console: Console, plans: Iterable[ExtensionPlan], *, dot: bo
         console.print(graph, markup=False, soft_wrap=True)
         return
     for plan in plans:
-        title = f"[bold]{escape(plan.file.module or str(plan.file.path))}[/bold]"
+        title = f"[bold]{in_markup(plan.file.module or str(plan.file.path))}[/bold]"
         console.print(library_tree(plan.libraries, title), soft_wrap=True)
 
 
@@ -68,15 +68,15 @@ def _grow(
     for edge in children.get(parent, ()):
         if isinstance(edge, Missing):
             colour = "yellow" if edge.kind is NeedKind.WEAK else "red"
-            label = f"[{colour}]{escape(edge.soname)}[/{colour}]"
+            label = f"[{colour}]{in_markup(edge.soname)}[/{colour}]"
             branch = tree.add(f"{label} [bold {colour}]{_absence(edge)}[/bold {colour}]")
             for place in edge.searched:
-                branch.add(f"[dim]{escape(_place(place))}[/dim]")
+                branch.add(f"[dim]{in_markup(_place(place))}[/dim]")
         elif _is_again(edge):
             own = edge.path is None or edge.path in brought or edge.how is FoundBy.SELF
-            tree.add(f"[dim]{_found(edge)}{'' if own else f'  {escape(str(edge.path))}'}[/dim]")
+            tree.add(f"[dim]{_found(edge)}{'' if own else f'  {in_markup(edge.path)}'}[/dim]")
         else:
-            where = f"  [dim]{escape(str(edge.path))}[/dim]" if edge.path else ""
+            where = f"  [dim]{in_markup(edge.path)}[/dim]" if edge.path else ""
             branch = tree.add(f"{_found(edge)}{where}")
             if edge.path is not None and edge.path not in shown:
                 shown.add(edge.path)
@@ -86,7 +86,7 @@ def _grow(
 def _found(edge: Resolved) -> str:
     kind = "" if edge.kind is NeedKind.NORMAL else f", {edge.kind.value}"
     colour = "dim" if _is_again(edge) else "cyan"
-    return f"{escape(edge.soname)} [{colour}]\\[{edge.how.value}{kind}][/{colour}]"
+    return f"{in_markup(edge.soname)} [{colour}]\\[{edge.how.value}{kind}][/{colour}]"
 
 
 def _absence(edge: Missing) -> str:

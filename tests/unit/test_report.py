@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -37,8 +38,10 @@ from rustext.model import (
     Verdict,
 )
 from rustext.report.documents import extension_json, plan_json, to_json, verify_json
+from rustext.report.escape import one_line
 from rustext.report.extension_text import print_plan
 from rustext.report.verify_text import print_findings, print_verify
+from rustext.tree import print_libraries
 
 # The keys that the issues list, in their order; later ones may follow.
 SCAN_KEYS = ["distribution", "version", "file", "module", "rust", "binding", "pyo3", "rustc",
@@ -330,3 +333,47 @@ def test_scan_and_inspect_write_the_documented_json(
     document = json.loads(capfd.readouterr().out)
     assert list(document)[: len(INSPECT_KEYS)] == INSPECT_KEYS
     assert document["extension"] == row
+
+
+# --- names that are no text -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\udcffb", "a\u202eb", "a[/red]b", "a\\"])
+def test_no_name_breaks_a_line_of_inspect_or_of_its_tree(
+    name: str, plan: ExtensionPlan, file: NativeFile, elf_module: Path
+) -> None:
+    def lines(name: str) -> list[str]:
+        odd = Path("/x") / name
+        hostile = replace(
+            plan,
+            file=replace(file, path=PurePosixPath(name), module=None, explanation=name),
+            imports=(
+                ImplicitImport(module=name, verdict=Verdict.INCLUDE, reason=name,
+                               evidence=(Evidence(kind=EvidenceKind.PLUGIN, where=name,
+                                                  detail=name),)),
+            ),
+            libraries=LibraryGraph(
+                root=elf_module,
+                edges=(
+                    Resolved(soname=name, path=odd, how=FoundBy.RPATH, needed_by=elf_module),
+                    Missing(soname=name, needed_by=odd,
+                            searched=(Searched(how=FoundBy.RPATH, path=name, rejected=name),)),
+                ),
+            ),
+            companions=(Companion(path=odd, destination=PurePosixPath(name),
+                                  kind=CompanionKind.DATA, reason=name),),
+            warnings=(name,),
+        )  # fmt: skip
+
+        def write(console: Console) -> None:
+            print_plan(console, hostile, [name])
+            print_libraries(console, [hostile], dot=False)
+
+        return text(write).splitlines()
+
+    shown = lines(name)
+    assert len(shown) == len(lines("plain"))
+    assert shown == [one_line(line) for line in shown]
+    assert sum(line.count(one_line(name)) for line in shown) == sum(
+        line.count("plain") for line in lines("plain")
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 
 from rustext.model import (
     Companion,
@@ -18,6 +17,7 @@ from rustext.model import (
     NativeFile,
     Verdict,
 )
+from rustext.report.escape import in_markup
 from rustext.tree import library_tree
 
 _VERDICTS = {Verdict.INCLUDE: "green", Verdict.IF_PRESENT: "yellow", Verdict.REPORT: "dim"}
@@ -26,7 +26,7 @@ _VERDICTS = {Verdict.INCLUDE: "green", Verdict.IF_PRESENT: "yellow", Verdict.REP
 def print_plan(console: Console, plan: ExtensionPlan, importable_by: Sequence[str]) -> None:
     """Everything about one native file."""
     file = plan.file
-    console.print(f"[bold]{escape(file.module or str(file.path))}[/bold]")
+    console.print(f"[bold]{in_markup(file.module or str(file.path))}[/bold]")
     rust = f"yes ({', '.join(file.provenance.marks)})" if file.provenance.rust else "no"
     _print_facts(
         console,
@@ -45,12 +45,12 @@ def print_plan(console: Console, plan: ExtensionPlan, importable_by: Sequence[st
     _print_imports(console, plan.imports, str(file.path))
     _print_companions(console, plan.companions)
     for warning in plan.warnings:
-        console.print(f"[yellow]warning:[/yellow] {escape(warning)}")
+        console.print(f"[yellow]warning:[/yellow] {in_markup(warning)}")
 
 
 def _print_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
     for label, text in facts:
-        console.print(f"  {label:<14} {escape(text)}", soft_wrap=True)
+        console.print(f"  {label:<14} {in_markup(text)}", soft_wrap=True)
 
 
 def _print_crates(console: Console, file: NativeFile) -> None:
@@ -59,7 +59,7 @@ def _print_crates(console: Console, file: NativeFile) -> None:
         sources = sorted({c.source for c in crates})
         console.print(f"\n[bold]crates[/bold] ({len(crates)}, from {', '.join(sources)})")
         text = ", ".join(f"{c.name} {c.version or '?'}" for c in crates)
-        console.print(f"  {escape(text)}")
+        console.print(f"  {in_markup(text)}")
 
 
 def _print_libraries(console: Console, graph: LibraryGraph) -> None:
@@ -72,15 +72,15 @@ def _print_imports(console: Console, imports: Sequence[ImplicitImport], file: st
     for implicit in imports:
         colour = _VERDICTS[implicit.verdict]
         console.print(
-            f"  [{colour}]{implicit.verdict.value:<18}[/{colour}] {escape(implicit.module)}"
-            f"  [dim]{escape(implicit.reason)}[/dim]",
+            f"  [{colour}]{implicit.verdict.value:<18}[/{colour}] {in_markup(implicit.module)}"
+            f"  [dim]{in_markup(implicit.reason)}[/dim]",
             soft_wrap=True,
         )
         for evidence in implicit.evidence:
             where = evidence.where.removeprefix(file).removeprefix(" at ")  # the headline has it
             said = f"{evidence.kind.value:<13} {where}{'  ' if where else ''}{evidence.detail}"
             console.print(
-                f"      [dim]{escape(said)}[/dim]",
+                f"      [dim]{in_markup(said)}[/dim]",
                 soft_wrap=True,
             )
 
@@ -90,8 +90,8 @@ def _print_companions(console: Console, companions: Sequence[Companion]) -> None
         console.print(f"\n[bold]companions[/bold] ({len(companions)})")
     for companion in companions:
         console.print(
-            f"  {companion.kind.value:<11} {escape(str(companion.destination))}"
-            f"  [dim]{escape(companion.reason)}[/dim]",
+            f"  {companion.kind.value:<11} {in_markup(companion.destination)}"
+            f"  [dim]{in_markup(companion.reason)}[/dim]",
             soft_wrap=True,
         )
 

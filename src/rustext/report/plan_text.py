@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
-from rich.markup import escape
 
 from rustext.model import Companion, ImplicitImport, Verdict
 from rustext.plan_file import BuildPlan
-from rustext.report.escape import one_line
+from rustext.report.escape import in_markup
 
 
 def print_build_plan(
@@ -22,7 +21,8 @@ def print_build_plan(
     _print_head(console, "Rust extensions", len(made.extensions))
     for extension in made.extensions:
         owner = f"{extension.distribution or '-'} {extension.version or ''}".strip()
-        shown = f"  {extension.module or extension.file}  [dim]{_safe(owner)}[/dim]"
+        name = in_markup(extension.module or extension.file)
+        shown = f"  {name}  [dim]{in_markup(owner)}[/dim]"
         console.print(shown, soft_wrap=True)
     _print_imports(console, "added", made.modules, verbose=verbose)
     optional = [i for i in made.left_out if i.verdict is Verdict.IF_PRESENT]
@@ -32,7 +32,7 @@ def print_build_plan(
         _print_imports(console, "not added", rest, verbose=True)
     _print_companions(console, made.companions)
     for warning in (*made.warnings, *(f"nothing is known of {line}" for line in skipped)):
-        console.print(f"[yellow]warning:[/yellow] {_safe(warning)}", soft_wrap=True)
+        console.print(f"[yellow]warning:[/yellow] {in_markup(warning)}", soft_wrap=True)
 
 
 def _print_head(console: Console, title: str, count: int) -> None:
@@ -48,10 +48,12 @@ def _print_imports(
     for implicit in rows:
         first = implicit.evidence[0]
         why = f"{implicit.reason}; {first.kind.value}: {first.where}"
-        console.print(f"  {_safe(implicit.module)}  [dim]{_safe(why)}[/dim]", soft_wrap=True)
+        console.print(
+            f"  {in_markup(implicit.module)}  [dim]{in_markup(why)}[/dim]", soft_wrap=True
+        )
         for more in implicit.evidence[1:] if verbose else ():
             said = f"{more.kind.value}: {more.where}  {more.detail}"
-            console.print(f"      [dim]{_safe(said)}[/dim]", soft_wrap=True)
+            console.print(f"      [dim]{in_markup(said)}[/dim]", soft_wrap=True)
 
 
 def _print_companions(console: Console, companions: Iterable[Companion]) -> None:
@@ -60,11 +62,7 @@ def _print_companions(console: Console, companions: Iterable[Companion]) -> None
         _print_head(console, "files beside them", len(rows))
     for companion in rows:
         console.print(
-            f"  {companion.kind.value:<11} {_safe(str(companion.destination))}"
-            f"  [dim]{_safe(companion.reason)}[/dim]",
+            f"  {companion.kind.value:<11} {in_markup(companion.destination)}"
+            f"  [dim]{in_markup(companion.reason)}[/dim]",
             soft_wrap=True,
         )
-
-
-def _safe(text: str) -> str:
-    return escape(one_line(text))
