@@ -6,6 +6,7 @@ In: a `Bundle`; then a `Subject` with the end of the run. Out: the findings `run
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,12 +14,14 @@ from pathlib import Path
 
 from rustext.errors import InvalidBundle
 from rustext.findings import Finding, IsolatedRun, Severity
+from rustext.model import Format
 from rustext.verify.bundle import Bundle
 from rustext.verify.isolate import run_isolated
 from rustext.verify.libraries import host_library, is_system_library
 from rustext.verify.opening import put_alone
-from rustext.verify.subject import Subject
+from rustext.verify.subject import Subject, platform_of
 
+_SYSTEMS = {"linux": Format.ELF, "darwin": Format.MACHO, "win32": Format.PE}  # by sys.platform
 _LAST_LINES = 12  # of a failed program's output that a finding quotes
 
 
@@ -27,11 +30,17 @@ def run_bundle(
 ) -> IsolatedRun:
     """Start a bundle's program as `run_isolated` does; a one-file program starts as one file.
 
-    Raises `InvalidBundle` where there is none, `ForeignProcessError` if it does not end in time.
+    Raises `InvalidBundle` where there is none, or one for another system, and `ForeignProcessError`
+    if it does not end in time.
     """
     if bundle.start is None:
         raise InvalidBundle(
             f"{bundle.path} holds no program that `--run` could start", hint="leave out `--run`"
+        )
+    if _SYSTEMS.get(sys.platform, bundle.image.format) is not bundle.image.format:
+        raise InvalidBundle(
+            f"{bundle.path} is for {platform_of(bundle)}, and does not start on this system",
+            hint="leave out `--run` here: all else is judged on any system",
         )
     if bundle.origin is None:
         return run_isolated(bundle.root, bundle.start, arguments, hide=hide, timeout=timeout)

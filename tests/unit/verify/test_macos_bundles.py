@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import plistlib
 import struct
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from test_pyinstaller_archive import archive, pyz
 from test_signature import fat
 
 from rustext.environment import stdlib_environment
+from rustext.errors import InvalidBundle
 from rustext.findings import Finding, Severity, VerifyReport
 from rustext.model import Resolved
 from rustext.verify import verify
 from rustext.verify.bundle import Bundle, Freezer, read_bundle
+from rustext.verify.runs import run_bundle
 from rustext.verify.subject import platform_of
 
 MAIN = "int main(void) { return 0; }"
@@ -272,6 +275,12 @@ def test_what_was_changed_in_a_signed_application_is_found(
         path.write_bytes(old + b" ")
     (found,) = errors(sealed_app)
     assert (found.id, found.evidence[0]) == ("signature", (label, name))
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac starts it")
+def test_an_application_is_not_started_on_another_system(sealed_app: Path) -> None:
+    with pytest.raises(InvalidBundle, match="is for macos-arm64, and does not start on this"):
+        run_bundle(read_bundle(sealed_app))
 
 
 # --- libraries --------------------------------------------------------------------------------
