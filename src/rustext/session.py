@@ -116,14 +116,18 @@ class Session:
     def judge(self, folder: Path) -> tuple[Finding, ...]:
         """What verification says of the finished folder, this build's plan at hand.
 
-        Raises `InvalidBundle` or `UnreadableFile`.
+        Raises `InvalidBundle` or `UnreadableFile`, and `InvalidConfiguration` for a target that
+        means nothing.
         """
         from rustext.environment import stdlib_environment  # noqa: PLC0415
         from rustext.verify import verify  # noqa: PLC0415  (most builds do without)
         from rustext.verify.bundle import read_bundle  # noqa: PLC0415
+        from rustext.verify.target import parse_target  # noqa: PLC0415
 
+        tag = self._config.target
         return verify(
             read_bundle(folder),
+            target=parse_target(tag) if tag else None,
             stdlib=stdlib_environment(),
             allow_system=self._config.allow_system,
             plan=self.plan,

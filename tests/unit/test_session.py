@@ -206,3 +206,14 @@ def test_paths_of_a_plan_are_those_in_the_bundle(plan: BuildPlan) -> None:
     (companion,) = parse_plan(format_plan(moved), "here").companions
     assert companion.path == Path(companion.destination)
     assert isinstance(companion.destination, PurePosixPath)
+
+
+def test_a_finished_folder_is_judged_for_the_project_s_target(site: Path, gcc: Compile) -> None:
+    folder = site.parent / "app.dist"
+    folder.mkdir()
+    (folder / "app").write_bytes(gcc("app", "int main(void) { return 0; }", "-static").read_bytes())
+    assert "architecture" not in {f.id for f in session(site).judge(folder)}
+    foreign = session(site, target="win_amd64").judge(folder)
+    assert "architecture" in {f.id for f in foreign}
+    with pytest.raises(InvalidConfiguration):
+        session(site, target="nonsense").judge(folder)
