@@ -14,6 +14,7 @@ from debian import Debian
 from packaging import _musllinux
 from packaging.version import Version
 
+from rustext.doctor import examine
 from rustext.static_program import find_musl_version
 
 if TYPE_CHECKING:
@@ -119,3 +120,14 @@ def test_the_version_of_musl_is_that_of_the_package(
     root = debian.unpack("musl", release=release, architecture=architecture)
     (library,) = (p for p in root.rglob("libc.so") if p.is_file())
     assert find_musl_version(library.read_bytes()) == RELEASES[release]
+
+
+def test_doctor_names_the_wheels_that_a_musl_interpreter_takes(
+    loaders: Loaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`packaging` says for which versions of musl it takes wheels."""
+    program = loaders.program("trixie")
+    monkeypatch.setattr(sys, "executable", str(program))
+    check = next(check for check in examine() if check.name == "musl")
+    newest = next(_musllinux.platform_tags(["x86_64"]))
+    assert check.message == f"musl {RELEASES['trixie']}: {newest} wheels and older ones"
