@@ -60,6 +60,7 @@ def verify(args: argparse.Namespace, console: Console) -> int:
             plan=find_plan(bundle, args.plan),
             selftest=_selftest(bundle, args) if args.selftest else None,
             known=fixed,
+            cached=not args.no_cache,
         )
         if args.format == ReportFormat.HTML.value:
             report = replace(report, sizes=measure_parts(bundle))

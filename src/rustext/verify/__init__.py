@@ -77,6 +77,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     known: Sequence[Finding] = (),
     target: Target | None = None,
     python: BundlePython | None = None,
+    cached: bool = False,
 ) -> VerifyReport:
     """Verify a bundle; `known` are findings that stand already, the others as in `make_subject`."""
     subject = make_subject(
@@ -88,6 +89,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         selftest=selftest,
         target=target,
         python=python or find_bundled_python(bundle),
+        cached=cached,
     )
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
     report = VerifyReport(

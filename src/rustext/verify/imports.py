@@ -5,17 +5,18 @@ In: a `Subject`. Out: the finding `missing-import`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from rustext.binary import open_binary
+from rustext.cache import Cache, open_cache
 from rustext.findings import Finding, Severity
-from rustext.imports import can_import, doubt_of, iter_crate_rules
+from rustext.imports import doubt_of
 from rustext.knowledge import read_data
-from rustext.model import EvidenceKind, NativeFile, StringRef
-from rustext.strings import iter_strings
+from rustext.model import EvidenceKind, StringRef
+from rustext.verify.clues import Clues, ClueStore
 from rustext.verify.stdlib import stdlib_packages
 from rustext.verify.subject import Subject
 
@@ -32,9 +33,20 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
         return  # a folder of packages, for a Python that is somewhere else
     packages = stdlib_packages() - set(read_data("stdlib")["never"])
     missing = lru_cache(_KEPT_NAMES)(partial(_missing_module, subject, packages))
+    store = ClueStore(_open_cache(subject), bundle.root)
     for path, file in bundle.files:
         if file.provenance.rust:
-            yield from _check_file_imports(subject, path, file, missing)
+            clues = store.get(path, file, lambda name: missing(name) is not None)
+            yield from _check_file_imports(subject, path, clues, missing)
+    store.save()
+
+
+def _open_cache(subject: Subject) -> Cache | None:
+    """The clues of bundles that lack the same modules; a one-file program is unpacked anew."""
+    if not subject.cached or subject.bundle.origin is not None:
+        return None
+    asked = (sorted(subject.bundle.modules), subject.python, subject.stdlib.interpreter.version)
+    return open_cache("verify", hashlib.sha256(repr(asked).encode()).hexdigest())
 
 
 def _missing_module(subject: Subject, packages: frozenset[str], name: str) -> str | None:
@@ -52,26 +64,19 @@ def _missing_module(subject: Subject, packages: frozenset[str], name: str) -> st
 
 
 def _check_file_imports(
-    subject: Subject, path: Path, file: NativeFile, missing: Callable[[str], str | None]
+    subject: Subject, path: Path, clues: Clues, missing: Callable[[str], str | None]
 ) -> Iterator[Finding]:
-    def accept(name: str) -> bool:
-        return missing(name) is not None
-
     sure, maybe = set(), set()
-    with open_binary(path) as (_, data):
-        if not can_import(data):
-            return
-        for ref in (r for image in file.binary.images for r in iter_strings(image, data, accept)):
-            name = missing(ref.text)
-            if name is None:
-                continue
-            if ref.kind is EvidenceKind.IMPORT_CALL:
-                sure.add(name)
-                yield _missing_import(subject, path, name, (_describe(ref),))
-            elif _may_be_import(ref) and name == ref.text:
-                maybe.add(name)
-        rules = list(iter_crate_rules(file, data))
-    yield from _check_crate_rules(subject, path, rules)
+    for ref in clues.strings:
+        name = missing(ref.text)
+        if name is None:
+            continue
+        if ref.kind is EvidenceKind.IMPORT_CALL:
+            sure.add(name)
+            yield _missing_import(subject, path, name, (_describe(ref),))
+        elif _may_be_import(ref) and name == ref.text:
+            maybe.add(name)
+    yield from _check_crate_rules(subject, path, clues.rules)
     if maybe - sure:
         yield _possible_imports(subject, path, sorted(maybe - sure))
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rustext.binary import read_linkage
 from rustext.environment import Environment
 from rustext.findings import BundlePython, Finding, IsolatedRun
 from rustext.loader import Loader
-from rustext.model import Edge, Resolved
+from rustext.model import Binary, Edge, Resolved
 from rustext.plan_file import BuildPlan
 from rustext.resolve import Resolver
 from rustext.selftest import SelfTest
@@ -39,6 +40,7 @@ class Subject:
     selftest: SelfTest | None = None
     target: Target | None = None  # the machines that the bundle is meant for
     python: BundlePython | None = None  # which one the bundle brings along, where that is known
+    cached: bool = False  # whether what an earlier run found out of the same files may be used
 
     def in_stdlib(self, name: str) -> bool:
         """Whether a module is in the standard library of the bundle's Python."""
@@ -63,6 +65,7 @@ def make_subject(
     selftest: SelfTest | None = None,
     target: Target | None = None,
     python: BundlePython | None = None,
+    cached: bool = False,
 ) -> Subject:
     """Resolve a bundle's libraries, once for all checks."""
     return Subject(
@@ -75,6 +78,7 @@ def make_subject(
         selftest=selftest,
         target=target,
         python=python,
+        cached=cached,
     )
 
 
@@ -84,13 +88,18 @@ def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
     # PyInstaller's bootloader sets LD_LIBRARY_PATH to its folder and starts itself again:
     # https://pyinstaller.org/en/stable/runtime-information.html#ld-library-path-libpath-considerations
     path = (str(bundle.contents),) if bundle.freezer is Freezer.PYINSTALLER else ()
+    known = {native: file.binary for native, file in bundle.files}
     edges: dict[Edge, None] = {}
+
+    def read(native: Path) -> Binary:
+        return known.get(native) or read_linkage(native)
+
     loaded: dict[str, Path] = {}
     if program is not None:
-        first = Resolver(loader=Loader(executable=program, library_path=path))
+        first = Resolver(loader=Loader(executable=program, library_path=path), read=read)
         edges.update(dict.fromkeys(first.resolve(program).edges))
         loaded = {e.soname: e.path for e in edges if isinstance(e, Resolved) and e.path}
-    rest = Resolver(loader=Loader(executable=program, library_path=path, loaded=loaded))
+    rest = Resolver(loader=Loader(executable=program, library_path=path, loaded=loaded), read=read)
     for native, _ in bundle.files:
         if native != program:
             edges.update(dict.fromkeys(rest.resolve(native).edges))
