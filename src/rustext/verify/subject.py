@@ -55,7 +55,7 @@ class Subject:
 Check = Callable[[Subject], Iterator[Finding]]
 
 
-def make_subject(
+def make_subject(  # noqa: PLR0913 (all by name, as in `verify`)
     bundle: Bundle,
     *,
     stdlib: Environment,

@@ -1,0 +1,94 @@
+"""What a native file says of the modules that it imports and its bundle lacks.
+
+In: a native file, and what counts as a module that is lacking. Out: `Clues`. To follow strings
+through code takes most of a verification's time, so clues are kept between runs: for as long as
+the file is the same, and the bundle lacks the same modules.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rustext.binary import open_binary
+from rustext.cache import Cache, Listing, Row, identify
+from rustext.imports import can_import, iter_crate_rules
+from rustext.model import EvidenceKind, NativeFile, StringRef
+from rustext.strings import iter_strings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clues:
+    """The strings that name modules, and the crate rules that speak of the file."""
+
+    strings: tuple[StringRef, ...] = ()
+    rules: tuple[tuple[Mapping[str, Any], str], ...] = ()  # rows of data/crates.toml, and evidence
+
+
+def read_clues(path: Path, file: NativeFile, accept: Callable[[str], bool]) -> Clues:
+    """Read a file's clues; none where it is not linked to Python's import.
+
+    Raises `InvalidBinary` or `UnreadableFile`.
+    """
+    with open_binary(path) as (_, data):
+        if not can_import(data):
+            return Clues()
+        strings = [r for image in file.binary.images for r in iter_strings(image, data, accept)]
+        return Clues(strings=tuple(strings), rules=tuple(iter_crate_rules(file, data)))
+
+
+class ClueStore:
+    """The clues of one folder's files, as an earlier run has left them, and new ones."""
+
+    def __init__(self, cache: Cache | None, root: Path) -> None:
+        """Without a cache nothing is known, and nothing is kept."""
+        self._cache, self._root = cache, root
+        listing = cache.read(root) if cache is not None else None
+        self._known = {row.path: row for row in listing.rows} if listing is not None else {}
+        self._files = dict(listing.files) if listing is not None else {}
+        self._rows: list[Row] = []
+        self._changed = False
+
+    def get(self, path: Path, file: NativeFile, accept: Callable[[str], bool]) -> Clues:
+        """The clues of a file, read only if they are not known; raises as `read_clues`."""
+        if self._cache is None:
+            return read_clues(path, file, accept)
+        name, crates = str(path.relative_to(self._root)), repr(file.provenance.crates)
+        identity = identify(path)
+        row = self._known.get(name)
+        if row is None or row.owner != crates or self._files.get(name) != identity:
+            row = Row(path=name, owner=crates, text=_dump(read_clues(path, file, accept)))
+            self._changed = True
+        if identity is not None:
+            self._files[name] = identity
+            self._rows.append(row)
+        return _load(row.text)
+
+    def save(self) -> None:
+        """Keep what has been asked for, and forget the rest."""
+        if self._cache is not None and self._changed:
+            names = {row.path for row in self._rows}
+            files = {name: one for name, one in self._files.items() if name in names}
+            self._cache.write(self._root, Listing(folders={}, files=files, rows=self._rows))
+
+
+def _dump(clues: Clues) -> str:
+    return json.dumps([[_plain(ref) for ref in clues.strings], list(clues.rules)])
+
+
+def _plain(ref: StringRef) -> Iterable[object]:
+    return [ref.text, ref.offset, ref.kind.value, ref.detail]
+
+
+def _load(text: str) -> Clues:
+    strings, rules = json.loads(text)
+    return Clues(
+        strings=tuple(
+            StringRef(text=name, offset=offset, kind=EvidenceKind(kind), detail=detail)
+            for name, offset, kind, detail in strings
+        ),
+        rules=tuple((rule, detail) for rule, detail in rules),
+    )
