@@ -65,7 +65,7 @@ class Loaders:
         self._debian, self._program, self._folder = debian, program, folder
 
     def loader(self, release: str) -> Path:
-        return (self._debian.unpack("musl", release=release) / "lib/ld-musl-x86_64.so.1").resolve()
+        return self._debian.unpack("musl", release=release) / "lib/ld-musl-x86_64.so.1"
 
     def program(self, release: str) -> Path:
         program = self._folder / release / "python3"
