@@ -28,42 +28,26 @@ def hook_text(planner: Planner, module: str, why: str) -> str:
     Raises `InvalidBinary` or `UnreadableFile` if the module's file cannot be read.
     """
     found = planner.env.find_module(module)
-    path = found.path if found is not None else None
-    if path is None:
-        return _with_frame((), module, why)
+    path = found.path if found is not None and found.path is not None else Path()
     plan = Build(planner).plan(path)
     surely = plan.modules(Verdict.INCLUDE) if plan is not None else ()
     maybe = plan.modules(Verdict.IF_PRESENT) if plan is not None else ()
-    lines = [
-        *_imports("hiddenimports", (*surely, *planner.plugin_modules_for(path))),
-        *_imports("_optional", maybe, "# Where the program has the package already:"),
-    ]
+    optional = "_optional" if maybe else "()"
     dist = planner.env.owner_of(path)
-    companions = planner.companions_for(path)
-    if dist is not None and companions:
-        lines += [
-            f"_file = distribution({dist.name!r}).locate_file",
-            *_files("datas", (c for c in companions if c.kind not in _NATIVE), dist),
-            *_files("binaries", (c for c in companions if c.kind in _NATIVE), dist),
-        ]
-    return _with_frame(lines, module, why)
-
-
-def _with_frame(lines: Sequence[str], module: str, why: str) -> str:
-    optional = "_optional" if "_optional = [" in lines else "()"
-    imports = ("from importlib.metadata import distribution", "")
-    framed = [
+    lines = [
         _header(module, why),
         "# $PyInstaller-Hook-Priority: 1",
-        *(imports if any(line.startswith("_file = ") for line in lines) else ()),
+        *(("from importlib.metadata import distribution", "") if dist is not None else ()),
         "from rustext_hooks import with_others",
         "",
-        *lines,
+        *_imports("hiddenimports", (*surely, *planner.plugin_modules_for(path))),
+        *_imports("_optional", maybe, "# Where the program has the package already:"),
+        *(_companions(planner.companions_for(path), dist) if dist is not None else ()),
         "",
         "# What other hooks for this module say is kept.",
         f"globals().update(with_others({module!r}, __file__, globals(), {optional}))",
     ]
-    return "\n".join(framed) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def runtime_hook_text(planner: Planner, module: str, why: str) -> str | None:
@@ -105,6 +89,12 @@ def _imports(name: str, imports: Iterable[ImplicitImport], *comment: str) -> Ite
         entries.append(f"    {implicit.module!r},")
     if entries:
         yield from (*comment, f"{name} = [", *entries, "]")
+
+
+def _companions(companions: Sequence[Companion], dist: Distribution) -> Iterator[str]:
+    yield f"_file = distribution({dist.name!r}).locate_file"
+    yield from _files("datas", (c for c in companions if c.kind not in _NATIVE), dist)
+    yield from _files("binaries", (c for c in companions if c.kind in _NATIVE), dist)
 
 
 def _files(name: str, companions: Iterable[Companion], dist: Distribution) -> Iterator[str]:
