@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
-from lab import Frozen, Lab
+from lab import HERE, Frozen, Lab, check, install, uv
+
+from rustext.cli import run
+from rustext.model import EvidenceKind
+from rustext.plan_file import PLAN_FILE, read_plan
+from rustext.trace import Importer, Language, Trace, format_trace
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -37,10 +46,44 @@ def break_a_copy(lab: Lab, folder: Path) -> None:
     subprocess.run([patchelf, "--add-needed", "libnowhere.so.7", module], check=True)
 
 
-def test_verify_option_passes_a_good_program(lab: Lab, script: Path) -> None:
-    frozen = freeze(lab, script, "--rustext-verify", "--rustext-strict")
-    assert "rustext: Rust extensions: 1, modules that they import:" in frozen.log
+def test_all_that_is_asked_for_is_there_and_the_program_proves_itself(
+    lab: Lab, script: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kept, xml, record = (script.parent / name for name in ("kept.json", "report.xml", "t.toml"))
+    seen = Importer(name="ormsgpack.ormsgpack", language=Language.RUST, imports=("wave",))
+    record.write_text(format_trace(Trace(importers=(seen,))))
+    frozen = freeze(
+        lab, script, "--rustext-verify", "--rustext-strict", "--rustext-selftest",
+        "--rustext-leave-plan", f"--rustext-report={kept}", f"--rustext-trace={record}",
+        f"--report={xml}",
+    )  # fmt: skip
+    assert frozen.log.count("rustext: Rust extensions: 1, modules that they import: 6") == 1
     assert frozen.run().stdout == "{'a': 1}\n"
+
+    plan = read_plan(kept)
+    assert (frozen.bundle / PLAN_FILE).read_text() == kept.read_text()
+    assert plan.freezer == "Nuitka 4.3.3"
+    assert [e.module for e in plan.extensions] == ["ormsgpack.ormsgpack"]
+    evidence = {i.module: i.evidence[0].kind for i in plan.modules}
+    assert evidence["uuid"] is EvidenceKind.IMPORT_CALL
+    assert evidence["wave"] is EvidenceKind.TRACED
+    (own,) = (e for e in ET.parse(xml).getroot().iter("plugin") if e.get("name") == "rustext")
+    assert own.attrib["extension_1"].startswith("ormsgpack/ormsgpack.")
+    assert "import-call" in own.attrib["implicit_import_uuid"]
+    assert own.attrib["companion_1"].startswith("ormsgpack-1.13.1.dist-info/METADATA (metadata)")
+
+    verify = ["verify", str(frozen.bundle), "--selftest", "--hide", str(script.parent), "--json"]
+    assert run([*verify]) == 0
+    assert json.loads(capfd.readouterr().out)["findings"] == []
+    (frozen.bundle / "ormsgpack-1.13.1.dist-info/METADATA").unlink()
+    next(frozen.bundle.glob("_uuid*.so")).write_bytes(b"no library")
+    next(frozen.bundle.glob("_decimal*.so")).unlink()
+    next(frozen.bundle.glob("ormsgpack/*.so")).unlink()
+    assert run([*verify]) == 1
+    found = {(f["id"], f["subject"]) for f in json.loads(capfd.readouterr().out)["findings"]}
+    assert ("selftest", "ormsgpack.ormsgpack") in found
+    assert ("missing-import", "ormsgpack.ormsgpack") in found
+    assert ("missing-metadata", "ormsgpack-1.13.1.dist-info/METADATA") in found
 
 
 def test_missing_library_is_warned_of_and_the_build_goes_on(lab: Lab, script: Path) -> None:
@@ -48,6 +91,9 @@ def test_missing_library_is_warned_of_and_the_build_goes_on(lab: Lab, script: Pa
     frozen = freeze(lab, script)
     assert "needs `libnowhere.so.7`, which is not on this machine" in frozen.log
     assert "the build goes on" in frozen.log
+    # Nothing that was not asked for is left in a release.
+    assert not list(frozen.bundle.rglob("*rustext*"))
+    assert b"rustext" not in frozen.program.read_bytes()
 
 
 def test_strict_option_stops_where_a_library_is_missing(lab: Lab, script: Path) -> None:
@@ -55,14 +101,6 @@ def test_strict_option_stops_where_a_library_is_missing(lab: Lab, script: Path) 
     with pytest.raises(AssertionError, match=r"needs `libnowhere\.so\.7`") as stopped:
         freeze(lab, script, "--rustext-strict")
     assert "the build goes on" not in str(stopped.value)
-
-
-def test_report_names_each_module_with_its_evidence(lab: Lab, script: Path) -> None:
-    report = script.parent / "report.xml"
-    freeze(lab, script, f"--report={report}")
-    text = report.read_text()
-    assert "implicit_import_uuid" in text
-    assert "import-call" in text
 
 
 def test_detector_points_to_the_plugin(lab: Lab, script: Path) -> None:
@@ -74,3 +112,93 @@ def test_detector_points_to_the_plugin(lab: Lab, script: Path) -> None:
         cwd=script.parent, env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr.count("--enable-plugin=rustext") == 1, done.stderr
+
+
+# --- errors of rustext's own ------------------------------------------------------------------
+
+
+def translate(lab: Lab, script: Path, *options: str, path: Path | None = None) -> str:
+    """Let Nuitka do all but compile; `path` is searched for modules before the environment."""
+    python = lab.environment(WHEEL, rustext=True)
+    folders = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": folders, "PYTHONPATH": str(path or "")}
+    command = [str(python), "-m", "nuitka", "--standalone", "--generate-c-only"]
+    command += ["--enable-plugin=rustext", f"--user-plugin={HERE / 'demote_plugin.py'}"]
+    return check([*command, *options, str(script)], cwd=script.parent, env=env)
+
+
+@pytest.fixture
+def broken_rustext(tmp_path: Path) -> Path:
+    """A rustext that fails on import, ahead of the installed one."""
+    (tmp_path / "ahead/rustext").mkdir(parents=True)
+    (tmp_path / "ahead/rustext/__init__.py").write_text("raise RuntimeError('deliberate')\n")
+    return tmp_path / "ahead"
+
+
+def test_a_rustext_that_does_not_work_at_all_breaks_no_build(
+    lab: Lab, script: Path, broken_rustext: Path
+) -> None:
+    log = translate(lab, script, path=broken_rustext)
+    said = "rustext: nothing added for this program: RuntimeError('deliberate'); the build goes on"
+    assert " ".join(log.split()).count(said) == 1, log
+
+
+def test_a_rustext_that_does_not_work_stops_a_strict_build(
+    lab: Lab, script: Path, broken_rustext: Path
+) -> None:
+    with pytest.raises(AssertionError, match="nothing added for this program"):
+        translate(lab, script, "--rustext-strict", path=broken_rustext)
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_build_goes_on(lab: Lab, script: Path) -> None:
+    python = lab.environment(WHEEL, rustext=True)
+    package = next(python.parent.parent.glob("lib/*/site-packages/ormsgpack"))
+    shutil.copytree(package, script.parent / "ormsgpack")
+    module = next((script.parent / "ormsgpack").glob("*.so"))
+    module.write_bytes(module.read_bytes()[:5000])
+    log = " ".join(translate(lab, script).split())
+    assert "nothing added for 'ormsgpack.ormsgpack': TruncatedBinary(" in log
+    assert "the build goes on" in log
+
+
+def test_options_that_mean_nothing_stop_the_build_with_a_reason(lab: Lab, script: Path) -> None:
+    (script.parent / "pyproject.toml").write_text("[tool.rustext]\nnonsense = 1\n")
+    with pytest.raises(AssertionError, match="has no option `nonsense`; known are allow-system"):
+        translate(lab, script)
+
+
+# --- other ways, other versions ---------------------------------------------------------------
+
+
+def test_a_package_configuration_does_without_the_plugin(lab: Lab, script: Path) -> None:
+    python = lab.environment(WHEEL, rustext=True)
+    config = script.parent / "rust.yml"
+    check([str(python), "-m", "rustext", "nuitka-config", str(config)])
+    frozen = freeze(lab, script, f"--user-package-configuration-file={config}", rustext=False)
+    assert frozen.run(hide=[script.parent]).stdout == "{'a': 1}\n"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Nuitka 2.0 ends at Python 3.11")
+def test_oldest_nuitka_builds_a_working_program(
+    lab: Lab, script: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pins = HERE / "requirements-oldest-nuitka.txt"
+    folder = lab.cache / "environments" / "oldest-nuitka"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        uv("venv", "-q", "--clear", "--seed", "--python", sys.executable, str(folder))
+    install(python, "-r", str(pins), WHEEL)
+    install(python, "--reinstall-package", "rustext", str(lab.wheel))
+    env = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [str(python), "-m", "nuitka", "--standalone", "--assume-yes-for-downloads"]
+    command += ["--enable-plugin=rustext", f"--user-plugin={HERE / 'demote_plugin.py'}"]
+    command += ["--rustext-verify", "--rustext-selftest", str(script)]
+    log = check(command, cwd=script.parent, env=env)
+    assert "Nuitka '2.0.6'" in log
+    assert "WARNING" not in log
+    bundle = script.parent / "app.dist"
+    ended = Frozen(bundle=bundle, program=bundle / "app.bin", python=python, log=log).run()
+    assert ended.stdout == "{'a': 1}\n"
+    assert run(["verify", str(bundle), "--selftest", "--hide", str(folder)]) == 0, (
+        capfd.readouterr()
+    )
