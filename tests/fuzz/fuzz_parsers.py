@@ -24,7 +24,7 @@ from pathlib import Path
 
 from rustext.binary import parse_binary
 from rustext.code_signature import iter_damage, parse_signature
-from rustext.elf import MAGIC, parse_elf
+from rustext.elf import MAGIC, parse_elf, parse_elf_symbols
 from rustext.errors import InvalidBinary
 from rustext.model import Binary
 from rustext.reader import Reader
@@ -110,6 +110,7 @@ def _run(data: memoryview, label: str, outcome: Outcome) -> None:
             if data[:4] == MAGIC:
                 with suppress(InvalidBinary):
                     parse_elf(data, linkage=True)
+                    parse_elf_symbols(data)
             binary = parse_binary(data, Path("damaged"))
             _read_signatures(binary, data)
         _check(binary, len(data))

@@ -111,8 +111,8 @@ def musl_needs(bundle: Bundle) -> Iterator[Need]:
     ends = tuple(f"{name}\0".encode("ascii") for name in since)  # linkers share common endings
     for path, _, _ in images_for(bundle, bundle.image.architecture):
         found: dict[str, list[str]] = defaultdict(list)
-        names = _names(path)
-        for symbol in _symbols(path) if any(end in names for end in ends) else ():
+        table = _names(path)
+        for symbol in _symbols(path) if any(end in table for end in ends) else ():
             if not symbol.defined and not symbol.weak and symbol.name in since:
                 found[since[symbol.name]].append(symbol.name)
         for version, names in sorted(found.items()):
