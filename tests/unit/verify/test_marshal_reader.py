@@ -53,7 +53,7 @@ def test_a_value_that_ends_early_is_refused_wherever_it_ends(version: int) -> No
     "value",
     [1.5, 1j, {1, 2}, frozenset("a"), compile("1", "x", "eval"), Ellipsis, StopIteration,
      [1, 2.5], {"a": compile("1", "x", "eval")}],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_what_has_no_place_in_a_table_is_refused(value: Any) -> None:
     with pytest.raises(TruncatedBinary):
