@@ -43,6 +43,7 @@ def set_up_nuitka(site: str) -> None:
     DllDependenciesMacOS.getExtensionModuleSuffixes = lambda: SUFFIXES
     DllDependenciesMacOS.getArchitecture = lambda: "arm64"
     SharedLibraries.getMacOSTargetArch = lambda: "arm64"
+    Standalone.locateModule = lambda name, **_: (name, None, None, "absolute")
     Standalone.getOS, Standalone.isMacOS = lambda: "Darwin", lambda: True
     # no patchelf, and neither `file` nor `lipo`, which know only half of a Mac's files here
     Standalone.isRPathUsingPlatform = SharedLibraries.isElfUsingPlatform = lambda: False
@@ -74,11 +75,11 @@ def ask_nuitka(package: str, path: str, bundle: str | None) -> dict[str, object]
     from nuitka.Tracing import inclusion_logger
 
     IncludedEntryPoints.standalone_entry_points.clear()  # each question is a program of its own
-    entry = IncludedEntryPoints.makeDllEntryPoint(
+    entry = IncludedEntryPoints.makeExtensionModuleEntryPoint(
         logger=inclusion_logger,
         source_path=path,
         dest_path="/".join((*package.split("."), Path(path).name)).lstrip("/"),
-        module_name=None,
+        module_name=f"{package}.{Path(path).name.partition('.')[0]}".lstrip("."),
         package_name=package or None,
         reason="a question",
     )

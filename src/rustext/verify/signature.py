@@ -36,7 +36,10 @@ def check_signatures(subject: Subject) -> Iterator[Finding]:
         images = [i for i in file.binary.images if i.format is Format.MACHO]
         if images and images[0].kind is not ImageKind.OTHER:
             # what cannot be read has its own finding
-            with contextlib.suppress(UnreadableFile), open_binary(path) as (binary, data):
+            with (
+                contextlib.suppress(InvalidBinary, UnreadableFile),
+                open_binary(path) as (binary, data),
+            ):
                 for image in binary.images:
                     yield from _judge_image(subject.inside(path), image, data)
                 with contextlib.suppress(InvalidBinary):
