@@ -1,0 +1,76 @@
+"""What native code says of imports is kept while it holds, and read anew when it does not."""
+
+from __future__ import annotations
+
+import importlib.machinery
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from environments import write_files
+
+from rustext.environment import stdlib_environment
+from rustext.findings import Finding
+from rustext.verify import clues, verify
+from rustext.verify.bundle import read_bundle
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+RUSTC = f"/rustc/{'0' * 40}/library/core/src/lib.rs"
+CORE = f"""
+const char *const names[] = {{"zoneinfo._common", "PyImport_Import", "{RUSTC}"}};
+void *PyInit_core(void) {{ return (void *) names; }}
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, gcc: Compile) -> Path:
+    core = gcc("core.so", CORE, "-shared", "-fPIC")
+    app = gcc("app", "int main(void) { return 0; }")
+    write_files(tmp_path / "app", {"app": app, f"pkg/core{SUFFIX}": core, "json.py": ""})
+    return tmp_path / "app"
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that were read for clues."""
+    names: list[str] = []
+    real = clues.read_clues
+
+    def note(path: Path, *args: object) -> clues.Clues:
+        names.append(path.name)
+        return real(path, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(clues, "read_clues", note)
+    return names
+
+
+def findings(root: Path, *, cached: bool = True) -> tuple[Finding, ...]:
+    return verify(read_bundle(root), stdlib=stdlib_environment(), cached=cached).findings
+
+
+def test_a_second_verification_reads_no_code_and_says_the_same(
+    root: Path, reads: list[str]
+) -> None:
+    first = findings(root)
+    assert [f.id for f in first] == ["missing-import"]
+    assert reads == [f"core{SUFFIX}"]
+    assert findings(root) == first
+    assert reads == [f"core{SUFFIX}"]
+    assert findings(root, cached=False) == first
+    assert len(reads) == 2
+
+
+def test_a_file_that_has_changed_is_read_anew(root: Path, reads: list[str], gcc: Compile) -> None:
+    findings(root)
+    other = CORE.replace("zoneinfo._common", "json.decoder")
+    write_files(root, {f"pkg/core{SUFFIX}": gcc("other.so", other, "-shared", "-fPIC")})
+    (finding,) = findings(root)
+    assert finding.evidence == (("names", "json.decoder"),)
+    assert len(reads) == 2
+
+
+def test_other_modules_in_the_bundle_are_another_question(root: Path, reads: list[str]) -> None:
+    findings(root)
+    write_files(root, {"zoneinfo/_common.py": ""})
+    assert findings(root) == ()
+    assert len(reads) == 2
