@@ -41,8 +41,7 @@ class Bundle:
     `contents` is the folder that takes the place of `site-packages`: PyInstaller's `_internal`,
     cx_Freeze's `lib`, a folder in a macOS application, otherwise the bundle's own. `program` is
     None for a folder that holds none. `origin` is the one-file program that `root` was unpacked
-    from; where it has a
-    second name.
+    from, where it has a second name.
     """
 
     root: Path
