@@ -22,7 +22,11 @@ MEASUREMENTS = """\
 async def next_samples(numbers: list[Decimal]) -> list[Decimal]:
     """The numbers as they come in, one after the other: the last first."""
     waiting = [si.sample(n, 100 * (len(numbers) - i)) for i, n in enumerate(numbers)]
-    return [await done for done in asyncio.as_completed(waiting)]
+    sampled = [await done for done in asyncio.as_completed(waiting)]
+    # A thread of tokio that comes back to an interpreter which is ending takes the process down:
+    # https://github.com/PyO3/pyo3-async-runtimes/issues/40. This lets the last one leave.
+    await asyncio.sleep(0.5)
+    return sampled
 
 
 def main() -> None:
@@ -45,8 +49,6 @@ def main() -> None:
         print(f"{style}: {si.render(style, total * 1_000_000, 'm' + unit)}")
     mail = si.encode(text)
     print(f"{len(mail)} bytes by mail, {'the same' if si.decode(mail) == text else 'damaged'}")
-    # Waiting for a process also lets the last of tokio's threads leave Python before it ends; one
-    # that comes back to an interpreter that is ending is killed, and with it the process.
     print(f"{si.count_prefixes()} known")
 
 
