@@ -132,7 +132,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
-    one.add_argument("bundle", type=Path, help="the folder that the freezer made")
+    one.add_argument("bundle", type=Path, help="its folder, or the one-file program")
     one.add_argument("--no-cache", action="store_true", help="read everything anew")
     one.add_argument("--run", action="store_true", help="also start the program, isolated")
     one.add_argument(
