@@ -18,7 +18,7 @@ from rustext.build import Build
 from rustext.model import CompanionKind, Verdict
 from rustext.session import Session, read_options, start_session
 
-from .left_behind import leave
+from .left_behind import leave, rename
 from .other_hooks import (
     find_hook,
     installed_folders,
@@ -116,7 +116,8 @@ def own_lists(module: str) -> dict[str, list[Any]]:
             _logger.warning("rustext: %s", warning)
     for companion in companions:
         native = companion.kind in {CompanionKind.LIBRARY, CompanionKind.EXECUTABLE}
-        item = (str(companion.path), str(companion.destination.parent))
+        source = rename(companion) if companion.renamed else companion.path
+        item = (str(source), str(companion.destination.parent))
         lists["binaries" if native else "datas"].append(item)
     return lists
 

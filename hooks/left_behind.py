@@ -6,8 +6,10 @@ files when all have answered, so the files are written anew each time.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from rustext.model import Companion
 from rustext.session import Session
 
 
@@ -17,10 +19,23 @@ def leave(session: Session) -> list[tuple[str, str]]:
     left = session.left_files
     if not left:
         return []
+    folder = _work_folder()
+    for file in left:
+        (folder / file.name).write_bytes(file.data)
+    return [(str(folder / file.name), ".") for file in left]
+
+
+def rename(companion: Companion) -> Path:
+    """A copy of a companion that has its name in the bundle: a hook can name a folder alone."""
+    copy = _work_folder() / "renamed" / companion.destination
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(companion.path, copy)
+    return copy
+
+
+def _work_folder() -> Path:
     from PyInstaller.config import CONF  # noqa: PLC0415  (set during a build)
 
     folder = Path(CONF["workpath"]) / "rustext"
     folder.mkdir(parents=True, exist_ok=True)
-    for file in left:
-        (folder / file.name).write_bytes(file.data)
-    return [(str(folder / file.name), ".") for file in left]
+    return folder

@@ -20,6 +20,7 @@ from nuitka.Version import getNuitkaVersion
 if TYPE_CHECKING:
     from rustext.install_names import InstallNames
     from rustext.session import Session
+    from rustext.stand_ins import StandIns
 
 _FLAGS = {
     "strict": "Stop the build where a library of a Rust extension is missing or a file cannot be "
@@ -101,6 +102,13 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
 
         return InstallNames(self.session.build.planner)
 
+    @functools.cached_property
+    def stand_ins(self) -> StandIns:
+        """Copies of files under the names that they have in the bundle."""
+        from rustext.stand_ins import StandIns  # noqa: PLC0415
+
+        return StandIns()
+
     @classmethod
     def isRelevant(cls) -> bool:
         """Only a standalone program has to carry what it imports."""
@@ -109,7 +117,9 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     @_guarded
     def getImplicitImports(self, module: Any) -> list[str]:
         """Name the modules that this one imports from native code."""
-        return [i.module for i in self.session.build.enter(_name(module), _file_of(module))]
+        path = _file_of(module)
+        path = self.stand_ins.original(path) if path is not None else None
+        return [i.module for i in self.session.build.enter(_name(module), path)]
 
     @_guarded
     def createPreModuleLoadCode(self, module: Any) -> tuple[str, str] | None:
@@ -130,6 +140,8 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
             ("executable", self.makeExeEntryPoint),
         ):
             for companion in self.session.accompany(_file_of(module), kind):
+                if companion.renamed:  # Nuitka finds it in a folder of stand-ins
+                    continue
                 yield make(
                     source_path=str(companion.path),
                     dest_path=os.path.normpath(companion.destination),
@@ -137,6 +149,16 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
                     package_name=module.getFullName().getTopLevelPackageName(),
                     reason=companion.reason,
                 )
+
+    @_guarded
+    def getPackageExtraScanPaths(self, package_name: Any, package_dir: str) -> list[str]:
+        """Show misnamed modules of a package under names that Nuitka looks for.
+
+        `package_dir` is where the package is looked for: a folder of `sys.path`.
+        """
+        package = Path(package_dir, *str(package_name).split("."))
+        companions = self.session.build.planner.companions_for(package / "__init__.py")
+        return [str(folder) for folder in self.stand_ins.folder_for(package, companions)]
 
     @_guarded
     def onDllTags(self, included_entry_point: Any) -> None:

@@ -60,9 +60,19 @@ class Build:
                 (found if ready else self._waiting.setdefault(package, [])).append(optional)
         if path is not None:
             found += self.planner.plugin_modules_for(path)
+            for misnamed in self._misnamed_beside(path):
+                found += misnamed.modules(Verdict.INCLUDE)
         found = [i for i in found if i.module not in self.modules]
         self.modules.update((i.module, i) for i in found)
         return tuple(found)
+
+    def _misnamed_beside(self, path: Path) -> Iterator[ExtensionPlan]:
+        """The plans of the distribution's modules that the freezer cannot find by their names."""
+        for companion in self.planner.companions_for(path):
+            if companion.renamed:
+                plan = self.plan(companion.path)
+                if plan is not None:
+                    yield plan
 
     def plan(self, path: Path) -> ExtensionPlan | None:
         """The plan for a module's file; None if it is no Rust extension."""
@@ -93,7 +103,8 @@ class Build:
         """Forget what entered the build and did not stay: a freezer may drop what it followed."""
         kept = frozenset(names)
         self._entered = {name: path for name, path in self._entered.items() if name in kept}
-        stayed = frozenset(self._entered.values())
+        renamed = (c.path for c in self.companions if c.renamed)
+        stayed = frozenset((*self._entered.values(), *renamed))
         self.plans = {path: plan for path, plan in self.plans.items() if path in stayed}
         wanted = {i.module for plan in self.plans.values() for i in plan.imports}
         self.modules = {

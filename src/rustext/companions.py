@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from rustext.environment import Distribution
 from rustext.knowledge import read_data
 from rustext.model import Companion, CompanionKind, ImageKind, NativeFile
+from rustext.naming import working_name
 
 # What `importlib.metadata` reads:
 # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
@@ -38,15 +39,17 @@ class OwnCode:
 
 
 def find_companions(
-    dist: Distribution, native: Iterable[tuple[Path, NativeFile]]
+    dist: Distribution, native: Iterable[tuple[Path, NativeFile]], suffixes: Sequence[str] = ()
 ) -> tuple[Companion, ...]:
     """The companions of one Rust distribution, sorted by destination.
 
-    `native` holds the distribution's native files with their paths on this machine.
+    `native` holds the distribution's native files with their paths on this machine, `suffixes`
+    what the interpreter looks for: a module under a name that it never looks for gets one that
+    it does.
     """
     files = list(native)
     code = read_own_code(dist)
-    found = [*_path_loaded(files), *_metadata(dist), *_data(dist, files, code)]
+    found = [*_path_loaded(files, suffixes), *_metadata(dist), *_data(dist, files, code)]
     found += _folders(dist, code, found)
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
@@ -74,7 +77,9 @@ def _compiles(text: str) -> bool:
     return True
 
 
-def _path_loaded(native: Sequence[tuple[Path, NativeFile]]) -> Iterator[Companion]:
+def _path_loaded(
+    native: Sequence[tuple[Path, NativeFile]], suffixes: Sequence[str]
+) -> Iterator[Companion]:
     """Native files that no import statement reaches keep their place beside the package.
 
     Python code opens them by path (ctypes, uniffi, cffi, a plugin) or starts them as a process.
@@ -82,11 +87,15 @@ def _path_loaded(native: Sequence[tuple[Path, NativeFile]]) -> Iterator[Companio
     for path, file in native:
         if file.module is None and len(file.path.parts) > 1 and ".." not in file.path.parts:
             program = file.binary.image.kind is ImageKind.EXECUTABLE
+            name = working_name(path.name, file.binary.images, suffixes) if suffixes else None
+            misnamed = name is not None and not path.with_name(name).exists()
             yield Companion(
                 path=path,
-                destination=file.path,
+                destination=file.path.with_name(str(name)) if misnamed else file.path,
                 kind=CompanionKind.EXECUTABLE if program else CompanionKind.LIBRARY,
-                reason=file.explanation,
+                reason=f"this Python never looks for `{path.name}`"
+                if misnamed
+                else file.explanation,
             )
 
 

@@ -339,6 +339,11 @@ class Companion:
     kind: CompanionKind
     reason: str
 
+    @property
+    def renamed(self) -> bool:
+        """Whether the bundle has it by another name: one that its Python looks for."""
+        return self.path.name != self.destination.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionPlan:

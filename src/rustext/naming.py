@@ -14,9 +14,16 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rustext.model import Format, Image, ImageKind
-from rustext.suffixes import find_lookers, split_suffix
+from rustext.suffixes import find_lookers, parse_suffix, split_suffix, triplets_of
 
-__all__ = ["Naming", "init_function", "name_file", "names_itself", "split_suffix"]
+__all__ = [
+    "Naming",
+    "init_function",
+    "name_file",
+    "names_itself",
+    "split_suffix",
+    "working_name",
+]
 
 _PYTHON_TAG = re.compile(r"\.(?:cpython-|cp|pypy|abi|graalpy)\d+")
 
@@ -67,6 +74,35 @@ def _name_module(
     kinds = ("top-level", *kinds) if len(parts) == 1 else kinds
     why = f"{init_function(parts[-1])} and the suffix `{suffix}` make it importable"
     return Naming(module=".".join(parts), suffix=suffix, kinds=kinds, explanation=why)
+
+
+def working_name(name: str, images: Sequence[Image], suffixes: Sequence[str]) -> str | None:
+    """The name under which an interpreter that looks for `suffixes` would find and load a module.
+
+    `suffixes` are in the interpreter's own order: one with a version first, a plain one last. A
+    suffix with a version has to be for this very version and platform; the stable ABI and a name
+    without any tag are for all. None for a file that is no module, and where no name would do.
+    """
+    inits = {init for image in images for init in image.python_inits}
+    stem, suffix = split_suffix(name)
+    stems = (stem, name.partition(".")[0])
+    module = next((s for s in stems if s.isidentifier() and init_function(s) in inits), None)
+    if module is None:
+        return None
+    own = parse_suffix(suffix or "")
+    if own is None or not own.family:
+        return f"{module}{suffixes[-1]}"
+    if own.family == "abi":
+        stable = [s for s in suffixes if s.startswith(f".{own.tag}")]
+        return f"{module}{(*stable, suffixes[-1])[0]}"
+    target = parse_suffix(suffixes[0])
+    if (
+        target is None
+        or (own.family, own.tag, own.flags) != (target.family, target.tag, target.flags)
+        or target.triplet not in triplets_of(images)
+    ):
+        return None
+    return f"{module}{suffixes[0]}"
 
 
 def init_function(name: str) -> str:

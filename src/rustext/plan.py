@@ -175,8 +175,11 @@ class Planner:
 
     def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
         if dist.name not in self._companions:
-            found = find_companions(dist, self.native_files(dist)) if self.is_rust(dist) else ()
-            self._companions[dist.name] = found
+            self._companions[dist.name] = (
+                find_companions(dist, self.native_files(dist), self.env.interpreter.suffixes)
+                if self.is_rust(dist)
+                else ()
+            )
         return self._companions[dist.name]
 
     def is_rust(self, dist: Distribution) -> bool:

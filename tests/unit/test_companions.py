@@ -20,7 +20,7 @@ SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 def companions(site: Path) -> dict[str, Companion]:
     (dist,) = iter_distributions(site)
     native = list(iter_native_files(folder_source(site)))
-    found = find_companions(dist, native)
+    found = find_companions(dist, native, importlib.machinery.EXTENSION_SUFFIXES)
     assert list(found) == sorted(found, key=lambda c: (c.destination, c.kind.value))
     return {str(c.destination): c for c in found}
 
@@ -44,6 +44,21 @@ def test_native_files_that_no_import_reaches_keep_their_place(tmp_path: Path, gc
     assert found["pkg/bin/tool"].path == tmp_path / "pkg/bin/tool"
     assert f"pkg/core{SUFFIX}" not in found  # imported
     assert "top.so" not in found  # there is no package to keep it in
+
+
+def test_a_module_that_python_never_looks_for_gets_a_name_that_it_does(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """Where the right one is there as well, each keeps its name."""
+    module = gcc("core.so", "void *PyInit_core(void) { return 0; }", "-shared", "-fPIC")
+    wrong = SUFFIX.replace("-linux-gnu", "v9-linux-gnu")
+    install(tmp_path, "pkg", files={f"pkg/core{wrong}": module})
+    found = companions(tmp_path)[f"pkg/core{SUFFIX}"]
+    assert found.renamed
+    assert found.path == tmp_path / f"pkg/core{wrong}"
+    assert found.reason == f"this Python never looks for `core{wrong}`"
+    (tmp_path / f"pkg/core{SUFFIX}").write_bytes(module.read_bytes())
+    assert not companions(tmp_path)[f"pkg/core{wrong}"].renamed
 
 
 def test_metadata_comes_and_nothing_else_of_its_folder(tmp_path: Path) -> None:

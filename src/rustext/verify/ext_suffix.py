@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.binary import open_binary
 from rustext.findings import BundlePython, Finding, Severity
-from rustext.model import Format, Image, NativeFile
-from rustext.naming import init_function
+from rustext.model import Format, Image
+from rustext.naming import working_name
 from rustext.suffixes import Suffix, parse_suffix, split_suffix, triplets_of
 from rustext.verify.bundle import Bundle, Freezer
 from rustext.verify.subject import Subject
@@ -151,20 +151,23 @@ def iter_misnamed(bundle: Bundle, looked_for: LookedFor) -> Iterator[Misnamed]:
         if not any((i.format, i.architecture) == (program.format, program.architecture)
                    for i in images):  # fmt: skip
             continue
-        module = _last_name(path.name, images)
-        suffix = _fitting_suffix(file, looked_for) if module is not None else None
-        if module is None or suffix is None:
+        raw = path.name.removeprefix("lib")  # as cargo names a library
+        wanted = working_name(path.name, images, looked_for.suffixes)
+        lib_prefix = wanted is None and raw != path.name
+        if lib_prefix:
+            wanted = working_name(raw, images, looked_for.suffixes)
+        if wanted is None:
             continue
-        suffixes = looked_for.suffixes
+        suffixes, module = looked_for.suffixes, wanted.partition(".")[0]
         if _is_opened_by_nuitka(bundle, path.parent, module):
-            suffixes, suffix = suffixes[-1:], suffixes[-1]
-        names = tuple(f"{module}{one}" for one in suffixes)
+            suffixes, wanted = suffixes[-1:], f"{module}{suffixes[-1]}"
+        names = tuple(f"{module}{suffix}" for suffix in suffixes)
         if not any((path.parent / name).exists() for name in names):
             yield Misnamed(
                 path=path,
                 looked_for=names,
-                wanted=path.parent / f"{module}{suffix}",
-                lib_prefix=not path.name.startswith(f"{module}."),
+                wanted=path.parent / wanted,
+                lib_prefix=lib_prefix,
             )
 
 
@@ -175,35 +178,6 @@ def _is_opened_by_nuitka(bundle: Bundle, folder: Path, module: str) -> bool:
         return False
     parts = folder.relative_to(bundle.contents).parts
     return ".".join((*parts, module)) in program.modules
-
-
-def _last_name(name: str, images: Sequence[Image]) -> str | None:
-    """The last part of the module's name, where the file exports the function that inits it."""
-    inits = {init for image in images for init in image.python_inits}
-    stem = name.partition(".")[0]
-    names = (split_suffix(name)[0], stem, stem.removeprefix("lib"))
-    return next((n for n in names if n.isidentifier() and init_function(n) in inits), None)
-
-
-def _fitting_suffix(file: NativeFile, looked_for: LookedFor) -> str | None:
-    """The suffix under which the interpreter would find the file and could load it.
-
-    One with a version has to be for this very version; the stable ABI and a name without any tag
-    are for all.
-    """
-    own = parse_suffix(split_suffix(file.path.name)[1] or "")
-    target = looked_for.tagged
-    if own is None or not own.family:
-        return looked_for.suffixes[-1]
-    if own.family == "abi":
-        stable = [s for s in looked_for.suffixes if s.startswith(f".{own.tag}")]
-        return stable[0] if stable else looked_for.suffixes[-1]
-    if target is None or (own.family, own.tag, own.flags) != (
-        target.family, target.tag, target.flags
-    ):  # fmt: skip
-        return None
-    fits = target.triplet in triplets_of(file.binary.images)
-    return looked_for.suffixes[0] if fits else None
 
 
 def _inside(bundle: Bundle, path: Path) -> str:

@@ -21,6 +21,7 @@ from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.findings import Finding, Severity
 from rustext.imports import is_sure
 from rustext.model import Companion, CompanionKind, ImplicitImport, NativeFile
+from rustext.naming import split_suffix
 from rustext.plan_file import PLAN_FILE, BuildPlan, read_plan
 from rustext.verify.bundle import Bundle
 from rustext.verify.programs import Freezer
@@ -72,7 +73,11 @@ def _missing_modules(bundle: Bundle, plan: BuildPlan) -> Iterator[Finding]:
 
 def _is_there(bundle: Bundle, companion: Companion) -> bool:
     place = bundle.contents / companion.destination
-    return place.parent.is_dir() if companion.kind is CompanionKind.FOLDER else place.exists()
+    if companion.kind is CompanionKind.FOLDER:
+        return place.parent.is_dir()
+    # Nuitka gives all extension modules one suffix; of a renamed one the plan names another.
+    stem, suffix = split_suffix(place.name)
+    return place.exists() or (suffix is not None and place.with_name(f"{stem}.so").exists())
 
 
 def _missing_import(
