@@ -152,7 +152,7 @@ def versions() -> dict[str, str]:
 
 
 def write_page(rows: Sequence[Row]) -> None:
-    """Write docs/matrix.md."""
+    """Write docs/example-matrix.md."""
     said = ", ".join(f"{name} {value}" for name, value in versions().items())
     lines = [
         "# What runs, and what it weighs",
@@ -160,13 +160,17 @@ def write_page(rows: Sequence[Row]) -> None:
         "Each program of `example_apps/`, frozen by each freezer without and with rustext, as a",
         "folder and as one file, then started alone: the host's Python, the environment and the",
         "sources are out of sight. *Runs* means that it prints its `expected.txt`, says nothing on",
-        "stderr and ends with 0; with rustext it means as well that `rustext verify` finds nothing",
-        "at error level. `./test --matrix` writes this page and `example-matrix.json` beside it.",
+        "stderr and ends with 0. Where `rustext verify` finds something at error level in a folder",
+        "that was frozen with rustext, the table says so. `./test --matrix` writes this page and",
+        "`example-matrix.json` beside it.",
         "",
-        f"Made with {said}. The seconds are those of one build on a shared machine with two cores",
-        "and a warm compiler cache; Nuitka packs a folder and a one-file program in one build. To",
-        "keep that short, Nuitka bundles modules as bytecode here and compiles few of them, so its",
-        "sizes and times are not those of a full build. Megabytes are 10⁶ bytes, as on disk.",
+        f"Made with {said}.",
+        "",
+        "The seconds are those of one build, on a busy machine with two cores and a warm compiler",
+        "cache; Nuitka packs a folder and a one-file program in one build. To keep that short,",
+        "Nuitka bundles modules as bytecode here and compiles few of them, so its sizes and times",
+        "are not those of a full build. Megabytes are 10⁶ bytes, as on disk. An empty cell was not",
+        "measured.",
         "",
     ]
     for python in sorted({r.python for r in rows}, key=lambda v: [int(n) for n in v.split(".")]):
@@ -191,13 +195,14 @@ def cell(row: Row | None) -> str:
     if row.result == "build fails":
         return f"**{row.result}**"
     result = f"**{row.result}**" if row.result != "runs" else row.result
-    found = f", {len(row.verify)} errors" if row.rustext and row.verify else ""
+    found = f", `verify` finds {len(row.verify)}" if row.rustext and row.verify else ""
     return f"{result}{found}, {row.seconds:.0f} s, {row.megabytes:.0f} MB"
 
 
 def iter_failures(rows: Sequence[Row]) -> Iterable[str]:
-    """What the programs that fail say, one line a kind of failure."""
+    """What the programs that fail say, and what verify finds: a line for each kind."""
     said = {(r.example, r.freezer, r.rustext, r.message) for r in rows if r.message}
+    said |= {(r.example, r.freezer, True, v) for r in rows if r.rustext for v in r.verify}
     for example, freezer, rustext, message in sorted(said):
         how = "with" if rustext else "without"
         yield f"- {example}, {freezer}, {how} rustext: `{message}`"
