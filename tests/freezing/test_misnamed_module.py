@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from lab import FREEZERS, Lab
 
-from rustext.verify import verify_folder
+from rustext.environment import stdlib_environment
+from rustext.verify import verify
+from rustext.verify.bundle import read_bundle
+from rustext.verify.plans import find_plan
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -37,11 +40,15 @@ def misname(python: Path) -> None:
 def test_a_misnamed_module_gets_the_right_name(freezer: str, lab: Lab, tmp_path: Path) -> None:
     script = tmp_path / "app.py"
     script.write_text(PROGRAM)
+    (tmp_path / "pyproject.toml").write_text("[tool.rustext]\nleave-plan = true\n")
     python = lab.environment(*REQUIREMENTS, rustext=True)
     misname(python)
     unfrozen = subprocess.run([python, script], capture_output=True, text=True, check=False)
     assert "No module named 'rpds.rpds'" in unfrozen.stderr
-    frozen = lab.freeze(freezer, script, *REQUIREMENTS, out=tmp_path / "build", rustext=True)
+    frozen = lab.freeze(freezer, script, *REQUIREMENTS, out=tmp_path, rustext=True)
     ended = frozen.run(hide=[tmp_path])
     assert (ended.code, ended.stdout, ended.stderr) == (0, "['a', 'b']\n", "")
-    assert verify_folder(frozen.bundle).ok
+    bundle = read_bundle(frozen.bundle)
+    plan = find_plan(bundle)
+    assert plan is not None
+    assert verify(bundle, stdlib=stdlib_environment(), plan=plan).ok
