@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rustext.binary import open_binary
-from rustext.errors import InvalidBinary, InvalidBundle, UnknownFormat
+from rustext.errors import InvalidBinary, InvalidBundle, UnknownFormat, UnreadableFile
 from rustext.model import Format, Image, ImageKind, Provenance
 from rustext.verify.bundle import Bundle, Freezer, Program, read_bundle, read_contents
 from rustext.verify.nuitka_onefile import Layout, find_payload, iter_entries
@@ -52,12 +52,13 @@ def _read_unpacked(
 ) -> Bundle:
     """Read what is unpacked, with the one file beside it: it is the program, or starts it."""
     if program.archive is not None:
-        root = _unpack_archive(path, program, folder)
+        root, inner = _unpack_archive(path, program, folder), None
     else:
-        root = _unpack_payload(path, program.binary.image, layouts, folder)
+        root, first = _unpack_payload(path, program.binary.image, layouts, folder)
+        inner = _read_first(path, root, first)
     start = put_alone(path, root)
     try:
-        bundle = read_contents(root)
+        bundle = read_contents(root, program=inner)
     except InvalidBundle as error:
         raise InvalidBundle(str(error).replace(str(root), str(path))) from error
     files = (
@@ -66,6 +67,23 @@ def _read_unpacked(
         for one, file in bundle.files
     )
     return replace(bundle, files=tuple(files), origin=path)
+
+
+def _read_first(path: Path, root: Path, first: str) -> Program | None:
+    """What Nuitka's bootstrap starts: the payload's first file; on Windows it may be a library.
+
+    None where it is no program of Nuitka's, and another file may be. Raises `InvalidBundle` where
+    it is nothing that can be started.
+    """
+    name = root / first.replace("\\", "/")
+    try:
+        with open_binary(name) as (binary, data):
+            program = parse_program(name, binary, data)
+    except (InvalidBinary, UnreadableFile) as error:
+        raise InvalidBundle(
+            f"{path} is damaged: it starts `{first[:100]}`, which is no program"
+        ) from error
+    return program if program.freezer is Freezer.NUITKA else None
 
 
 def put_alone(program: Path, folder: Path) -> Path:
@@ -161,19 +179,26 @@ def _iter_content(stream: BinaryIO, member: Member, limit: int) -> Iterator[byte
         yield inflate.flush(_CHUNK)
 
 
-def _unpack_payload(path: Path, image: Image, layouts: tuple[Layout, ...], folder: Path) -> Path:
-    """Unpack Nuitka's payload into `folder`; the first layout that fits is the right one."""
+def _unpack_payload(
+    path: Path, image: Image, layouts: tuple[Layout, ...], folder: Path
+) -> tuple[Path, str]:
+    """Unpack Nuitka's payload into `folder`, and name its first file.
+
+    The first layout that fits is the right one.
+    """
     refused: Exception | None = None
     for number, layout in enumerate(layouts):
         unpacker = _unpacker(path, image, folder / str(number))
+        first = ""
         try:
             with path.open("rb") as stream:
                 for entry in iter_entries(stream, layout):
+                    first = first or entry.name
                     if entry.link is not None:
                         unpacker.link(entry.name, entry.link)
                     else:
                         unpacker.add(entry.name, entry.size, entry.chunks)
-            return unpacker.finish()
+            return unpacker.finish(), first
         except (InvalidBinary, InvalidBundle) as error:
             refused = refused or error
     raise InvalidBundle(

@@ -131,6 +131,16 @@ def test_a_one_file_program_of_nuitka_is_read_like_a_folder(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize("content", [b"", b"text", b"\x7fELF cut"])
+def test_a_payload_that_starts_nothing_is_refused(
+    content: bytes, tmp_path: Path, parts: dict[str, bytes]
+) -> None:
+    path = tmp_path / "app"
+    path.write_bytes(parts["app"] + payload([("app.bin", content), ("x.so", parts["user.so"])]))
+    with pytest.raises(InvalidBundle, match="which is no program"), open_bundle(path):
+        pass
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "content"),
     [
