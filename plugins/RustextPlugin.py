@@ -227,11 +227,12 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
 
     def complain_of(self, about: Any, error: Exception) -> None:
         """Say what went wrong with a module or a folder, for each once."""
-        name = _name(about) if hasattr(about, "getFullName") else str(about)
-        subject = "this program" if self.broken else f"'{name}'"
+        module = hasattr(about, "getFullName")
+        subject = "this program" if self.broken else f"'{_name(about) if module else about}'"
         if subject not in self._failed:
             self._failed.add(subject)
-            self.complain(f"nothing added for {subject}: {error!r}")
+            what = "nothing added for" if module or self.broken else "failed at"
+            self.complain(f"{what} {subject}: {error!r}")
 
 
 class NuitkaPluginDetectorRustext(NuitkaPluginBase):  # type: ignore[misc]
