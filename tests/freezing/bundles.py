@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ NUMPY = "numpy==2.4.6" if sys.version_info >= (3, 11) else "numpy==2.2.6"
 REQUIREMENTS = (
     NUMPY, "tsdownsample==0.1.5.1", "ormsgpack==1.13.1", "nostr-sdk==0.45.1", "rpds-py==0.27.1"
 )  # fmt: skip
+_KEPT = 24 * 3600  # seconds
 CONFIGURATION = "[tool.rustext]\nleave-plan = true\n"
 PROGRAM = """
 import numpy as np
@@ -94,7 +96,9 @@ def make_bundle(lab: Lab, freezer: str) -> Bundle:
     inside = folder / ("app.dist" if freezer == "nuitka" else "dist/app")
     if not (folder / "complete").is_file():
         for older in folder.parent.glob(f"{freezer}-*"):
-            shutil.rmtree(older)
+            if older.stat().st_mtime < time.time() - _KEPT:  # others may be at work with it
+                shutil.rmtree(older)
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "app.py").write_text(PROGRAM)
         (folder / "pyproject.toml").write_text(CONFIGURATION)
