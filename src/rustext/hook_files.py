@@ -56,14 +56,15 @@ class HookTarget:
 
     module: str
     why: str
-    extension: bool  # an extension module, and no package that opens a library by path
+    extension: bool  # an extension module, and no package
+    companions: bool  # it brings what the distribution needs beside its modules
 
 
 def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
     """The modules of an environment whose import has to be hooked, sorted by distribution.
 
-    These are the Rust extension modules; for a Rust distribution without any (a library that
-    Python code loads by path, a program on PATH) its top-level packages.
+    These are the Rust extension modules, and the outermost packages and modules of each Rust
+    distribution: Python code may load its library by path, or hand it to others who do.
     """
     env = planner.env
     for dist in sorted(env.distributions.values(), key=lambda d: d.name):
@@ -74,7 +75,9 @@ def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
         source = Source(root=site, packages={})
         for _, file in iter_native_files(source, iter_source_extensions(site)):
             if planner.covers(file) and file.module is not None:
-                yield HookTarget(module=file.module, why=str(file.path), extension=True)
+                yield HookTarget(
+                    module=file.module, why=str(file.path), extension=True, companions=True
+                )
 
 
 def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
@@ -87,7 +90,9 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     for target in iter_hook_targets(planner):
         early, hook = _places(folder, target.module)
         try:
-            texts[hook] = hook_text(planner, target.module, target.why)
+            texts[hook] = hook_text(
+                planner, target.module, target.why, companions=target.companions
+            )
             runtime = target.extension and runtime_hook_text(planner, target.module, target.why)
         except (InvalidBinary, UnreadableFile) as error:
             _log.warning("rustext: no hook for %s: %s", target.module, error)
@@ -145,14 +150,36 @@ def _distribution_targets(
     planner: Planner, dist: Distribution, native: list[NativeFile]
 ) -> Iterator[HookTarget]:
     label = f"{dist.name} {dist.version}"
-    modules = [f for f in native if planner.covers(f) and f.module is not None]
-    for file in modules:
-        yield HookTarget(module=str(file.module), why=f"{file.path} of {label}", extension=True)
-    if not modules:
-        tops = {f.parts[0].removesuffix(".py") for f in dist.files if f.suffix == ".py"}
-        for top in sorted(tops):
-            if planner.env.find_module(top) is not None:
-                yield HookTarget(module=top, why=f"native files of {label}", extension=False)
+    outermost = sorted(_outermost_modules(planner.env, dist))
+    for file in native:
+        if planner.covers(file) and file.module is not None and file.module not in outermost:
+            yield HookTarget(
+                module=file.module,
+                why=f"{file.path} of {label}",
+                extension=True,
+                companions=not outermost,
+            )
+    extensions = {file.module for file in native}
+    for module in outermost:
+        yield HookTarget(
+            module=module,
+            why=f"native files of {label}",
+            extension=module in extensions,
+            companions=True,
+        )
+
+
+def _outermost_modules(env: Environment, dist: Distribution) -> set[str]:
+    """The modules of a distribution that are in no package of its own."""
+    found = set()
+    for folder in {f.parts[: len(f.parts) - 1] or (f.name.partition(".")[0],) for f in dist.files}:
+        for end in range(1, len(folder) + 1):
+            module = env.find_module(".".join(folder[:end]))
+            if module is not None and module.path is not None:
+                if module.distribution == dist.name:
+                    found.add(module.name)
+                break
+    return found
 
 
 def source_folders(env: Environment) -> Iterator[Path]:

@@ -22,8 +22,10 @@ MARK = "# Written by rustext "  # the begin of each hook
 _NATIVE = frozenset({CompanionKind.LIBRARY, CompanionKind.EXECUTABLE})
 
 
-def hook_text(planner: Planner, module: str, why: str) -> str:
+def hook_text(planner: Planner, module: str, why: str, *, companions: bool) -> str:
     """The hook for a module; `why` is the file or distribution that is the reason for it.
+
+    With `companions`, it brings what the distribution needs beside its modules.
 
     Raises `InvalidBinary` or `UnreadableFile` if the module's file cannot be read.
     """
@@ -33,14 +35,15 @@ def hook_text(planner: Planner, module: str, why: str) -> str:
     surely = plan.modules(Verdict.INCLUDE) if plan is not None else ()
     maybe = plan.modules(Verdict.IF_PRESENT) if plan is not None else ()
     optional = "_optional" if maybe else "()"
-    dist = planner.env.owner_of(path)
+    dist = planner.env.owner_of(path) if companions else None
+    plugins = planner.plugin_modules_for(path) if companions else ()
     lines = [
         _header(module, why),
         "# $PyInstaller-Hook-Priority: 1",
         *(("from importlib.metadata import distribution", "") if dist is not None else ()),
         "from rustext_hooks import with_others",
         "",
-        *_imports("hiddenimports", (*surely, *planner.plugin_modules_for(path))),
+        *_imports("hiddenimports", (*surely, *plugins)),
         *_imports("_optional", maybe, "# Where the program has the package already:"),
         *(_companions(planner.companions_for(path), dist) if dist is not None else ()),
         "",

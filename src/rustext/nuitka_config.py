@@ -59,12 +59,14 @@ def format_config(planner: Planner) -> str:
         module = planner.env.find_module(target.module)
         if module is None or module.path is None:
             continue
+        dist = planner.env.owner_of(module.path)
+        if not target.extension and dist is not None and dist.name in done:
+            continue
         plan = planner.plan_extension(module.path) if is_native(module.path) else None
         entry = _entry(entries, target.module, planner.env)
         if plan is not None:
             _add_imports(entry, plan.modules(Verdict.INCLUDE))
             entry.optional.update((i.module, i.reason) for i in plan.modules(Verdict.IF_PRESENT))
-        dist = planner.env.owner_of(module.path)
         if dist is not None and dist.name not in done:
             done.add(dist.name)
             # Not below the package: Nuitka's own configuration has packages more often.

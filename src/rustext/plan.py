@@ -165,8 +165,8 @@ class Planner:
         if dist is None:
             return ()
         if dist.name not in self._plugins:
-            rust = self.is_rust(dist)
-            self._plugins[dist.name] = find_plugin_modules(dist, self.env) if rust else ()
+            found = find_plugin_modules(dist, self.env, self.native_files(dist))
+            self._plugins[dist.name] = found if self.is_rust(dist) else ()
         return self._plugins[dist.name]
 
     def _own_companions(self, file: NativeFile) -> tuple[Companion, ...]:

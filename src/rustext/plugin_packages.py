@@ -2,19 +2,22 @@
 
 In: a distribution and its environment. Out: one `ImplicitImport` for each module that it would find
 at run time: in a package of its own or a namespace package whose folders it lists, or behind an
-entry point of a group that it asks for. Only what the distribution's own code does counts.
+entry point of a group that it asks for. Only what the distribution's own code does counts. An
+extension module that another library opens by path is one of them: it has to be there, imported or
+not.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from rustext.binary import open_binary
 from rustext.environment import Distribution, Environment, Owner
 from rustext.knowledge import read_data
-from rustext.model import Evidence, EvidenceKind, ImplicitImport, Verdict
+from rustext.model import Evidence, EvidenceKind, ImplicitImport, NativeFile, Verdict
 
 _LISTS_MODULES = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
 # The folder that is listed is that of the file itself.
@@ -27,9 +30,14 @@ _LITERAL = re.compile(r"""["']([\w.:-]+)["']""")
 _COMMANDS = frozenset({"console_scripts", "gui_scripts"})  # for installers
 
 
-def find_plugin_modules(dist: Distribution, env: Environment) -> tuple[ImplicitImport, ...]:
-    """The modules that `dist` would find in this environment, sorted by name."""
-    found: dict[str, ImplicitImport] = {}
+def find_plugin_modules(
+    dist: Distribution, env: Environment, native: Iterable[tuple[Path, NativeFile]] = ()
+) -> tuple[ImplicitImport, ...]:
+    """The modules that `dist` would find in this environment, sorted by name.
+
+    `native` holds the distribution's native files with their paths on this machine.
+    """
+    found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
     passed_over = {"..", *read_data("companions")["not_data_folders"]}
     for file in dist.files:
         if file.suffix != ".py" or not passed_over.isdisjoint(file.parts):
@@ -41,6 +49,22 @@ def find_plugin_modules(dist: Distribution, env: Environment) -> tuple[ImplicitI
         for name, what in _iter_modules_for(text, file, dist, env):
             found[name] = _plugin(name, str(file), what)
     return tuple(found[name] for name in sorted(found))
+
+
+def _iter_opened(native: Iterable[tuple[Path, NativeFile]]) -> Iterator[tuple[str, str, str]]:
+    """The extension modules that bear the mark of a plugin: name, file, and the mark."""
+    marks = [
+        m
+        for row in read_data("bindings")["binding"]
+        if row["kind"] == "plugin"
+        for m in row["marks"]
+    ]
+    for path, file in native:
+        if file.module is not None:
+            with open_binary(path) as (_, data):
+                mark = next((m for m in marks if data.find(m.encode()) >= 0), None)
+            if mark is not None:
+                yield file.module, str(file.path), f"exports `{mark}…`, for a library that opens it"
 
 
 def _iter_modules_for(

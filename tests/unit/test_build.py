@@ -222,13 +222,15 @@ def test_each_rust_extension_gets_a_hook_and_nothing_else_does(lab: Lab, tmp_pat
     targets = {t.module: t.why for t in iter_hook_targets(lab.planner())}
     assert targets == {
         "app._core": f"app/_core{SUFFIX} of app 1.0",
-        "bypath": "native files of by-path 2.0",  # no extension module: its package
+        "app": "native files of app 1.0",  # its Python code may load something by path
+        "bypath": "native files of by-path 2.0",
     }
     written = write_short_hooks(lab.planner(), tmp_path / "new" / "hooks")
     early, *hooks = sorted(written, key=lambda p: p.parent, reverse=True)
-    assert [p.name for p in hooks] == ["hook-app._core.py", "hook-bypath.py"]
+    hooks.sort()
+    assert [p.name for p in hooks] == ["hook-app._core.py", "hook-app.py", "hook-bypath.py"]
     assert (early.parent.name, early.name) == ("pre_safe_import_module", "hook-app._core.py")
-    for path, module in zip(hooks, sorted(targets), strict=True):
+    for path, module in zip(hooks, ("app._core", "app", "bypath"), strict=True):
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         names = [c.args[0].value for c in calls if c.args and isinstance(c.args[0], ast.Constant)]
         assert names == [module]
@@ -242,8 +244,9 @@ def test_written_hooks_say_what_they_add_and_where_it_comes_from(
     for folder in ("one", "two"):
         write_hooks(Planner(environment(lab.site), Config()), tmp_path / folder)
     assert caplog.messages == []
-    text = (tmp_path / "one" / "hook-app._core.py").read_text()
-    assert text == (tmp_path / "two" / "hook-app._core.py").read_text()
+    names = ("hook-app._core.py", "hook-app.py")
+    text = "".join((tmp_path / "one" / name).read_text() for name in names)
+    assert text == "".join((tmp_path / "two" / name).read_text() for name in names)
     assert str(tmp_path) not in text
     lists = {
         node.targets[0].id: [ast.unparse(item) for item in node.value.elts]
@@ -281,7 +284,8 @@ def test_an_extension_of_the_sources_gets_a_hook(lab: Lab, tmp_path: Path) -> No
 def test_hooks_are_kept_while_nothing_changes(lab: Lab, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     folder = cached_hooks(lab.planner(), cache)
-    assert sorted(p.name for p in folder.glob("hook-*")) == ["hook-app._core.py", "hook-bypath.py"]
+    names = sorted(p.name for p in folder.glob("hook-*"))
+    assert names == ["hook-app._core.py", "hook-app.py", "hook-bypath.py"]
     stamp = (folder / "hook-bypath.py").stat().st_mtime_ns
     assert cached_hooks(lab.planner(), cache) == folder
     assert (folder / "hook-bypath.py").stat().st_mtime_ns == stamp

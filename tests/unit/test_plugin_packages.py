@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from compiling import Compile
 from environments import environment, install, write_files
 
+from rustext.discover import environment_source, iter_native_files
 from rustext.model import EvidenceKind, Verdict
 from rustext.plugin_packages import find_plugin_modules
 
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+NAMES = ("plugin", "plain")
 LISTS = "import pkgutil\nimport host_ext\nfor m in pkgutil.iter_modules(host_ext.__path__): ..."
 ASKS = 'from importlib.metadata import entry_points\nfound = entry_points(group="host.plugins")'
 
@@ -102,3 +107,21 @@ def test_a_file_that_is_gone_says_nothing(tmp_path: Path) -> None:
     write_files(tmp_path, {"host_ext/one.py": ""})
     (tmp_path / "host/__init__.py").unlink()
     assert found(tmp_path) == {}
+
+
+def test_an_extension_module_that_a_library_opens_by_path_comes_along(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """The function is one that polars looks up in a plugin (data/bindings.toml)."""
+    functions = "void *PyInit_{0}(void) {{ return 0; }} void *{1}(void) {{ return 0; }}"
+    for name, function in (("plugin", "_polars_plugin_double"), ("plain", "double_it")):
+        library = gcc(f"{name}.so", functions.format(name, function), "-shared", "-fPIC")
+        write_files(tmp_path, {f"host/{name}{SUFFIX}": library})
+    files = dict.fromkeys(("host/__init__.py",), "")
+    natives = {f"host/{name}{SUFFIX}": tmp_path / f"host/{name}{SUFFIX}" for name in NAMES}
+    install(tmp_path, "host", files={**files, **natives})
+    env = environment(tmp_path)
+    native = list(iter_native_files(environment_source(env, tmp_path)))
+    assert len(native) == len(NAMES)
+    modules = find_plugin_modules(env.distributions["host"], env, native)
+    assert [m.module for m in modules] == ["host.plugin"]
