@@ -44,13 +44,13 @@ class Case:
 
 CHOSEN = (
     Case(name="config_check"),
-    Case(name="downsample"),
+    Case(name="frames"),
     Case(name="identify_files"),
     Case(name="native_prefix"),
     Case(name="native_prefix", freezer="nuitka", one_file=True),
     Case(name="packed", one_file=True),
-    Case(name="packed", freezer="nuitka"),
     Case(name="tokens"),
+    Case(name="wallet_keys", freezer="nuitka"),
     Case(name="wallet_keys", one_file=True),
 )
 
@@ -101,6 +101,7 @@ def test_a_registry_is_empty_without_rustext_and_the_program_does_not_notice(
     assert ended.stdout.splitlines()[-1].strip() == "registered:"
 
 
+@pytest.mark.slow
 def test_data_frames_stay_out_of_a_program_that_does_not_use_them(lab: Lab, tmp_path: Path) -> None:
     """pandas is installed, and polars could convert to it."""
     case = Case(name="frames", freezer="nuitka")
