@@ -38,6 +38,7 @@ int main(int count, char **args) {
         case 'w': { FILE *f = fopen(rest, "w"); puts(f ? "written" : "refused"); break; }
         case 'v': { char *v = getenv(rest); puts(v ? v : "unset"); break; }
         case 'c': { char d[4096]; puts(getcwd(d, sizeof d)); break; }
+        case 'p': if (system(rest) == -1) exit(9); break;
         case 's': abort();
         case 't': sleep(60); break;
         case 'e': fputs("sorry\\n", stderr); exit(atoi(rest));
@@ -209,3 +210,19 @@ def test_a_kernel_that_gives_no_namespace_is_told_by_the_child(
     )
     if namespaces():
         assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{REFUSED}\n")
+
+
+def test_libraries_of_programs_of_the_system_are_not_those_of_the_bundle(
+    start: Callable[..., IsolatedRun],
+) -> None:
+    """What `ls` needs, ldd says; the program of the bundle needs the C library alone."""
+
+    def libraries(program: str) -> set[str]:
+        done = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
+        return {line.split()[0] for line in done.stdout.splitlines() if "=>" in line}
+
+    alone = {path.name for path in start().libraries}
+    foreign = libraries(str(shutil.which("ls", path="/usr/bin:/bin"))) - alone
+    assert foreign
+    for command in ("ls / >/dev/null", "/usr/bin/env ls / >/dev/null"):
+        assert {path.name for path in start(f"p={command}").libraries} == alone
