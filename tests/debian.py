@@ -14,11 +14,20 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-MIRROR = "http://deb.debian.org/debian"
 # Debian's keys, from its package `debian-archive-keyring`.
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Folders that are links into /usr on an installed system (https://wiki.debian.org/UsrMerge).
 MERGED = ("bin", "sbin", "lib", "lib64")
+
+
+def mirror() -> str:
+    """The archive that this machine's own packages come from; a Debian machine is asked for."""
+    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    done = subprocess.run(asked, check=True, capture_output=True, text=True)
+    found = [address.rstrip("/") for address in done.stdout.splitlines()]
+    usual = [address for address in found if address.endswith("/debian")]
+    assert usual, "apt knows no archive of Debian"
+    return usual[0]
 
 
 class Debian:
@@ -62,7 +71,7 @@ class Debian:
         for part in ("lists/partial", "cache/archives/partial"):
             (state / part).mkdir(parents=True, exist_ok=True)
         (state / "status").touch()
-        (state / "sources.list").write_text(f"deb [signed-by={KEYS}] {MIRROR} {release} main\n")
+        (state / "sources.list").write_text(f"deb [signed-by={KEYS}] {mirror()} {release} main\n")
         options = {
             "APT::Architecture": architecture,
             "APT::Architectures": architecture,

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import Lab, check
+from lab import Lab, check, locked
 
 NUMPY = "numpy==2.4.6" if sys.version_info >= (3, 11) else "numpy==2.2.6"
 REQUIREMENTS = (
@@ -94,16 +94,17 @@ def make_bundle(lab: Lab, freezer: str) -> Bundle:
     key = hashlib.sha256(what + lab.wheel.read_bytes()).hexdigest()[:16]
     folder = lab.cache / "bundles" / f"{freezer}-{key}"
     inside = folder / ("app.dist" if freezer == "nuitka" else "dist/app")
-    if not (folder / "complete").is_file():
-        for older in folder.parent.glob(f"{freezer}-*"):
-            if older.stat().st_mtime < time.time() - _KEPT:  # others may be at work with it
-                shutil.rmtree(older)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "app.py").write_text(PROGRAM)
-        (folder / "pyproject.toml").write_text(CONFIGURATION)
-        lab.freeze(freezer, folder / "app.py", *REQUIREMENTS, out=folder, rustext=True)
-        (folder / "complete").touch()
+    with locked(folder):
+        if not (folder / "complete").is_file():
+            for older in folder.parent.glob(f"{freezer}-*"):
+                if older.stat().st_mtime < time.time() - _KEPT:  # others may be at work with it
+                    shutil.rmtree(older)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            (folder / "app.py").write_text(PROGRAM)
+            (folder / "pyproject.toml").write_text(CONFIGURATION)
+            lab.freeze(freezer, folder / "app.py", *REQUIREMENTS, out=folder, rustext=True)
+            (folder / "complete").touch()
     return Bundle(
         root=inside,
         contents=inside / "_internal" if freezer == "pyinstaller" else inside,
@@ -115,18 +116,19 @@ def make_bundle(lab: Lab, freezer: str) -> Bundle:
 def unpack_wheel(cache: Path, requirement: str, platform: str, python: str) -> Path:
     """The content of a wheel for some platform."""
     folder = cache / "wheels" / f"{requirement}-{platform}-{python}"
-    if not folder.is_dir():
-        room = folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(room, ignore_errors=True)
-        check([
-            *(sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "download"),
-            *("--no-deps", "--only-binary=:all:", "--dest", str(room), requirement),
-            *("--platform", platform, "--python-version", python, "--implementation", "cp"),
-        ])  # fmt: skip
-        (wheel,) = room.glob("*.whl")
-        shutil.unpack_archive(wheel, room, "zip")
-        wheel.unlink()
-        room.rename(folder)
+    with locked(folder):
+        if not folder.is_dir():
+            room = folder.with_name(f"{folder.name}.part")
+            shutil.rmtree(room, ignore_errors=True)
+            check([
+                *(sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "download"),
+                *("--no-deps", "--only-binary=:all:", "--dest", str(room), requirement),
+                *("--platform", platform, "--python-version", python, "--implementation", "cp"),
+            ])  # fmt: skip
+            (wheel,) = room.glob("*.whl")
+            shutil.unpack_archive(wheel, room, "zip")
+            wheel.unlink()
+            room.rename(folder)
     return folder
 
 

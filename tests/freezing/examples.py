@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from lab import ROOT, Frozen, Lab
+from lab import ROOT, Frozen, Lab, locked
 
 from rustext.environment import stdlib_environment
 from rustext.errors import RustextError
@@ -52,9 +52,10 @@ class Example:
         builder = self.folder / "build_wheel.py"
         if not builder.exists():
             return pinned
-        done = subprocess.run(
-            [interpreter, builder, *variant], stdout=subprocess.PIPE, text=True, check=True
-        )
+        with locked(ROOT / ".cache" / self.folder.name):
+            done = subprocess.run(
+                [interpreter, builder, *variant], stdout=subprocess.PIPE, text=True, check=True
+            )
         return (*pinned, done.stdout.strip())
 
 

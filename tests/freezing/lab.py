@@ -5,12 +5,14 @@ Environments, wheels and compiled objects are kept below `.cache` between runs.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,10 @@ class Lab:
     def environment(self, *requirements: str, rustext: bool) -> Path:
         """The interpreter of an environment with the freezers and these requirements."""
         folder = self._folder(requirements, rustext)
+        with locked(folder):
+            return self._fill(folder, requirements, rustext=rustext)
+
+    def _fill(self, folder: Path, requirements: Sequence[str], *, rustext: bool) -> Path:
         python = folder / "bin" / "python"
         wanted = hashlib.sha256(self.wheel.read_bytes()).hexdigest() if rustext else "complete"
         stamp = folder / "stamp"
@@ -130,6 +136,15 @@ class Lab:
             [str(python), str(script)], capture_output=True, text=True, check=True, timeout=120
         )
         return done.stdout
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other test processes from making the same thing at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
+        yield
 
 
 def install(python: Path, *args: str) -> None:
