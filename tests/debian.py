@@ -22,12 +22,19 @@ MERGED = ("bin", "sbin", "lib", "lib64")
 
 def mirror() -> str:
     """The archive that this machine's own packages come from; a Debian machine is asked for."""
+    usual = _archives()
+    if not usual:  # a new machine, whose lists are empty
+        subprocess.run(["apt-get", "update"], check=True, stdout=subprocess.DEVNULL)
+        usual = _archives()
+    assert usual, "apt knows no archive of Debian"
+    return usual[0]
+
+
+def _archives() -> list[str]:
     asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
     done = subprocess.run(asked, check=True, capture_output=True, text=True)
     found = [address.rstrip("/") for address in done.stdout.splitlines()]
-    usual = [address for address in found if address.endswith("/debian")]
-    assert usual, "apt knows no archive of Debian"
-    return usual[0]
+    return [address for address in found if address.endswith("/debian")]
 
 
 class Debian:
