@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rustext.build import Build
-from rustext.model import CompanionKind, Verdict
+from rustext.model import Companion, CompanionKind, Verdict
 from rustext.session import Session, read_options, start_session
 
 from .left_behind import leave, rename
@@ -103,7 +103,7 @@ def own_lists(module: str) -> dict[str, list[Any]]:
         if path is None:
             return {}
         imports = [i.module for i in build.enter(module, path)]
-        companions = list(build.accompany(path, *CompanionKind))
+        placed = [(c, _placed(c)) for c in build.accompany(path, *CompanionKind)]
         plan = build.plan(path)
         left = leave(current_session())
     except Exception as error:  # noqa: BLE001  (the border to the freezer)
@@ -114,12 +114,16 @@ def own_lists(module: str) -> dict[str, list[Any]]:
         lists["optional"] = [i.module for i in plan.modules(Verdict.IF_PRESENT)]
         for warning in plan.warnings:
             _logger.warning("rustext: %s", warning)
-    for companion in companions:
+    for companion, item in placed:
         native = companion.kind in {CompanionKind.LIBRARY, CompanionKind.EXECUTABLE}
-        source = rename(companion) if companion.renamed else companion.path
-        item = (str(source), str(companion.destination.parent))
         lists["binaries" if native else "datas"].append(item)
     return lists
+
+
+def _placed(companion: Companion) -> tuple[str, str]:
+    """A companion as hooks list it: the file, and the folder that it goes to."""
+    source = rename(companion) if companion.renamed else companion.path
+    return str(source), str(companion.destination.parent)
 
 
 def _skip(module: str, error: Exception) -> None:

@@ -47,11 +47,14 @@ class Config:
 
 def find_config(start: Path) -> Config:
     """Read the nearest `pyproject.toml` at or above `start`; without one, the defaults."""
-    for folder in (start.resolve(), *start.resolve().parents):
-        file = folder / "pyproject.toml"
-        if file.is_file():
-            return read_config(file)
-    return Config()
+    file = find_project(start)
+    return read_config(file) if file is not None else Config()
+
+
+def find_project(start: Path) -> Path | None:
+    """The nearest `pyproject.toml` at or above `start`."""
+    folders = (start.resolve(), *start.resolve().parents)
+    return next((f / "pyproject.toml" for f in folders if (f / "pyproject.toml").is_file()), None)
 
 
 def read_config(file: Path) -> Config:

@@ -76,7 +76,7 @@ def _iter_state(facts: dict[str, object]) -> Iterator[object]:
 def _store(cache: Cache, text: str, sources: Iterable[Path]) -> None:
     known = {os.fspath(path.absolute()): identify(path) for path in sources}
     files = {name: identity for name, identity in known.items() if identity is not None}
-    if all(Path(name).anchor == str(_ROOT) for name in files):
+    if files and all(Path(name).anchor == str(_ROOT) for name in files):
         relative = {os.path.relpath(name, _ROOT): identity for name, identity in files.items()}
         row = Row(path="", owner="", text=json.dumps(text))
         cache.write(_ROOT, Listing(folders={}, files=relative, rows=(row,)))

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from rich.console import Console
 
 from rustext.binary import is_native
-from rustext.config import find_config
+from rustext.config import find_config, find_project
 from rustext.discover import Source, iter_native_files, open_source, read_native_file
 from rustext.environment import Environment, read_environment, this_environment
 from rustext.errors import InvalidWheel, RustextError, UnreadableFile
@@ -32,7 +32,8 @@ from rustext.wheel_environment import with_wheel
 def print_inspection(args: argparse.Namespace, console: Console) -> tuple[Path, ...]:
     """Print all about `args.target`; the files that the answer depends on.
 
-    What the environment's own metadata and the project's configuration say is not among them.
+    What the environment's own metadata and the project's configuration say is not among them. None
+    are named for an answer that may change without any of them: a missing library may turn up.
     Raises `RustextError` if there is nothing to print.
     """
     env = read_environment(args.python) if args.python else this_environment()
@@ -43,7 +44,11 @@ def print_inspection(args: argparse.Namespace, console: Console) -> tuple[Path, 
         progress.add_task(f"reading {args.target}", total=None)
         plans = list(iter_plans(args.target, planner))
     _print_plans(plans, args, console)
-    return (*_iter_sources(plans, env), Path(args.target))
+    if any(plan.libraries.missing for plan in plans):
+        return ()
+    project = find_project(Path.cwd())
+    traces = [project.parent / config.trace_file] if project and config.trace_file else []
+    return (*_iter_sources(plans, env), *traces, Path(args.target))
 
 
 def _print_plans(

@@ -6,6 +6,7 @@ those that have another name in the bundle, for a freezer that looks for modules
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -18,8 +19,11 @@ class StandIns:
     """Copies of misnamed modules, a folder for each package; they go with the process."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="rustext-names-")
         self._originals: dict[Path, Path] = {}
+
+    @functools.cached_property
+    def _folder(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(prefix="rustext-names-")
 
     def folder_for(self, package: Path, companions: Iterable[Companion]) -> tuple[Path, ...]:
         """The folder with the copies for one package; empty where none of its files needs one."""

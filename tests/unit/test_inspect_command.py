@@ -13,6 +13,7 @@ from environments import install
 
 from rustext import inspect_command
 from rustext.cli import run
+from rustext.trace import Trace, format_trace
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 RUST = '"/rustc/0123456789012345678901234567890123456789/library/core/src/lib.rs"'
@@ -86,6 +87,27 @@ def configure(site: Path) -> None:
 
 def search_elsewhere(site: Path) -> None:
     os.environ["LD_LIBRARY_PATH"] = str(site)
+
+
+def test_a_library_that_turns_up_is_noticed(
+    site: Path, gcc: Compile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = gcc("liblate.so.1", "int late(void) { return 0; }", "-shared", "-fPIC",
+               "-Wl,-soname,liblate.so.1")  # fmt: skip
+    core = site / f"kept/core{SUFFIX}"
+    flags = ("-shared", "-fPIC", str(late), "-Wl,-rpath,$ORIGIN", "-Wl,--no-as-needed")
+    core.write_bytes(gcc("needy.so", SOURCE, *flags).read_bytes())
+    assert "not on this machine" in inspect(capsys)
+    (site / "kept/liblate.so.1").write_bytes(late.read_bytes())
+    assert "not on this machine" not in inspect(capsys)
+
+
+def test_a_record_that_changes_is_noticed(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pyproject.toml").write_text('[tool.rustext]\ntrace = "t.toml"\n')
+    Path("t.toml").write_text(format_trace(Trace()))
+    inspect(capsys)
+    Path("t.toml").write_text("no record")
+    assert run(["inspect", "kept"]) == 2
 
 
 @pytest.mark.parametrize(
