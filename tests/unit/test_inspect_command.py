@@ -95,7 +95,7 @@ def test_a_library_that_turns_up_is_noticed(
     late = gcc("liblate.so.1", "int late(void) { return 0; }", "-shared", "-fPIC",
                "-Wl,-soname,liblate.so.1")  # fmt: skip
     core = site / f"kept/core{SUFFIX}"
-    flags = ("-shared", "-fPIC", str(late), "-Wl,-rpath,$ORIGIN", "-Wl,--no-as-needed")
+    flags = ("-shared", "-fPIC", "-Wl,--no-as-needed", str(late), "-Wl,-rpath,$ORIGIN")
     core.write_bytes(gcc("needy.so", SOURCE, *flags).read_bytes())
     assert "not on this machine" in inspect(capsys)
     (site / "kept/liblate.so.1").write_bytes(late.read_bytes())
