@@ -20,9 +20,9 @@ from rustext.knowledge import read_data
 from rustext.model import Format
 
 _LINUX = re.compile(
-    r"(?:(?P<policy>manylinux|musllinux)_(\d+)_(\d+)|(?P<alias>manylinux\d+))_(\w+)"
+    r"(?:(?P<policy>manylinux|musllinux)_(\d{1,3})_(\d{1,3})|(?P<alias>manylinux\d+))_(\w+)"
 )
-_MACOS = re.compile(r"macosx_(\d+)_(\d+)_\w+")
+_MACOS = re.compile(r"macosx_(\d{1,3})_(\d{1,3})_\w+")  # `packaging` counts down from these
 _WINDOWS = {"win32": "i686", "win_amd64": "x86_64", "win_arm64": "arm64"}
 _MACOS_MACHINES = ("x86_64", "arm64")
 _LIBCS = {"manylinux": "glibc", "musllinux": "musl"}

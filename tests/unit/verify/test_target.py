@@ -66,6 +66,9 @@ def test_musllinux_is_musl_and_windows_has_no_version() -> None:
         ("macosx_12_3_arm64", "no Mac accepts `macosx_12_3_arm64`"),
         ("macosx_11_0_riscv64", "no Mac accepts"),
         ("win_sparc", "is no platform tag"),
+        ("macosx_999999999_0_ppc", "is no platform tag"),  # `packaging` would list each before it
+        ("macosx_10_999999999_ppc", "is no platform tag"),
+        (f"manylinux_2_{'9' * 5000}_x86_64", "is no platform tag"),  # more than `int` reads
     ],
 )  # fmt: skip
 def test_nonsense_is_refused_with_what_to_write_instead(tag: str, said: str) -> None:
