@@ -128,8 +128,8 @@ def _iter_initialised(scratch: Path, own: Sequence[Path]) -> Iterator[Path]:
     What a program of the system loads, which the bundle's own one started, says nothing of the
     bundle. The loader names a program by its first argument.
     """
-    logs = sorted(scratch.glob("loader.*"), key=lambda p: int(p.suffix[1:]))
-    for log in logs:
+    logs = (p for p in scratch.glob("loader.*") if p.suffix[1:].isdecimal() and p.is_file())
+    for log in sorted(logs, key=lambda p: int(p.suffix[1:])):
         text = log.read_text(errors="replace")
         programs = [Path(name) for name in _PROGRAM.findall(text)]
         if not programs or any(not _is_foreign(program, own) for program in programs):

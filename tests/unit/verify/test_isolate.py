@@ -167,6 +167,15 @@ def test_the_loaders_log_names_what_was_loaded(tmp_path: Path, gcc: Compile) -> 
     assert len(run.libraries) == len(set(run.libraries))
 
 
+def test_files_that_the_program_makes_are_not_taken_for_the_loaders_log(
+    start: Callable[..., IsolatedRun],
+) -> None:
+    made = "cd $TMPDIR; touch loader.txt loader.; mkdir loader.1; ln -s nowhere loader.2"
+    run = start(f"p={made}", "v=HOME")
+    assert run.code == 0
+    assert any(p.name == "libc.so.6" for p in run.libraries)
+
+
 def test_without_namespaces_the_program_runs_unhidden(
     tmp_path: Path, start: Callable[..., IsolatedRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
