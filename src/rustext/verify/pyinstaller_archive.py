@@ -23,6 +23,7 @@ _COOKIE = struct.Struct("!8sIIII64s")  # magic, archive size, TOC offset, TOC si
 _ENTRY = struct.Struct("!IIIIBc")  # entry size, data offset, data size, full size, compressed, type
 _PYZ = struct.Struct("!4s4sI")  # magic, Python's magic, TOC offset
 _TABLE_LIMIT = 64 << 20  # bytes of a table of contents; the largest real ones take 2 MiB
+_PYZ_LIMIT = 8  # PyInstaller writes one; each could be as large as the file
 _WINDOW = 16 << 20  # bytes; a multiple of every page size
 _CONTENTS_OPTION = "pyi-contents-directory "
 _FILES = frozenset([b"b", b"x", b"Z", b"n"])  # binaries, data, zip files on sys.path, links
@@ -70,10 +71,11 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     if start < 0 or start + toc + toc_size > len(data):
         raise TruncatedBinary("PyInstaller's archive points outside of the executable")
     modules: set[str] = set()
+    places: set[tuple[int, int]] = set()  # of module archives
     scripts, members, contents = [], [], ""
     for kind, name, member in _iter_entries(data, start, start + toc, toc_size):
         if kind == b"z":
-            modules |= _pyz_modules(data, member.offset, member.size)
+            places.add((member.offset, member.size))
         elif kind in {b"m", b"M"}:
             modules.add(name)
         elif kind == b"s":
@@ -82,9 +84,11 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
             contents = name.removeprefix(_CONTENTS_OPTION)
         elif kind in _FILES:
             members.append(member)
+    if len(places) > _PYZ_LIMIT:
+        raise TruncatedBinary(f"PyInstaller's archive holds more than {_PYZ_LIMIT} module archives")
     return Archive(
         python=divmod(version, 100),
-        modules=frozenset(modules),
+        modules=frozenset(modules.union(*(_pyz_modules(data, *place) for place in places))),
         scripts=tuple(scripts),
         members=tuple(members),
         contents=contents,

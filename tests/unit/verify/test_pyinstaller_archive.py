@@ -16,6 +16,8 @@ import pytest
 from natives import mapped
 
 from rustext.errors import TruncatedBinary
+from rustext.verify import pyinstaller_archive
+from rustext.verify.marshal_reader import parse_marshal
 from rustext.verify.pyinstaller_archive import Archive, Member, parse_archive
 
 MAGIC = b"MEI\014\013\012\013\016"
@@ -109,6 +111,38 @@ def test_another_program_has_no_archive(data: bytes, tmp_path: Path) -> None:
 def test_a_module_archive_that_is_damaged_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(TruncatedBinary):
         parse(tmp_path, archive([(b"z", "PYZ.pyz", content)]))
+
+
+def share(entries: int, data: bytes) -> bytes:
+    """An archive whose entries all have the bytes of its first one."""
+    raw = archive([(b"z", f"PYZ{n:03}.pyz", b"" if n else data) for n in range(entries)])
+    toc = raw[len(data) : -88]
+    step = len(toc) // entries
+    parts = (toc[at : at + step] for at in range(0, len(toc), step))
+    return data + b"".join(part[:4] + toc[4:16] + part[16:] for part in parts) + raw[-88:]
+
+
+def test_a_module_archive_that_many_entries_name_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def count(data: bytes) -> Any:
+        read.append(len(data))
+        return parse_marshal(data)
+
+    monkeypatch.setattr(pyinstaller_archive, "parse_marshal", count)
+    found = parse(tmp_path, share(100, pyz(TABLE)))
+    assert found is not None
+    assert found.modules == {"app", "pkg", "pkg.mod"}
+    assert len(read) == 1
+
+
+def test_many_module_archives_are_refused(tmp_path: Path) -> None:
+    entries = [(b"z", f"PYZ{n}.pyz", pyz(TABLE)) for n in range(9)]
+    assert parse(tmp_path, archive(entries[:2])) is not None
+    with pytest.raises(TruncatedBinary, match="more than 8 module archives"):
+        parse(tmp_path, archive(entries))
 
 
 @pytest.mark.parametrize("field", range(3))
