@@ -34,6 +34,7 @@ _OVERLAP = 2048
 _CHUNK = 1 << 17
 _NAME_LIMIT = 2048  # bytes; the program itself has room for 1024 characters
 _CANDIDATES = 1000  # places that begin like a payload
+_STEPS = 1_000_000  # entries that are followed, from all of them; real programs have some 20,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ def find_payload(image: Image, data: mmap.mmap) -> tuple[Layout, ...]:
     """
     windows = image.format is Format.PE
     found = []
+    steps = iter(range(_STEPS))
     for start in _iter_starts(data):
         compressed = data[start + 2 : start + 3] == b"Y"
         base = Layout(start=start + 3, compressed=compressed, windows=windows)
@@ -72,7 +74,7 @@ def find_payload(image: Image, data: mmap.mmap) -> tuple[Layout, ...]:
             continue
         for archive, checksums in product((False, True), (False, True)):
             layout = replace(base, archive=archive, checksums=checksums)
-            if archive >= compressed and _leads_to_its_end(layout, data):
+            if archive >= compressed and _leads_to_its_end(layout, data, steps):
                 return (layout,)
     return tuple(found)
 
@@ -133,20 +135,21 @@ def _iter_starts(data: mmap.mmap) -> Iterator[int]:
             data.madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
 
-def _leads_to_its_end(layout: Layout, data: mmap.mmap) -> bool:
-    """Whether the entries follow on each other up to the size that closes the payload."""
+def _leads_to_its_end(layout: Layout, data: mmap.mmap, steps: Iterator[int]) -> bool:
+    """Whether the entries follow on each other up to the size that closes the payload.
+
+    Each takes one of `steps`; without any left, they do not.
+    """
     at = layout.start
     skip = (4 if layout.checksums else 0) + (4 if layout.archive and layout.compressed else 0)
     unit = b"\0\0" if layout.windows else b"\0"
-    while True:
+    for _ in steps:
         end = _find_name_end(data, at, unit)
-        if end < 0:
+        if end < 0 or end + len(unit) >= len(data):
             return False
         name, at = data[at:end], end + len(unit)
         if not name:
             break
-        if at >= len(data):
-            return False
         flags = 0 if layout.windows else data[at]
         at += 0 if layout.windows else 1
         if flags & 2:
@@ -162,6 +165,8 @@ def _leads_to_its_end(layout: Layout, data: mmap.mmap) -> bool:
         at += 8 + skip + size
         if at >= len(data):
             return False
+    else:
+        return False
     size = at - layout.start + 3
     ends = {size, size + -size % 8} if layout.windows else {size}
     return any(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import struct
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,17 @@ def test_another_program_has_none(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "app"
     path.write_bytes(content + b"\0")
     assert read(path) is None
+
+
+def test_not_every_place_that_begins_like_a_payload_is_followed_to_the_end(tmp_path: Path) -> None:
+    """Each is an entry of all before it: to follow each one takes the square of the time."""
+    path = tmp_path / "app"
+    path.write_bytes(b"KAXa\0\0" + bytes(8) + b"KAXa\0\0" + bytes(8) + payload(FILES))
+    assert read(path) == FILES
+    path.write_bytes((b"KAXa\0\0" + bytes(8)) * 40_000)
+    begin = time.process_time()
+    assert read(path) is None
+    assert time.process_time() - begin < 5
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
