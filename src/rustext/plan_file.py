@@ -7,6 +7,7 @@ bundle.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ from rustext.report.documents import companion_json, import_json
 
 PLAN_FILE = "rustext-plan.json"  # where a bundle keeps it, beside its modules
 VERSION = 1
+_LIMIT = 16 << 20  # bytes; the plan of a large program has some hundred thousand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,23 +102,32 @@ def format_plan(plan: BuildPlan) -> str:
 
 def write_plan(plan: BuildPlan, file: Path) -> None:
     """Write a plan's file, whole or not at all; raises `UnreadableFile` where that cannot be."""
+    if os.path.isdir(file):  # noqa: PTH112 (`Path` raises for a name that is too long)
+        raise UnreadableFile(f"{file} cannot be written: it is a folder", hint="name a file in it")
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         draft.write_text(format_plan(plan), encoding="utf-8")
         draft.replace(file)
     except OSError as error:
         raise UnreadableFile(f"{file} cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):  # where it has become the file, it is gone
+            draft.unlink()
 
 
 def read_plan(file: Path) -> BuildPlan:
     """Read a plan's file; raises `UnreadableFile` or `InvalidPlan`."""
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open("rb") as stream:
+            content = stream.read(_LIMIT + 1)
     except OSError as error:
         raise UnreadableFile(f"{file} cannot be read: {error.strerror}") from error
+    if len(content) > _LIMIT:
+        raise InvalidPlan(f"{file} is larger than any plan: more than {_LIMIT >> 20} MiB")
+    try:
+        return parse_plan(content.decode("utf-8"), str(file))
     except UnicodeDecodeError as error:
         raise InvalidPlan(f"{file} is not text in UTF-8") from error
-    return parse_plan(text, str(file))
 
 
 def parse_plan(text: str, where: str) -> BuildPlan:

@@ -9,7 +9,7 @@ them, and native code that asks for metadata of a distribution that the bundle h
 
 from __future__ import annotations
 
-import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -26,6 +26,7 @@ from rustext.plan_file import PLAN_FILE, BuildPlan, read_plan
 from rustext.verify.bundle import Bundle
 from rustext.verify.programs import Freezer
 from rustext.verify.subject import Subject
+from rustext.verify.wheel_tags import iter_recorded
 
 _ASKS_METADATA = (b"importlib.metadata", b"importlib_metadata")
 # A name that no extension module has; of `name.so`, only the file itself could tell.
@@ -72,12 +73,14 @@ def _missing_modules(bundle: Bundle, plan: BuildPlan) -> Iterator[Finding]:
 
 
 def _is_there(bundle: Bundle, companion: Companion) -> bool:
+    # A plan may name what no file system takes: `Path` raises there, `os.path` says no.
     place = bundle.contents / companion.destination
     if companion.kind is CompanionKind.FOLDER:
-        return place.parent.is_dir()
+        return os.path.isdir(place.parent)  # noqa: PTH112
     # Nuitka gives all extension modules one suffix; of a renamed one the plan names another.
     stem, suffix = split_suffix(place.name)
-    return place.exists() or (suffix is not None and place.with_name(f"{stem}.so").exists())
+    places = (place,) if suffix is None else (place, place.with_name(f"{stem}.so"))
+    return any(map(os.path.exists, places))
 
 
 def _missing_import(
@@ -124,7 +127,7 @@ def _unlisted_libraries(bundle: Bundle) -> Iterator[Finding]:
     names = {path.name for path, _ in bundle.files}
     rust = {file.path for _, file in bundle.files if file.provenance.rust}
     for record in sorted(bundle.contents.glob("*.dist-info/RECORD")):
-        listed = _read_record(record)
+        listed = tuple(map(PurePosixPath, iter_recorded(record)))
         if rust.isdisjoint(listed):
             continue
         for file in listed:
@@ -138,14 +141,6 @@ def _unlisted_libraries(bundle: Bundle) -> Iterator[Finding]:
                     evidence=(("listed in", f"{record.parent.name}/RECORD"),),
                     hint="if code opens it by path, freeze with rustext's plugin or hooks",
                 )
-
-
-def _read_record(record: Path) -> tuple[PurePosixPath, ...]:
-    try:
-        rows = list(csv.reader(record.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return ()
-    return tuple(PurePosixPath(row[0]) for row in rows if row and row[0])
 
 
 def _unanswered_metadata(bundle: Bundle) -> Iterator[Finding]:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
+from collections.abc import Iterator
 from email.parser import HeaderParser
 from pathlib import Path
-
-from packaging.tags import parse_tag
 
 from rustext.verify.bundle import Bundle
 
 _LIMIT = 1 << 20  # bytes of a metadata file that are read; a RECORD of 10,000 files has that many
+_PARTS = 3  # of a tag: interpreters, ABIs, platforms
+_CPYTHON = re.compile(r"cp([0-9])([0-9]{1,3})")
 
 
 def stable_abi_floors(bundle: Bundle) -> dict[Path, tuple[int, int]]:
@@ -27,9 +29,9 @@ def stable_abi_floors(bundle: Bundle) -> dict[Path, tuple[int, int]]:
         floor = parse_floor(_read(wheel))
         if floor is None:
             continue
-        for row in csv.reader(_read(wheel.with_name("RECORD")).splitlines()):
-            if row and row[0].endswith((".so", ".pyd")):
-                floors[bundle.contents / row[0]] = floor
+        for name in iter_recorded(wheel.with_name("RECORD")):
+            if name.endswith((".so", ".pyd")):
+                floors[bundle.contents / name] = floor
     return floors
 
 
@@ -37,13 +39,20 @@ def parse_floor(text: str) -> tuple[int, int] | None:
     """The oldest CPython that the tags in a WHEEL file name, if they are for the stable ABI."""
     found = []
     for line in HeaderParser().parsestr(text).get_all("Tag", ()):
-        with contextlib.suppress(ValueError):
-            found += [
-                (int(tag.interpreter[2]), int(tag.interpreter[3:]))
-                for tag in parse_tag(line.strip())
-                if tag.abi == "abi3" and tag.interpreter.startswith("cp")
-            ]
+        # Each part is a set; their product, which the tag stands for, may be huge.
+        parts = line.strip().lower().split("-")
+        if len(parts) == _PARTS and "abi3" in parts[1].split("."):
+            matches = map(_CPYTHON.fullmatch, parts[0].split("."))
+            found += [(int(match[1]), int(match[2])) for match in matches if match is not None]
     return min(found, default=None)
+
+
+def iter_recorded(record: Path) -> Iterator[str]:
+    """The files that a RECORD lists, up to what is no CSV; none where it cannot be read."""
+    with contextlib.suppress(csv.Error):
+        for row in csv.reader(_read(record).splitlines()):
+            if row and row[0]:
+                yield row[0]
 
 
 def _read(path: Path) -> str:

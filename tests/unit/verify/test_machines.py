@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -251,11 +252,30 @@ def test_a_wheel_for_a_newer_stable_abi_is_an_error(root: Path, tag: str, fits: 
         ("Tag: cp311-cp311-win_amd64\n", None),
         ("Tag: py3-none-any\n", None),
         ("Tag: nonsense\n", None),
+        ("Tag: cp-abi3-any\n", None),
+        ("Tag: cp3-abi3-any\nTag: cp\u0663\u0669-abi3-any\n", None),
+        ("Tag: cp39.CP38.py3-abi3.none-any\n", (3, 8)),
         ("", None),
     ],
 )
 def test_the_floor_of_a_wheel(text: str, floor: tuple[int, int] | None) -> None:
     assert parse_floor(text) == floor
+
+
+def test_the_floor_of_a_wheel_whose_tag_stands_for_millions_is_found_at_once() -> None:
+    tag = "-".join(".".join([name] * 300) for name in ("cp39", "abi3", "any"))
+    assert len(tag) < 5000
+    started = time.monotonic()
+    assert parse_floor(f"Tag: {tag}\n") == (3, 9)
+    assert time.monotonic() - started < 1  # seconds
+
+
+def test_a_record_counts_up_to_what_is_no_csv(root: Path) -> None:
+    module_named(root, "_core.abi3.so")
+    record = f'pkg/_core.abi3.so,,\n"{"x" * 200_000}",,\n'  # more than csv.field_size_limit()
+    wheel = "Tag: cp312-abi3-any\n"
+    write_files(root, {"pkg-1.0.dist-info/WHEEL": wheel, "pkg-1.0.dist-info/RECORD": record})
+    assert len(found(root, "python-abi", python="3.11")) == 1
 
 
 def test_a_module_that_links_against_another_libpython_is_an_error(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.machinery
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -16,17 +20,18 @@ from test_pyinstaller_archive import archive, pyz
 
 from rustext.cli import run
 from rustext.environment import stdlib_environment
-from rustext.errors import InvalidBundle, InvalidPlan
+from rustext.errors import InvalidBundle, InvalidPlan, UnreadableFile
 from rustext.findings import Finding, IsolatedRun, Severity
 from rustext.model import (
     Companion,
     CompanionKind,
     Evidence,
     EvidenceKind,
+    Format,
     ImplicitImport,
     Verdict,
 )
-from rustext.plan_file import PLAN_FILE, BuildPlan, PlannedExtension, write_plan
+from rustext.plan_file import PLAN_FILE, BuildPlan, PlannedExtension, read_plan, write_plan
 from rustext.selftest import SELFTEST_FILE, SelfTest, entry_source, format_questions
 from rustext.verify import verify
 from rustext.verify.bundle import read_bundle
@@ -152,6 +157,40 @@ def test_modules_of_an_unknown_bundle_cannot_be_missed(bundle: Path, gcc: Compil
     assert findings(bundle / "_internal", PLAN) == []
 
 
+@pytest.mark.parametrize("kind", [CompanionKind.DATA, CompanionKind.FOLDER])
+def test_a_planned_name_that_no_file_system_takes_is_missing(
+    bundle: Path, kind: CompanionKind
+) -> None:
+    place = f"{'x' * 300}/{'y' * 300}.so"
+    (finding,) = findings(bundle, replace(PLAN, companions=(companion(place, kind),)))
+    assert finding.id == "missing-companion"
+    assert finding.subject == (place.partition("/")[0] if kind is CompanionKind.FOLDER else place)
+
+
+def test_a_plan_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    with (tmp_path / PLAN_FILE).open("wb") as stream:
+        stream.truncate(6 << 30)
+    with pytest.raises(InvalidPlan, match="larger than any plan"):
+        read_plan(tmp_path / PLAN_FILE)
+
+
+def test_a_plan_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    for place in (tmp_path / "folder", Path("/")):
+        with pytest.raises(UnreadableFile, match="cannot be written: it is a folder"):
+            write_plan(PLAN, place)
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(UnreadableFile, match="cannot be written: Permission denied"):
+        write_plan(PLAN, tmp_path / "plan.json")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
 def test_the_plan_is_found_in_the_bundle_or_where_the_user_says(
     bundle: Path, tmp_path: Path
 ) -> None:
@@ -198,6 +237,15 @@ def test_a_library_that_the_bundles_own_record_lists_is_missed(bundle: Path) -> 
     assert findings(bundle, None) == []  # not a distribution of the program's Rust code
 
 
+def test_a_record_that_is_no_file_is_passed_over(bundle: Path) -> None:
+    (bundle / "_internal/other-1.0.dist-info").mkdir()
+    os.mkfifo(bundle / "_internal/other-1.0.dist-info/RECORD")
+    code = "import sys; from rustext.cli import run; sys.exit(run(['verify', sys.argv[1]]))"
+    command = [sys.executable, "-c", code, str(bundle)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert done.returncode in {0, 1}
+
+
 def test_native_code_that_reads_metadata_wants_some(bundle: Path, rustc: Compile) -> None:
     inner = bundle / "_internal"
     shutil.copy(rustc("libasking.so", ASKING), inner / f"pkg/_core{SUFFIX}")
@@ -223,7 +271,10 @@ def selftested(tmp_path: Path) -> Path:
 
 def ask(root: Path, bundle: Path, *modules: tuple[str, bool]) -> list[Finding]:
     (root / SELFTEST_FILE).write_text(format_questions(modules))
-    read = replace(read_bundle(bundle), root=root, contents=root, origin=root / "app")
+    read = read_bundle(bundle)
+    assert read.program is not None
+    program = replace(read.program, path=root / "app")
+    read = replace(read, root=root, contents=root, program=program)
     found = verify(
         read_bundle(bundle), stdlib=stdlib_environment(), selftest=run_selftest(read)
     ).findings
@@ -232,6 +283,30 @@ def ask(root: Path, bundle: Path, *modules: tuple[str, bool]) -> list[Finding]:
 
 def test_a_self_test_that_imports_all_finds_nothing(selftested: Path, bundle: Path) -> None:
     assert ask(selftested, bundle, ("json", True), ("email", False)) == []
+
+
+def test_a_one_file_program_answers_the_self_test_and_is_alone(
+    selftested: Path, bundle: Path, tmp_path: Path
+) -> None:
+    """It lies outside of what it was unpacked to, and unpacks itself again as it starts."""
+    (selftested / SELFTEST_FILE).write_text(format_questions([("json", True), ("beside", True)]))
+    script = f"import sys\nsys._MEIPASS = {str(selftested)!r}\n{entry_source()}"
+    write_files(tmp_path / "dist", {"app": f"#!{sys.executable}\n{script}", "beside.py": ""})
+    origin = tmp_path / "dist/app"
+    origin.chmod(0o755)
+    read = replace(read_bundle(bundle), root=selftested, contents=selftested, origin=origin)
+    answers = {answer.module: answer.error for answer in run_selftest(read).answers}
+    assert answers["json"] is None
+    assert answers["beside"] == "ModuleNotFoundError: No module named 'beside'"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows starts it")
+def test_a_self_test_is_not_started_on_another_system(selftested: Path, bundle: Path) -> None:
+    (selftested / SELFTEST_FILE).write_text(format_questions([("json", True)]))
+    read = read_bundle(bundle)
+    image = replace(read.image, format=Format.PE)
+    with pytest.raises(InvalidBundle, match="and does not start on this system"):
+        run_selftest(replace(read, contents=selftested, image=image))
 
 
 def test_each_failed_import_is_a_finding(selftested: Path, bundle: Path) -> None:
