@@ -24,12 +24,13 @@ from rustext.naming import working_name
 from rustext.suffixes import Suffix, parse_suffix, split_suffix, triplets_of
 from rustext.verify.bundle import Bundle, Freezer
 from rustext.verify.subject import Subject
+from rustext.verify.walk import read_tree
 
 _COMPILED_IN = re.compile(
-    rb"\.(?:cpython-\d+[a-z]*-|pypy\d+-pp\d+-|graalpy\d+-|cp\d+t?-win|abi3t?\.|abi3t?-)"
-    rb"[\w-]*\.?(?:so|pyd)\0"
+    rb"\.(?:cpython-\d{1,4}[a-z]*-|pypy\d{1,4}-pp\d{1,4}-|graalpy\d{1,4}-"
+    rb"|cp\d{1,4}t?-win|abi3t?[.-])[\w-]{0,99}\.?(?:so|pyd)\0"
 )
-_RECORDED = re.compile(rb"""['"]EXT_SUFFIX['"]: ['"]([\w.-]+)['"]""")
+_RECORDED = re.compile(rb"""['"]EXT_SUFFIX['"]: ['"]([\w.-]{1,99})['"]""")
 _LIMIT = 1 << 20  # bytes of a record that are read; CPython's are below 64 KiB
 _INTERPRETERS = ("libpython", "Python", "python3", "libpypy")
 _PLAIN = {Format.ELF: ".so", Format.MACHO: ".so", Format.PE: ".pyd"}
@@ -120,7 +121,8 @@ def find_looked_for(bundle: Bundle) -> LookedFor | None:
             found = read_compiled_in(data)
         if any(parse_suffix(suffix) for suffix in found if ".abi3" not in suffix):
             return LookedFor(suffixes=(*found, plain), said_by=_inside(bundle, path))
-    for path in sorted(p for p in bundle.contents.rglob("_sysconfigdata*.py") if p.is_file()):
+    for name in filter(_is_record, read_tree(bundle.contents).files):
+        path = bundle.contents / name
         with path.open("rb") as stream:
             recorded = _RECORDED.search(stream.read(_LIMIT))
         if recorded is not None:
@@ -132,6 +134,10 @@ def find_looked_for(bundle: Bundle) -> LookedFor | None:
             suffixes = (suffix, ".abi3.so", plain)
             return LookedFor(suffixes=suffixes, said_by=_inside(bundle, path))
     return None
+
+
+def _is_record(name: str) -> bool:
+    return name.rpartition("/")[2].startswith("_sysconfigdata") and name.endswith(".py")
 
 
 def read_compiled_in(data: mmap.mmap) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from compiling import MODULE, Compile
+from environments import write_files
 from natives import mapped
 
 from rustext.cli import run
@@ -63,6 +64,34 @@ def findings(root: Path) -> list[Finding]:
 def test_an_interpreters_file_tells_what_it_looks_for() -> None:
     with mapped(interpreter()) as data:
         assert [*read_compiled_in(data), ".so"] == importlib.machinery.EXTENSION_SUFFIXES
+
+
+def test_numbers_without_end_are_no_version(tmp_path: Path) -> None:
+    content = b"\0.cpython-" + b"9" * 5000 + b"-x86_64-linux-gnu.so\0.cpython-311-x.so\0"
+    (tmp_path / "python").write_bytes(content)
+    with mapped(tmp_path / "python") as data:
+        assert read_compiled_in(data) == (".cpython-311-x.so",)
+
+
+def test_a_record_is_found_however_deep_the_folders_are(tmp_path: Path, gcc: Compile) -> None:
+    root = tmp_path / "app"
+    write_files(
+        root,
+        {
+            "app": gcc("app", "int main(void) { return 0; }"),
+            "lib/_sysconfigdata__x.py": "build_time_vars = {'EXT_SUFFIX': '.cpython-311-x.so'}",
+        },
+    )
+    folders = [Path(f"{root}{'/d' * depth}") for depth in range(1, 1500)]
+    for folder in folders:
+        folder.mkdir()
+    try:
+        found = find_looked_for(read_bundle(root))
+    finally:
+        for folder in reversed(folders):  # what removes temporary folders calls itself, too
+            folder.rmdir()
+    assert found is not None
+    assert found.suffixes[0] == ".cpython-311-x.so"
 
 
 @pytest.mark.parametrize("name", [f"demo{s}" for s in importlib.machinery.EXTENSION_SUFFIXES])
