@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from rustext.binary import open_binary
 from rustext.elf import parse_elf_names, parse_elf_symbols
@@ -132,7 +132,7 @@ def highest(needs: Iterable[Need], prefix: str = "") -> Version | None:
     for need in needs:
         text = need.version.removeprefix(prefix)
         if need.version.startswith(prefix):
-            with contextlib.suppress(InvalidVersion):  # GLIBC_PRIVATE, GLIBC_ABI_DT_RELR
+            with contextlib.suppress(ValueError):  # GLIBC_PRIVATE, or more digits than `int` takes
                 found.append(Version(text))
     return max(found, default=None)
 

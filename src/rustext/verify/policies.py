@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from rustext.knowledge import read_data
 
-_NUMBERED = re.compile(r"([A-Z]+)_(\d+(?:\.\d+)*)")
+_NUMBERED = re.compile(r"([A-Z]+)_([0-9]{1,4}(?:\.[0-9]{1,4})*)")
 PRIVATE = "GLIBC_PRIVATE"  # what glibc's own libraries use of each other
 _GLIBC = "GLIBC"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from rustext.knowledge import read_data
+from rustext.verify.needs import Need, highest
 from rustext.verify.policies import (
     oldest_musl_releases,
     oldest_policy,
@@ -29,11 +31,19 @@ from rustext.verify.policies import (
         (["GLIBC_2.5", "OPENSSL_3.0.0"], "manylinux_2_5_x86_64"),
         (["GLIBC_PRIVATE"], None),
         (["GLIBC_2.99"], None),
+        (["GLIBC_2.\u0663\u0664"], None),
+        ([f"GLIBC_{'9' * 5000}"], None),
     ],
 )
 def test_the_oldest_policy_has_every_version(versions: list[str], policy: str | None) -> None:
     found = oldest_policy(versions, (), "x86_64")
     assert (found.name if found is not None else None) == policy
+
+
+def test_a_version_that_is_no_number_is_never_the_highest() -> None:
+    texts = ("GLIBC_2.17", f"GLIBC_{'9' * 5000}", "GLIBC_2.\u0663\u0664", "GLIBC_PRIVATE")
+    needs = [Need(path=Path("app"), library="libc.so.6", version=text) for text in texts]
+    assert highest(needs, "GLIBC_") == Version("2.17")
 
 
 def test_a_library_that_came_later_needs_a_later_policy() -> None:
