@@ -20,9 +20,9 @@ from rustext.verify.ext_suffix import find_looked_for
 # libpython3.13t.so.1.0, python313.dll, python313_d.dll, libpypy3.10-c.so,
 # …/Python.framework/Versions/3.12/Python. python3.dll and libpython3.so are the stable ABI alone.
 _LIBRARY = re.compile(
-    r"(?:lib|)(?P<name>python|pypy)(?P<major>\d)\.?(?P<minor>\d+)(?P<flags>t?d?)(?P<debug>_d)?"
+    r"(?:lib|)(?P<name>python|pypy)(?P<major>[0-9])\.?(?P<minor>[0-9]{1,3})(?P<flags>t?d?)(?P<debug>_d)?"
     r"(?:-c)?\.(?:so|dll|dylib)"
-    r"|Python\d*T?\.framework/Versions/(?P<framework>\d\.\d+)/",
+    r"|Python\d*T?\.framework/Versions/(?P<framework>[0-9]\.[0-9]{1,3})/",
     re.IGNORECASE,
 )
 _IMPLEMENTATIONS = {"pypy": "pypy", "graalpy": "graalpy"}

@@ -17,7 +17,7 @@ from rustext.cli import run
 from rustext.environment import stdlib_environment
 from rustext.knowledge import read_data
 from rustext.verify.bundle import read_bundle
-from rustext.verify.bundle_python import find_bundled_python
+from rustext.verify.bundle_python import find_bundled_python, python_of_library
 from rustext.verify.stdlib import in_stdlib
 
 PROGRAM = "int main(void) { return 0; }"
@@ -71,6 +71,15 @@ def test_pyinstaller_s_archive_says_it(root: Path) -> None:
 def test_a_library_s_name_says_it(root: Path, gcc: Compile, name: str, python: str) -> None:
     write_files(root, {name: gcc(name, "int x;", "-shared")})
     assert shown(root) == (python, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"libpython3.{'9' * 5000}.so", f"Python.framework/Versions/3.{'9' * 5000}/Python",
+     "libpython3.\u0661\u0661.so"],
+)  # fmt: skip
+def test_a_name_with_no_version_of_python_says_nothing(name: str) -> None:
+    assert python_of_library(name, "a file") is None
 
 
 def test_what_a_module_links_against_says_it(root: Path, gcc: Compile) -> None:
