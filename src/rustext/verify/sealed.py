@@ -84,7 +84,8 @@ def _iter_changes(contents: Path) -> Iterator[tuple[str, str]]:
     """What the list of files says; each path is relative to `Contents`."""
     listed = _find(contents, _RESOURCES)
     files = read_plist(listed).get("files2") if listed is not None and listed.is_file() else None
-    for name, entry in sorted(files.items()) if isinstance(files, dict) else ():
+    entries = files.items() if isinstance(files, dict) else ()
+    for name, entry in sorted((n, e) for n, e in entries if isinstance(n, str)):
         row = entry if isinstance(entry, dict) else {}
         path = _find(contents, name)
         if path is None:

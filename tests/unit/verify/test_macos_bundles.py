@@ -247,6 +247,17 @@ def sealed_app(tmp_path: Path, arm: Builder) -> Path:
     return contents.parent
 
 
+def test_a_list_with_keys_that_are_no_names_is_read(sealed_app: Path) -> None:
+    """A binary list may have any key; `plistlib` writes only names, so one is made a number."""
+    path = sealed_app / "Contents/_CodeSignature/CodeResources"
+    files = {"k" * 3: {}, "gone": {"hash2": bytes(32)}}
+    content = plistlib.dumps({"files2": files}, fmt=plistlib.FMT_BINARY)
+    path.write_bytes(content.replace(b"\x53kkk", b"\x11\0\1\0"))  # 0x11: two bytes
+    assert {type(key) for key in plistlib.loads(path.read_bytes())["files2"]} == {str, int}
+    (found,) = errors(sealed_app)
+    assert ("missing", "gone") in found.evidence
+
+
 def test_an_application_as_it_was_signed_is_clean(sealed_app: Path) -> None:
     assert [f for f in judged(sealed_app).findings if f.id == "signature"] == []
 
