@@ -45,7 +45,9 @@ def _open_cache(subject: Subject) -> Cache | None:
     """The clues of bundles that lack the same modules; a one-file program is unpacked anew."""
     if not subject.cached or subject.bundle.origin is not None:
         return None
-    asked = (sorted(subject.bundle.modules), subject.python, subject.stdlib.interpreter.version)
+    facts = subject.stdlib.interpreter
+    stdlib = (facts.version, facts.stdlib, facts.builtins)
+    asked = (sorted(subject.bundle.modules), subject.python, stdlib)
     return open_cache("verify", hashlib.sha256(repr(asked).encode()).hexdigest())
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.machinery
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from compiling import Compile
 from environments import write_files
 
-from rustext.environment import stdlib_environment
+from rustext.environment import stdlib_environment, stdlib_of, this_interpreter
 from rustext.findings import Finding
 from rustext.verify import clues, verify
 from rustext.verify.bundle import read_bundle
@@ -67,6 +68,14 @@ def test_a_file_that_has_changed_is_read_anew(root: Path, reads: list[str], gcc:
     (finding,) = findings(root)
     assert finding.evidence == (("names", "json.decoder"),)
     assert len(reads) == 2
+
+
+def test_another_standard_library_is_another_question(root: Path, reads: list[str]) -> None:
+    findings(root)
+    facts = this_interpreter()
+    for other in (replace(facts, stdlib=()), replace(facts, builtins=(*facts.builtins, "_other"))):
+        verify(read_bundle(root), stdlib=stdlib_of(other), cached=True)
+    assert len(reads) == 3
 
 
 def test_other_modules_in_the_bundle_are_another_question(root: Path, reads: list[str]) -> None:
