@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rustext.errors import InvalidBundle
@@ -26,7 +27,12 @@ _LAST_LINES = 12  # of a failed program's output that a finding quotes
 
 
 def run_bundle(
-    bundle: Bundle, arguments: Sequence[str] = (), *, hide: Sequence[Path] = (), timeout: float = 60
+    bundle: Bundle,
+    arguments: Sequence[str] = (),
+    *,
+    hide: Sequence[Path] = (),
+    timeout: float = 60,
+    variables: Mapping[str, str] | None = None,
 ) -> IsolatedRun:
     """Start a bundle's program as `run_isolated` does; a one-file program starts as one file.
 
@@ -35,19 +41,22 @@ def run_bundle(
     """
     if bundle.start is None:
         raise InvalidBundle(
-            f"{bundle.path} holds no program that `--run` could start", hint="leave out `--run`"
+            f"{bundle.path} holds no program that could be started",
+            hint="leave out `--run` and `--selftest`",
         )
     if _SYSTEMS.get(sys.platform, bundle.image.format) is not bundle.image.format:
         raise InvalidBundle(
             f"{bundle.path} is for {platform_of(bundle)}, and does not start on this system",
-            hint="leave out `--run` here: all else is judged on any system",
+            hint="leave out `--run` and `--selftest` here: all else is judged on any system",
         )
+    isolated = partial(
+        run_isolated, arguments=arguments, hide=hide, timeout=timeout, variables=variables
+    )
     if bundle.origin is None:
-        return run_isolated(bundle.root, bundle.start, arguments, hide=hide, timeout=timeout)
+        return isolated(bundle.root, bundle.start)
     with tempfile.TemporaryDirectory(prefix="rustext-alone-") as name:
         alone = Path(name).resolve()
-        program = put_alone(bundle.origin, alone)
-        ended = run_isolated(alone, program, arguments, hide=hide, timeout=timeout)
+        ended = isolated(alone, put_alone(bundle.origin, alone))
     libraries = (
         bundle.root / path.relative_to(alone) if path.is_relative_to(alone) else path
         for path in ended.libraries
@@ -62,17 +71,25 @@ def check_run(subject: Subject) -> Iterator[Finding]:
         return
     name = bundle.start.name
     if run.code != 0:
-        how = f"signal {-run.code}" if run.code < 0 else f"exit code {run.code}"
-        last = (run.stderr or run.stdout).strip().splitlines()[-_LAST_LINES:]
         yield Finding(
             id="run",
             severity=Severity.ERROR,
             subject=name,
-            message=f"`{name}` ended with {how}",
-            evidence=tuple(("printed", line) for line in last),
+            message=f"`{name}` ended with {name_end(run)}",
+            evidence=quote_last(run.stderr or run.stdout),
             hint="arguments for the program go after `--`",
         )
     yield from iter_host_libraries(subject, run)
+
+
+def name_end(run: IsolatedRun) -> str:
+    """How a program ended: `exit code 1` or `signal 6`."""
+    return f"signal {-run.code}" if run.code < 0 else f"exit code {run.code}"
+
+
+def quote_last(printed: str) -> tuple[tuple[str, str], ...]:
+    """The last lines of what a program printed, as evidence."""
+    return tuple(("printed", line) for line in printed.strip().splitlines()[-_LAST_LINES:])
 
 
 def iter_host_libraries(subject: Subject, run: IsolatedRun) -> Iterator[Finding]:

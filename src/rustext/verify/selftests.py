@@ -21,17 +21,15 @@ from rustext.selftest import (
     parse_answers,
 )
 from rustext.verify.bundle import Bundle
-from rustext.verify.isolate import run_isolated
-from rustext.verify.runs import iter_host_libraries
+from rustext.verify.runs import iter_host_libraries, name_end, quote_last, run_bundle
 from rustext.verify.subject import Subject
-
-_LAST_LINES = 12  # of a failed program's output that a finding quotes
 
 
 def run_selftest(bundle: Bundle, *, hide: Sequence[Path] = (), timeout: float = 60) -> SelfTest:
     """Start the program's self-test.
 
-    Raises `InvalidBundle` where none is built in, `ForeignProcessError` if it does not end in time.
+    Raises `InvalidBundle` where none is built in, or for another system, and `ForeignProcessError`
+    if it does not end in time.
     """
     if bundle.start is None or not (bundle.contents / SELFTEST_FILE).is_file():
         raise InvalidBundle(
@@ -39,10 +37,8 @@ def run_selftest(bundle: Bundle, *, hide: Sequence[Path] = (), timeout: float = 
             hint="freeze it with `selftest = true` in [tool.rustext], or with Nuitka's "
             "--rustext-selftest, and again without for the release",
         )
-    ended = run_isolated(
-        bundle.root, bundle.start, hide=hide, timeout=timeout, variables={SELFTEST_VARIABLE: "1"}
-    )
-    return parse_answers(ended)
+    variables = {SELFTEST_VARIABLE: "1"}
+    return parse_answers(run_bundle(bundle, hide=hide, timeout=timeout, variables=variables))
 
 
 def check_selftest(subject: Subject) -> Iterator[Finding]:
@@ -63,14 +59,12 @@ def check_selftest(subject: Subject) -> Iterator[Finding]:
 
 
 def _finding(subject: str, message: str, selftest: SelfTest) -> Finding:
-    code, last = selftest.run.code, selftest.run.stderr.strip().splitlines()[-_LAST_LINES:]
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return Finding(
         id="selftest",
         severity=Severity.ERROR,
         subject=subject,
         message=message,
-        evidence=(("ended with", how), *(("printed", line) for line in last)),
+        evidence=(("ended with", name_end(selftest.run)), *quote_last(selftest.run.stderr)),
         hint="start the program with RUSTEXT_SELFTEST=1 to see the same",
     )
 
