@@ -55,7 +55,8 @@ def _read_unpacked(
         root, inner = _unpack_archive(path, program, folder), None
     else:
         root, first = _unpack_payload(path, program.binary.image, layouts, folder)
-        inner = _read_first(path, root, first)
+        windows = program.binary.image.format is Format.PE
+        inner = _read_first(path, root, first.replace("\\", "/") if windows else first)
     start = put_alone(path, root)
     try:
         bundle = read_contents(root, program=inner)
@@ -75,7 +76,7 @@ def _read_first(path: Path, root: Path, first: str) -> Program | None:
     None where it is no program of Nuitka's, and another file may be. Raises `InvalidBundle` where
     it is nothing that can be started.
     """
-    name = root / first.replace("\\", "/")
+    name = root / first
     try:
         with open_binary(name) as (binary, data):
             program = parse_program(name, binary, data)
@@ -187,8 +188,8 @@ def _unpack_payload(
     The first layout that fits is the right one.
     """
     refused: Exception | None = None
-    for number, layout in enumerate(layouts):
-        unpacker = _unpacker(path, image, folder / str(number))
+    unpacker = _unpacker(path, image, folder)
+    for layout in layouts:
         first = ""
         try:
             with path.open("rb") as stream:
@@ -201,6 +202,7 @@ def _unpack_payload(
             return unpacker.finish(), first
         except (InvalidBinary, InvalidBundle) as error:
             refused = refused or error
+            unpacker.start_again()
     raise InvalidBundle(
         f"{path} is damaged: {refused}", hint=getattr(refused, "hint", None)
     ) from refused

@@ -26,7 +26,8 @@ _SPARE = 256 << 20  # bytes of the disk that are left to others
 class Unpacker:
     """Unpacks one archive of `size` bytes, which messages call `name`, into `folder`.
 
-    With `windows`, names are spelled as Windows does. All methods raise `InvalidBundle`.
+    With `windows`, names are spelled as Windows does. All methods but `start_again` raise
+    `InvalidBundle`.
     """
 
     def __init__(self, folder: Path, *, name: str, size: int, windows: bool = False) -> None:
@@ -44,14 +45,14 @@ class Unpacker:
         """Write a file that has `size` bytes by the archive's own account."""
         inner = self._enter(name)
         self._claim(size, name)
-        written = 0
+        before = self._written
         target = self._folder / inner
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as stream:
                 for chunk in chunks:
-                    written += len(chunk)
-                    if written > size:
+                    self._written += len(chunk)
+                    if self._written - before > size:
                         break
                     stream.write(chunk)
         except (FileExistsError, NotADirectoryError) as error:
@@ -62,10 +63,17 @@ class Unpacker:
                 f"{self._name} cannot be unpacked: `{name}`: {why}",
                 hint="TMPDIR names the folder for temporary files",
             ) from error
-        if written != size:
+        if self._written - before != size:
             raise InvalidBundle(
                 f"{self._name} is damaged: `{name}` does not have the {size:,} bytes that it claims"
             )
+
+    def start_again(self) -> None:
+        """Remove what was written; it still counts, for there is one limit for all attempts."""
+        shutil.rmtree(self._folder)
+        self._folder.mkdir()
+        self._links.clear()
+        self._free = self._written + shutil.disk_usage(self._folder).free - _SPARE
 
     def link(self, name: str, target: str) -> None:
         """Make a symbolic link, once all files are there."""
@@ -109,13 +117,13 @@ class Unpacker:
         return pure.as_posix()
 
     def _claim(self, size: int, name: str) -> None:
-        self._written += size
-        if self._written > self._limit:
+        total = self._written + size
+        if total > self._limit:
             raise InvalidBundle(
-                f"{self._name} unpacks `{name}` and all before it to {self._written:,} bytes: "
+                f"{self._name} unpacks `{name}` and all before it to {total:,} bytes: "
                 "refused as a decompression bomb"
             )
-        if self._written > self._free:
+        if total > self._free:
             raise InvalidBundle(
                 f"{self._name} unpacks to more than the {self._free:,} bytes that "
                 f"{os.fspath(self._folder.parent)} has room for",

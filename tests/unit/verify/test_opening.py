@@ -141,6 +141,31 @@ def test_a_payload_that_starts_nothing_is_refused(
         pass
 
 
+def test_nothing_stays_of_a_layout_that_was_refused(
+    tmp_path: Path, parts: dict[str, bytes], temporary: Path
+) -> None:
+    """What has checksums is first read as if it had none, and goes wrong behind the first file."""
+    files = [("app.bin", parts["app"]), ("pkg/user.so", parts["user.so"])]
+    path = tmp_path / "app"
+    path.write_bytes(parts["app"] + payload(files, compressed=True, checksums=True))
+    with open_bundle(path) as bundle:
+        assert (bundle.root / "app.bin").read_bytes() == parts["app"]
+        assert [p.name for p in temporary.rglob("app.bin")] == ["app.bin"]
+
+
+def test_a_backslash_is_no_separator_where_the_program_is_not_for_windows(
+    tmp_path: Path, parts: dict[str, bytes], temporary: Path
+) -> None:
+    for folder in (tmp_path, temporary):
+        (folder / "out").write_bytes(parts["app"])
+    up = "..\\" * 3 + "out"
+    path = tmp_path / "app"
+    path.write_bytes(parts["app"] + payload([(up, b"text"), ("x.so", parts["user.so"])]))
+    assert (temporary / "any/app" / up.replace("\\", "/")).resolve() == tmp_path / "out"
+    with pytest.raises(InvalidBundle, match="which is no program"), open_bundle(path):
+        pass
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "content"),
     [

@@ -115,3 +115,23 @@ def test_a_disk_without_room_is_said_before(target: Path, monkeypatch: pytest.Mo
 def test_a_name_that_is_too_long_is_said(target: Path) -> None:
     with pytest.raises(InvalidBundle, match="file name too long"):
         unpacker(target).add("x" * 300, 1, [b"x"])
+
+
+def test_what_is_removed_counts_on(
+    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive that may be read in many ways is not given a limit for each."""
+    monkeypatch.setattr(unpack, "_FLOOR", 10)
+    monkeypatch.setattr(unpack, "_RATIO", 1)
+    one = unpacker(target, size=1)
+    one.add("a", 6, [b"123456"])
+    one.link("b", "a")
+    with pytest.raises(InvalidBundle, match="decompression bomb"):
+        one.add("c", 1 << 60, [])  # what is claimed and not written does not count
+    one.start_again()
+    assert all_files(tmp_path) == set()
+    one.add("a", 4, [b"1234"])
+    with pytest.raises(InvalidBundle, match="decompression bomb"):
+        one.add("b", 1, [b"1"])
+    one.finish()
+    assert all_files(tmp_path) == {"target/app/a"}
