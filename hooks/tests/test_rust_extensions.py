@@ -19,7 +19,7 @@ from rustext.model import Verdict
 from rustext.plan import Planner
 
 _PLANNER = Planner(this_environment(), Config())
-_MODULES = [target.module for target in iter_hook_targets(_PLANNER)]
+_MODULES = [target.module for target in iter_hook_targets(_PLANNER) if target.extension]
 
 
 def test_program_without_rust_is_left_alone(pyi_builder: Any) -> None:

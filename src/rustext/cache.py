@@ -110,8 +110,11 @@ def open_cache(purpose: str, question: str = "") -> Cache:
 
     `question` is all that an answer depends on beside the listed files, in few letters.
     """
-    platformdirs = importlib.import_module("platformdirs")
-    folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
+    try:
+        platformdirs = importlib.import_module("platformdirs")
+        folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
+    except ImportError:  # a checkout alone, in an environment without what rustext needs
+        folder = Path.home() / ".cache" / "rustext"
     return Cache(folder / purpose, f"{reader_version()} {question}".rstrip())
 
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,9 +133,11 @@ class Lab:
     def run_unfrozen(self, script: Path, *requirements: str) -> str:
         """What the script prints in its environment."""
         python = self.environment(*requirements, rustext=False)
-        done = subprocess.run(
-            [str(python), str(script)], capture_output=True, text=True, check=True, timeout=120
-        )
+        with tempfile.TemporaryDirectory() as folder:  # some write files
+            done = subprocess.run(
+                [str(python), str(script)],
+                cwd=folder, capture_output=True, text=True, check=True, timeout=120,
+            )  # fmt: skip
         return done.stdout
 
 

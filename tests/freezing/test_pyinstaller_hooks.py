@@ -194,10 +194,11 @@ def test_the_repository_hooks_work_as_they_stand(lab: Lab, tmp_path: Path) -> No
     assert ended.stdout == lab.run_unfrozen(script, *pins)
 
 
-def test_pyinstallers_own_hook_tests_run_and_pass(lab: Lab) -> None:
+def test_pyinstallers_own_hook_tests_run_and_pass(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # and none of a folder further up
     python = lab.environment("pytest", "psutil", ORMSGPACK, rustext=True)
     runner = "-m PyInstaller.utils.run_tests --include_only rustext_hooks".split()
-    command = [str(python), *runner, "-q", "-k", "test_extension"]
+    command = [str(python), *runner, "-c", str(tmp_path / "pytest.ini"), "-k", "test_extension"]
     log = check(command, cwd=ROOT / "tests" / "data")
     assert "2 passed" in log  # as a folder, and as one file
 

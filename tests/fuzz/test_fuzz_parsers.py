@@ -23,8 +23,8 @@ def test_same_seed_gives_the_same_runs(native_file: Path) -> None:
     sample = fuzz_parsers.load(native_file)
     first, second = (fuzz_parsers.fuzz([sample], runs=200, seed=5) for _ in range(2))
     assert (first.accepted, first.refused) == (second.accepted, second.refused)
-    other = fuzz_parsers.fuzz([sample], runs=200, seed=6)
-    assert (first.accepted, first.refused) != (other.accepted, other.refused)
+    others = [fuzz_parsers.fuzz([sample], runs=200, seed=seed) for seed in range(6, 12)]
+    assert any(other.accepted != first.accepted for other in others)
 
 
 def test_foreign_exceptions_and_slow_runs_are_reported(
