@@ -20,7 +20,8 @@ from rustext.model import Format, Image
 from rustext.verify.target import Target, name_platform
 
 _KIND = re.compile(
-    r"(?P<name>cpython|python|pypy|graalpy|cp|pp|)-?(?P<major>[0-9])\.?(?P<minor>[0-9]{1,3})(?P<flags>t?d?)"
+    r"(?P<name>cpython|python|pypy|graalpy|cp|pp|)-?"
+    r"(?P<major>[0-9])\.?(?P<minor>[0-9]{1,3})(?P<flags>t?d?)"
 )
 # Python tags: https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/
 _IMPLEMENTATIONS = {
