@@ -8,7 +8,6 @@ files name, and sees nothing of what code opens by path.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import mmap
 import re
@@ -20,6 +19,7 @@ from rustext.environment import Distribution
 from rustext.knowledge import read_data
 from rustext.model import Companion, CompanionKind, ImageKind, NativeFile
 from rustext.naming import working_name
+from rustext.python_source import parse_source
 
 # What `importlib.metadata` reads:
 # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
@@ -71,8 +71,8 @@ def read_own_code(dist: Distribution) -> OwnCode:
 
 def _compiles(text: str) -> bool:
     try:
-        ast.parse(text)
-    except (SyntaxError, ValueError):
+        parse_source(text)
+    except SyntaxError:
         return False
     return True
 

@@ -9,12 +9,12 @@ its own hooks and rules add.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from rustext.environment import Environment, Module, Owner
 from rustext.errors import InvalidProgram, UnreadableFile
+from rustext.python_source import parse_source
 
 
 def iter_program(script: Path, env: Environment) -> Iterator[str]:
@@ -27,8 +27,8 @@ def iter_program(script: Path, env: Environment) -> Iterator[str]:
     except OSError as error:
         raise UnreadableFile(f"{script} cannot be read: {error.strerror}") from error
     try:
-        tree = _parse(source)
-    except (SyntaxError, ValueError) as error:
+        tree = parse_source(source)
+    except SyntaxError as error:
         raise InvalidProgram(f"{script} is no Python source: {error}") from error
     yield from _iter_names(tree, "", env)
 
@@ -41,16 +41,10 @@ def iter_imports(module: Module, env: Environment) -> Iterator[str]:
     if module.path.stem != "__init__":
         package = module.name.rpartition(".")[0]
     try:
-        tree = _parse(module.path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        tree = parse_source(module.path.read_bytes())
+    except (OSError, SyntaxError):
         return
     yield from _iter_names(tree, package, env)
-
-
-def _parse(source: bytes) -> ast.Module:
-    with warnings.catch_warnings():  # about other people's escape sequences
-        warnings.simplefilter("ignore")
-        return ast.parse(source)
 
 
 def _iter_names(tree: ast.Module, package: str, env: Environment) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from rustext.binary import open_binary
 from rustext.environment import Distribution, Environment
 from rustext.model import EvidenceKind
+from rustext.python_source import parse_source
 from rustext.strings import iter_strings
 
 
@@ -66,8 +67,8 @@ def _iter_imported(module: str, dist: Distribution) -> Iterator[str]:
         if file.suffix == ".py" and ".." not in file.parts:
             try:
                 text = (dist.site / file).read_text(encoding="utf-8", errors="replace")
-                tree = ast.parse(text) if mention.search(text) else ast.Module([], [])
-            except (OSError, ValueError, SyntaxError):  # not there, or for another Python
+                tree = parse_source(text) if mention.search(text) else ast.Module([], [])
+            except (OSError, SyntaxError):  # not there, or for another Python
                 continue
             yield from (n for n in _iter_imports(tree, file) if n.startswith(f"{module}."))
 

@@ -79,6 +79,7 @@ def test_sources_that_this_python_cannot_read_are_passed_over(native: Path, tmp_
     files = {
         "late/__init__.py": "from ._native.made import X",
         "late/old.py": "print '_native.x'",
+        "late/deep.py": f"_native.x = {'-' * 100_000}1",
         NATIVE: native,
     }
     install(tmp_path, "late", files=files)

@@ -1,0 +1,25 @@
+"""Parse Python source that other people wrote; nothing is imported or run.
+
+In: the source of a file. Out: its syntax tree, or one kind of error where this Python has none.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+
+def parse_source(source: str | bytes) -> ast.Module:
+    """The syntax tree of a source; nothing is printed about its escape sequences.
+
+    Raises `SyntaxError` if this Python cannot parse it, be it nested more deeply than the parser
+    goes (https://docs.python.org/3/library/ast.html#ast.parse).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(source)
+        except ValueError as error:  # such as a NUL, up to Python 3.11
+            raise SyntaxError(str(error)) from error
+        except (RecursionError, MemoryError) as error:
+            raise SyntaxError("it is nested too deeply") from error
