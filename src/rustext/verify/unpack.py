@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from rustext.errors import InvalidBundle
 
 _MEMBERS = 200_000  # the largest real programs have some 20,000
+_DEPTH = 100  # folders in each other; real programs have some 10
 _FLOOR = 1 << 30  # bytes; up to here no program is refused for its size
 _RATIO = 50  # unpacked to packed; real programs stay below 10
 _TARGET_LIMIT = 4095  # bytes; Linux's PATH_MAX without the NUL
@@ -102,6 +103,12 @@ class Unpacker:
                 path.symlink_to(target)
             except OSError as error:
                 raise InvalidBundle(f"{self._name} holds `{inner}` twice") from error
+        home = os.path.realpath(self._folder)
+        for inner in self._links:  # one may lead out by way of another
+            if not Path(os.path.realpath(self._folder / inner)).is_relative_to(home):
+                raise InvalidBundle(
+                    f"{self._name} holds the link `{inner[:_SHOWN]}`, which leads out of it"
+                )
         return self._folder
 
     def _enter(self, name: str) -> str:
@@ -113,6 +120,10 @@ class Unpacker:
         if pure.anchor or ".." in pure.parts or not pure.parts or "\0" in name:
             raise InvalidBundle(
                 f"{self._name} holds the path `{name[:_SHOWN]}`, which leads out of it"
+            )
+        if len(pure.parts) > _DEPTH:
+            raise InvalidBundle(
+                f"{self._name} holds the path `{name[:_SHOWN]}`, which is nested too deeply"
             )
         return pure.as_posix()
 

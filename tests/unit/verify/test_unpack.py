@@ -135,3 +135,38 @@ def test_what_is_removed_counts_on(
         one.add("b", 1, [b"1"])
     one.finish()
     assert all_files(tmp_path) == {"target/app/a"}
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        {"d": ".", "e": "d/d/d/../../../out"},
+        {"e": "d/d/../../out", "d": "."},
+        {"one/d": "..", "e": "one/d/one/d/../out"},
+    ],
+    ids=range(3),
+)
+def test_a_link_that_leads_out_by_way_of_another_is_refused(
+    links: dict[str, str], target: Path
+) -> None:
+    one = unpacker(target)
+    for name, link in links.items():
+        one.link(name, link)
+    with pytest.raises(InvalidBundle, match="leads out of it"):
+        one.finish()
+    assert not (target / "e").resolve().is_relative_to(target)
+
+
+def test_links_in_a_circle_lead_nowhere_and_do_no_harm(target: Path) -> None:
+    one = unpacker(target)
+    one.link("a", "b")
+    one.link("b", "a")
+    assert one.finish() == target
+
+
+def test_a_path_that_is_nested_too_deeply_is_refused(target: Path, tmp_path: Path) -> None:
+    one = unpacker(target)
+    one.add("a/" * 99 + "f", 1, [b"x"])
+    with pytest.raises(InvalidBundle, match="nested too deeply"):
+        one.add("b/" * 1000 + "f", 1, [b"x"])
+    assert len(all_files(tmp_path)) == 1
