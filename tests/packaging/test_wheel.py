@@ -82,9 +82,11 @@ def base(cache: Path) -> Path:
     python = folder / "bin" / "python"
     stamp = folder / "complete"
     if not stamp.is_file():
-        run(sys.executable, "-m", "venv", "--clear", "--system-site-packages", folder)
+        uv = (sys.executable, "-m", "uv")
+        made = ("--clear", "--seed", "--system-site-packages", "--python", sys.executable)
+        run(*uv, "venv", "-q", *made, folder)
         pins = ROOT / "tests" / "freezing" / "requirements.txt"
-        run(python, "-m", "pip", "install", "-q", "-r", pins)
+        run(*uv, "pip", "install", "-q", "--python", python, "-r", pins)
         stamp.touch()
     # A test that was interrupted may have left it there.
     subprocess.run([python, "-m", "pip", "uninstall", "-qy", "rustext"], check=True)
