@@ -65,6 +65,8 @@ def prune(folder: Path) -> None:
     """Leave what verification imports, and the licences."""
     for name in ("bin", "nuitka", "rustext_hooks"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    for path in folder.rglob("pytest_plugin.py"):
+        path.unlink()
     for path in sorted(folder.rglob("*.dist-info/*"), reverse=True):
         if path.is_file() and not is_licence(path):
             path.unlink()

@@ -123,12 +123,16 @@ def reader_version() -> str:
 
     An editable installation changes without a new release.
     """
-    newest = max(
+    here = Path(__file__).parent
+    times = [
         os.stat(os.path.join(folder, name)).st_mtime_ns  # noqa: PTH116, PTH118 (as in `identify`)
-        for folder, _, names in os.walk(Path(__file__).parent)
+        for folder, _, names in os.walk(here)
         if not folder.endswith("__pycache__")
         for name in names
-    )
+    ]
+    if not times:  # in a zip file, which is one of the parents
+        times = [next(path for path in here.parents if path.is_file()).stat().st_mtime_ns]
+    newest = max(times)
     return f"{__version__}-{newest}"
 
 
