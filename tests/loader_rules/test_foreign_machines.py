@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from debian import mirror
 from ld_debug import OPENER, parse_ld_debug
 
 from rustext.loader import Loader
@@ -35,7 +36,7 @@ def download(folder: Path, package: str, architecture: str) -> Path:
     for part in ("lists/partial", "cache/archives/partial"):
         (state / part).mkdir(parents=True)
     (state / "status").touch()
-    (state / "sources.list").write_text("deb http://deb.debian.org/debian bookworm main\n")
+    (state / "sources.list").write_text(f"deb {mirror()} bookworm main\n")
     options = {
         "APT::Architecture": architecture,
         "APT::Architectures": architecture,
