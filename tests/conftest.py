@@ -30,13 +30,3 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
     )
     return next(out.glob("*.whl"))
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give all tests of a file to one of the two processes, and those of a folder that shares much.
-
-    `./test` starts pytest-xdist with `--dist loadgroup`.
-    """
-    for item in items:
-        shared = item.path.parent.name in {"end_to_end", "mutation"}
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))

@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from lab import locked
+
 # Debian's keys, from its package `debian-archive-keyring`.
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Folders that are links into /usr on an installed system (https://wiki.debian.org/UsrMerge).
@@ -49,20 +51,25 @@ class Debian:
         """The folder that holds these packages, and not what they depend on."""
         key = hashlib.sha256(repr(sorted(packages)).encode()).hexdigest()[:8]
         target = self.cache / f"{release}-{architecture}-{key}"
-        if not target.is_dir():
-            self.cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.cache) as name:
-                room = Path(name)
-                root = room / "root"
-                for folder in MERGED:
-                    (root / "usr" / folder).mkdir(parents=True)
-                    (root / folder).symlink_to(f"usr/{folder}")
-                for archive in self._download(room, packages, release, architecture):
-                    _extract(archive, root)
-                _make_links_relative(root)
-                shutil.rmtree(target, ignore_errors=True)
-                root.rename(target)
+        with locked(self.cache / "apt"):
+            if not target.is_dir():
+                self._make(target, packages, release, architecture)
         return target
+
+    def _make(
+        self, target: Path, packages: tuple[str, ...], release: str, architecture: str
+    ) -> None:
+        with tempfile.TemporaryDirectory(dir=self.cache) as name:
+            room = Path(name)
+            root = room / "root"
+            for folder in MERGED:
+                (root / "usr" / folder).mkdir(parents=True)
+                (root / folder).symlink_to(f"usr/{folder}")
+            for archive in self._download(room, packages, release, architecture):
+                _extract(archive, root)
+            _make_links_relative(root)
+            shutil.rmtree(target, ignore_errors=True)
+            root.rename(target)
 
     def tool(self, package: str, program: str) -> Path:
         """A program for this machine, as `qemu-arm-static` of `qemu-user-static`."""

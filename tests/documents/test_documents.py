@@ -7,10 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "freezing"))
-
 from lab import ROOT, uv
 from runner import Step, matches, parse_steps, run_step
 

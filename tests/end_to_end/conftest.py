@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 from debian import Debian
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "freezing"))
-
 from lab import Lab
 
 

@@ -6,9 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-
 from compiling import MODULE, WINDOWS_MODULE, compiler
 
 ZIG = [sys.executable, "-m", "ziglang", "cc", "-nostdlib", "-fno-sanitize=undefined", "-target"]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "freezing"))
-
 from bundles import Bundle, make_bundle
 from lab import FREEZERS, Lab
 
