@@ -6,16 +6,27 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from typing import IO
 
 from rustext.errors import ForeignProcessError
+
+_KEPT = 4 << 20  # bytes of an output's beginning, and as many of its end
+_CHUNK = 1 << 16  # bytes; what a pipe holds (pipe(7))
+_GRACE = 5  # seconds for the pipes of what has been killed to close
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """What a child process left behind; `code` is negative for the signal that killed it."""
+    """What a child process left behind; `code` is negative for the signal that killed it.
+
+    Of an output of more than 8 MiB there are the beginning and the end, and how much is left out.
+    """
 
     code: int
     stdout: str
@@ -45,11 +56,17 @@ def run(
             env=dict(env) if env is not None else None,
             cwd=cwd,
             start_new_session=True,
+            bufsize=0,
         ) as process:
+            assert process.stdout is not None  # noqa: S101 (for mypy: both are pipes)
+            assert process.stderr is not None  # noqa: S101
+            outputs = (_Output(process.stdout), _Output(process.stderr))
             try:
-                stdout, stderr = process.communicate(timeout=timeout)
+                _wait(process, outputs, timeout)
             except BaseException:
                 _kill(process)
+                for output in outputs:
+                    output.reader.join(_GRACE)
                 raise
     except subprocess.TimeoutExpired as error:
         raise ForeignProcessError(f"{name} did not end within {timeout:g} seconds") from error
@@ -57,9 +74,45 @@ def run(
         raise ForeignProcessError(f"{command[0]} cannot be run: {error.strerror}") from error
     return Finished(
         code=process.returncode,
-        stdout=stdout.decode(errors="replace"),
-        stderr=stderr.decode(errors="replace"),
+        stdout=outputs[0].text(),
+        stderr=outputs[1].text(),
     )
+
+
+class _Output:
+    """What a pipe brings, read to its end in a thread; a program may print without one."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe
+        self._first, self._last = bytearray(), bytearray()
+        self._left_out = 0
+        self.reader = Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def text(self) -> str:
+        """All of it, or its beginning and its end."""
+        gap = f"\n[{self._left_out:,} bytes left out]\n".encode() if self._left_out else b""
+        return b"".join((self._first, gap, self._last)).decode(errors="replace")
+
+    def _read(self) -> None:
+        with suppress(OSError, ValueError):  # closed: nobody waits for it any more
+            while chunk := self._pipe.read(_CHUNK):
+                room = _KEPT - len(self._first)
+                self._first += chunk[:room]
+                self._last += chunk[room:]
+                if (more := len(self._last) - _KEPT) > 0:
+                    del self._last[:more]
+                    self._left_out += more
+
+
+def _wait(process: subprocess.Popen[bytes], outputs: Sequence[_Output], timeout: float) -> None:
+    """Wait until the process has ended and nobody can print to its pipes any more."""
+    end = time.monotonic() + timeout
+    for output in outputs:
+        output.reader.join(max(0.0, end - time.monotonic()))
+        if output.reader.is_alive():
+            raise subprocess.TimeoutExpired(process.args, timeout)
+    process.wait(max(0.0, end - time.monotonic()))
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

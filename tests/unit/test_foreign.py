@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -77,3 +78,50 @@ def test_a_script_that_fails_is_told_by_its_last_line() -> None:
     with pytest.raises(ForeignProcessError, match="exit code 7: no output"):
         run_python(Path(sys.executable), "import sys; sys.exit(7)")
     assert run_python(Path(sys.executable), "print(6 * 7)") == "42\n"
+
+
+MEASURED = """
+import resource, sys
+from rustext.errors import ForeignProcessError
+from rustext.foreign import run
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    done = run(["sh", "-c", sys.argv[1]], timeout=float(sys.argv[2]))
+    print(done.stdout[:5], done.stdout[-4:].strip(), len(done.stdout), len(done.stderr))
+    print(*[line for line in done.stdout.splitlines() if "left out" in line])
+except ForeignProcessError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+
+
+def measure(script: str, timeout: float) -> list[str]:
+    """What became of a shell's script, line by line; the last is what it took, in MiB."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, script, str(timeout)],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
+def test_a_process_that_prints_without_end_fills_no_memory() -> None:
+    said, size = measure("yes & yes >&2", 2)
+    assert "did not end within 2 seconds" in said
+    assert int(size) < 100
+
+
+def test_of_a_long_output_the_beginning_and_the_end_are_kept() -> None:
+    half = 300_000_000
+    script = f"echo start; head -c {half} /dev/zero; head -c {half} /dev/zero >&2; echo end"
+    said, gap, size = measure(script, 50)
+    first, last, *lengths = said.split()
+    assert (first, last) == ("start", "end")
+    assert all(8 << 20 < int(length) < 9 << 20 for length in lengths)
+    assert gap == f"[{half + len('start end ') - (8 << 20):,} bytes left out]"
+    assert int(size) < 100
+
+
+def test_output_of_a_usual_length_is_whole() -> None:
+    script = "import sys; sys.stdout.write('x' * (8 << 20)); sys.stderr.write('y' * (5 << 20))"
+    done = run([sys.executable, "-c", script], timeout=30)
+    assert (done.stdout, done.stderr) == ("x" * (8 << 20), "y" * (5 << 20))

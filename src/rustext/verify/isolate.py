@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +22,9 @@ from pathlib import Path
 from rustext.findings import IsolatedRun
 from rustext.foreign import run
 from rustext.verify.isolated_child import REFUSED
+from rustext.verify.loader_log import LOG_NAME, find_initialised
 
 _PATH = "/usr/bin:/bin"
-_PROGRAM = re.compile(r"initialize program: (\S+)")
-_INITIALISED = re.compile(r"calling init: (\S+)")
 # Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
 
@@ -78,7 +75,7 @@ def run_isolated(
             hidden = covered
         # What a one-file program has unpacked to the folder for temporary files is its own too.
         own = (scratch / "bundle", scratch)
-        seen = tuple(_iter_initialised(scratch, (*own, root.resolve())))
+        seen = find_initialised(scratch, (*own, root.resolve()), _PATH)
     libraries = (
         next((root / path.relative_to(o) for o in own if path.is_relative_to(o)), path)
         for path in seen
@@ -110,7 +107,7 @@ def _clean_environment(scratch: Path) -> dict[str, str]:
         "HOME": str(scratch / "home"),
         "TMPDIR": str(scratch),
         "LD_DEBUG": "libs",
-        "LD_DEBUG_OUTPUT": str(scratch / "loader"),
+        "LD_DEBUG_OUTPUT": str(scratch / LOG_NAME),
     }
 
 
@@ -120,24 +117,3 @@ def _outermost(folders: Iterator[Path]) -> tuple[Path, ...]:
         if not any(folder.is_relative_to(outer) for outer in found):
             found.append(folder)
     return tuple(found)
-
-
-def _iter_initialised(scratch: Path, own: Sequence[Path]) -> Iterator[Path]:
-    """What the loader logged, oldest process first; each process writes `loader.<pid>`.
-
-    What a program of the system loads, which the bundle's own one started, says nothing of the
-    bundle. The loader names a program by its first argument.
-    """
-    logs = (p for p in scratch.glob("loader.*") if p.suffix[1:].isdecimal() and p.is_file())
-    for log in sorted(logs, key=lambda p: int(p.suffix[1:])):
-        text = log.read_text(errors="replace")
-        programs = [Path(name) for name in _PROGRAM.findall(text)]
-        if not programs or any(not _is_foreign(program, own) for program in programs):
-            for match in _INITIALISED.finditer(text):
-                yield Path(match[1])
-
-
-def _is_foreign(program: Path, own: Sequence[Path]) -> bool:
-    if program.is_absolute():
-        return not any(program.is_relative_to(folder) for folder in own)
-    return len(program.parts) == 1 and shutil.which(program.name, path=_PATH) is not None

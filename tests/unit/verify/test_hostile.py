@@ -179,6 +179,25 @@ def alone(root: Path, tmp_path: Path) -> Callable[[bytes], Path]:
     return make
 
 
+ENDLESS = """
+#include <string.h>
+#include <unistd.h>
+int main(void) {
+    char text[65536];
+    memset(text, 'x', sizeof text);
+    for (;;) if (write(1, text, sizeof text) < 0) return 1;
+}
+"""
+
+
+def test_a_program_that_prints_without_end_is_ended(tmp_path: Path, gcc: Compile) -> None:
+    (tmp_path / "app").mkdir()
+    shutil.copy(gcc("endless", ENDLESS), tmp_path / "app")
+    found = judge(tmp_path / "app", "--run", "--timeout", "2")
+    assert (found.code, found.error.count("\n")) == (2, 0)
+    assert "did not end within 2 seconds" in found.error
+
+
 def test_a_bomb_in_a_one_file_program_is_refused(alone: Callable[[bytes], Path]) -> None:
     content = archive([(b"z", "PYZ.pyz", pyz([])), (b"b", "bomb.so", b"\x78\x9c")])
     at = content.rindex(b"bomb.so\0") - 18
