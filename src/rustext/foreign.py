@@ -39,14 +39,16 @@ def run(
     timeout: float,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    name: str | None = None,
 ) -> Finished:
     """Run a command to its end, in a session of its own.
 
-    `timeout` is in seconds; what the command has started ends with it. Raises
+    `timeout` is in seconds; what the command has started ends with it. Messages call it `name`, or
+    else by its file's name. Raises
     `ForeignProcessError` when it cannot be started or does not end in time; a non-zero exit code
     is the caller's to judge.
     """
-    name = Path(command[0]).name
+    name = name or Path(command[0]).name
     try:
         with subprocess.Popen(
             [str(part) for part in command],

@@ -63,7 +63,7 @@ def run_isolated(
         child = resources.files("rustext.verify").joinpath("isolated_child.py").read_text("utf-8")
         command = [sys.executable, "-I", "-c", child, json.dumps(order)]
         hidden: tuple[Path, ...] = ()
-        done = run(command, timeout=timeout)
+        done = run(command, timeout=timeout, name=program.name)
         if done.stderr.strip() == REFUSED:
             done = run(
                 [program.resolve(), *arguments],
