@@ -44,9 +44,8 @@ def run(
     """Run a command to its end, in a session of its own.
 
     `timeout` is in seconds; what the command has started ends with it. Messages call it `name`, or
-    else by its file's name. Raises
-    `ForeignProcessError` when it cannot be started or does not end in time; a non-zero exit code
-    is the caller's to judge.
+    else by its file's name. Raises `ForeignProcessError` when it cannot be started or does not end
+    in time; a non-zero exit code is the caller's to judge.
     """
     name = name or Path(command[0]).name
     try:

@@ -134,7 +134,7 @@ def test_a_signal_is_a_negative_code(start: Callable[..., IsolatedRun]) -> None:
 
 
 def test_a_program_that_does_not_end_is_an_error(start: Callable[..., IsolatedRun]) -> None:
-    with pytest.raises(ForeignProcessError, match="^program did not end within 1 seconds"):
+    with pytest.raises(ForeignProcessError, match=r"^program did not end within 1 seconds"):
         start("t=", timeout=1)
 
 
