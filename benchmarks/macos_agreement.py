@@ -163,7 +163,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("wheels", type=Path, nargs="+")
-    parser.add_argument("--details", action="store_true", help="print each file that stands out")
+    parser.add_argument(
+        "--details", action="store_true", help="print each file that stands out, on stderr"
+    )
     options = parser.parse_args()
     judged: list[Judged] = []
     with tempfile.TemporaryDirectory() as tools:
@@ -172,17 +174,16 @@ def main() -> int:
             for file in compare_wheel(wheel, Path(tools)):
                 judged.append(file)
                 if options.details and (file.stops or not file.agree or not file.good):
-                    print(f"{file.name}: {describe(file)}", flush=True)
+                    print(f"{file.name}: {describe(file)}", file=sys.stderr, flush=True)
     agreed = sum(file.agree for file in judged)
-    print(f"PyInstaller and rustext agree on {agreed} of {len(judged)} files")
+    stops, bad = sum(file.stops for file in judged), sum(not file.good for file in judged)
+    print("| | |\n|---|---|")
+    print(f"| files for which rustext and PyInstaller agree | {agreed} of {len(judged)} |")
     for verdict, number in Counter(file.verdict for file in judged).most_common():
-        print(f"{number:5} {verdict}")
-    print(
-        f"Nuitka stops at {sum(file.stops for file in judged)} files without the plugin, and at "
-        f"{sum(file.stops_with_plugin for file in judged)} with it"
-    )
-    bad = sum(not file.good for file in judged)
-    print(f"with the plugin, {bad} are left out, changed, or stopped at without a word")
+        print(f"| {verdict} | {number} |")
+    print(f"| Nuitka without the plugin stops | {stops} |")
+    print(f"| Nuitka with the plugin stops | {sum(file.stops_with_plugin for file in judged)} |")
+    print(f"| with the plugin left out, changed, or stopped at without a word | {bad} |")
     return 0 if judged and agreed == len(judged) and not bad else 1
 
 

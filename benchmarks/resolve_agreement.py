@@ -5,7 +5,8 @@
 WHEELS are wheels, or folders of them. Each wheel for glibc on this machine's architecture is
 unpacked, and each native file in it is resolved twice: by `ldd`, which makes the real loader map
 it, and by rustext. For each file the two have to name the same libraries, found in the same files,
-and the same missing ones. Exit code 1 means that they differed somewhere; `--details` prints where.
+and the same missing ones. Prints Markdown. Exit code 1 means that they differed somewhere;
+`--details` prints where.
 """
 
 from __future__ import annotations
@@ -150,13 +151,14 @@ def main() -> int:
             count["missing"] += sum(path is None for path in comparison.ldd.values())
             count["agreed"] += not comparison.differences
             if comparison.differences and options.details:
-                print(comparison.file, *comparison.differences, sep="\n    ")
+                print(comparison.file, *comparison.differences, sep="\n    ", file=sys.stderr)
+    print("| | |\n|---|---|")
+    print(f"| wheels | {count['wheels']} |")
+    print(f"| files for which rustext and `ldd` agree | {count['agreed']} of {count['files']} |")
+    print(f"| libraries that they need, all told | {count['libraries']} |")
+    print(f"| missing libraries among these | {count['missing']} |")
     for reason, number in sorted(skipped.items()):
-        print(f"left out: {number} files, {reason}")
-    print(
-        f"{count['agreed']} of {count['files']} files of {count['wheels']} wheels agree with ldd "
-        f"({count['libraries']} libraries, {count['missing']} of them missing)"
-    )
+        print(f"| files left out: {reason} | {number} |")
     return 0 if count["files"] and count["agreed"] == count["files"] else 1
 
 

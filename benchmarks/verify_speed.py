@@ -1,12 +1,12 @@
 """How long `rustext verify` takes over a bundle with 1,000 native files, cached and not.
 
-    python -m pip install --no-deps --target SITE numpy scipy pandas ... orjson tokenizers ...
-    pyinstaller app.py
-    python benchmarks/verify_speed.py dist/app SITE [--files 1000]
+    python benchmarks/verify_speed.py SITE [--bundle BUNDLE] [--files 1000]
 
-The bundle is assembled from one that a freezer made and the packages of SITE: all that is in it,
-then copies of packages under other names until there are as many native files as wanted. Each round
-is a new process; the files are in the page cache. What is printed: the median, and all rounds.
+The bundle is assembled from one that a freezer made (if none is named: from an empty program, by
+PyInstaller) and the packages of SITE, an environment's site-packages with some hundred native
+files: all that is in it, then copies of packages under other names until there are as many native
+files as wanted. Each round is a new process; the files are in the page cache. Prints Markdown: the
+median, and all rounds.
 """
 
 from __future__ import annotations
@@ -29,22 +29,31 @@ SUFFIXES = (".so", ".pyd", ".dylib")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("bundle", type=Path)
     parser.add_argument("site", type=Path)
+    parser.add_argument("--bundle", type=Path)
     parser.add_argument("--files", type=int, default=1000)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="verify-speed-") as name:
         folder = Path(name, "bundle")
-        count = assemble(args.bundle, args.site, folder, args.files)
+        count = assemble(args.bundle or freeze(Path(name)), args.site, folder, args.files)
         size = sum(p.stat().st_size for p in natives(folder))
-        print(f"{count} native files, {size / 1e6:,.0f} MB")
+        print(f"{count} native files, {size / 1e6:,.0f} MB\n")
         env = {**os.environ, "XDG_CACHE_HOME": f"{name}/cache"}
         cold = [measure([str(folder), "--no-cache"], env) for _ in range(ROUNDS)]
         measure([str(folder)], env)
         warm = [measure([str(folder)], env) for _ in range(ROUNDS)]
-    for label, times in (("cold", cold), ("warm", warm)):
+    print("| `rustext verify` | median | rounds |\n|---|---:|---|")
+    for label, times in (("without cache", cold), ("from the cache", warm)):
         rounds = ", ".join(f"{t:.2f}" for t in times)
-        print(f"{label}: {statistics.median(times):.2f} s ({rounds})")
+        print(f"| {label} | {statistics.median(times):.2f} s | {rounds} |")
+
+
+def freeze(folder: Path) -> Path:
+    """The bundle of a program that does nothing."""
+    (folder / "app.py").write_text("", encoding="utf-8")
+    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level=ERROR", "app.py"]
+    subprocess.run(command, cwd=folder, check=True, stdout=sys.stderr)
+    return folder / "dist" / "app"
 
 
 def natives(folder: Path) -> Iterator[Path]:

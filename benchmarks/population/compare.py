@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from download import download
-from rich.console import Console
-from rich.progress import Progress
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -69,21 +67,15 @@ def main() -> int:
     arguments = _arguments()
     records = json.loads(arguments.population.read_text(encoding="utf-8"))
     folder: Path = arguments.wheels
-    console = Console(stderr=True)
-    with Progress(console=console) as progress:
-        if arguments.download:
-            missing = [r for r in records if not (folder / r["wheel"]).exists()]
-            task = progress.add_task("downloading", total=len(missing))
-            download(records, folder, done=lambda count: progress.advance(task, count))
-        there = [r for r in records if (folder / r["wheel"]).exists()]
-        with ProcessPoolExecutor(WORKERS) as pool:
-            results = list(
-                progress.track(
-                    pool.map(partial(compare_wheel, folder), there, chunksize=4),
-                    len(there),
-                    description="comparing",
-                )
-            )
+    if arguments.download:
+        download(records, folder, done=lambda count: print("." * count, end="", file=sys.stderr))
+    there = [r for r in records if (folder / r["wheel"]).exists()]
+    results = []
+    with ProcessPoolExecutor(WORKERS) as pool:
+        for result in pool.map(partial(compare_wheel, folder), there, chunksize=4):
+            results.append(result)
+            print(f"\r{len(results)} of {len(there)} wheels", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     return report(results, len(records), _explanations())
 
 

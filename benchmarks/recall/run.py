@@ -5,8 +5,9 @@ Usage: python benchmarks/recall/run.py APPS [NAME ...] [--work DIR] [--python PA
 APPS is a folder of programs (`main.py`, `requirements.txt`). Each gets a virtual environment below
 DIR (default: .cache/recall), is run once as it is and once with the recorder, and is then judged.
 What is already there is not done again: the run can be stopped and taken up at any time; `--again`
-forgets the judgements, but not the environments and records. Prints a line for each program, the
-totals, and what was missed. Needs a network for the first run, and uses uv where it is installed.
+forgets the judgements, but not the environments and records. Prints Markdown: the totals, and a row
+for each program. Exit code 1 if an import was missed. Needs a network for the first run, and uses
+uv where it is installed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -63,6 +64,7 @@ class Result:
     name: str
     seen: int  # (extension, module) pairs, the module importable
     missed: tuple[str, ...]
+    included: int  # modules by the extensions that ask for them
     extra: dict[str, tuple[str, ...]]  # by extension: included, not in the bundle anyway, unused
     added_bytes: int  # all that the unused modules bring along
     bundle_bytes: int
@@ -80,9 +82,10 @@ def main() -> int:
         folder = work / app.name
         folder.mkdir(parents=True, exist_ok=True)
         result = judge_once(app, folder, args, parsed)
-        print(line(result), flush=True)
+        print(row(result), file=sys.stderr, flush=True)
         results.append(result)
-    return summarise(results)
+    print("\n".join(iter_report(results)))
+    return int(any(r.missed for r in results) or not results)
 
 
 def parse_args() -> argparse.Namespace:
@@ -101,7 +104,7 @@ def judge_once(
     args: argparse.Namespace,
     parsed: dict[tuple[int, int], tuple[Import, ...]],
 ) -> Result:
-    kept = folder / "result.json"
+    kept = folder / "judgement.json"
     if kept.is_file() and not args.again:
         return Result(**json.loads(kept.read_text()))
     try:
@@ -115,7 +118,7 @@ def judge_once(
     except (subprocess.SubprocessError, OSError) as error:
         reason = getattr(error, "stderr", None) or str(error)
         result = Result(
-            name=app.name, seen=0, missed=(), extra={}, added_bytes=0, bundle_bytes=0,
+            name=app.name, seen=0, missed=(), included=0, extra={}, added_bytes=0, bundle_bytes=0,
             problem=str(reason).strip().splitlines()[-1],
         )  # fmt: skip
     kept.write_text(json.dumps(asdict(result), indent=1))
@@ -172,10 +175,10 @@ def judge(
     plans = {importer_name(p.file.path): p for p in iter_plans(env, truth, loaded)}
     closure = Closure(env, parsed)
     anyway = closure.of_program(app / "main.py") | closure.of_modules(loaded)
-    extra = {
-        name: tuple(i.module for i in p.modules(Verdict.INCLUDE) if i.module not in anyway)
-        for name, p in sorted(plans.items())
+    included = {
+        name: [i.module for i in p.modules(Verdict.INCLUDE)] for name, p in sorted(plans.items())
     }
+    extra = {n: tuple(m for m in names if m not in anyway) for n, names in included.items()}
     added = closure.of_modules({m for names in extra.values() for m in names}) - anyway
     pairs = [(i, m) for i in rust_importers(truth) for m in i.imports if counts(i, m, env)]
     missed = tuple(f"{i.name}: {m}" for i, m in pairs if m not in found_by(plans.get(i.name)))
@@ -183,6 +186,7 @@ def judge(
         name=app.name,
         seen=len(pairs),
         missed=missed,
+        included=sum(map(len, included.values())),
         extra=extra,
         added_bytes=closure.size(added),
         bundle_bytes=closure.size(anyway) + interpreter_size(env),
@@ -223,32 +227,43 @@ def found_by(plan: ExtensionPlan | None) -> set[str]:
 # --- the report -------------------------------------------------------------------------------
 
 
-def line(result: Result) -> str:
-    if result.problem is not None:
-        return f"{result.name:24} not judged: {result.problem}"
-    found = result.seen - len(result.missed)
-    most = max(map(len, result.extra.values()), default=0)
-    share = result.added_bytes / result.bundle_bytes if result.bundle_bytes else 0
-    text = (
-        f"{result.name:24} found {found:3} of {result.seen:3}  unused {most:3}  size {share:6.2%}"
-    )
-    return f"{text}  missed: {', '.join(result.missed)}" if result.missed else text
-
-
-def summarise(results: list[Result]) -> int:
+def iter_report(results: Sequence[Result]) -> Iterator[str]:
+    """The totals, and a row for each program."""
     judged = [r for r in results if r.problem is None]
     seen, missed = sum(r.seen for r in judged), sum(len(r.missed) for r in judged)
-    unused = [len(names) for r in judged for names in r.extra.values()]
-    shares = [r.added_bytes / r.bundle_bytes for r in judged if r.bundle_bytes]
-    print(f"\nprograms judged: {len(judged)} of {len(results)}")
-    print(f"native imports found: {seen - missed} of {seen}")
-    if unused:
-        middle, most = statistics.median(unused), max(unused)
-        print(f"unused modules an extension: median {middle:g}, most {most}")
-        print(
-            f"share of the bundle: median {statistics.median(shares):.2%}, most {max(shares):.2%}"
-        )
-    return 1 if missed else 0
+    included, unused = (
+        sum(r.included for r in judged),
+        [len(n) for r in judged for n in r.extra.values()],
+    )
+    shares = [share(r) for r in judged]
+    yield "| | |\n|---|---|"
+    yield f"| programs judged | {len(judged)} of {len(results)} |"
+    yield f"| recall: native imports found | {seen - missed} of {seen} |"
+    if included and shares:
+        used, middle = included - sum(unused), statistics.median(unused)
+        part = f"{used} of {included} ({used / included:.1%})"
+        yield f"| precision: included modules that the program uses | {part} |"
+        yield f"| unused modules an extension | median {middle:g}, most {max(unused)} |"
+        part = f"median {statistics.median(shares):.2%}, most {max(shares):.2%}"
+        yield f"| share of the bundle | {part} |"
+        yield f"| programs with a share above 1 % | {sum(s > 0.01 for s in shares)} |"
+    yield "\n| program | found | unused | share | missed |\n|---|---|---:|---:|---|"
+    yield from map(row, results)
+
+
+def share(result: Result) -> float:
+    return result.added_bytes / result.bundle_bytes if result.bundle_bytes else 0.0
+
+
+def row(result: Result) -> str:
+    if result.problem is not None:
+        return f"| {result.name} | not judged | | | `{result.problem}` |"
+    found = result.seen - len(result.missed)
+    unused = max(map(len, result.extra.values()), default=0)
+    missed = ", ".join(f"`{m}`" for m in result.missed)
+    return (
+        f"| {result.name} | {found} of {result.seen} | {unused} | {share(result):.2%} | {missed} |"
+    )
 
 
 if __name__ == "__main__":
