@@ -23,6 +23,7 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     """Find the libraries that are missing, misplaced or taken from the host."""
     bundle, edges = subject.bundle, subject.edges
     outside: dict[str, list[Resolved]] = {}
+    missing: dict[tuple[str, Path], list[Missing]] = {}
     at_start = _loaded_at_start(bundle, edges)
     held = _held_libraries(bundle)
     names = file_names(bundle)
@@ -36,7 +37,7 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
             if other is not None:
                 yield _preloaded_library(subject, edge, other)
             elif edge.kind is not NeedKind.WEAK:
-                yield _missing_library(subject, edge)
+                missing.setdefault((edge.soname, edge.needed_by), []).append(edge)
         elif (
             edge.path is not None
             and not bundle.holds(edge.path)
@@ -44,10 +45,14 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
             and bundle.holds(edge.needed_by)
         ):
             outside.setdefault(edge.soname, []).append(edge)
+    # One file may need a library more than once: in the program's process and opened by itself,
+    # and in each slice of a universal file.
+    for searches in missing.values():
+        yield _missing_library(subject, searches)
     for soname, found in sorted(outside.items()):
-        needed = [("needed by", subject.inside(edge.needed_by)) for edge in found]
+        users = dict.fromkeys(subject.inside(edge.needed_by) for edge in found)
         where = ("found", f"{found[0].path} ({found[0].how.value})")
-        yield host_library(soname, (*needed, where))
+        yield host_library(soname, (*(("needed by", user) for user in users), where))
 
 
 def _loaded_at_start(bundle: Bundle, edges: Iterable[Edge]) -> frozenset[Path]:
@@ -109,10 +114,13 @@ def is_system_library(soname: str, libc: str | None = None) -> bool:
     )
 
 
-def _missing_library(subject: Subject, edge: Missing) -> Finding:
+def _missing_library(subject: Subject, searches: Sequence[Missing]) -> Finding:
+    """One file's search for one library, or several that differ in where it looked."""
+    edge = searches[0]
     places = dict.fromkeys(
         f"{place.path} ({place.how.value}{f'; {place.rejected}' if place.rejected else ''})"
-        for place in edge.searched
+        for search in searches
+        for place in search.searched
     )
     if edge.soname.startswith("@rpath/") and not places:
         places["nowhere: no file on the way has a run path"] = None

@@ -350,6 +350,19 @@ def test_a_library_without_the_programs_slice_is_rejected(
     )
 
 
+def test_a_library_that_two_slices_lack_is_missing_once(
+    tmp_path: Path, arm: Builder, intel: Builder
+) -> None:
+    aside = "-Wl,-rpath,@loader_path/../aside"
+    both = fat(intel.module(intel.library(), aside), arm.module(arm.library(), UP))
+    program = fat(intel.program(), arm.program())
+    root = put(tmp_path / "app", main=program, pkg___core_dot_so=both)
+    (found,) = errors(root)
+    assert (found.id, found.subject) == ("missing-library", "@rpath/libown.dylib")
+    for place in ("aside/libown.dylib", "libown.dylib"):
+        assert ("searched", f"{root}/pkg/../{place} (rpath)") in found.evidence
+
+
 # --- install names ----------------------------------------------------------------------------
 
 

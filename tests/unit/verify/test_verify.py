@@ -131,6 +131,31 @@ def test_a_library_outside_the_bundle_is_the_hosts(folder: Make, tmp_path: Path)
     assert ("found", f"{tmp_path}/elsewhere/libown.so.1 (runpath)") in finding.evidence
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["host", "missing"])
+def test_a_file_that_needs_a_library_in_two_ways_is_named_once(
+    there: bool, tmp_path: Path, gcc: Compile
+) -> None:
+    """In the program's process the program's RPATH counts, and for the file alone it does not."""
+
+    def library(name: str, source: str, *flags: str) -> Path:
+        return gcc(name, source, "-shared", "-fPIC", f"-Wl,-soname,{name}", *flags)
+
+    host = library("libhost.so.1", "int host(void) { return 0; }")
+    own = library("libown.so.1", "int host(void); int own(void) { return host(); }", str(host))
+    paths = f"-Wl,--disable-new-dtags,-rpath,$ORIGIN/lib:{tmp_path}/elsewhere"
+    program = gcc("app", MAIN, str(own), paths, f"-Wl,-rpath-link,{host.parent}")
+    root = tmp_path / "app.dist"
+    write_files(root, {"app": program, "lib/libown.so.1": own})
+    (root / "app").chmod(0o755)
+    if there:
+        write_files(tmp_path, {"elsewhere/libhost.so.1": host})
+    assert starts(root) == there
+    (finding,) = [f for f in judged(root).findings if f.subject == "libhost.so.1"]
+    assert finding.id == ("host-library" if there else "missing-library")
+    assert finding.evidence.count(("needed by", "app.dist/lib/libown.so.1")) == 1
+    assert len(finding.evidence) == len(set(finding.evidence))
+
+
 @pytest.mark.parametrize("soname", ["libown.so.1", "libsame.so.1"])
 def test_a_library_that_has_to_be_loaded_first_is_a_warning(
     soname: str, tmp_path: Path, gcc: Compile
