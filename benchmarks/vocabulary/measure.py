@@ -19,6 +19,7 @@ from rustext.binary import open_binary
 from rustext.environment import stdlib_environment
 from rustext.model import EvidenceKind
 from rustext.strings import iter_strings
+from rustext.wanted_names import WantedNames
 
 HERE = Path(__file__).resolve().parent
 
@@ -47,10 +48,9 @@ def build(crate: Path) -> Path:
 def measure(module: Path) -> set[str]:
     """The importable names in it whose bounds are known."""
     env = stdlib_environment()
+    wanted = WantedNames(lambda name: env.find_module(name) is not None, env.top_level)
     with open_binary(module) as (binary, data):
-        refs = list(
-            iter_strings(binary.image, data, lambda name: env.find_module(name) is not None)
-        )
+        refs = list(iter_strings(binary.image, data, wanted))
     return {ref.text for ref in refs if ref.kind is not EvidenceKind.LOOSE_STRING}
 
 

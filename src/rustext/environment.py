@@ -162,6 +162,11 @@ class Environment:
                 self._modules[name] = module
         return module
 
+    @property
+    def top_level(self) -> frozenset[str]:
+        """What the first words of names can be that `find_module` finds, and some more."""
+        return self._names_in("") | frozenset(self.interpreter.builtins)
+
     def modules_in(self, package: str) -> tuple[str, ...]:
         """The names of the modules directly in a package, sorted; empty for what is none."""
         lasts = sorted(n for n in self._names_in(package) if n.isidentifier() and n != "__init__")

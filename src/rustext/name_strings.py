@@ -19,6 +19,7 @@ from rustext.cache import Cache, Listing, Row, identify, is_current, open_cache,
 from rustext.environment import Environment
 from rustext.imports import complete_names, find_named
 from rustext.model import Binary, EvidenceKind, NativeFile, StringRef
+from rustext.wanted_names import WantedNames
 
 
 def find_name_strings(
@@ -31,8 +32,9 @@ def find_name_strings(
     def importable(name: str) -> bool:
         return find_named(name, env) is not None
 
+    wanted = WantedNames(importable, env.top_level)
     for image in binary.images:
-        yield from iter_strings(image, data, importable)
+        yield from iter_strings(image, data, wanted)
         yield from complete_names(iter_beginnings(image, data, importable), file, env)
 
 

@@ -19,6 +19,7 @@ from rustext.environment import Distribution, Environment
 from rustext.model import EvidenceKind
 from rustext.python_source import parse_source
 from rustext.strings import iter_strings
+from rustext.wanted_names import WantedNames
 
 
 def find_runtime_modules(
@@ -49,11 +50,12 @@ def _names_in_binary(module: str, path: Path) -> frozenset[str]:
     Where a string could end in several places, it ends in the first: rustc puts others behind it.
     """
     prefix = f"{module}."
+    wanted = WantedNames(lambda name: name.startswith(prefix), (module.partition(".")[0],))
     shortest: dict[tuple[int, int], str] = {}
     with open_binary(path) as (binary, data):
         if data.find(prefix.encode()) >= 0:
             for number, image in enumerate(binary.images):
-                for ref in iter_strings(image, data, lambda name: name.startswith(prefix)):
+                for ref in iter_strings(image, data, wanted):
                     if ref.kind is not EvidenceKind.LOOSE_STRING:
                         known = shortest.setdefault((number, ref.offset), ref.text)
                         shortest[number, ref.offset] = min(known, ref.text, key=len)

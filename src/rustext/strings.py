@@ -9,7 +9,7 @@ or, for C strings, the NUL bytes around it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 
 from rustext.arm64 import Arm64
@@ -20,6 +20,7 @@ from rustext.machine import Machine, Region
 from rustext.model import EvidenceKind, Format, Image, StringRef
 from rustext.reader import Buffer
 from rustext.relocations import read_imports, read_pointers
+from rustext.wanted_names import WantedNames
 from rustext.x86 import X86, WindowsX86
 
 _NAME = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
@@ -31,23 +32,21 @@ _WORD_END = re.compile(rb"\w+\Z")
 _TEXT_SECTIONS = (".rodata", ".lrodata", ".rdata", "__TEXT,__const", "__TEXT,__cstring")
 _CODE_SECTIONS = (".text", "__TEXT,__text")
 
-IsModule = Callable[[str], bool]
-
 
 def iter_strings(
-    image: Image, data: Buffer, is_module: IsModule | None = None
+    image: Image, data: Buffer, wanted: WantedNames | None = None
 ) -> Iterator[StringRef]:
     """Yield the dotted identifiers of at most `LONGEST` bytes that code or data refers to.
 
-    `is_module` says which names are of interest, as a rule those that the target environment can
-    import; it is asked often. Without it, every identifier with known bounds is yielded, and no
-    loose ones. Each (text, kind) comes once, with the first place that refers to it: a name with
-    strong evidence is also yielded with the weaker kinds that it has.
+    `wanted` are the names of interest, as a rule those that the target environment can import.
+    Without it, every identifier with known bounds is yielded, and no loose ones. Each (text, kind)
+    comes once, with the first place that refers to it: a name with strong evidence is also yielded
+    with the weaker kinds that it has.
 
     Raises `InvalidBinary` where a table of the image is damaged.
     """
     seen: set[tuple[str, EvidenceKind]] = set()
-    for ref in _Names(image, data, is_module).iter_refs():
+    for ref in _Names(image, data, wanted).iter_refs():
         key = (ref.text, ref.kind)
         if key not in seen:
             seen.add(key)
@@ -57,11 +56,14 @@ def iter_strings(
 class _Names:
     """The read-only data of one image, and which names can begin where."""
 
-    def __init__(self, image: Image, data: Buffer, is_module: IsModule | None) -> None:
-        self._image, self._data, self._is_module = image, data, is_module
+    def __init__(self, image: Image, data: Buffer, wanted: WantedNames | None) -> None:
+        self._image, self._data = image, data
+        self._all = wanted is None
+        self._wanted = wanted or WantedNames(lambda _: True)
         self._regions = text_regions(image)
         self._pointers = read_pointers(image, data)
-        self._known: dict[int, tuple[int, ...]] = {}  # by the addresses that code computes
+        self._known: dict[int, tuple[int, ...]] = {}  # by address
+        self._computed: dict[int, None] = {}  # addresses that code computes
         self._referred: set[int] = set()  # addresses that data holds
         self._low = min((r.address for r in self._regions), default=0)
         self._high = max((r.address + r.size for r in self._regions), default=0)
@@ -96,13 +98,10 @@ class _Names:
         if match is None:
             return
         text = match.group().decode("ascii")
-        accept = self._is_module
         ends = bytes(self._data[match.end() : match.end() + 1]) == b"\0" and len(text) <= LONGEST
-        if ends and (accept is None or accept(text)):
+        if ends and text in self._wanted:
             yield 0
-        for length in range(1, min(len(text), LONGEST) + 1):
-            if text[length - 1] != "." and (accept is None or accept(text[:length])):
-                yield length
+        yield from self._wanted.iter_lengths(text, LONGEST)
 
     def _text(self, offset: int, length: int) -> str:
         if length:
@@ -114,26 +113,15 @@ class _Names:
         offset = self._offset(address) or 0  # only addresses in a region have lengths
         return StringRef(text=self._text(offset, length), offset=offset, kind=kind, detail=detail)
 
-    def _is_name(self, address: int, length: int) -> bool:
-        """Whether a name of interest stands at `address`; 0 asks for one that ends with a NUL."""
-        offset = self._offset(address)
-        if offset is None:
-            return False
-        found = _NAME.match(self._data, offset, offset + (length or LONGEST))
-        if found is None or (length and found.end() != offset + length):
-            return False
-        if not length and bytes(self._data[found.end() : found.end() + 1]) != b"\0":
-            return False
-        return self._is_module is None or self._is_module(found.group().decode("ascii"))
-
     def _from_data(self) -> Iterator[StringRef]:
         low, high = self._low, self._high
         for ref in iter_data_refs(self._image, self._data, self._pointers, low, high):
             self._referred.add(ref.target)
-            if ref.length is not None and self._is_name(ref.target, ref.length):
+            lengths = frozenset(self._find_lengths(ref.target))
+            if ref.length in lengths:
                 detail = f"relocated (pointer, length) at {ref.slot:#x}"
                 yield self._ref(ref.target, ref.length, EvidenceKind.EXACT_STRING, detail)
-            elif self._is_name(ref.target, 0):
+            elif 0 in lengths:
                 detail = f"relocated pointer at {ref.slot:#x}"
                 yield self._ref(ref.target, 0, EvidenceKind.C_STRING, detail)
 
@@ -150,6 +138,7 @@ class _Names:
         calls = ImportCalls(code, read_imports(self._image, self._data), self._pointers)
         settled: set[int] = set()
         for place, target in code.iter_addresses(self._low, self._high):
+            self._computed[target] = None
             lengths = self._lengths(target)
             if not lengths or target in settled:
                 continue
@@ -170,13 +159,13 @@ class _Names:
         Code that chooses between two literals computes their lengths: rust-numpy's `numpy.core` and
         `numpy._core` have no length of their own.
         """
-        for address, lengths in self._known.items():
+        for address in self._computed:
             offset = self._offset(address)
             if offset is None or offset in bounded:
                 continue
-            for length in lengths:
+            for length in self._lengths(address):
                 end = address + length
-                if length and (end in self._known or end in self._referred):
+                if length and (end in self._computed or end in self._referred):
                     detail = f"ends where the string at {end:#x} begins"
                     yield self._ref(address, length, EvidenceKind.EXACT_STRING, detail)
 
@@ -184,7 +173,7 @@ class _Names:
         for region in self._regions:
             for match in _C_STRING.finditer(self._data, region.offset, region.offset + region.size):
                 text = match.group(1).decode("ascii")
-                if len(text) <= LONGEST and (self._is_module is None or self._is_module(text)):
+                if len(text) <= LONGEST and text in self._wanted:
                     yield StringRef(
                         text=text,
                         offset=match.start(1),
@@ -194,8 +183,7 @@ class _Names:
 
     def _loose(self) -> Iterator[StringRef]:
         """Dotted names inside longer runs; a name without a dot would be found in any prose."""
-        accept = self._is_module
-        if accept is None:
+        if self._all:
             return
         for region in self._regions:
             end = region.offset + region.size
@@ -206,7 +194,7 @@ class _Names:
                 right = _NAME.match(self._data, dot + 1, min(end, dot + LONGEST))
                 if left and right:
                     word, rest = left.group().decode("ascii"), right.group().decode("ascii")
-                    for start, stop in _names_around_dot(word, rest, accept):
+                    for start, stop in _names_around_dot(word, rest, self._wanted):
                         yield StringRef(
                             text=f"{word[start:]}.{rest[:stop]}",
                             offset=dot - len(word) + start,
@@ -215,12 +203,12 @@ class _Names:
                         )
 
 
-def _names_around_dot(word: str, rest: str, accept: IsModule) -> Iterator[tuple[int, int]]:
+def _names_around_dot(word: str, rest: str, wanted: WantedNames) -> Iterator[tuple[int, int]]:
     """Where a known top-level name ends `word`, and how much of `rest` goes on with it."""
     for start in range(len(word)):
-        if accept(word[start:]):
+        if word[start:] in wanted:
             for stop in range(1, len(rest) + 1):
-                if rest[stop - 1] != "." and accept(f"{word[start:]}.{rest[:stop]}"):
+                if rest[stop - 1] != "." and f"{word[start:]}.{rest[:stop]}" in wanted:
                     yield start, stop
 
 

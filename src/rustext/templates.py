@@ -16,7 +16,8 @@ from rustext.data_refs import iter_data_refs
 from rustext.model import EvidenceKind, Image, StringRef
 from rustext.reader import Buffer
 from rustext.relocations import read_pointers
-from rustext.strings import IsModule, text_regions
+from rustext.strings import text_regions
+from rustext.wanted_names import IsModule
 
 _BEGINNING = re.compile(rb"(?:[A-Za-z_]\w*\.)+")
 _LAST_DOT = re.compile(rb"\.(?=[\xc0-\xff])")

@@ -16,6 +16,7 @@ from rustext.binary import open_binary, parse_binary
 from rustext.errors import RustextError
 from rustext.model import EvidenceKind, StringRef
 from rustext.strings import iter_strings
+from rustext.wanted_names import WantedNames
 
 GLUED = DATA / "strings" / "glued.c"
 IMPORTED = {"decimal", "numpy.lib", "fractions"}  # by PyImport_Import, in glued.c
@@ -30,9 +31,9 @@ LINKER_FLAGS = {
 
 
 def read(path: Path, names: Iterable[str] | None) -> list[StringRef]:
-    accept = None if names is None else frozenset(names).__contains__
+    wanted = None if names is None else WantedNames(frozenset(names).__contains__)
     with open_binary(path) as (binary, data):
-        return list(iter_strings(binary.image, data, accept))
+        return list(iter_strings(binary.image, data, wanted))
 
 
 def by_kind(path: Path, names: Iterable[str] | None) -> dict[EvidenceKind, set[str]]:
@@ -169,7 +170,7 @@ def test_damaged_files_raise_nothing_but_our_errors(glued: Path) -> None:
 def read_damaged(content: bytes) -> None:
     try:
         for image in parse_binary(content, Path("damaged")).images:
-            list(iter_strings(image, content, NAMES.__contains__))
+            list(iter_strings(image, content, WantedNames(NAMES.__contains__)))
     except RustextError:
         pass
 

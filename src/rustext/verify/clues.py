@@ -8,7 +8,7 @@ the file is the same, and the bundle lacks the same modules.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from rustext.cache import Cache, Listing, Row, identify
 from rustext.imports import can_import, iter_crate_rules
 from rustext.model import EvidenceKind, NativeFile, StringRef
 from rustext.strings import iter_strings
+from rustext.wanted_names import WantedNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Clues:
     rules: tuple[tuple[Mapping[str, Any], str], ...] = ()  # rows of data/crates.toml, and evidence
 
 
-def read_clues(path: Path, file: NativeFile, accept: Callable[[str], bool]) -> Clues:
+def read_clues(path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
     """Read a file's clues; none where it is not linked to Python's import.
 
     Raises `InvalidBinary` or `UnreadableFile`.
@@ -36,7 +37,7 @@ def read_clues(path: Path, file: NativeFile, accept: Callable[[str], bool]) -> C
     with open_binary(path) as (_, data):
         if not can_import(data):
             return Clues()
-        strings = [r for image in file.binary.images for r in iter_strings(image, data, accept)]
+        strings = [r for image in file.binary.images for r in iter_strings(image, data, wanted)]
         return Clues(strings=tuple(strings), rules=tuple(iter_crate_rules(file, data)))
 
 
@@ -52,15 +53,15 @@ class ClueStore:
         self._rows: list[Row] = []
         self._changed = False
 
-    def get(self, path: Path, file: NativeFile, accept: Callable[[str], bool]) -> Clues:
+    def get(self, path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
         """The clues of a file, read only if they are not known; raises as `read_clues`."""
         if self._cache is None:
-            return read_clues(path, file, accept)
+            return read_clues(path, file, wanted)
         name, crates = str(path.relative_to(self._root)), repr(file.provenance.crates)
         identity = identify(path)
         row = self._known.get(name)
         if row is None or row.owner != crates or self._files.get(name) != identity:
-            row = Row(path=name, owner=crates, text=_dump(read_clues(path, file, accept)))
+            row = Row(path=name, owner=crates, text=_dump(read_clues(path, file, wanted)))
             self._changed = True
         if identity is not None:
             self._files[name] = identity

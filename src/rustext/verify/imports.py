@@ -19,6 +19,7 @@ from rustext.model import EvidenceKind, StringRef
 from rustext.verify.clues import Clues, ClueStore
 from rustext.verify.stdlib import stdlib_packages
 from rustext.verify.subject import Subject
+from rustext.wanted_names import WantedNames
 
 _STARTS_WITH = "encodings"  # no Python starts without it
 _KEPT_NAMES = 1 << 17  # names that have been looked up
@@ -32,11 +33,12 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
     if bundle.program is None and _STARTS_WITH not in bundle.modules:
         return  # a folder of packages, for a Python that is somewhere else
     packages = stdlib_packages() - set(read_data("stdlib")["never"])
-    missing = lru_cache(_KEPT_NAMES)(partial(_missing_module, subject, packages))
+    missing = lru_cache(_KEPT_NAMES)(partial(_missing_module, subject))
+    wanted = WantedNames(lambda name: missing(name) is not None, packages)
     store = ClueStore(_open_cache(subject), bundle.root)
     for path, file in bundle.files:
         if file.provenance.rust:
-            clues = store.get(path, file, lambda name: missing(name) is not None)
+            clues = store.get(path, file, wanted)
             yield from _check_file_imports(subject, path, clues, missing)
     store.save()
 
@@ -51,14 +53,12 @@ def _open_cache(subject: Subject) -> Cache | None:
     return open_cache("verify", hashlib.sha256(repr(asked).encode()).hexdigest())
 
 
-def _missing_module(subject: Subject, packages: frozenset[str], name: str) -> str | None:
+def _missing_module(subject: Subject, name: str) -> str | None:
     """The standard library's module that an import by this name wants and the bundle lacks.
 
     A capsule's name ends in an attribute: `datetime.datetime_CAPI`. Most strings name modules that
     are there; to follow only the others through a file's code saves most of the time.
     """
-    if name.partition(".")[0] not in packages:
-        return None
     for module in (name, name.rpartition(".")[0]):
         if module and subject.in_stdlib(module):
             return module if module not in subject.bundle.modules else None

@@ -1,0 +1,51 @@
+"""Which dotted names are of interest among the strings of a file.
+
+In: a predicate, and the top-level names that all names of interest begin with. Out: the same
+answers as the predicate's, which is asked for few of the millions of pieces of text that a large
+file has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+IsModule = Callable[[str], bool]
+
+_START = 2  # letters of a name by which it is looked up
+
+
+class WantedNames:
+    """The dotted names that a predicate holds for."""
+
+    def __init__(self, is_module: IsModule, tops: Collection[str] | None = None) -> None:
+        """Take a predicate, and where they are known the first words of all that it holds for."""
+        self._is_module = is_module
+        self._tops = tops
+        lengths: dict[str, set[int]] = {}
+        for top in tops or ():
+            lengths.setdefault(top[:_START], set()).add(len(top))
+        self._lengths = {start: tuple(sorted(found)) for start, found in lengths.items()}
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a name is wanted."""
+        if self._tops is not None and name.partition(".")[0] not in self._tops:
+            return False
+        return self._is_module(name)
+
+    def iter_lengths(self, text: str, longest: int) -> Iterator[int]:
+        """Yield the lengths, up to `longest`, of the beginnings of `text` that are wanted names."""
+        for length in self._candidates(text, min(len(text), longest)):
+            if text[length - 1] != "." and self._is_module(text[:length]):
+                yield length
+
+    def _candidates(self, text: str, longest: int) -> Iterator[int]:
+        if self._tops is None:
+            yield from range(1, longest + 1)
+            return
+        word = text.partition(".")[0]
+        for start in (word[:1], word[:_START]) if len(word) > 1 else (word,):
+            for length in self._lengths.get(start, ()):
+                if length <= min(len(word), longest) and word[:length] in self._tops:
+                    yield length
+        if len(word) < len(text) and word in self._tops:
+            yield from range(len(word) + 1, longest + 1)
