@@ -1,10 +1,11 @@
-"""Measure a second `rustext scan` of an environment of 200 distributions.
+"""Measure a second `rustext scan` of an environment.
 
-    python benchmarks/scan_speed/second_scan.py FOLDER SITE [--count 200] [--rounds 9]
+    python benchmarks/scan_speed/second_scan.py SITE [--wheels FOLDER [--count 200]] [--rounds 9]
 
-Unpacks the smallest COUNT wheels of FOLDER, one of each distribution, into SITE (kept for the next
-time), scans it once, and then compares the wall time of further scans with that of an interpreter
-that does nothing, in turns. Exit code 1 if the medians differ by more than 0.2 s.
+SITE is an environment's site-packages, or with `--wheels` a folder into which the smallest COUNT
+wheels of FOLDER, one of each distribution, are unpacked (and kept for the next time). It is scanned
+once, and then the wall time of further scans is compared with that of an interpreter that does
+nothing, in turns. Prints Markdown; exit code 1 if the medians differ by more than 0.2 s.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ TIMEOUT = 600  # seconds
 
 def main() -> int:
     arguments = _arguments()
-    if not arguments.site.is_dir():
-        _install(arguments.folder, arguments.site, arguments.count)
+    if arguments.wheels is not None and not arguments.site.is_dir():
+        _install(arguments.wheels, arguments.site, arguments.count)
     dists = len(list(arguments.site.glob("*.dist-info")))
     scan = [sys.executable, "-m", "rustext", "scan", str(arguments.site)]
     commands = {
-        "interpreter": [sys.executable, "-c", "pass"],
-        "scan": scan,
-        "scan --json": [*scan, "--json"],
+        "an interpreter that does nothing": [sys.executable, "-c", "pass"],
+        "`rustext scan`": scan,
+        "`rustext scan --json`": [*scan, "--json"],
     }
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "XDG_CACHE_HOME": cache}
@@ -52,9 +53,10 @@ def main() -> int:
     print("| | wall | processor |\n|---|---:|---:|")
     for name in commands:
         print(f"| {name} | {wall[name]:.3f} s | {busy[name]:.3f} s |")
-    over = max(wall["scan"], wall["scan --json"]) - wall["interpreter"]
-    spent = max(busy["scan"], busy["scan --json"]) - busy["interpreter"]
-    print(f"\nover the interpreter: {over:.3f} s of wall time, {spent:.3f} s of the processor's")
+    nothing, *scans = commands
+    over = max(wall[name] for name in scans) - wall[nothing]
+    spent = max(busy[name] for name in scans) - busy[nothing]
+    print(f"\nOver the interpreter: {over:.3f} s of wall time, {spent:.3f} s of the processor's.")
     return int(over > GOAL)
 
 
@@ -77,8 +79,8 @@ def _time(command: list[str], environment: dict[str, str]) -> tuple[float, float
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("folder", type=Path, help="a folder of Linux wheels")
-    parser.add_argument("site", type=Path, help="where to unpack them")
+    parser.add_argument("site", type=Path)
+    parser.add_argument("--wheels", type=Path, help="a folder of Linux wheels to unpack into SITE")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=9)
     return parser.parse_args()
