@@ -130,8 +130,8 @@ def make_environment() -> Path:
 
 def fetch_pinned(python: Path, folder: Path) -> None:
     """The wheels of requirements.txt, as pip chooses them for this machine."""
-    command = [str(python), "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
-    command += ["--disable-pip-version-check", "--dest", str(folder)]
+    command = [str(python), "-m", "pip", "wheel", "-q", "--no-deps"]
+    command += ["--disable-pip-version-check", "--wheel-dir", str(folder)]
     subprocess.run([*command, "-r", str(HERE / "requirements.txt")], check=True)
 
 
