@@ -29,7 +29,7 @@ int main(void) { pthread_t t; pthread_create(&t, 0, nothing, 0); return pthread_
 MAP = "GLIBC_2.0 { global: old; }; GLIBC_2.99 { global: newest; } GLIBC_2.0;"
 MUSL = "".join(
     f"int {name}(void) {{ return 0; }} "
-    for name in ("old", "secure_getenv", "gettid", "qsort_r", "statx")
+    for name in ("old", "secure_getenv", "gettid", "qsort_r", "statx", "renameat2")
 )
 PROVIDER = "int old(void) { return 1; } int newest(void) { return 2; }"
 CALLER = "int newest(void); int caller(void) { return newest(); }"
@@ -228,6 +228,7 @@ def musl(zig: Callable[[str], Compile], tmp_path: Path) -> Callable[[str], Path]
         ("gettid", "1.2.2", "musllinux_1_2_x86_64", "Alpine 3.13"),
         ("qsort_r", "1.2.3", "musllinux_1_2_x86_64", "Alpine 3.16"),
         ("statx", "1.2.5", "musllinux_1_2_x86_64", "Alpine 3.20"),
+        ("renameat2", "1.2.6", "musllinux_1_2_x86_64", "Alpine 3.24"),
     ],
 )
 def test_a_function_says_which_musl_a_file_needs(

@@ -109,4 +109,6 @@ def test_releases_of_a_distribution_stand_oldest_first() -> None:
 def test_musl_releases() -> None:
     assert oldest_musl_releases(None) == ("Alpine 3.9",)
     assert oldest_musl_releases(Version("1.2.3")) == ("Alpine 3.16",)
+    assert oldest_musl_releases(Version("1.2.6")) == ("Alpine 3.24",)
     assert oldest_musl_releases(Version("9.9")) == ()
+    assert all(row["source"].startswith("https://") for row in read_data("distributions")["musl"])
