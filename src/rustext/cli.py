@@ -13,20 +13,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
-
 from rustext.arguments import parse_arguments
 from rustext.errors import RustextError
-from rustext.report.escape import in_markup
-
-_PIPE_WIDTH = 240  # columns
-
-
-class _Output(Console):
-    """A console that leaves a closed pipe to `run`; rich's own exits with 1."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+from rustext.report.console import Console, Style, open_console
 
 
 def run(args: Sequence[str]) -> int:
@@ -52,15 +41,14 @@ def run(args: Sequence[str]) -> int:
 
 def _refuse(message: str, hint: str | None = None) -> int:
     """Say on stderr why the question cannot be answered; what a path holds stays on one line."""
-    console = Console(stderr=True, highlight=False)
-    for label, text in (("[red]error:[/red]", message), ("[bold]hint:[/bold]", hint)):
-        if text:
-            console.print(f"{label} {in_markup(text)}", soft_wrap=True)
+    console = open_console(sys.stderr)
+    console.line(("error:", Style.RED), f" {message}")
+    if hint:
+        console.line(("hint:", Style.BOLD), f" {hint}")
     return 2
 
 
 def _stdout() -> Console:
-    """A console as wide as the terminal; a pipe gets whole lines, whatever their length."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text
         sys.stdout.reconfigure(errors="backslashreplace")
-    return _Output(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return open_console(sys.stdout)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 from rustext.config import find_config
 from rustext.environment import (
     this_environment,
@@ -14,7 +12,8 @@ from rustext.environment import (
 from rustext.errors import UnreadableFile
 from rustext.hook_files import write_hooks
 from rustext.plan import Planner
-from rustext.report.console import print_json, progress_line
+from rustext.report.console import Console, progress_line
+from rustext.report.documents import to_json
 
 
 def write_hook_files(args: argparse.Namespace, console: Console) -> int:
@@ -24,12 +23,11 @@ def write_hook_files(args: argparse.Namespace, console: Console) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise UnreadableFile(f"{folder} is no folder, which hooks need") from error
-    with progress_line(args) as progress:
-        progress.add_task("reading the environment", total=None)
+    with progress_line("reading the environment", quiet=args.quiet or args.json):
         written = write_hooks(Planner(this_environment(), find_config(Path.cwd())), folder)
     if args.json:
-        print_json(console, {"hooks": [str(path) for path in written]})
+        console.write(to_json({"hooks": [str(path) for path in written]}))
     else:
         modules = {path.name for path in written}
-        console.print(f"{len(modules)} hooks in {folder}", markup=False, soft_wrap=True)
+        console.line(f"{len(modules)} hooks in {folder}")
     return 0

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from rich.console import Console
-
 from rustext.doctor import examine, plugin_path
 from rustext.findings import Severity
+from rustext.report.console import Console, Style
 from rustext.report.documents import to_json
-from rustext.report.escape import in_markup
 
 
 def print_plugin_path(args: argparse.Namespace, console: Console) -> int:
     """`rustext plugin-path`: the file that Nuitka's --user-plugin takes."""
     path = str(plugin_path())
-    console.print(to_json({"plugin": path}) if args.json else path, markup=False, soft_wrap=True)
+    console.write(to_json({"plugin": path}) if args.json else f"{path}\n")
     return 0
 
 
@@ -33,11 +31,12 @@ def print_checks(args: argparse.Namespace, console: Console) -> int:
             }
             for c in checks
         ]
-        console.print(to_json({"ok": not failed, "checks": rows}), markup=False, soft_wrap=True)
+        console.write(to_json({"ok": not failed, "checks": rows}))
         return int(failed)
     for check in checks:
-        label = "[green]ok[/green]     " if check.severity is None else f"{check.severity.value:<7}"
-        console.print(f"{label} {check.name:<18} {in_markup(check.message)}", soft_wrap=True)
+        bad = check.severity
+        label = ("ok     ", Style.GREEN) if bad is None else f"{bad.value:<7}"
+        console.line(label, f" {check.name:<18} {check.message}")
         if check.hint:
-            console.print(f"        [bold]hint:[/bold] {in_markup(check.hint)}", soft_wrap=True)
+            console.line("        ", ("hint:", Style.BOLD), f" {check.hint}")
     return int(failed)

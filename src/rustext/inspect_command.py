@@ -10,16 +10,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-
-from rich.console import Console
 
 from rustext import interpreter
 from rustext.cache import Cache, Listing, Row, identify, is_current, open_cache
+from rustext.report.console import Console
 
 _LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 _ROOT = Path(Path(sys.prefix).anchor)  # what the paths of a listing are relative to
@@ -35,12 +36,11 @@ def inspect(args: argparse.Namespace, console: Console) -> int:
     if known is not None and is_current(known, _ROOT):
         text = json.loads(known.rows[0].text)
     else:
-        with console.capture() as captured:
-            sources = _print_inspection(args, console)
-        text = captured.get()
+        printed = io.StringIO()
+        sources = _print_inspection(args, replace(console, stream=printed))
+        text = printed.getvalue()
         _store(cache, text, sources)
-    console.file.write(text)
-    console.file.flush()
+    console.write(text)
     return 0
 
 
@@ -54,7 +54,7 @@ def _question(args: argparse.Namespace, console: Console) -> str:
     """All that decides the answer, but the files that are read for it."""
     facts = interpreter.describe()
     asked = {k: str(v) for k, v in sorted(vars(args).items()) if k not in {"quiet", "verbose"}}
-    look = (console.width, console.color_system, console.no_color, console.encoding)
+    look = (console.width, console.styled, console.unicode)
     loader = [os.environ.get(name) for name in _LOADER_VARIABLES]
     known = (asked, os.fspath(Path.cwd()), look, loader, facts, list(_iter_state(facts)))
     return hashlib.sha256(json.dumps(known).encode("utf-8", "surrogatepass")).hexdigest()

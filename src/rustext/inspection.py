@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
-from rich.console import Console
 
 from rustext.binary import is_native
 from rustext.config import find_config, find_project
@@ -21,8 +20,8 @@ from rustext.environment import Environment, read_environment, this_environment
 from rustext.errors import InvalidWheel, RustextError, UnreadableFile
 from rustext.model import ExtensionPlan, NativeFile, Resolved
 from rustext.plan import Planner
-from rustext.report.console import print_json, progress_line
-from rustext.report.documents import plan_json
+from rustext.report.console import Console, progress_line
+from rustext.report.documents import plan_json, to_json
 from rustext.report.extension_text import print_plan
 from rustext.suffixes import importable_by
 from rustext.tree import print_libraries
@@ -40,8 +39,7 @@ def print_inspection(args: argparse.Namespace, console: Console) -> tuple[Path, 
     python = (args.python or Path(sys.executable)) if args.probe else None
     config = find_config(Path.cwd())
     planner = Planner(env, config, python=python)
-    with progress_line(args) as progress:
-        progress.add_task(f"reading {args.target}", total=None)
+    with progress_line(f"reading {args.target}", quiet=args.quiet or args.json):
         plans = list(iter_plans(args.target, planner))
     _print_plans(plans, args, console)
     if any(plan.libraries.missing for plan in plans):
@@ -56,13 +54,13 @@ def _print_plans(
 ) -> None:
     if args.json:
         first, *others = [plan_json(p, importable_by(p.file)) for p in plans]
-        print_json(console, {**first, "others": others} if others else first)
+        console.write(to_json({**first, "others": others} if others else first))
     elif args.tree or args.format == "dot":
         print_libraries(console, plans, dot=args.format == "dot")
     else:
         for number, plan in enumerate(plans):
             if number:
-                console.print()
+                console.line()
             print_plan(console, plan, importable_by(plan.file))
 
 

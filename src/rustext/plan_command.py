@@ -6,8 +6,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
 from rustext.build import Build
 from rustext.config import find_config, with_traces
 from rustext.environment import Environment, read_environment, this_environment
@@ -16,7 +14,8 @@ from rustext.nuitka_config import format_config
 from rustext.plan import Planner
 from rustext.plan_file import build_plan_json
 from rustext.program import iter_imports, iter_program
-from rustext.report.console import print_json, progress_line
+from rustext.report.console import Console, progress_line
+from rustext.report.documents import to_json
 from rustext.report.plan_text import print_build_plan
 from rustext.session import make_plan
 
@@ -28,12 +27,12 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     folders = tuple(dict.fromkeys((str(script.parent), *env.interpreter.path)))
     env = Environment(replace(env.interpreter, path=folders))
     config = with_traces(find_config(script.parent), args.trace)
-    with progress_line(args) as progress:
-        progress.add_task(f"following the imports of {args.script}", total=None)
+    what = f"following the imports of {args.script}"
+    with progress_line(what, quiet=args.quiet or args.json):
         build, skipped = follow(script, Build(Planner(env, config)))
     made = make_plan(build)
     if args.json:
-        print_json(console, build_plan_json(made))
+        console.write(to_json(build_plan_json(made)))
     else:
         print_build_plan(console, made, skipped, verbose=args.verbose)
     return 0
@@ -42,8 +41,7 @@ def plan(args: argparse.Namespace, console: Console) -> int:
 def write_config(args: argparse.Namespace, console: Console) -> int:
     """Write a package configuration for Nuitka."""
     env = read_environment(args.python) if args.python else this_environment()
-    with progress_line(args) as progress:
-        progress.add_task("reading the environment", total=None)
+    with progress_line("reading the environment", quiet=args.quiet or args.json):
         text = format_config(Planner(env, find_config(Path.cwd())))
     try:
         args.file.write_text(text, encoding="utf-8")
@@ -51,9 +49,9 @@ def write_config(args: argparse.Namespace, console: Console) -> int:
         raise UnreadableFile(f"{args.file} cannot be written: {error.strerror}") from error
     count = text.count("\n- module-name:")
     if args.json:
-        print_json(console, {"file": str(args.file), "modules": count})
+        console.write(to_json({"file": str(args.file), "modules": count}))
     elif not args.quiet:
-        console.print(f"{count} modules in {args.file}", markup=False, soft_wrap=True)
+        console.line(f"{count} modules in {args.file}")
     return 0
 
 

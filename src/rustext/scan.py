@@ -15,9 +15,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from rustext.cache import Identity, Listing, Row, identify, iter_unchanged, read_folders
 from rustext.discover import (
     Source,
@@ -29,6 +26,7 @@ from rustext.discover import (
 )
 from rustext.environment import Distribution, iter_distributions, read_environment
 from rustext.errors import InvalidBinary, RustextError
+from rustext.report.console import progress_line
 from rustext.report.documents import extension_json
 from rustext.suffixes import importable_by
 
@@ -51,10 +49,10 @@ def read_wheels(
 ) -> list[str]:
     """The rows of many wheels, in parallel; the errors of those that are refused are appended."""
     rows: list[str] = []
-    with _progress(quiet) as progress, ProcessPoolExecutor(_WORKERS) as pool:
-        for found in progress.track(
-            pool.map(_try_wheel, wheels, chunksize=1), len(wheels), description="reading wheels"
-        ):
+    progress = progress_line("reading wheels", quiet=quiet)
+    with progress as show, ProcessPoolExecutor(_WORKERS) as pool:
+        for number, found in enumerate(pool.map(_try_wheel, wheels, chunksize=1), 1):
+            show(f"  {number} of {len(wheels)}")
             if isinstance(found, RustextError):
                 refused.append(found)
             else:
@@ -90,8 +88,10 @@ def list_folder(root: Path, known: Listing | None = None, *, quiet: bool = False
     unchanged = iter_unchanged(known, root) if known is not None else ()
     kept = {row.path: row for row in unchanged if '"linked"' not in row.text}
     rows = []
-    with _progress(quiet) as progress:
-        for path in progress.track(list(find_native(source)), description=f"reading {root}"):
+    paths = list(find_native(source))
+    with progress_line(f"reading {root}", quiet=quiet) as show:
+        for number, path in enumerate(paths, 1):
+            show(f"  {number} of {len(paths)}")
             relative = PurePosixPath(path.relative_to(root).as_posix())
             identity = identify(path)
             row = kept.get(str(relative)) or _read_row(path, source, owners.get(relative, ""))
@@ -154,18 +154,3 @@ def note_links(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _with_links(rows: Sequence[Row]) -> tuple[Row, ...]:
     noted = note_links([json.loads(row.text) for row in rows])
     return tuple(replace(row, text=json.dumps(n)) for row, n in zip(rows, noted, strict=True))
-
-
-def _progress(quiet: bool) -> Progress:
-    """A progress bar on stderr; it shows on a terminal alone, and leaves no trace."""
-    console = Console(stderr=True)
-    console.quiet = quiet or not console.is_terminal
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=console.quiet,
-    )

@@ -16,11 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from rustext import interpreter
 from rustext.cache import is_current, open_cache
 from rustext.errors import InvalidWheel, RustextError
+from rustext.report.console import Console, Style
 from rustext.report.escape import one_line
 
 _log = logging.getLogger(__name__)
@@ -83,12 +82,11 @@ def _scan_folders(folders: Sequence[Path], args: argparse.Namespace) -> list[str
 
 
 def _write_json(console: Console, rows: Iterable[str]) -> None:
-    """One document, an extension a line; not through rich, which takes a text apart first."""
+    """One document, an extension a line."""
     text = ",\n    ".join(rows)
-    console.file.write(
+    console.write(
         f'{{\n  "extensions": [\n    {text}\n  ]\n}}\n' if text else '{\n  "extensions": []\n}\n'
     )
-    console.file.flush()
 
 
 def _print_table(console: Console, rows: Sequence[Mapping[str, Any]], *, everything: bool) -> None:
@@ -99,20 +97,22 @@ def _print_table(console: Console, rows: Sequence[Mapping[str, Any]], *, everyth
         lines.insert(0, ("module or file", "distribution", "binding", "rustc", "platform"))
         widths = [max(len(line[column]) for line in lines) for column in range(4)]
         head, *body = ["  ".join((*map(str.ljust, line, widths), line[-1])) for line in lines]
-        console.print(head, style="bold", markup=False, emoji=False, soft_wrap=True)
-        console.print("\n".join(body), markup=False, emoji=False, soft_wrap=True)
+        console.line((head, Style.BOLD))
+        for line in body:
+            console.line(line)
     noun = "native file" if len(rows) == 1 else "native files"
-    console.print(f"{len(rust)} Rust of {len(rows)} {noun}", markup=False)
+    console.line(f"{len(rust)} Rust of {len(rows)} {noun}")
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     binding = f"{row['binding']} {row['pyo3']}" if row["pyo3"] else row["binding"]
     floor = f", glibc {row['glibc_floor']}" if row["glibc_floor"] else ""
     minimum = f", macOS {row['minimum_os']}" if row["minimum_os"] else ""
-    return (
-        one_line(row["module"] or f"{row['file']}  (not a module)"),
+    cells = (
+        row["module"] or f"{row['file']}  (not a module)",
         f"{row['distribution'] or '-'} {row['version'] or ''}".strip(),
         binding,
         row["rustc"] or "-",
         f"{row['format']} {'+'.join(row['architectures'])}{floor}{minimum}",
     )
+    return tuple(map(one_line, cells))

@@ -7,10 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from rustext.errors import RustextError, UnreadableFile
 from rustext.foreign import run_attached
+from rustext.report.console import Console, open_console
 from rustext.report.documents import to_json
 from rustext.trace import Trace, format_trace, merge, read_trace, record
 
@@ -26,12 +25,10 @@ def trace(args: argparse.Namespace, console: Console) -> int:
         found = found if args.all else found.without_other_languages()
     _write(args.output, found)
     if args.json:
-        console.print(to_json(trace_json(found)), markup=False, soft_wrap=True)
+        console.write(to_json(trace_json(found)))
     elif not args.quiet:
         # The program's own output is on stdout, and somebody may read that.
-        Console(stderr=True, highlight=False).print(
-            _summary(found, args.output), markup=False, soft_wrap=True
-        )
+        open_console(sys.stderr).line(_summary(found, args.output))
     return code
 
 

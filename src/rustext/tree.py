@@ -1,17 +1,14 @@
 """Render the libraries of a native file: as a tree for a terminal, as a graph for Graphviz.
 
-In: library graphs. Out: a `rich` tree, or text in the DOT language
+In: library graphs. Out: lines for a console, or text in the DOT language
 (https://graphviz.org/doc/info/lang.html). Both show each request, how it was met, and for a missing
 library every place that the loader would look at. The same graphs always give the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
-
-from rich.console import Console
-from rich.tree import Tree
 
 from rustext.model import (
     Edge,
@@ -23,70 +20,76 @@ from rustext.model import (
     Resolved,
     Searched,
 )
-from rustext.report.escape import in_markup
+from rustext.report.console import Console, Segment, Style
 
-_Children = Mapping[Path, Sequence[Edge]]
+# What leads to a branch, and to what is below it: the last of its kind, and the others.
+_LAST, _OTHER = ("└── ", "    "), ("├── ", "│   ")
+_ASCII = str.maketrans("└├─│", "`+-|")
+
+_Item = Edge | Searched
 
 
 def print_libraries(console: Console, plans: Iterable[ExtensionPlan], *, dot: bool) -> None:
     """The libraries alone, of one native file or several."""
     if dot:
-        graph = library_dot(plan.libraries for plan in plans)
-        console.print(graph, markup=False, soft_wrap=True)
+        console.write(library_dot(plan.libraries for plan in plans))
         return
     for plan in plans:
-        title = f"[bold]{in_markup(plan.file.module or str(plan.file.path))}[/bold]"
-        console.print(library_tree(plan.libraries, title), soft_wrap=True)
+        console.line((plan.file.module or str(plan.file.path), Style.BOLD))
+        for line in iter_library_lines(plan.libraries, unicode=console.unicode):
+            console.line(*line)
 
 
 # --- tree -------------------------------------------------------------------------------------
 
 
-def library_tree(graph: LibraryGraph, title: str) -> Tree:
-    """The libraries under the files that ask for them.
+def iter_library_lines(graph: LibraryGraph, *, unicode: bool = True) -> Iterator[Sequence[Segment]]:
+    """The libraries as a tree below the file that asks for them, in lines for a console.
 
     A library's own needs hang below the request that brought it into the process; to all others
     it is already loaded, and stands in one dim line without them.
     """
-    tree = Tree(title, guide_style="dim")
     children: dict[Path, list[Edge]] = {}
     for edge in graph.edges:
         children.setdefault(edge.needed_by, []).append(edge)
     brought = {e.path for e in graph.edges if isinstance(e, Resolved) and not _is_again(e)}
-    _grow(tree, children, graph.root, {graph.root}, brought)
-    return tree
+    shown = {graph.root}
+    waiting = _branches("", children.get(graph.root, ()))
+    while waiting:
+        lead, item, (guide, space) = waiting.pop()
+        drawn = lead + guide if unicode else (lead + guide).translate(_ASCII)
+        yield ((drawn, Style.DIM), *_label(item, brought))
+        below: Sequence[_Item] = ()
+        if isinstance(item, Missing):
+            below = item.searched
+        elif isinstance(item, Resolved) and item.path and not _is_again(item):
+            below = () if item.path in shown else children.get(item.path, ())
+            shown.add(item.path)
+        waiting += _branches(lead + space, below)
+
+
+def _branches(lead: str, items: Sequence[_Item]) -> list[tuple[str, _Item, tuple[str, str]]]:
+    """Items to draw below one file, the first of them on top."""
+    return [(lead, item, _OTHER if n else _LAST) for n, item in enumerate(reversed(items))]
 
 
 def _is_again(edge: Resolved) -> bool:
     return edge.how in {FoundBy.LOADED, FoundBy.SELF}
 
 
-def _grow(
-    tree: Tree, children: _Children, parent: Path, shown: set[Path], brought: Set[Path | None]
-) -> None:
-    """Add the edges of one file; depth is limited by the files, for each is entered once."""
-    for edge in children.get(parent, ()):
-        if isinstance(edge, Missing):
-            colour = "yellow" if edge.kind is NeedKind.WEAK else "red"
-            label = f"[{colour}]{in_markup(edge.soname)}[/{colour}]"
-            branch = tree.add(f"{label} [bold {colour}]{_absence(edge)}[/bold {colour}]")
-            for place in edge.searched:
-                branch.add(f"[dim]{in_markup(_place(place))}[/dim]")
-        elif _is_again(edge):
-            own = edge.path is None or edge.path in brought or edge.how is FoundBy.SELF
-            tree.add(f"[dim]{_found(edge)}{'' if own else f'  {in_markup(edge.path)}'}[/dim]")
-        else:
-            where = f"  [dim]{in_markup(edge.path)}[/dim]" if edge.path else ""
-            branch = tree.add(f"{_found(edge)}{where}")
-            if edge.path is not None and edge.path not in shown:
-                shown.add(edge.path)
-                _grow(branch, children, edge.path, shown, brought)
-
-
-def _found(edge: Resolved) -> str:
-    kind = "" if edge.kind is NeedKind.NORMAL else f", {edge.kind.value}"
-    colour = "dim" if _is_again(edge) else "cyan"
-    return f"{in_markup(edge.soname)} [{colour}]\\[{edge.how.value}{kind}][/{colour}]"
+def _label(item: _Item, brought: Set[Path | None]) -> Sequence[Segment]:
+    if isinstance(item, Searched):
+        return ((_place(item), Style.DIM),)
+    if isinstance(item, Missing):
+        weak = item.kind is NeedKind.WEAK
+        absence = (_absence(item), Style.BOLD_YELLOW if weak else Style.BOLD_RED)
+        return ((item.soname, Style.YELLOW if weak else Style.RED), " ", absence)
+    how = item.how.value if item.kind is NeedKind.NORMAL else f"{item.how.value}, {item.kind.value}"
+    where = f"  {item.path}" if item.path else ""
+    if _is_again(item):
+        own = item.path in brought or item.how is FoundBy.SELF
+        return ((f"{item.soname} [{how}]{'' if own else where}", Style.DIM),)
+    return (f"{item.soname} ", (f"[{how}]", Style.CYAN), (where, Style.DIM))
 
 
 def _absence(edge: Missing) -> str:
@@ -126,7 +129,7 @@ def library_dot(graphs: Iterable[LibraryGraph]) -> str:
             lines[f"  {source} -> {target} [{_arrow(edge)}];"] = None
     head = ("digraph libraries {", "  rankdir=LR;", "  node [shape=box, fontname=sans];")
     body = (f"  {number} [{attributes}];" for number, attributes in nodes.items())
-    return "\n".join((*head, *body, *lines, "}"))
+    return "\n".join((*head, *body, *lines, "}\n"))
 
 
 def _target(edge: Edge) -> str:

@@ -6,11 +6,10 @@ In: arguments. Out: a report on stdout or in a file; the exit code is 1 for find
 from __future__ import annotations
 
 import argparse
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-
-from rich.console import Console
 
 from rustext.config import find_config
 from rustext.environment import (
@@ -20,7 +19,7 @@ from rustext.environment import (
     this_interpreter,
 )
 from rustext.findings import BundlePython, IsolatedRun, VerifyReport
-from rustext.report.console import progress_line
+from rustext.report.console import Console, open_console, progress_line
 from rustext.report.output import ReportFormat, render, write_report
 from rustext.report.verify_text import print_summary, print_verify
 from rustext.selftest import SelfTest
@@ -43,13 +42,13 @@ def verify(args: argparse.Namespace, console: Console) -> int:
     config = find_config(Path.cwd())
     tag = args.target or config.target
     target = parse_target(tag) if tag else None
-    with progress_line(args) as progress, ExitStack() as opened:
-        progress.add_task(f"reading {args.bundle}", total=None)
-        bundle = opened.enter_context(open_bundle(args.bundle))
+    quiet = args.quiet or args.json
+    with progress_line(f"reading {args.bundle}", quiet=quiet), ExitStack() as opened:
+        bundle = opened.enter_context(open_bundle(args.bundle, cached=not args.no_cache))
         python, stdlib = _python(bundle, args.python, target)
         fixed = fix_suffixes(bundle, python) if args.fix_suffix else ()
         if fixed:
-            bundle = opened.enter_context(open_bundle(args.bundle))
+            bundle = opened.enter_context(open_bundle(args.bundle, cached=not args.no_cache))
         report = verify_bundle(
             bundle,
             stdlib=stdlib,
@@ -97,11 +96,10 @@ def _show(report: VerifyReport, args: argparse.Namespace, console: Console) -> N
     if args.output is not None:
         write_report(render(report, kind, verbose=args.verbose), args.output)
         if not args.quiet:
-            notice = Console(stderr=True, highlight=False)
+            notice = open_console(sys.stderr)
             print_summary(notice, report)
-            notice.print(f"report: {args.output}", markup=False, soft_wrap=True)
+            notice.line(f"report: {args.output}")
     elif kind is ReportFormat.TEXT:
         print_verify(console, report, verbose=args.verbose)
     else:
-        console.file.write(render(report, kind))
-        console.file.flush()
+        console.write(render(report, kind))

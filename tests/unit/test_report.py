@@ -14,7 +14,6 @@ from pathlib import Path, PurePosixPath
 import pytest
 from compiling import Compile
 from environments import write_files
-from rich.console import Console
 
 from rustext.binary import read_binary
 from rustext.cli import run
@@ -37,6 +36,7 @@ from rustext.model import (
     Searched,
     Verdict,
 )
+from rustext.report.console import Console
 from rustext.report.documents import extension_json, plan_json, to_json, verify_json
 from rustext.report.escape import one_line
 from rustext.report.extension_text import print_plan
@@ -53,9 +53,9 @@ VERIFY_KEYS = ["bundle", "freezer", "platform", "target", "ok", "findings", "lib
                "extensions", "modules"]  # fmt: skip
 
 
-def text(write: Callable[[Console], None], **options: object) -> str:
+def text(write: Callable[[Console], None], *, styled: bool = False) -> str:
     out = io.StringIO()
-    write(Console(file=out, width=240, highlight=False, **options))  # type: ignore[arg-type]
+    write(Console(stream=out, styled=styled))
     return out.getvalue()
 
 
@@ -229,6 +229,10 @@ def test_the_summary_counts_and_says_the_verdict() -> None:
     bad = text(lambda c: print_verify(c, report(FINDING, FINDING, note)))
     assert "does not stand alone" in bad
     assert bad.rstrip().endswith("2 errors, 1 note")
+    old = replace(report(FINDING), target="manylinux_2_17_x86_64")
+    assert "app (nuitka, linux-x86_64) is not ready for manylinux_2_17_x86_64: " in text(
+        lambda c: print_verify(c, old)
+    )
 
 
 @pytest.mark.parametrize("hidden", [(), (Path("/src"), Path("/venv"))])
@@ -270,7 +274,7 @@ def test_colour_carries_nothing_that_the_words_do_not_say(plan: ExtensionPlan) -
         print_plan(console, plan, ["every Python"])
         print_verify(console, report(FINDING))
 
-    coloured = text(write, force_terminal=True, color_system="truecolor")
+    coloured = text(write, styled=True)
     assert "\x1b[" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == text(write)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from compiling import Compile
 from environments import write_files
-from rich.console import Console
 
 from rustext.cli import run
 from rustext.errors import UnreadableFile
 from rustext.findings import Finding, FloorCause, Severity, SystemFloor, VerifyReport
+from rustext.report.console import Console
 from rustext.report.escape import one_line
 from rustext.report.output import ReportFormat, render, write_report
 from rustext.report.verify_text import print_findings, print_verify
@@ -34,10 +34,7 @@ def a_finding(subject: str, message: str, **others: object) -> Finding:
 
 def on_a_terminal(*findings: Finding, width: int = 80, verbose: bool = False) -> list[str]:
     out = io.StringIO()
-    console = Console(
-        file=out, width=width, highlight=False, force_terminal=True, color_system=None
-    )
-    print_verify(console, a_report(*findings), verbose=verbose)
+    print_verify(Console(stream=out, width=width), a_report(*findings), verbose=verbose)
     return out.getvalue().splitlines()
 
 
@@ -151,7 +148,7 @@ def test_the_summary_names_the_oldest_systems() -> None:
         systems=("Debian 10", "RHEL 8"), causes=(cause,),
     )  # fmt: skip
     out = io.StringIO()
-    print_verify(Console(file=out, width=240), a_report(floors=(floor,)))
+    print_verify(Console(stream=out), a_report(floors=(floor,)))
     assert out.getvalue().splitlines()[-1] == (
         "  needs glibc 2.28 or later (x86_64): manylinux_2_28, Debian 10, RHEL 8"
     )
@@ -159,7 +156,7 @@ def test_the_summary_names_the_oldest_systems() -> None:
 
 def test_no_findings_print_nothing() -> None:
     out = io.StringIO()
-    print_findings(Console(file=out), [])
+    print_findings(Console(stream=out), [])
     assert out.getvalue() == ""
 
 

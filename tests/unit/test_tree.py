@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from compiling import MODULE, Compile
-from rich.console import Console
 
 from rustext.binary import read_binary
 from rustext.cli import run
@@ -21,7 +20,8 @@ from rustext.model import (
     Resolved,
     Searched,
 )
-from rustext.tree import library_dot, library_tree
+from rustext.report.console import Console
+from rustext.tree import iter_library_lines, library_dot
 
 ROOT, MID, LEAF, LIBC = Path("/app/mod.so"), Path("/app/mid.so"), Path("/l/leaf.so"), Path("/l/c")
 
@@ -44,17 +44,15 @@ def graph(*edges: Edge) -> LibraryGraph:
 
 def drawn(edges: LibraryGraph, *, colour: bool = False) -> list[str]:
     stream = io.StringIO()
-    console = Console(
-        file=stream, width=200, force_terminal=colour, color_system="standard" if colour else None
-    )
-    console.print(library_tree(edges, "mod"))
-    return [line.rstrip() for line in stream.getvalue().splitlines()]
+    console = Console(stream=stream, styled=colour)
+    for line in iter_library_lines(edges):
+        console.line(*line)
+    return stream.getvalue().splitlines()
 
 
 def test_each_library_stands_below_the_file_that_needs_it_with_how_it_was_found() -> None:
     edges = graph(found("mid", MID, ROOT), found("leaf", LEAF, MID, FoundBy.CACHE))
     assert drawn(edges) == [
-        "mod",
         "└── mid [runpath]  /app/mid.so",
         "    └── leaf [ld.so.cache]  /l/leaf.so",
     ]
@@ -68,7 +66,6 @@ def test_what_a_library_needs_hangs_below_the_request_that_loaded_it() -> None:
         found("libc", LIBC, LEAF, FoundBy.CACHE),
     )
     assert drawn(edges) == [
-        "mod",
         "├── mid [runpath]  /app/mid.so",
         "│   └── leaf [already loaded]",
         "└── leaf [runpath]  /l/leaf.so",
@@ -78,7 +75,7 @@ def test_what_a_library_needs_hangs_below_the_request_that_loaded_it() -> None:
 
 def test_a_library_that_the_process_had_before_shows_its_path() -> None:
     edges = graph(found("mid", MID, ROOT, FoundBy.LOADED), found("mod", ROOT, ROOT, FoundBy.SELF))
-    assert drawn(edges)[1:] == [
+    assert drawn(edges) == [
         "├── mid [already loaded]  /app/mid.so",
         "└── mod [itself]",
     ]
@@ -100,7 +97,6 @@ def test_libraries_that_need_each_other_end() -> None:
 def test_missing_libraries_list_all_places_and_weak_ones_say_so() -> None:
     edges = graph(missing("gone", ROOT), missing("maybe", ROOT, NeedKind.WEAK))
     assert drawn(edges) == [
-        "mod",
         "├── gone missing",
         "│   ├── searched /app/gone (runpath): wrong ELF class: 32-bit",
         "│   └── searched /lib/gone (default directory)",
@@ -109,14 +105,14 @@ def test_missing_libraries_list_all_places_and_weak_ones_say_so() -> None:
         "    └── searched /lib/maybe (default directory)",
     ]
     nowhere = Missing(soname="@rpath/x", searched=(), needed_by=ROOT)
-    assert drawn(graph(nowhere))[1] == "└── @rpath/x missing: no folder is searched for it"
+    assert drawn(graph(nowhere))[0] == "└── @rpath/x missing: no folder is searched for it"
 
 
 def test_colour_says_nothing_that_the_words_do_not_say() -> None:
     edges = graph(missing("gone", ROOT), found("[red]", LEAF, ROOT))
     coloured = drawn(edges, colour=True)
-    assert "\x1b[31m" in coloured[1]
-    assert [re.sub(r"\x1b\[[\d;]*m", "", line).rstrip() for line in coloured] == drawn(edges)
+    assert "\x1b[31m" in coloured[0]
+    assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in coloured] == drawn(edges)
     assert drawn(edges)[-1] == "└── [red] [runpath]  /l/leaf.so"
 
 

@@ -1,34 +1,153 @@
-"""What every command does with its console: JSON on stdout, a progress line on stderr.
+"""Where commands write: whole lines for a pipe or a file, styled ones that fit for a terminal.
 
-In: the arguments that all commands share (`quiet`, `json`). Out: nothing but what is shown.
+In: lines made of segments, each of them plain or with a style, and documents as they are. Out: text
+on a stream. What segments hold is made printable here, so that no name of a file gets past it.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
-from typing import Any
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import TextIO
 
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rustext.report.escape import one_line
 
-from rustext.report.documents import to_json
-
-
-def print_json(console: Console, value: Mapping[str, Any]) -> None:
-    """Print one JSON document."""
-    console.print(to_json(value), markup=False, soft_wrap=True)
+_UNKNOWN_WIDTH = 80  # columns
+_LEAST_ROOM = 20  # columns beside an indentation
+_QUOTED = re.compile(r"`[^`]*`")  # to be copied, and so not broken
+_CLEAR_LINE = "\r\x1b[2K"
+_DUMB = frozenset({"dumb", "unknown"})  # terminals that know no control sequences
 
 
-def progress_line(args: argparse.Namespace) -> Progress:
-    """A progress line on stderr; it shows on a terminal alone, and leaves no trace."""
-    console = Console(stderr=True)
-    console.quiet = args.quiet or args.json or not console.is_terminal
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=console.quiet,
+class Style(Enum):
+    """How a segment looks: the parameters of SGR, ECMA-48 8.3.117."""
+
+    BOLD = "1"
+    DIM = "2"
+    RED = "31"
+    GREEN = "32"
+    YELLOW = "33"
+    CYAN = "36"
+    BOLD_RED = "1;31"
+    BOLD_YELLOW = "1;33"
+
+
+Segment = str | tuple[str, Style]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """A stream, and what it can show.
+
+    `width` is the terminal's, in columns; None leaves lines whole. `unicode` is whether lines of
+    a tree can be drawn.
+    """
+
+    stream: TextIO
+    width: int | None = None
+    styled: bool = False
+    unicode: bool = True
+
+    def write(self, text: str) -> None:
+        """Write a text as it is, such as a document for a machine."""
+        self.stream.write(text)
+        self.stream.flush()
+
+    def line(self, *segments: Segment, indent: int | None = None) -> None:
+        """Print one line. With an `indent` it is broken between words where the terminal ends.
+
+        What comes on further lines then is indented by so many columns; within as many at the
+        start, and within backticks, nothing is broken.
+        """
+        parts = [(s, None) if isinstance(s, str) else s for s in segments]
+        shown = [(one_line(text), style) for text, style in parts]
+        whole = "".join(text for text, _ in shown)
+        if indent is None or self.width is None:
+            self.write(self._paint(shown, 0, len(whole)) + "\n")
+            return
+        rows = [self._paint(shown, *span) for span in _break(whole, self.width, indent)]
+        self.write(f"\n{' ' * indent}".join(rows) + "\n")
+
+    def _paint(self, parts: Sequence[tuple[str, Style | None]], start: int, stop: int) -> str:
+        """What stands between two places of a line, with the styles of its parts."""
+        painted, at = "", 0
+        for text, style in parts:
+            piece = text[max(start - at, 0) : max(stop - at, 0)]
+            if piece and style is not None and self.styled:
+                piece = f"\x1b[{style.value}m{piece}\x1b[0m"
+            painted += piece
+            at += len(text)
+        return painted
+
+
+def _break(text: str, width: int, indent: int) -> Iterator[tuple[int, int]]:
+    """Where the lines of a text begin and end. A word that is too long is not broken either."""
+    glued = _QUOTED.sub(lambda match: match[0].replace(" ", "\xa0"), text)
+    glued = glued[:indent].replace(" ", "\xa0") + glued[indent:]
+    lines = textwrap.wrap(
+        glued,
+        max(width, indent + _LEAST_ROOM),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    end = 0
+    for line in lines or [""]:
+        start = glued.index(line.strip(" "), end)
+        end = start + len(line.strip(" "))
+        yield start, end
+
+
+def open_console(stream: TextIO, env: Mapping[str, str] = os.environ) -> Console:
+    """The console on a stream; `env` has a say as users expect it from any program.
+
+    https://no-color.org, https://force-color.org; in Python's own order of precedence:
+    https://docs.python.org/3/using/cmdline.html#controlling-color
+    """
+    terminal = stream.isatty()
+    styled = terminal and env.get("TERM") not in _DUMB
+    return Console(
+        stream=stream,
+        width=_width(stream, env) if terminal else None,
+        styled=not env.get("NO_COLOR") and (bool(env.get("FORCE_COLOR")) or styled),
+        unicode=(stream.encoding or "utf-8").lower().startswith("utf"),
+    )
+
+
+def _width(stream: TextIO, env: Mapping[str, str]) -> int:
+    columns = env.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _UNKNOWN_WIDTH
+    except OSError:
+        return _UNKNOWN_WIDTH
+
+
+@contextmanager
+def progress_line(text: str, *, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show on stderr what lasts; on a terminal alone, and it leaves no trace.
+
+    What is yielded shows more behind the text, such as a count, in place of what it showed before;
+    the text is cut short for it where the terminal ends.
+    """
+    console = open_console(sys.stderr)
+    width = console.width
+    if quiet or width is None or os.environ.get("TERM") in _DUMB:
+        yield lambda _: None
+        return
+
+    def show(more: str) -> None:
+        console.write(_CLEAR_LINE + one_line(text)[: max(width - 1 - len(more), 0)] + more)
+
+    try:
+        show("")
+        yield show
+    finally:
+        console.write(_CLEAR_LINE)

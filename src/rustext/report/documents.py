@@ -23,8 +23,8 @@ from rustext.model import (
 
 
 def to_json(value: Mapping[str, Any]) -> str:
-    """One JSON document, indented, keys in the order of the documented schema; ASCII alone."""
-    return json.dumps(value, indent=2)
+    """One JSON document, indented, keys in the order of the documented schema; ASCII lines."""
+    return json.dumps(value, indent=2) + "\n"
 
 
 def extension_json(file: NativeFile, importable_by: Sequence[str]) -> dict[str, Any]:

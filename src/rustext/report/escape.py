@@ -7,8 +7,6 @@ here, so that a file's name can neither break a line nor drive a terminal.
 
 from __future__ import annotations
 
-from rich.markup import escape
-
 
 def one_line(text: str) -> str:
     r"""The text with its unprintable characters as escapes: `a\nb`, `\x1b`, `\udcff`, `\u202e`.
@@ -17,8 +15,3 @@ def one_line(text: str) -> str:
     direction of writing are among them), surrogates, and spaces other than the common one.
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def in_markup(text: object) -> str:
-    """The same of anything that has words, for a place in text with rich's markup."""
-    return escape(one_line(str(text)))

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from rustext.model import (
     Companion,
     ExtensionPlan,
@@ -17,16 +15,20 @@ from rustext.model import (
     NativeFile,
     Verdict,
 )
-from rustext.report.escape import in_markup
-from rustext.tree import library_tree
+from rustext.report.console import Console, Style
+from rustext.tree import iter_library_lines
 
-_VERDICTS = {Verdict.INCLUDE: "green", Verdict.IF_PRESENT: "yellow", Verdict.REPORT: "dim"}
+_VERDICTS = {
+    Verdict.INCLUDE: Style.GREEN,
+    Verdict.IF_PRESENT: Style.YELLOW,
+    Verdict.REPORT: Style.DIM,
+}
 
 
 def print_plan(console: Console, plan: ExtensionPlan, importable_by: Sequence[str]) -> None:
     """Everything about one native file."""
     file = plan.file
-    console.print(f"[bold]{in_markup(file.module or str(file.path))}[/bold]")
+    console.line((file.module or str(file.path), Style.BOLD))
     rust = f"yes ({', '.join(file.provenance.marks)})" if file.provenance.rust else "no"
     _print_facts(
         console,
@@ -45,55 +47,52 @@ def print_plan(console: Console, plan: ExtensionPlan, importable_by: Sequence[st
     _print_imports(console, plan.imports, str(file.path))
     _print_companions(console, plan.companions)
     for warning in plan.warnings:
-        console.print(f"[yellow]warning:[/yellow] {in_markup(warning)}")
+        console.line(("warning:", Style.YELLOW), f" {warning}", indent=2)
+
+
+def _print_head(console: Console, title: str, more: str = "") -> None:
+    console.line()
+    console.line((title, Style.BOLD), more)
 
 
 def _print_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
     for label, text in facts:
-        console.print(f"  {label:<14} {in_markup(text)}", soft_wrap=True)
+        console.line(f"  {label:<14} {text}")
 
 
 def _print_crates(console: Console, file: NativeFile) -> None:
     crates = file.provenance.crates
     if crates:
         sources = sorted({c.source for c in crates})
-        console.print(f"\n[bold]crates[/bold] ({len(crates)}, from {', '.join(sources)})")
+        _print_head(console, "crates", f" ({len(crates)}, from {', '.join(sources)})")
         text = ", ".join(f"{c.name} {c.version or '?'}" for c in crates)
-        console.print(f"  {in_markup(text)}")
+        console.line(f"  {text}", indent=2)
 
 
 def _print_libraries(console: Console, graph: LibraryGraph) -> None:
-    tree = library_tree(graph, "\n[bold]libraries[/bold]")
-    console.print(tree if tree.children else "\n[bold]libraries[/bold]\n  none", soft_wrap=True)
+    _print_head(console, "libraries")
+    lines = list(iter_library_lines(graph, unicode=console.unicode))
+    for line in lines or [("  none",)]:
+        console.line(*line)
 
 
 def _print_imports(console: Console, imports: Sequence[ImplicitImport], file: str) -> None:
-    console.print(f"\n[bold]implicit imports[/bold] ({len(imports)})")
+    _print_head(console, "implicit imports", f" ({len(imports)})")
     for implicit in imports:
-        colour = _VERDICTS[implicit.verdict]
-        console.print(
-            f"  [{colour}]{implicit.verdict.value:<18}[/{colour}] {in_markup(implicit.module)}"
-            f"  [dim]{in_markup(implicit.reason)}[/dim]",
-            soft_wrap=True,
-        )
+        verdict = (f"{implicit.verdict.value:<18}", _VERDICTS[implicit.verdict])
+        console.line("  ", verdict, f" {implicit.module}  ", (implicit.reason, Style.DIM))
         for evidence in implicit.evidence:
             where = evidence.where.removeprefix(file).removeprefix(" at ")  # the headline has it
             said = f"{evidence.kind.value:<13} {where}{'  ' if where else ''}{evidence.detail}"
-            console.print(
-                f"      [dim]{in_markup(said)}[/dim]",
-                soft_wrap=True,
-            )
+            console.line("      ", (said, Style.DIM))
 
 
 def _print_companions(console: Console, companions: Sequence[Companion]) -> None:
     if companions:
-        console.print(f"\n[bold]companions[/bold] ({len(companions)})")
+        _print_head(console, "companions", f" ({len(companions)})")
     for companion in companions:
-        console.print(
-            f"  {companion.kind.value:<11} {in_markup(companion.destination)}"
-            f"  [dim]{in_markup(companion.reason)}[/dim]",
-            soft_wrap=True,
-        )
+        where = f"  {companion.kind.value:<11} {companion.destination}  "
+        console.line(where, (companion.reason, Style.DIM))
 
 
 def _binding(file: NativeFile) -> str:

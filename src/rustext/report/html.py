@@ -25,6 +25,7 @@ from rustext.report.escape import one_line
 from rustext.report.library_graph import NodeKind, Picture, draw_picture
 from rustext.report.rules import RULES, help_uri
 from rustext.report.svg import draw_svg
+from rustext.report.verify_text import name_verdict
 
 _CODE = re.compile(r"`([^`]*)`")
 _FOLDED = 6  # notes of one kind that are shown at once
@@ -41,7 +42,7 @@ def to_html(report: VerifyReport) -> str:
     """The page; the same report gives the same bytes."""
     style, script = _read("page.css"), _read("page.js")
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    title = f"{_said(report.bundle.name)}: {'stands' if report.ok else 'does not stand'} alone"
+    title = f"{_said(report.bundle.name)}: {_said(name_verdict(report))}"
     parts = (
         "<!DOCTYPE html>",
         '<html lang="en">',
@@ -93,7 +94,7 @@ def _prose(text: str) -> str:
 
 
 def _iter_summary(report: VerifyReport) -> Iterator[str]:
-    verdict = "stands alone" if report.ok else "does not stand alone"
+    verdict = _said(name_verdict(report))
     yield f'<header class="{"good" if report.ok else "bad"}">'
     yield f'<h1>{_said(report.bundle.name)} <span class="verdict">{verdict}</span></h1>'
     yield "<dl>"

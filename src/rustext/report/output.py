@@ -11,16 +11,13 @@ import re
 from enum import Enum
 from pathlib import Path
 
-from rich.console import Console
-
 from rustext.errors import UnreadableFile
 from rustext.findings import VerifyReport
+from rustext.report.console import Console
 from rustext.report.documents import to_json, verify_json
 from rustext.report.html import to_html
 from rustext.report.sarif import sarif_document
 from rustext.report.verify_text import print_verify
-
-_FILE_WIDTH = 240  # columns; lines are not broken
 
 
 class ReportFormat(Enum):
@@ -35,13 +32,13 @@ class ReportFormat(Enum):
 def render(report: VerifyReport, kind: ReportFormat, *, verbose: bool = False) -> str:
     """The report as a text that ends with a line feed; `verbose` is for `ReportFormat.TEXT`."""
     if kind is ReportFormat.JSON:
-        return to_json(verify_json(report)) + "\n"
+        return to_json(verify_json(report))
     if kind is ReportFormat.SARIF:
-        return to_json(sarif_document(report)) + "\n"
+        return to_json(sarif_document(report))
     if kind is ReportFormat.HTML:
         return to_html(report)
     out = io.StringIO()
-    print_verify(Console(file=out, width=_FILE_WIDTH, highlight=False), report, verbose=verbose)
+    print_verify(Console(stream=out), report, verbose=verbose)
     return out.getvalue()
 
 
@@ -51,7 +48,7 @@ _BEGINNINGS = re.compile(
     rb"\A(error|warning|note)\[[a-z-]+\]: |"
     rb'\A\{\n  "\$schema": "[^"]*sarif[^"]*",[^~]*"name": "rustext"|'
     rb"\A<!DOCTYPE html>[^~]*<meta name=\"generator\" content=\"rustext |"
-    rb"\A[^\n]+ \([^\n]+\) (stands|does not stand) alone: "
+    rb"\A[^\n]+ \([^\n]+\) (stands alone|does not stand alone|is not ready for [^\n ]+): "
 )
 
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import Console
-
 from rustext.model import Companion, ImplicitImport, Verdict
 from rustext.plan_file import BuildPlan
-from rustext.report.escape import in_markup
+from rustext.report.console import Console, Style
 
 
 def print_build_plan(
@@ -21,9 +19,7 @@ def print_build_plan(
     _print_head(console, "Rust extensions", len(made.extensions))
     for extension in made.extensions:
         owner = f"{extension.distribution or '-'} {extension.version or ''}".strip()
-        name = in_markup(extension.module or extension.file)
-        shown = f"  {name}  [dim]{in_markup(owner)}[/dim]"
-        console.print(shown, soft_wrap=True)
+        console.line(f"  {extension.module or extension.file}  ", (owner, Style.DIM))
     _print_imports(console, "added", made.modules, verbose=verbose)
     optional = [i for i in made.left_out if i.verdict is Verdict.IF_PRESENT]
     _print_imports(console, "added where the program has the package", optional, verbose=verbose)
@@ -32,11 +28,11 @@ def print_build_plan(
         _print_imports(console, "not added", rest, verbose=True)
     _print_companions(console, made.companions)
     for warning in (*made.warnings, *(f"nothing is known of {line}" for line in skipped)):
-        console.print(f"[yellow]warning:[/yellow] {in_markup(warning)}", soft_wrap=True)
+        console.line(("warning:", Style.YELLOW), f" {warning}")
 
 
 def _print_head(console: Console, title: str, count: int) -> None:
-    console.print(f"[bold]{title}[/bold] ({count})")
+    console.line((title, Style.BOLD), f" ({count})")
 
 
 def _print_imports(
@@ -48,12 +44,10 @@ def _print_imports(
     for implicit in rows:
         first = implicit.evidence[0]
         why = f"{implicit.reason}; {first.kind.value}: {first.where}"
-        console.print(
-            f"  {in_markup(implicit.module)}  [dim]{in_markup(why)}[/dim]", soft_wrap=True
-        )
+        console.line(f"  {implicit.module}  ", (why, Style.DIM))
         for more in implicit.evidence[1:] if verbose else ():
             said = f"{more.kind.value}: {more.where}  {more.detail}"
-            console.print(f"      [dim]{in_markup(said)}[/dim]", soft_wrap=True)
+            console.line("      ", (said, Style.DIM))
 
 
 def _print_companions(console: Console, companions: Iterable[Companion]) -> None:
@@ -61,8 +55,5 @@ def _print_companions(console: Console, companions: Iterable[Companion]) -> None
     if rows:
         _print_head(console, "files beside them", len(rows))
     for companion in rows:
-        console.print(
-            f"  {companion.kind.value:<11} {in_markup(companion.destination)}"
-            f"  [dim]{in_markup(companion.reason)}[/dim]",
-            soft_wrap=True,
-        )
+        where = f"  {companion.kind.value:<11} {companion.destination}  "
+        console.line(where, (companion.reason, Style.DIM))

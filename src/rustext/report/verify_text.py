@@ -8,21 +8,20 @@ files than one are a single block.
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from rich.console import Console
-from rich.text import Text
-
 from rustext.findings import Finding, IsolatedRun, Severity, SystemFloor, VerifyReport
+from rustext.report.console import Console, Style
 from rustext.report.escape import one_line
 
-_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+_STYLES = {
+    Severity.ERROR: Style.RED,
+    Severity.WARNING: Style.YELLOW,
+    Severity.NOTE: Style.CYAN,
+}
 _SHOWN = 5  # of one kind; the rest is counted
 _LABEL = 11  # columns
-_QUOTED = re.compile(r"`[^`]*`")  # to be copied, and so not broken
 
 
 def print_verify(console: Console, report: VerifyReport, *, verbose: bool = False) -> None:
@@ -30,7 +29,7 @@ def print_verify(console: Console, report: VerifyReport, *, verbose: bool = Fals
     print_findings(console, report.findings, verbose=verbose)
     print_summary(console, report)
     if report.run is not None:
-        _print_line(console, "", f"note: the program was started {_isolation(report.run)}")
+        console.line(f"note: the program was started {_isolation(report.run)}", indent=2)
 
 
 def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bool = False) -> None:
@@ -48,29 +47,32 @@ def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bo
                 _print_head(console, finding, f" ({len(group)} times)" if alike else "")
             _print_evidence(console, _evidence(finding))
         if len(few) < len(group):
-            _print_line(console, "  ", f"… and {len(group) - len(few)} more, which -v shows")
+            console.line(f"  … and {len(group) - len(few)} more, which -v shows", indent=2)
         if group[0].hint:
-            _print_line(console, "", f"hint: {one_line(group[0].hint)}", style="bold", until=5)
-        console.print()
+            console.line(("hint:", Style.BOLD), f" {group[0].hint}", indent=2)
+        console.line()
 
 
 def print_summary(console: Console, report: VerifyReport) -> None:
     """The verdict and what it is about, in one sentence, and the oldest systems that will do."""
     counts = {s: sum(f.severity is s for f in report.findings) for s in Severity}
     said = ", ".join(_counted(n, s.value) for s, n in counts.items() if n)
-    head = f"{one_line(report.bundle.name)} ({report.freezer}, {report.platform}) "
-    verdict = "stands alone" if report.ok else "does not stand alone"
+    head = f"{report.bundle.name} ({report.freezer}, {report.platform}) "
+    verdict = (name_verdict(report), Style.GREEN if report.ok else Style.RED)
     tail = (
         f": {_counted(len(report.extensions), 'Rust extension')}, {report.modules} modules, "
         f"{len({e.soname for e in report.libraries})} libraries; {said or 'no findings'}"
     )
-    colour = "green" if report.ok else "red"
-    _print_line(
-        console, "", head + verdict + tail,
-        style=colour, since=len(head), until=len(head) + len(verdict),
-    )  # fmt: skip
+    console.line(head, verdict, tail, indent=2)
     for floor in report.floors:
-        _print_line(console, "  ", one_line(_floor(floor)), indent=4)
+        console.line(f"  {_floor(floor)}", indent=4)
+
+
+def name_verdict(report: VerifyReport) -> str:
+    """What the report says of its bundle, in words that are true for every error."""
+    if report.ok:
+        return "stands alone"
+    return f"is not ready for {report.target}" if report.target else "does not stand alone"
 
 
 def _floor(floor: SystemFloor) -> str:
@@ -90,10 +92,8 @@ def _groups(findings: Iterable[Finding]) -> Iterator[Sequence[Finding]]:
 
 def _print_head(console: Console, finding: Finding, more: str) -> None:
     label = f"{finding.severity.value}[{finding.id}]"
-    _print_line(
-        console, "", f"{label}: {one_line(finding.message)}{more}",
-        style=_COLOURS[finding.severity], until=len(label),
-    )  # fmt: skip
+    style = _STYLES[finding.severity]
+    console.line((label, style), f": {finding.message}{more}", indent=2)
 
 
 def _evidence(finding: Finding) -> tuple[tuple[str, str], ...]:
@@ -105,38 +105,17 @@ def _evidence(finding: Finding) -> tuple[tuple[str, str], ...]:
 
 
 def _print_evidence(console: Console, lines: Sequence[tuple[str, str]]) -> None:
-    width = max((_LABEL, *(len(label) for label, _ in lines)))
+    width = max((_LABEL, *(len(one_line(label)) for label, _ in lines)))
     last = ""
     for label, text in lines:
         shown = "" if label == last else one_line(label)
-        _print_line(console, f"  {shown:<{width}} ", one_line(text), indent=width + 3)
+        console.line(f"  {shown:<{width}} {text}", indent=width + 3)
         last = label
-
-
-def _print_line(
-    console: Console, lead: str, text: str, *,
-    indent: int = 2, style: str = "", since: int = 0, until: int = 0,
-) -> None:  # fmt: skip
-    """Print `lead` and a text that is broken between words where it does not fit the terminal.
-
-    What comes on further lines is indented; the columns `since` to `until` are styled.
-    """
-    lines = [text]
-    if console.is_terminal:
-        room = max(console.width - max(len(lead), indent), 20)
-        whole = _QUOTED.sub(lambda m: m[0].replace(" ", "\xa0"), text)  # which no line ends at
-        lines = textwrap.wrap(whole, room, break_long_words=False, break_on_hyphens=False)
-        lines = [line.replace("\xa0", " ") for line in lines]
-    for number, line in enumerate(lines or [""]):
-        shown = Text(f"{lead}{line}" if number == 0 else f"{'':{indent}}{line}")
-        if number == 0:
-            shown.stylize(style, since, until)
-        console.print(shown, soft_wrap=True)
 
 
 def _isolation(run: IsolatedRun) -> str:
     if run.hidden:
-        return f"with these out of sight: {', '.join(one_line(str(p)) for p in run.hidden)}"
+        return f"with these out of sight: {', '.join(map(str, run.hidden))}"
     return "without hiding anything, for this kernel gives no mount namespace"
 
 
