@@ -1,4 +1,4 @@
-"""What README and tutorial tell a reader to type gives what they show, from an empty folder."""
+"""What the documents tell a reader to type gives what they show, from an empty folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from runner import Step, matches, parse_steps, run_step
 
 HERE = Path(__file__).resolve().parent
 PINNED = (HERE.parent / "freezing" / "requirements.txt", HERE / "constraints.txt")
-DOCUMENTS = ("README.md", "docs/tutorial.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/tutorial.md",
+    "docs/how-to/embedded.md",
+    "docs/how-to/macos-from-linux.md",
+    "docs/how-to/trace.md",
+)
 
 
 @pytest.fixture
