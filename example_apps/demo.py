@@ -11,8 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from rustext.report.console import Console, Segment, Style, open_console, progress_line
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
@@ -32,25 +31,26 @@ def freeze_with_nuitka(script: Path, out: Path) -> tuple[list[str], Path]:
     return ["nuitka", *options, str(script)], out / f"{script.stem}.dist"
 
 
+HEAD = ("freezer", "build", "size", "runs alone", "output", "verify")
 FREEZERS = {"PyInstaller": freeze_with_pyinstaller, "Nuitka": freeze_with_nuitka}
 
 
 def main() -> int:
-    console = Console()
+    console = open_console(sys.stdout)
     app = HERE / sys.argv[1]
     if not (app / "app.py").is_file():
         names = ", ".join(sorted(p.parent.name for p in HERE.glob("*/app.py")))
-        console.print(f"error: no example named {sys.argv[1]}\nhint: there are {names}")
+        console.write(f"error: no example named {sys.argv[1]}\nhint: there are {names}\n")
         return 2
-    console.print(f"$ pip install -r {app.name}/requirements.txt")
+    console.line(f"$ pip install -r {app.name}/requirements.txt")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install"]
     subprocess.run([*pip, "-r", str(app / "requirements.txt")], check=True)
     for wheel in build_wheel(console, app):  # of the same version as an older one
         subprocess.run([*pip, "--force-reinstall", "--no-deps", wheel], check=True)
-    table = Table("freezer", "build", "size", "runs alone", "output", "verify", box=None)
+    table: list[list[Segment]] = [[(word, Style.BOLD) for word in HEAD]]
     good = [demonstrate(console, table, app, name) for name in FREEZERS]
-    console.print()
-    console.print(table)
+    console.line()
+    print_table(console, table)
     return 0 if all(good) else 1
 
 
@@ -59,21 +59,21 @@ def build_wheel(console: Console, app: Path) -> list[str]:
     builder = app / "build_wheel.py"
     if not builder.exists():
         return []
-    console.print(f"$ python {app.name}/build_wheel.py")
+    console.line(f"$ python {app.name}/build_wheel.py")
     done = subprocess.run([sys.executable, builder], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         sys.exit(done.returncode)
     return [done.stdout.strip()]
 
 
-def demonstrate(console: Console, table: Table, app: Path, name: str) -> bool:
+def demonstrate(console: Console, table: list[list[Segment]], app: Path, name: str) -> bool:
     out = HERE.parent / ".cache" / "demo-builds" / f"{app.name}-{name.lower()}"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     command, bundle = FREEZERS[name](app / "app.py", out)
     seconds = build(console, command, out)
     if seconds is None:
-        table.add_row(name, "[red]failed[/red]", "", "", "", str(out / "build.log"))
+        table.append([name, ("failed", Style.RED), "", "", "", str(out / "build.log")])
         return False
     said = run_verify(bundle, "--run", "--hide", str(app))
     printed = said["run"]["stdout"]
@@ -81,24 +81,20 @@ def demonstrate(console: Console, table: Table, app: Path, name: str) -> bool:
     ran = not any(f["id"] == "run" for f in said["findings"])
     errors = [f for f in said["findings"] if f["severity"] == "error"]
     for finding in errors:
-        console.print(f"  {finding['id']}: {finding['message']}", markup=False)
-    table.add_row(
-        name,
-        f"{seconds:.0f} s",
-        f"{size_of(bundle) / 1e6:.0f} MB",
-        mark(ran),
-        mark(same, "as expected", "differs"),
-        mark(not errors, "clean", f"{len(errors)} errors"),
-    )
+        console.line(f"  {finding['id']}: {finding['message']}")
+    row: list[Segment] = [name, f"{seconds:.0f} s", f"{size_of(bundle) / 1e6:.0f} MB", mark(ran)]
+    row += [mark(same, "as expected", "differs")]
+    row += [mark(not errors, "clean", f"{len(errors)} errors")]
+    table.append(row)
     return ran and same and not errors
 
 
 def build(console: Console, command: list[str], out: Path) -> float | None:
     """Run a freezer with its last line of output as progress; None if it failed."""
     shown = " ".join(Path(part).name if part.endswith(".py") else part for part in command)
-    console.print(f"$ {shown}", markup=False)
+    console.line(f"$ {shown}")
     start = time.monotonic()
-    with (out / "build.log").open("w") as log, console.status("") as status:
+    with (out / "build.log").open("w") as log, progress_line("", quiet=False) as show:
         process = subprocess.Popen(
             [str(BIN / command[0]), *command[1:]],
             cwd=out, env=ENVIRONMENT, text=True, errors="replace",
@@ -107,12 +103,12 @@ def build(console: Console, command: list[str], out: Path) -> float | None:
         for line in process.stdout or ():
             log.write(line)
             elapsed = time.monotonic() - start
-            status.update(f"[dim]{elapsed:4.0f} s  {line.strip()[:90]}[/dim]")
+            show(f"{elapsed:4.0f} s  {line.strip()}")
     elapsed = time.monotonic() - start
     if process.wait() != 0:
-        console.print(f"  failed after {elapsed:.0f} s; the last lines of build.log:")
-        tail = (out / "build.log").read_text().splitlines()[-8:]
-        console.print("\n".join(tail), markup=False)
+        console.line(f"  failed after {elapsed:.0f} s; the last lines of build.log:")
+        for line in (out / "build.log").read_text().splitlines()[-8:]:
+            console.line(line)
         return None
     return elapsed
 
@@ -129,8 +125,20 @@ def size_of(folder: Path) -> int:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
 
 
-def mark(good: bool, yes: str = "yes", no: str = "no") -> str:
-    return f"[green]{yes}[/green]" if good else f"[red]{no}[/red]"
+def mark(good: bool, yes: str = "yes", no: str = "no") -> Segment:
+    return (yes, Style.GREEN) if good else (no, Style.RED)
+
+
+def print_table(console: Console, rows: list[list[Segment]]) -> None:
+    """Print rows of cells in columns."""
+
+    def width(cell: Segment) -> int:
+        return len(cell if isinstance(cell, str) else cell[0])
+
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        gaps = [" " * (2 + most - width(cell)) for cell, most in zip(row, widths, strict=True)]
+        console.line(*(part for pair in zip(row, gaps, strict=True) for part in pair))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Usage: python tools/build_pyz.py [FILE]        (default: dist/rustext-verify.pyz)
 
 Needs pip and a package index. The file runs on every Python from 3.10 on, on every platform, for it
-holds nothing but Python source: the modules of rustext that verification imports, `rich`,
-`packaging`, `platformdirs` and `tomli`, and their licences. The same sources give the same bytes.
+holds nothing but Python source: the modules of rustext that verification imports, `packaging`,
+`platformdirs` and `tomli`, and their licences. The same sources give the same bytes.
 https://docs.python.org/3/library/zipapp.html
 """
 
@@ -22,8 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = "3.10"
-# What verification imports; `rich` does without what it draws documents with.
-PACKAGES = ("rich>=13.7", "packaging>=24.2", "platformdirs>=4.2", "tomli>=2")
+PACKAGES = ("packaging>=24.2", "platformdirs>=4.2", "tomli>=2")  # that verification imports
 START = ("rustext.cli", "rustext.verify_command")
 KEPT_DATA = ("data", "report")  # folders below rustext whose other files are needed
 MAIN = """\

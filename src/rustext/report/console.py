@@ -144,7 +144,8 @@ def progress_line(text: str, *, quiet: bool) -> Iterator[Callable[[str], None]]:
         return
 
     def show(more: str) -> None:
-        console.write(_CLEAR_LINE + one_line(text)[: max(width - 1 - len(more), 0)] + more)
+        tail = one_line(more)[: width - 1]
+        console.write(_CLEAR_LINE + one_line(text)[: width - 1 - len(tail)] + tail)
 
     try:
         show("")
