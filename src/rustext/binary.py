@@ -22,6 +22,7 @@ __all__ = [
     "Buffer",
     "address_to_offset",
     "is_native",
+    "map_file",
     "offset_to_address",
     "open_binary",
     "parse_binary",
@@ -57,7 +58,7 @@ def read_linkage(path: Path) -> Binary:
     Sections, symbol versions and exports of an ELF file stay empty: most of the time that it takes
     to read one goes there. Raises as `read_binary`.
     """
-    with _mapped(path) as data:
+    with map_file(path) as data:
         if _format(data[:HEAD]) is not Format.ELF:
             return parse_binary(data, path)
         with _located(path):
@@ -70,7 +71,7 @@ def open_binary(path: Path) -> Iterator[tuple[Binary, mmap.mmap]]:
 
     Raises as `read_binary`.
     """
-    with _mapped(path) as data:
+    with map_file(path) as data:
         yield parse_binary(data, path), data
 
 
@@ -140,8 +141,12 @@ def _format(head: bytes) -> Format | None:
 
 
 @contextmanager
-def _mapped(path: Path) -> Iterator[mmap.mmap]:
-    """The bytes of a regular file; opening a FIFO would wait for its writer, so look first."""
+def map_file(path: Path) -> Iterator[mmap.mmap]:
+    """The bytes of a file for as long as the context lasts, whatever they are.
+
+    Raises `UnreadableFile` where there is no regular file that may be read, `UnknownFormat` for an
+    empty one. Opening a FIFO would wait for its writer: it is looked at first.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

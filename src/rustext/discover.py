@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import lzma
+import mmap
 import os
 import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
@@ -24,10 +25,19 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from rustext.binary import HEAD, is_native, open_binary
 from rustext.environment import Distribution, Environment, iter_distributions
 from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
-from rustext.model import Binding, Crate, NativeFile
+from rustext.model import Binding, Crate, Image, NativeFile
 from rustext.naming import Naming, name_file
 from rustext.openers import Opener, find_opener
-from rustext.provenance import merge_crates, parse_sbom, parse_sbom_targets, provenance
+from rustext.provenance import (
+    Marks,
+    merge_crates,
+    parse_sbom,
+    parse_sbom_targets,
+    provenance,
+    read_marks,
+)
+
+FindMarks = Callable[[Path, Image, mmap.mmap], Marks]
 
 # Text and media that a package carries by the thousand: not worth opening to look for a magic
 # number. A native file under such a name could be loaded only on purpose.
@@ -126,8 +136,12 @@ def find_native(source: Source, files: Iterable[Path] | None = None) -> Iterator
             yield path
 
 
-def read_native_file(path: Path, source: Source) -> NativeFile:
-    """Read one native file of a source.
+def read_native_file(
+    path: Path,
+    source: Source,
+    find_marks: FindMarks = lambda _, image, data: read_marks(image, data),
+) -> NativeFile:
+    """Read one native file of a source; `find_marks` is asked for the marks in its bytes.
 
     Raises `InvalidBinary` or `UnreadableFile`.
     """
@@ -140,6 +154,7 @@ def read_native_file(path: Path, source: Source) -> NativeFile:
             provenance,
             binary.image,
             data,
+            find_marks(path, binary.image, data),
             sbom=package.crates if package is not None else (),
             opened_by=lambda: found.binding if (found := opener()) is not None else None,
         )
@@ -223,7 +238,7 @@ def is_rust(path: Path) -> bool:
     Raises `InvalidBinary` or `UnreadableFile`.
     """
     with open_binary(path) as (binary, data):
-        return provenance(binary.image, data).rust
+        return provenance(binary.image, data, read_marks(binary.image, data)).rust
 
 
 def _source(root: Path, dists: Iterable[Distribution]) -> Source:

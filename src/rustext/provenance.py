@@ -21,7 +21,7 @@ import mmap
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -49,15 +49,55 @@ _WINDOW = 16 << 20  # bytes; a multiple of every page size
 _OVERLAP = 1 << 10  # bytes; the longest text that the patterns above can match is shorter
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What rustc has left in the bytes of a file, whoever ships it."""
+
+    rustc: str | None
+    dep_v0: tuple[Crate, ...]
+    panic_paths: tuple[Crate, ...]
+    standard_library: bool  # a panic path of it
+    mangled: bool  # a mangled name; looked for only where nothing else is found
+
+
+def read_marks(image: Image, data: mmap.mmap) -> Marks:
+    """Look for all marks in a file; `data` holds the whole of it."""
+    rustc = _find_rustc(image, data)
+    dep_v0 = _find_dep_v0(image, data)
+    crates, standard_library = _read_text(data)
+    found = rustc is not None or dep_v0 or crates or standard_library
+    return Marks(
+        rustc=rustc,
+        dep_v0=dep_v0,
+        panic_paths=crates,
+        standard_library=standard_library,
+        mangled=not found and _has_mangled_name(data),
+    )
+
+
+def format_marks(marks: Marks) -> str:
+    """The marks as one line of ASCII, which `parse_marks` reads again."""
+    return json.dumps(asdict(marks))
+
+
+def parse_marks(text: str) -> Marks:
+    """The marks that `format_marks` wrote."""
+    fields = json.loads(text)
+    for name in ("dep_v0", "panic_paths"):
+        fields[name] = tuple(Crate(**crate) for crate in fields[name])
+    return Marks(**fields)
+
+
 def provenance(
     image: Image,
     data: mmap.mmap,
+    marks: Marks,
     *,
     sbom: Sequence[Crate] = (),
     claimed: bool = True,
     opened_by: Callable[[], Binding | None] | None = None,
 ) -> Provenance:
-    """Judge one image.
+    """Judge one image by its marks.
 
     `data` holds the whole file. `sbom` holds the crates that the distribution's bills of
     materials list; they are facts about the distribution, so they make a file Rust that bears no
@@ -65,30 +105,26 @@ def provenance(
     that opens a Rust library which exports no `PyInit_` and shows no binding; where nobody can
     be asked, such a library counts as one for ctypes.
     """
-    rustc = _find_rustc(image, data)
-    dep_v0 = _find_dep_v0(image, data)
-    text = _read_text(data)
     own = tuple(
         mark
         for mark, present in (
-            ("rustc comment", rustc is not None),
-            ("panic path", bool(text.crates) or text.standard_library),
-            ("dep-v0", bool(dep_v0)),
+            ("rustc comment", marks.rustc is not None),
+            ("panic path", bool(marks.panic_paths) or marks.standard_library),
+            ("dep-v0", bool(marks.dep_v0)),
+            ("mangled name", marks.mangled),
         )
         if present
     )
-    if not own and _has_mangled_name(data):
-        own = ("mangled name",)
     if not own and not (sbom and claimed):
-        return Provenance(rust=False, rustc=rustc)
-    crates = merge_crates(sbom, dep_v0, text.crates)
+        return Provenance(rust=False, rustc=marks.rustc)
+    crates = merge_crates(sbom, marks.dep_v0, marks.panic_paths)
     names = {crate.name: crate.version for crate in reversed(crates)}
     return Provenance(
         rust=True,
         marks=(*own, "sbom") if sbom else own,
         binding=_find_binding(image, data, set(names), opened_by),
         pyo3=names.get("pyo3") or names.get("pyo3-ffi"),
-        rustc=rustc,
+        rustc=marks.rustc,
         crates=crates,
     )
 
@@ -163,15 +199,8 @@ def _has_mangled_name(data: mmap.mmap) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Text:
-    """What was met in one pass over the file."""
-
-    crates: tuple[Crate, ...]
-    standard_library: bool
-
-
-def _read_text(data: mmap.mmap) -> _Text:
+def _read_text(data: mmap.mmap) -> tuple[tuple[Crate, ...], bool]:
+    """The crates that panic paths name, and whether one is the standard library's."""
     crates: set[tuple[str, str]] = set()
     repositories: set[str] = set()
     standard_library = False
@@ -183,10 +212,7 @@ def _read_text(data: mmap.mmap) -> _Text:
         if not standard_library:
             standard_library = _STD_PATH.search(data, start, end) is not None
     found: list[tuple[str, str | None]] = [*crates, *((name, None) for name in repositories)]
-    return _Text(
-        crates=tuple(Crate(name=n, version=v, source="panic-path") for n, v in found),
-        standard_library=standard_library,
-    )
+    return tuple(Crate(name=n, version=v, source="panic-path") for n, v in found), standard_library
 
 
 def _contains(data: mmap.mmap, mark: bytes) -> bool:

@@ -14,7 +14,13 @@ from compiling import Compile, compiler
 
 from rustext.binary import open_binary
 from rustext.model import Binding, Crate, Provenance
-from rustext.provenance import merge_crates, parse_sbom, parse_sbom_targets, provenance
+from rustext.provenance import (
+    merge_crates,
+    parse_sbom,
+    parse_sbom_targets,
+    provenance,
+    read_marks,
+)
 
 # The allocation makes a path of the standard library reachable that panics.
 RUST = """
@@ -43,7 +49,7 @@ def rust_library(rustc: Compile) -> Path:
 
 def judge(path: Path, sbom: Sequence[Crate] = ()) -> Provenance:
     with open_binary(path) as (binary, data):
-        return provenance(binary.image, data, sbom=sbom)
+        return provenance(binary.image, data, read_marks(binary.image, data), sbom=sbom)
 
 
 def rustc_version() -> str:
@@ -272,19 +278,28 @@ def test_a_library_that_shows_no_binding_has_the_one_of_its_opener(
     opened: Binding, rust_library: Path
 ) -> None:
     with open_binary(rust_library) as (binary, data):
-        found = provenance(binary.image, data, opened_by=lambda: opened)
+        found = provenance(
+            binary.image, data, read_marks(binary.image, data), opened_by=lambda: opened
+        )
     assert found.binding is opened
 
 
 def test_a_library_that_nobody_opens_has_no_binding(rust_library: Path) -> None:
     with open_binary(rust_library) as (binary, data):
-        assert provenance(binary.image, data, opened_by=lambda: None).binding is Binding.NONE
+        assert (
+            provenance(
+                binary.image, data, read_marks(binary.image, data), opened_by=lambda: None
+            ).binding
+            is Binding.NONE
+        )
 
 
 def test_pyo3_in_a_library_without_an_init_function_is_told(rust_library: Path) -> None:
     crates = (Crate(name="pyo3", version="0.28.2", source="sbom"),)
     with open_binary(rust_library) as (binary, data):
-        found = provenance(binary.image, data, sbom=crates, opened_by=lambda: None)
+        found = provenance(
+            binary.image, data, read_marks(binary.image, data), sbom=crates, opened_by=lambda: None
+        )
     assert (found.binding, found.pyo3) == (Binding.PYO3, "0.28.2")
 
 
@@ -294,7 +309,9 @@ def test_nobody_is_asked_who_opens_what_is_not_rust(gcc: Compile) -> None:
 
     library = gcc("libc_only.so", "int x;", "-shared", "-fPIC")
     with open_binary(library) as (binary, data):
-        assert not provenance(binary.image, data, opened_by=ask).rust
+        assert not provenance(
+            binary.image, data, read_marks(binary.image, data), opened_by=ask
+        ).rust
 
 
 # --- bills of materials, again ------------------------------------------------------------------
@@ -309,7 +326,9 @@ def test_pyo3_ffi_alone_tells_the_version(gcc: Compile) -> None:
 def test_a_file_without_marks_is_not_rust_unless_it_is_claimed(gcc: Compile) -> None:
     crates = (Crate(name="pyo3", version="0.25.0", source="sbom"),)
     with open_binary(gcc("mod.so", C_MODULE, "-shared", "-fPIC")) as (binary, data):
-        found = provenance(binary.image, data, sbom=crates, claimed=False)
+        found = provenance(
+            binary.image, data, read_marks(binary.image, data), sbom=crates, claimed=False
+        )
     assert (found.rust, found.crates, found.marks) == (False, (), ())
 
 

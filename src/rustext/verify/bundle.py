@@ -70,8 +70,8 @@ class Bundle:
         return path.resolve().is_relative_to(self.root)
 
 
-def read_bundle(root: Path) -> Bundle:
-    """Read the folder of a bundle.
+def read_bundle(root: Path, *, cached: bool = False) -> Bundle:
+    """Read the folder of a bundle; `cached`: what an earlier run found in a file may be used.
 
     Raises `InvalidBundle` if it holds no native file at all, `UnreadableFile` if it cannot be
     listed.
@@ -82,10 +82,10 @@ def read_bundle(root: Path) -> Bundle:
         raise InvalidBundle(
             f"{root} is a file, not the folder of a bundle", hint="name the folder that holds it"
         )
-    return read_contents(root.resolve())
+    return read_contents(root.resolve(), cached=cached)
 
 
-def read_contents(root: Path, *, program: Program | None = None) -> Bundle:
+def read_contents(root: Path, *, program: Program | None = None, cached: bool = False) -> Bundle:
     """Read a folder; `program` is what starts it, where that is known already."""
     tree = read_tree(root)
     if any(not u.path for u in tree.unlisted):
@@ -99,7 +99,7 @@ def read_contents(root: Path, *, program: Program | None = None) -> Bundle:
     if program is not None and freezer is not program.freezer:
         program = _without_archive(program, freezer)
     folders = search_path(tree, contents, *([app.resources] if app is not None else []))
-    natives = read_natives(tree, folders)
+    natives = read_natives(tree, folders, cached=cached)
     if program is None and not natives.files and not natives.unreadable:
         raise InvalidBundle(
             f"{root} holds no program and no native file",

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rustext.binary import open_binary
-from rustext.cache import Cache, Listing, Row, identify
 from rustext.imports import can_import, iter_crate_rules
 from rustext.model import EvidenceKind, NativeFile, StringRef
 from rustext.strings import iter_strings
+from rustext.verify.kept import KeptFacts
 from rustext.wanted_names import WantedNames
 
 
@@ -41,39 +41,10 @@ def read_clues(path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
         return Clues(strings=tuple(strings), rules=tuple(iter_crate_rules(file, data)))
 
 
-class ClueStore:
-    """The clues of one folder's files, as an earlier run has left them, and new ones."""
-
-    def __init__(self, cache: Cache | None, root: Path) -> None:
-        """Without a cache nothing is known, and nothing is kept."""
-        self._cache, self._root = cache, root
-        listing = cache.read(root) if cache is not None else None
-        self._known = {row.path: row for row in listing.rows} if listing is not None else {}
-        self._files = dict(listing.files) if listing is not None else {}
-        self._rows: list[Row] = []
-        self._changed = False
-
-    def get(self, path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
-        """The clues of a file, read only if they are not known; raises as `read_clues`."""
-        if self._cache is None:
-            return read_clues(path, file, wanted)
-        name, crates = str(path.relative_to(self._root)), repr(file.provenance.crates)
-        identity = identify(path)
-        row = self._known.get(name)
-        if row is None or row.owner != crates or self._files.get(name) != identity:
-            row = Row(path=name, owner=crates, text=_dump(read_clues(path, file, wanted)))
-            self._changed = True
-        if identity is not None:
-            self._files[name] = identity
-            self._rows.append(row)
-        return _load(row.text)
-
-    def save(self) -> None:
-        """Keep what has been asked for, and forget the rest."""
-        if self._cache is not None and self._changed:
-            names = {row.path for row in self._rows}
-            files = {name: one for name, one in self._files.items() if name in names}
-            self._cache.write(self._root, Listing(folders={}, files=files, rows=self._rows))
+def find_clues(kept: KeptFacts, path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
+    """The clues of a file, read only if they are not known; raises as `read_clues`."""
+    crates = repr(file.provenance.crates)
+    return _load(kept.get(path, lambda: _dump(read_clues(path, file, wanted)), given=crates))
 
 
 def _dump(clues: Clues) -> str:

@@ -16,7 +16,8 @@ from rustext.findings import Finding, Severity
 from rustext.imports import doubt_of
 from rustext.knowledge import read_data
 from rustext.model import EvidenceKind, StringRef
-from rustext.verify.clues import Clues, ClueStore
+from rustext.verify.clues import Clues, find_clues
+from rustext.verify.kept import KeptFacts
 from rustext.verify.stdlib import stdlib_packages
 from rustext.verify.subject import Subject
 from rustext.wanted_names import WantedNames
@@ -35,12 +36,12 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
     packages = stdlib_packages() - set(read_data("stdlib")["never"])
     missing = lru_cache(_KEPT_NAMES)(partial(_missing_module, subject))
     wanted = WantedNames(lambda name: missing(name) is not None, packages)
-    store = ClueStore(_open_cache(subject), bundle.root)
+    kept = KeptFacts(_open_cache(subject), bundle.root)
     for path, file in bundle.files:
         if file.provenance.rust:
-            clues = store.get(path, file, wanted)
+            clues = find_clues(kept, path, file, wanted)
             yield from _check_file_imports(subject, path, clues, missing)
-    store.save()
+    kept.save()
 
 
 def _open_cache(subject: Subject) -> Cache | None:

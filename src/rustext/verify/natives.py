@@ -7,16 +7,21 @@ for a native one by its first bytes; by its name alone it is one that has lost i
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rustext.binary import HEAD, is_native
+from rustext.cache import open_cache
 from rustext.discover import NEVER_NATIVE, Source, folder_source, read_native_file
 from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.model import NativeFile
+from rustext.model import Image, NativeFile
+from rustext.provenance import Marks, format_marks, parse_marks, read_marks
+from rustext.verify.kept import KeptFacts
 from rustext.verify.walk import Tree
 
 _NATIVE_NAME = re.compile(r"\.(?:so|pyd|dll|dylib)$|^lib[^/]*\.so(?:\.\d+)+$")
@@ -58,8 +63,13 @@ def search_path(tree: Tree, *contents: str) -> tuple[str, ...]:
     return tuple(sorted({*contents, *outermost}, key=lambda folder: (-len(folder), folder)))
 
 
-def read_natives(tree: Tree, folders: Sequence[str]) -> Natives:
-    """Read the native files of a tree; `folders` are those of `search_path`."""
+def read_natives(tree: Tree, folders: Sequence[str], *, cached: bool = False) -> Natives:
+    """Read the native files of a tree; `folders` are those of `search_path`.
+
+    To look for marks of Rust means to read all there is: with `cached`, those that an earlier run
+    has found in a file count as long as the file is the same.
+    """
+    kept = KeptFacts(open_cache("marks") if cached else None, tree.root)
     sources = [(f"{f}/" if f else "", folder_source(tree.path(f))) for f in folders]
     outside = Source(root=tree.root, packages={})
     files: list[tuple[Path, NativeFile]] = []
@@ -67,11 +77,12 @@ def read_natives(tree: Tree, folders: Sequence[str]) -> Natives:
     for name in _candidates(tree):
         path = tree.path(name)
         source = next((s for prefix, s in sources if name.startswith(prefix)), outside)
-        found = _read(path, source)
+        found = _read(path, source, kept)
         if isinstance(found, NativeFile):
             files.append((path, found))
         elif found is not None:
             unreadable.append(found)
+    kept.save()
     return Natives(files=tuple(files), unreadable=tuple(unreadable))
 
 
@@ -101,18 +112,22 @@ def _candidates(tree: Tree) -> Iterator[str]:
             yield name
 
 
-def _read(path: Path, source: Source) -> NativeFile | Unreadable | None:
+def _read(path: Path, source: Source, kept: KeptFacts) -> NativeFile | Unreadable | None:
     named = is_named_native(path.name)
     try:
         if not is_native(path):
             return _without_magic(path) if named else None
         if (reason := unreasonable_size(path)) is not None:
             return Unreadable(path=path, reason=reason)
-        return read_native_file(path, source)
+        return read_native_file(path, source, partial(_find_marks, kept))
     except InvalidBinary as error:
         return Unreadable(path=path, reason=_reason(error, path), native=named or _is_elf(path))
     except (OSError, UnreadableFile) as error:
         return Unreadable(path=path, reason=_reason(error, path), native=named)
+
+
+def _find_marks(kept: KeptFacts, path: Path, image: Image, data: mmap.mmap) -> Marks:
+    return parse_marks(kept.get(path, lambda: format_marks(read_marks(image, data))))
 
 
 def _without_magic(path: Path) -> Unreadable | None:

@@ -32,13 +32,15 @@ _LINK_LIMIT = 4096  # bytes; Linux's PATH_MAX
 
 
 @contextmanager
-def open_bundle(path: Path) -> Iterator[Bundle]:
+def open_bundle(path: Path, *, cached: bool = False) -> Iterator[Bundle]:
     """Read the bundle at `path`; what it is unpacked to is removed at the end of the block.
+
+    `cached` as for `read_bundle`; what has been unpacked is read anew.
 
     Raises `InvalidBundle` where there is none, `UnreadableFile` where it cannot be read.
     """
     if not path.is_file():
-        yield read_bundle(path)
+        yield read_bundle(path, cached=cached)
         return
     path = path.absolute()
     program, layouts = _look_at(path)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rustext.binary import open_binary
-from rustext.elf import parse_elf_names, parse_elf_symbols
+from rustext.binary import map_file, open_binary
+from rustext.elf import MAGIC, parse_elf_names, parse_elf_symbols
 from rustext.elf_versions import DynamicSymbol
 from rustext.errors import RustextError
 from rustext.model import Format
@@ -51,8 +51,8 @@ class PythonSymbols:
     def _may_lack(self, path: Path, exports: frozenset[str]) -> bool:
         """Whether any name in the file is unknown: few files get as far as their symbols."""
         try:
-            with open_binary(path) as (binary, data):
-                names = parse_elf_names(data) if binary.image.format is Format.ELF else b""
+            with map_file(path) as data:
+                names = parse_elf_names(data) if data[: len(MAGIC)] == MAGIC else b""
         except RustextError:  # what cannot be read is for another finding
             return False
         return any(match[1].decode("ascii") not in exports for match in _NAMES.finditer(names))

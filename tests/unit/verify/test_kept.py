@@ -1,8 +1,9 @@
-"""What native code says of imports is kept while it holds, and read anew when it does not."""
+"""What files say of imports and of Rust is kept while it holds, and read anew when it does not."""
 
 from __future__ import annotations
 
 import importlib.machinery
+import mmap
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from environments import write_files
 
 from rustext.environment import stdlib_environment, stdlib_of, this_interpreter
 from rustext.findings import Finding
-from rustext.verify import clues, verify
+from rustext.model import Crate, Image
+from rustext.provenance import Marks, format_marks, parse_marks
+from rustext.verify import clues, natives, verify
 from rustext.verify.bundle import read_bundle
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
@@ -83,3 +86,43 @@ def test_other_modules_in_the_bundle_are_another_question(root: Path, reads: lis
     write_files(root, {"zoneinfo/_common.py": ""})
     assert findings(root) == ()
     assert len(reads) == 2
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the files that were searched for marks of Rust."""
+    sizes: list[int] = []
+    real = natives.read_marks
+
+    def note(image: Image, data: mmap.mmap) -> Marks:
+        sizes.append(len(data))
+        return real(image, data)
+
+    monkeypatch.setattr(natives, "read_marks", note)
+    return sizes
+
+
+def test_a_second_reading_looks_for_no_marks_and_finds_the_same(
+    root: Path, looks: list[int], gcc: Compile
+) -> None:
+    first = read_bundle(root, cached=True)
+    assert [file.provenance.rust for _, file in first.files] == [False, True]
+    assert len(looks) == 2
+    assert read_bundle(root, cached=True).files == first.files
+    assert len(looks) == 2
+    assert read_bundle(root).files == first.files
+    assert len(looks) == 4
+    c_code = CORE.replace(RUSTC, "C")
+    write_files(root, {f"pkg/core{SUFFIX}": gcc("c.so", c_code, "-shared", "-fPIC")})
+    changed = read_bundle(root, cached=True)
+    assert [file.provenance.rust for _, file in changed.files] == [False, False]
+    assert len(looks) == 5
+
+
+def test_marks_are_read_as_they_were_written() -> None:
+    crate = Crate(name="a", version=None, source="panic-path")
+    marks = Marks(
+        rustc="1.80.0", dep_v0=(crate,), panic_paths=(crate, crate),
+        standard_library=True, mangled=False,
+    )  # fmt: skip
+    assert parse_marks(format_marks(marks)) == marks
