@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import os
@@ -11,7 +12,6 @@ import struct
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TextIO
 
 import pytest
@@ -22,7 +22,7 @@ SGR = re.compile(r"\x1b\[[\d;]*m")
 HOSTILE = ["a\nb", "a\x1b[31mb", "a\udcffb", "a\u202eb", "a\rb", "[red]a[/red]", ":smile:"]
 
 
-@contextmanager
+@contextlib.contextmanager
 def terminal(columns: int) -> Iterator[tuple[int, TextIO]]:
     """A pseudo-terminal: the descriptor that sees what it is sent, and a stream to it."""
     main, side = pty.openpty()
@@ -135,11 +135,17 @@ def progress(name: str, monkeypatch: pytest.MonkeyPatch, *, quiet: bool = False)
         monkeypatch.setattr(sys, "stderr", stream)
         with pytest.raises(ZeroDivisionError):
             work()
-        os.set_blocking(main, False)
-        try:
-            return os.read(main, 65536).decode()
-        except BlockingIOError:
-            return ""
+        stream.close()
+        return read_all(main)
+
+
+def read_all(descriptor: int) -> str:
+    """What a pseudo-terminal was sent before its other side was closed."""
+    sent = b""
+    with contextlib.suppress(OSError):  # how Linux says that it is
+        while more := os.read(descriptor, 65536):
+            sent += more
+    return sent.decode()
 
 
 @pytest.mark.parametrize("name", ["app", "long/" * 20, *HOSTILE])
