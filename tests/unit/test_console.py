@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import struct
+import subprocess
 import sys
 import termios
 from collections.abc import Iterator
@@ -81,6 +82,13 @@ def test_a_file_gets_whole_lines_even_with_colours() -> None:
 def test_an_encoding_that_has_no_lines_to_draw_is_known() -> None:
     assert open_console(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), {}).unicode
     assert not open_console(io.TextIOWrapper(io.BytesIO(), encoding="latin-1"), {}).unicode
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_closed_stream_is_no_error(closed: str) -> None:
+    command = f"{sys.executable} -m rustext plan {os.devnull} {closed}>&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # --- lines ------------------------------------------------------------------------------------

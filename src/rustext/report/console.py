@@ -6,6 +6,7 @@ on a stream. What segments hold is made printable here, so that no name of a fil
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -104,12 +105,15 @@ def _break(text: str, width: int, indent: int) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def open_console(stream: TextIO, env: Mapping[str, str] = os.environ) -> Console:
-    """The console on a stream; `env` has a say as users expect it from any program.
+def open_console(stream: TextIO | None, env: Mapping[str, str] = os.environ) -> Console:
+    """The console on a stream; None, as Python has it for a closed one, takes everything.
+
+    `env` has a say as users expect it from any program.
 
     https://no-color.org, https://force-color.org; in Python's own order of precedence:
     https://docs.python.org/3/using/cmdline.html#controlling-color
     """
+    stream = stream or io.StringIO()
     terminal = stream.isatty()
     styled = terminal and env.get("TERM") not in _DUMB
     return Console(
