@@ -38,9 +38,8 @@ PACKAGES = (
     "pydantic==2.14.3",
     "jiter==0.19.0",
 )
-# What rustext itself needs is in both environments: packages such as pydantic import rich where it
-# is installed, and a bundle that grows by it does so with or without a plugin or hooks.
-OWN_NEEDS = ("rich", "platformdirs", "packaging")
+# What rustext itself needs is in both environments, for packages import what they find there.
+OWN_NEEDS = ("platformdirs", "packaging")
 PROGRAM = """
 import dataclasses, datetime, decimal, email, enum, json, queue, uuid, zoneinfo
 import fractions, pathlib, ipaddress, re, typing, collections.abc, copy, inspect

@@ -1,14 +1,15 @@
 """Parts of the documentation that are made from the code, as an extension of Sphinx.
 
-In: the command line's parser, the JSON Schemas, the ids of findings. Out: what follows the
-hand-written introduction of `reference/commands`, `reference/json` and `findings/index`; and the
-schemas as files, under the addresses by which they call themselves.
+In: the command line's parser, the JSON Schemas, the ids of findings, the modules. Out: what
+follows the hand-written part of `reference/commands`, `reference/json`, `findings/index` and
+`architecture`; and the schemas as files, under the addresses by which they call themselves.
 https://www.sphinx-doc.org/en/master/extdev/event_callbacks.html
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
@@ -151,7 +152,24 @@ def _type(value: Mapping[str, Any]) -> str:
     return " or ".join(kinds)
 
 
+# --- modules ----------------------------------------------------------------------------------
+
+
+def iter_modules() -> Iterator[str]:
+    """A table of the modules of each folder, with what each says of itself."""
+    yield "\n## Every module"
+    files = [p for top in ("src", "plugins", "hooks") for p in (_ROOT / top).rglob("*.py")]
+    for folder in sorted({file.parent for file in files}):
+        yield f"\n### {folder.relative_to(_ROOT)}\n\n| module | what it does |\n|---|---|"
+        for file in sorted(folder.glob("*.py")):
+            said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+            if file.name != "__init__.py":
+                yield f"| `{file.stem}` | {_cell(said.partition(chr(10) * 2)[0])} |"
+
+
+_ROOT = Path(__file__).resolve().parents[2]
 _MADE: Mapping[str, Callable[[], Iterator[str]]] = {
+    "architecture": iter_modules,
     "findings/index": iter_findings,
     "reference/commands": iter_commands,
     "reference/json": iter_schemas,

@@ -140,3 +140,46 @@ def test_nothing_is_loaded_from_other_servers(site: Path) -> None:
         loaded = re.findall(r'<(?:script|img|iframe)[^>]* src="(https?:[^"]*)"', text)
         loaded += re.findall(r'<link[^>]*rel="stylesheet"[^>]*href="(https?:[^"]*)"', text)
         assert not loaded, page
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+UNITS = "ms|s|MB|times|seconds|minutes|modules|programs|wheels|imports"
+FIGURE = re.compile(rf"\b\d[\d,.]*(?: of \d[\d,]*| ?(?:%|(?:{UNITS})\b))")
+# Written by ./test --matrix, which they name, and not by a benchmark.
+MATRIX = ROOT / "docs" / "example-matrix.md"
+
+
+def prose(page: Path) -> str:
+    """A page without what programs print, in one line."""
+    text = re.sub(
+        "^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    return " ".join(text.split())
+
+
+def test_each_figure_was_printed_by_a_benchmark() -> None:
+    results = (ROOT / "benchmarks" / "results").glob("*.md")
+    printed = "\n".join(page.read_text(encoding="utf-8") for page in results)
+    pages = {ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")}
+    shown = {page: FIGURE.findall(prose(page)) for page in pages - {MATRIX}}
+    assert shown[ROOT / "README.md"]
+    for page, figures in shown.items():
+        assert [figure for figure in figures if figure not in printed] == [], page
+
+
+def test_each_result_names_its_command_and_is_shown() -> None:
+    pages = [*(ROOT / "docs" / "benchmarks").glob("*.md")]
+    included = "".join(page.read_text(encoding="utf-8") for page in pages)
+    for result in (ROOT / "benchmarks" / "results").glob("*.md"):
+        command, _, facts, *_ = result.read_text(encoding="utf-8").splitlines()
+        script = command.removeprefix("    python ").split()[0]
+        assert (ROOT / script).is_file(), result
+        assert facts.startswith("Measured "), result
+        assert f"../../benchmarks/results/{result.name}\n" in included, result
+
+
+def test_each_benchmark_that_is_named_exists() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        for name in re.findall(r"benchmarks/[\w/]+\.py", page.read_text(encoding="utf-8")):
+            assert (ROOT / name).is_file(), page
