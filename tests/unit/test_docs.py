@@ -179,6 +179,22 @@ def test_each_result_names_its_command_and_is_shown() -> None:
         assert f"../../benchmarks/results/{result.name}\n" in included, result
 
 
+def test_what_the_readme_says_of_the_examples_stands_in_the_matrix() -> None:
+    table = json.loads(MATRIX.with_suffix(".json").read_text(encoding="utf-8"))["rows"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(
+        r"^\| \[(\w+)\]\(.*?\) \|.*?\| (\w+) \| (.+?) \| runs \|$", readme, re.MULTILINE
+    )
+    assert shown
+    for name, freezer, without in shown:
+        rows = [r for r in table if (r["example"], r["freezer"]) == (name, freezer.lower())]
+        alone = [r for r in rows if not r["rustext"]]
+        assert {r["result"] for r in rows if r["rustext"]} == {"runs"}, name
+        assert {r["result"] for r in alone} == {"runs" if without == "runs" else "fails"}, name
+        if without.startswith("`"):
+            assert all(without.strip("`") in r["message"] for r in alone), name
+
+
 def test_each_benchmark_that_is_named_exists() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for name in re.findall(r"benchmarks/[\w/]+\.py", page.read_text(encoding="utf-8")):
