@@ -15,7 +15,7 @@ from rustext.cache import Cache, open_cache
 from rustext.findings import Finding, Severity
 from rustext.imports import doubt_of
 from rustext.knowledge import read_data
-from rustext.model import EvidenceKind, StringRef
+from rustext.model import Binary, EvidenceKind, NativeFile, StringRef
 from rustext.verify.clues import Clues, find_clues
 from rustext.verify.kept import KeptFacts
 from rustext.verify.stdlib import stdlib_packages
@@ -40,7 +40,7 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
     for path, file in bundle.files:
         if file.provenance.rust:
             clues = find_clues(kept, path, file, wanted)
-            yield from _check_file_imports(subject, path, clues, missing)
+            yield from _check_file_imports(subject, path, file, clues, missing)
     kept.save()
 
 
@@ -67,31 +67,40 @@ def _missing_module(subject: Subject, name: str) -> str | None:
 
 
 def _check_file_imports(
-    subject: Subject, path: Path, clues: Clues, missing: Callable[[str], str | None]
+    subject: Subject,
+    path: Path,
+    file: NativeFile,
+    clues: Clues,
+    missing: Callable[[str], str | None],
 ) -> Iterator[Finding]:
-    sure, maybe = set(), set()
+    """One finding for each module, however many calls, slices and crates import it."""
+    sure: dict[str, list[str]] = {}
+    maybe = set()
     for ref in clues.strings:
         name = missing(ref.text)
         if name is None:
             continue
         if ref.kind is EvidenceKind.IMPORT_CALL:
-            sure.add(name)
-            yield _missing_import(subject, path, name, (_describe(ref),))
+            sure.setdefault(name, []).append(_describe(ref, file.binary))
         elif _may_be_import(ref) and name == ref.text:
             maybe.add(name)
-    yield from _check_crate_rules(subject, path, clues.rules)
-    if maybe - sure:
-        yield _possible_imports(subject, path, sorted(maybe - sure))
+    for name, detail in _broken_rules(subject, clues.rules):
+        sure.setdefault(name, []).append(detail)
+    for name, evidence in sure.items():
+        yield _missing_import(subject, path, name, evidence)
+    if maybe - sure.keys():
+        yield _possible_imports(subject, path, sorted(maybe - sure.keys()))
 
 
 def _may_be_import(ref: StringRef) -> bool:
     return ref.kind is not EvidenceKind.LOOSE_STRING and doubt_of(ref.text) is None
 
 
-def _check_crate_rules(
-    subject: Subject, path: Path, rules: Sequence[tuple[Any, str]]
-) -> Iterator[Finding]:
-    """Rules of one crate that differ in what is installed are alternatives: one has to hold."""
+def _broken_rules(subject: Subject, rules: Sequence[tuple[Any, str]]) -> Iterator[tuple[str, str]]:
+    """The modules that crate rules ask for and that are missing, each with its evidence.
+
+    Rules of one crate that differ in what is installed are alternatives: one has to hold.
+    """
     by_crate: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for rule, detail in rules:
         tops = {name.partition(".")[0] for name in rule["imports"]}
@@ -101,11 +110,10 @@ def _check_crate_rules(
             by_crate.setdefault(rule["crate"], []).append((missing, detail))
     for alternatives in by_crate.values():
         missing, detail = min(alternatives, key=lambda a: len(a[0]))
-        for name in missing:
-            yield _missing_import(subject, path, name, (detail,))
+        yield from ((name, detail) for name in missing)
 
 
-def _missing_import(subject: Subject, path: Path, name: str, evidence: tuple[str, ...]) -> Finding:
+def _missing_import(subject: Subject, path: Path, name: str, evidence: Sequence[str]) -> Finding:
     return Finding(
         id="missing-import",
         severity=Severity.ERROR,
@@ -130,5 +138,7 @@ def _possible_imports(subject: Subject, path: Path, names: Sequence[str]) -> Fin
     )
 
 
-def _describe(ref: StringRef) -> str:
-    return f"`{ref.text}` at 0x{ref.offset:x}: {ref.detail}"
+def _describe(ref: StringRef, binary: Binary) -> str:
+    slices = binary.images if len(binary.images) > 1 else ()
+    inside = (i.architecture for i in slices if 0 <= ref.offset - i.offset < i.size)
+    return f"`{ref.text}` at 0x{ref.offset:x}: {ref.detail}" + "".join(f" ({a})" for a in inside)

@@ -12,12 +12,13 @@ import struct
 import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import signing
 from compiling import Compile
+from crates import DATA
 from test_module_tables import INITTAB, INLINE, RECORDS
 from test_pyinstaller_archive import archive, pyz
 from test_signature import fat
@@ -25,7 +26,7 @@ from test_signature import fat
 from rustext.environment import stdlib_environment
 from rustext.errors import InvalidBundle
 from rustext.findings import Finding, Severity, VerifyReport
-from rustext.model import Resolved
+from rustext.model import Provenance, Resolved
 from rustext.verify import verify
 from rustext.verify.bundle import Bundle, Freezer, read_bundle
 from rustext.verify.runs import run_bundle
@@ -361,6 +362,33 @@ def test_a_library_that_two_slices_lack_is_missing_once(
     assert (found.id, found.subject) == ("missing-library", "@rpath/libown.dylib")
     for place in ("aside/libown.dylib", "libown.dylib"):
         assert ("searched", f"{root}/pkg/../{place} (rpath)") in found.evidence
+
+
+def test_a_module_that_two_slices_import_is_missing_once(
+    tmp_path: Path, arm: Builder, intel: Builder
+) -> None:
+    source = (DATA / "strings/glued.c").read_text()
+    flags = ("-O2", "-shared", "-fPIC", "-Wl,-undefined,dynamic_lookup")
+    thin = [b.compile("core.so", source, *flags).read_bytes() for b in (intel, arm)]
+    root = put(
+        tmp_path / "app",
+        main=fat(intel.program(), arm.program()),
+        encodings____init___dot_py=b"",
+        core_dot_so=fat(*thin),
+    )
+    bundle = read_bundle(root)
+    files = tuple(
+        (path, replace(file, provenance=Provenance(rust=path.name == "core.so")))
+        for path, file in bundle.files
+    )
+    report = verify(replace(bundle, files=files), stdlib=stdlib_environment())
+    imports = [f for f in report.findings if f.id == "missing-import"]
+    found = {f.subject: f for f in imports if f.severity is Severity.ERROR}
+    assert sorted(f.subject for f in imports) == sorted({*found, "app/core.so"})
+    assert {"decimal", "fractions"} <= set(found)
+    for name in ("decimal", "fractions"):
+        evidence = [text for label, text in found[name].evidence if label == "evidence"]
+        assert {text.rpartition(" ")[2] for text in evidence} == {"(x86_64)", "(arm64)"}
 
 
 # --- install names ----------------------------------------------------------------------------
