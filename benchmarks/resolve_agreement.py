@@ -78,9 +78,12 @@ def ask_ldd(file: Path) -> Found | None:
 
 
 def ask_rustext(resolver: Resolver, file: Path) -> Found:
-    """What is mapped, under the name that it was asked for by first."""
+    """What is mapped, under the name that it was asked for by first.
+
+    The file itself is mapped before all: what it needs may need it in turn.
+    """
     found: Found = {}
-    paths: set[str | None] = set()
+    paths: set[str | None] = {str(file)}
     for edge in resolver.resolve(file).edges:
         path = str(edge.path) if isinstance(edge, Resolved) else None
         name = edge.soname.rpartition("/")[2]
