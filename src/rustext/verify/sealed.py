@@ -14,7 +14,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,11 +24,11 @@ from rustext.code_signature import INFO_SLOT, RESOURCES_SLOT, CodeSignature, par
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.findings import Finding, Severity
 from rustext.plists import read_plist
+from rustext.verify.natives import unreasonable_size
 from rustext.verify.subject import Subject
 
 _INFO, _RESOURCES = "Info.plist", "_CodeSignature/CodeResources"
 _MAX_SHOWN = 10
-_MAX_SIZE = 4 << 30  # bytes of a file that is hashed
 _MAX_LIST = 64 << 20  # bytes of the two files that the program's signature covers
 
 
@@ -85,30 +86,44 @@ def _iter_changes(contents: Path) -> Iterator[tuple[str, str]]:
     listed = _find(contents, _RESOURCES)
     files = read_plist(listed).get("files2") if listed is not None and listed.is_file() else None
     entries = files.items() if isinstance(files, dict) else ()
+    digest = partial(_digest, {})  # a list may name one file in many ways
     for name, entry in sorted((n, e) for n, e in entries if isinstance(n, str)):
         row = entry if isinstance(entry, dict) else {}
         path = _find(contents, name)
         if path is None:
             if row.get("optional") is not True:
                 yield "missing", name
-        elif not _is_as_signed(path, row):
+        elif not _is_as_signed(path, row, digest):
             yield "changed", name
 
 
-def _is_as_signed(path: Path, row: Mapping[str, Any]) -> bool:
+def _is_as_signed(
+    path: Path, row: Mapping[str, Any], digest: Callable[[Path], bytes | None]
+) -> bool:
     """Whether a file is what the list says; code and folders with a signature are, here."""
     if "symlink" in row:
         return path.is_symlink() and str(path.readlink()) == row["symlink"]
     signed = row.get("hash2")
     if not isinstance(signed, bytes):
         return True
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_SIZE:
-        return False
+    return not path.is_symlink() and path.is_file() and digest(path) == signed
+
+
+def _digest(known: dict[tuple[int, int], bytes | None], path: Path) -> bytes | None:
+    """A file's SHA-256, computed once; None for one that was never written to its end."""
+    status = path.stat()
+    file = status.st_dev, status.st_ino
+    if file not in known:
+        known[file] = None if unreasonable_size(path) is not None else _hash(path)
+    return known[file]
+
+
+def _hash(path: Path) -> bytes:
     found = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             found.update(chunk)
-    return found.digest() == signed
+    return found.digest()
 
 
 def _find(contents: Path, name: str) -> Path | None:

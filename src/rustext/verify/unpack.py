@@ -7,6 +7,7 @@ size can hold. Links are made last, so that nothing is ever written through one.
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import shutil
@@ -105,7 +106,8 @@ class Unpacker:
                 raise InvalidBundle(f"{self._name} holds `{inner}` twice") from error
         home = os.path.realpath(self._folder)
         for inner in self._links:  # one may lead out by way of another
-            if not Path(os.path.realpath(self._folder / inner)).is_relative_to(home):
+            path = self._folder / inner
+            if not _is_endless(path) and not Path(os.path.realpath(path)).is_relative_to(home):
                 raise InvalidBundle(
                     f"{self._name} holds the link `{inner[:_SHOWN]}`, which leads out of it"
                 )
@@ -140,3 +142,12 @@ class Unpacker:
                 f"{os.fspath(self._folder.parent)} has room for",
                 hint="TMPDIR names the folder for temporary files",
             )
+
+
+def _is_endless(link: Path) -> bool:
+    """Whether a link leads to itself, or by way of more others than the kernel follows: nowhere."""
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False

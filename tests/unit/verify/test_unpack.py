@@ -170,3 +170,18 @@ def test_a_path_that_is_nested_too_deeply_is_refused(target: Path, tmp_path: Pat
     with pytest.raises(InvalidBundle, match="nested too deeply"):
         one.add("b/" * 1000 + "f", 1, [b"x"])
     assert len(all_files(tmp_path)) == 1
+
+
+def test_links_are_followed_as_far_as_the_kernel_does(target: Path, tmp_path: Path) -> None:
+    one = unpacker(target)
+    for number in range(2000):
+        one.link(f"l{number}", f"l{number + 1}")
+    assert one.finish() == target
+    assert len(list(target.iterdir())) == 2000
+    two = unpacker(tmp_path / "out")
+    two.link("a/b", "..")
+    two.link("l0", "a/b/..")  # out of it, at the end of a chain
+    for number in range(2000):
+        two.link(f"l{number + 1}", f"l{number}")
+    with pytest.raises(InvalidBundle, match="leads out of it"):
+        two.finish()

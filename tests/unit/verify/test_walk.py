@@ -46,6 +46,17 @@ def test_links_are_told_apart_by_where_they_lead(tmp_path: Path) -> None:
     )
 
 
+def test_links_are_followed_as_far_as_the_kernel_does(tmp_path: Path) -> None:
+    write_files(tmp_path, {"l0": "x"})
+    for number in range(3000):
+        (tmp_path / f"l{number + 1}").symlink_to(f"l{number}")
+    tree = read_tree(tmp_path)
+    opened = {p.name for p in tmp_path.iterdir() if p.exists()}  # asks the kernel
+    assert 10 < len(opened) < 100
+    assert set(tree.files) == opened
+    assert len(tree.links) == 3001 - len(opened)
+
+
 def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with socket.socket(socket.AF_UNIX) as server:
