@@ -212,7 +212,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
             for finding in findings:
                 self.warning(f"{finding.id}: {finding.message}")
             if any(finding.severity.value == "error" for finding in findings):
-                self.sysexit(f"'{dist_dir}' does not stand alone; `rustext verify` says more.")
+                self.sysexit(f"'{dist_dir}' is not ready; `rustext verify` says more.")
 
     @_guarded
     def getReportData(self, **_: Any) -> tuple[tuple[str, str], ...]:  # before 4.3, no arguments
