@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,21 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setenv("ZIG_GLOBAL_CACHE_DIR", os.fspath(Path(zig, "zig")))
         patch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def lean_path(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sys.path` without the test environment, but with what rustext needs.
+
+    To read which of that environment's many files is whose takes longer than most tests.
+    """
+    needs = tmp_path_factory.mktemp("needs")
+    for name in ("packaging", "platformdirs", "tomli"):
+        found = importlib.util.find_spec(name)
+        if found is not None and found.origin is not None:
+            (needs / name).symlink_to(Path(found.origin).parent)
+    others = (path for path in sys.path if not path.endswith("site-packages"))
+    monkeypatch.setattr(sys, "path", [*others, str(needs)])
 
 
 @pytest.fixture(scope="session")

@@ -323,12 +323,12 @@ def test_builds_in_several_processes_agree_on_one_folder(lab: Lab, tmp_path: Pat
     command = [sys.executable, str(script), str(tmp_path / "cache")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     env = {**os.environ, "PYTHONPATH": str(lab.site)}
-    builds = [subprocess.Popen(command, env=env, **pipes) for _ in range(6)]
+    builds = [subprocess.Popen(command, env=env, **pipes) for _ in range(3)]
     for build in builds:
         assert build.stdout is not None
         assert build.stdout.readline() == "ready\n"
     answers = {build.communicate("go\n", timeout=60)[0] for build in builds}
-    assert [build.returncode for build in builds] == [0] * 6
+    assert [build.returncode for build in builds] == [0] * 3
     (answer,) = answers
     folder, count = answer.split()
     assert int(count) >= 2

@@ -17,6 +17,8 @@ from environments import Files, install, write_files
 from rustext import interpreter as interpreter_facts
 from rustext.cli import run
 
+pytestmark = pytest.mark.usefixtures("lean_path")
+
 SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
 
 

@@ -21,7 +21,7 @@ SOURCE = "const char mark[] = " + RUST + "; void *PyInit_core(void) { return 0; 
 
 
 @pytest.fixture
-def site(tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch) -> Path:
+def site(tmp_path: Path, gcc: Compile, lean_path: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder on the path that holds the Rust extension `kept.core`; its project is elsewhere."""
     site = tmp_path / "site-packages"
     core = gcc("core.so", SOURCE, "-shared", "-fPIC")

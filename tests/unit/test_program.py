@@ -21,6 +21,8 @@ from rustext.plan import Planner
 from rustext.plan_command import follow
 from rustext.program import iter_imports, iter_program
 
+pytestmark = pytest.mark.usefixtures("lean_path")
+
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 RUST = """
 use std::ffi::{c_char, c_void};

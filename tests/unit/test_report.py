@@ -43,6 +43,8 @@ from rustext.report.extension_text import print_plan
 from rustext.report.verify_text import print_findings, print_verify
 from rustext.tree import print_libraries
 
+pytestmark = pytest.mark.usefixtures("lean_path")
+
 # The keys that the issues list, in their order; later ones may follow.
 SCAN_KEYS = ["distribution", "version", "file", "module", "rust", "binding", "pyo3", "rustc",
              "crates", "init", "format", "architectures", "soname", "install_names", "needed",

@@ -23,6 +23,8 @@ from rustext.model import (
 from rustext.report.console import Console
 from rustext.tree import iter_library_lines, library_dot
 
+pytestmark = pytest.mark.usefixtures("lean_path")
+
 ROOT, MID, LEAF, LIBC = Path("/app/mod.so"), Path("/app/mid.so"), Path("/l/leaf.so"), Path("/l/c")
 
 

@@ -17,6 +17,8 @@ from rustext.imports import find_imports
 from rustext.model import EvidenceKind, ImplicitImport
 from rustext.wheel_environment import with_wheel
 
+pytestmark = pytest.mark.usefixtures("lean_path")
+
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 # A path of rustc's makes a file count as Rust; Python's import function, as one that can import.
 SOURCE = """
