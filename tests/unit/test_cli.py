@@ -18,6 +18,8 @@ from environments import write_files
 from rustext import __version__
 from rustext.cli import run
 
+pytestmark = pytest.mark.usefixtures("lean_path")
+
 Make = Callable[[Path], Path]
 
 # Each makes a path that no command can answer for.
