@@ -58,16 +58,18 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         command="resolve_speed.py SITE", beside=("auditwheel", "nuitka", "pyinstaller")
     ),
     "resolve_growth": Benchmark(command="resolve_speed.py SITE --growth"),
-    "scan_speed": Benchmark(command="scan_speed/run.py PINNED", beside=("auditwheel",)),
+    "scan_speed": Benchmark(command="scan_speed/run.py PINNED --rounds 2", beside=("auditwheel",)),
     "second_scan": Benchmark(command="scan_speed/second_scan.py SITE"),
     "inspect_speed": Benchmark(
         command="inspect_speed.py polars-runtime-32 pyarrow cryptography tokenizers orjson"
     ),
     "verify_speed": Benchmark(command="verify_speed.py SITE", beside=("pyinstaller",)),
     "entry_point": Benchmark(command="entry_point.py PYTHON", beside=("pyinstaller",)),
-    "overhead_nuitka": Benchmark(command="build_overhead.py --freezer nuitka", beside=("nuitka",)),
+    "overhead_nuitka": Benchmark(
+        command="build_overhead.py --freezer nuitka --rounds 1", beside=("nuitka",)
+    ),
     "overhead_pyinstaller": Benchmark(
-        command="build_overhead.py --freezer pyinstaller --rounds 5", beside=("pyinstaller",)
+        command="build_overhead.py --freezer pyinstaller --rounds 3", beside=("pyinstaller",)
     ),
     "bundle_size": Benchmark(command="bundle_size.py"),
 }
