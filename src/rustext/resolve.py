@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rustext.binary import read_linkage
 from rustext.elf_loader import GlibcRules, MuslRules, SystemFolders, read_system, uses_musl
-from rustext.errors import RustextError
+from rustext.errors import InvalidBinary, RustextError
 from rustext.loader import Loader, Mapped, Rejection, Rules
 from rustext.macho_loader import MachORules
 from rustext.model import (
@@ -48,12 +48,20 @@ class Resolver:
     """Resolves many files for one loader, and reads each library and the cache only once.
 
     What it has read it does not read again: a resolver lives as long as the files stay the same.
+    `limit` is how many places it looks at and answers it gives in all: files that nobody vouches
+    for may need each other in millions of ways.
     """
 
-    def __init__(self, *, loader: Loader, read: Callable[[Path], Binary] = read_linkage) -> None:
+    def __init__(
+        self,
+        *,
+        loader: Loader,
+        read: Callable[[Path], Binary] = read_linkage,
+        limit: int | None = None,
+    ) -> None:
         self._loader = loader
         self._root = Sysroot(loader.root, loader.cwd)
-        self._files = _Files(self._root, read)
+        self._files = _Files(self._root, read, limit)
         self._systems: dict[tuple[str, str | None], SystemFolders] = {}
         self._running: dict[str, _Process] = {}  # the loader's program, by architecture
 
@@ -62,7 +70,7 @@ class Resolver:
 
         A file that is a program is judged as a process of its own, anything else as loaded into
         the loader's program. An edge that several slices of a fat file share appears once.
-        Raises `RustextError` if `path` or the loader's program cannot be read.
+        Raises `RustextError` if `path` or the loader's program cannot be read, and at the limit.
         """
         graphs: list[tuple[Edge, ...]] = []
         for image in self._images(path):
@@ -128,11 +136,23 @@ class Resolver:
 class _Files:
     """Files of this machine, each found and read once, whatever it is called."""
 
-    def __init__(self, root: Sysroot, read: Callable[[Path], Binary]) -> None:
+    def __init__(
+        self, root: Sysroot, read: Callable[[Path], Binary], limit: int | None = None
+    ) -> None:
         self.root = root
         self._read = read
+        self._limit = self._left = -1 if limit is None else limit
         self._seen: dict[_FileId, Binary | RustextError] = {}
         self._located: dict[str, tuple[Path, _FileId] | None] = {}
+
+    def count(self, asker: Path) -> None:
+        """Count one place or answer; raise `InvalidBinary` when there were too many."""
+        if not self._left:
+            raise InvalidBinary(
+                f"cannot resolve `{asker}`: it and the files before it name more than "
+                f"{self._limit:,} libraries and places to look for them"
+            )
+        self._left -= 1
 
     def locate(self, path: str) -> tuple[Path, _FileId] | None:
         """Return the file that a loader's path means and what identifies it, None if it is absent.
@@ -196,12 +216,14 @@ class _Process:
 
     def _find(self, current: Mapped, needed: Needed, found: list[Mapped]) -> Edge:
         """Do what the loader does for one needed library; what gets mapped goes to `found`."""
+        self._files.count(current.path)
         name = self._rules.key(current, needed.name)
         if name in self.names:
             how = FoundBy.SELF if self.names[name] == current.path else FoundBy.LOADED
             return _resolved(current, needed, how, self.names[name])
         searched: list[Searched] = []
         for place in self._rules.places(current, name):
+            self._files.count(current.path)
             if place.how is FoundBy.SYSTEM:
                 return _resolved(current, needed, place.how, None)
             if place.refused:

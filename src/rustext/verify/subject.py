@@ -21,6 +21,8 @@ from rustext.verify.bundle import Bundle, Freezer
 from rustext.verify.stdlib import in_stdlib
 from rustext.verify.target import Target, name_platform
 
+_LIMIT = 1_000_000  # libraries and places looked at; real bundles take some 7 for each native file
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -83,7 +85,10 @@ def make_subject(  # noqa: PLR0913 (all by name, as in `verify`)
 
 
 def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
-    """What the loader would find for the program and for each native file, once each."""
+    """What the loader would find for the program and for each native file, once each.
+
+    Raises `InvalidBinary` where files name libraries without end.
+    """
     program = bundle.program.path if bundle.program is not None else None
     # PyInstaller's bootloader sets LD_LIBRARY_PATH to its folder and starts itself again:
     # https://pyinstaller.org/en/stable/runtime-information.html#ld-library-path-libpath-considerations
@@ -96,10 +101,12 @@ def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
 
     loaded: dict[str, Path] = {}
     if program is not None:
-        first = Resolver(loader=Loader(executable=program, library_path=path), read=read)
+        loader = Loader(executable=program, library_path=path)
+        first = Resolver(loader=loader, read=read, limit=_LIMIT)
         edges.update(dict.fromkeys(first.resolve(program).edges))
         loaded = {e.soname: e.path for e in edges if isinstance(e, Resolved) and e.path}
-    rest = Resolver(loader=Loader(executable=program, library_path=path, loaded=loaded), read=read)
+    loader = Loader(executable=program, library_path=path, loaded=loaded)
+    rest = Resolver(loader=loader, read=read, limit=_LIMIT)
     for native, _ in bundle.files:
         if native != program:
             edges.update(dict.fromkeys(rest.resolve(native).edges))

@@ -24,8 +24,11 @@ from environments import write_files
 from onefiles import payload
 from test_pyinstaller_archive import archive, pyz
 
-from rustext.errors import UnreadableFile
+from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.model import Missing
+from rustext.verify import subject
 from rustext.verify.bundle import read_bundle
+from rustext.verify.subject import resolve_bundle
 
 MAIN = "int main(void) { return 0; }"
 OWN = "int own(void) { return 0; }"
@@ -88,6 +91,26 @@ def test_links_that_go_round_end(root: Path) -> None:
     assert found.code == 1
     assert found.severities("app/root") == [("outside-link", "error")]
     assert found.severities("app/a") == [("outside-link", "warning")]
+
+
+def test_files_that_look_for_libraries_in_too_many_places_are_refused(
+    root: Path, tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loader itself would not end: it looks in each folder for each library of each file."""
+    stub = gcc("stub.so", OWN, "-shared", "-fPIC")
+    needed = [f"n{number}.so" for number in range(10)]
+    for name in needed:
+        shutil.copy(stub, tmp_path / name)
+    folders = ":".join(f"$ORIGIN/{number}" for number in range(300))
+    flags = ["-shared", "-fPIC", "-Wl,--no-as-needed", f"-L{tmp_path}", f"-Wl,-rpath,{folders}"]
+    user = gcc("user.so", OWN, *flags, *(f"-l:{name}" for name in needed))
+    shutil.copy(user, root / "user.so")
+    monkeypatch.setattr(subject, "_LIMIT", 5_000)
+    edges = [e for e in resolve_bundle(read_bundle(root)) if isinstance(e, Missing)]
+    assert {edge.soname for edge in edges} == set(needed)
+    shutil.copy(user, root / "user2.so")
+    with pytest.raises(InvalidBinary, match=r"user2.so`: .* more than 5,000 libraries"):
+        resolve_bundle(read_bundle(root))
 
 
 def test_what_is_no_file_is_not_opened(root: Path) -> None:
