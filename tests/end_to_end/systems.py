@@ -1,13 +1,14 @@
 """Run a program of this machine's kind inside another system, as a container does.
 
 In: the folder of a system and a bundle. Out: how it ended. The program sees that system's files
-alone, and no network (mount_namespaces(7), chroot(2)).
+alone, and of the network itself alone (mount_namespaces(7), network_namespaces(7), chroot(2)).
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from debian import Debian
@@ -18,6 +19,14 @@ PACKAGES = ("base-files", "libc6", "libgcc-s1", "libstdc++6", "zlib1g")
 GLIBC = {"bullseye": "2.31", "bookworm": "2.36", "trixie": "2.41"}
 DEBIAN = {"bullseye": "Debian 11", "bookworm": "Debian 12", "trixie": "Debian 13"}
 
+# A namespace's loopback interface is down to begin with; on every system it is up.
+# netdevice(7): SIOCSIFFLAGS, with `struct ifreq` for "lo" and IFF_UP.
+_LOOPBACK = """
+import fcntl, os, socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+    fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh22x", b"lo", 1))
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 _ENTER = """
 set -e
 mount --bind "$1" "$2/mnt"
@@ -43,7 +52,8 @@ def run_inside(system: Path, bundle: Path, program: Path) -> subprocess.Complete
         namespaces += ["--user", "--map-root-user"]
     inside = str(program.relative_to(bundle))
     return subprocess.run(
-        [*namespaces, "sh", "-c", _ENTER, "enter", bundle, system, inside],
+        [*namespaces, sys.executable, "-I", "-c", _LOOPBACK,
+         "sh", "-c", _ENTER, "enter", bundle, system, inside],
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp"},
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
