@@ -18,7 +18,7 @@ from rustext.errors import ForeignProcessError
 
 _KEPT = 4 << 20  # bytes of an output's beginning, and as many of its end
 _CHUNK = 1 << 16  # bytes; what a pipe holds (pipe(7))
-_GRACE = 5  # seconds for the pipes of what has been killed to close
+_GRACE = 1  # seconds for a pipe of what has been killed to close
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from rustext.verify.isolated_child import REFUSED
 from rustext.verify.loader_log import LOG_NAME, find_initialised
 
 _PATH = "/usr/bin:/bin"
+# Each apart, and from the bundle: a program may empty its folder for temporary files.
+_ROOMS = ("home", "tmp", "log")
 # Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
 
@@ -44,9 +47,9 @@ def run_isolated(
     itself stays visible, read-only or not as it is, even inside a hidden folder. Raises
     `ForeignProcessError` if it does not end in time.
     """
-    with tempfile.TemporaryDirectory(prefix="rustext-run-") as name:
-        scratch = Path(name).resolve()
-        (scratch / "home").mkdir()
+    with temporary_folder("rustext-run-") as scratch:
+        for name in _ROOMS:
+            (scratch / name).mkdir()
         env = {**_clean_environment(scratch), **(variables or {})}
         covered = _outermost(path.resolve() for path in hide if path.is_dir())
         # A namespace cannot be entered from a path that is about to vanish: rustext itself, and
@@ -75,7 +78,7 @@ def run_isolated(
             hidden = covered
         # What a one-file program has unpacked to the folder for temporary files is its own too.
         own = (scratch / "bundle", scratch)
-        seen = find_initialised(scratch, (*own, root.resolve()), _PATH)
+        seen = find_initialised(scratch / "log", (*own, root.resolve()), _PATH)
     libraries = (
         next((root / path.relative_to(o) for o in own if path.is_relative_to(o)), path)
         for path in seen
@@ -87,6 +90,33 @@ def run_isolated(
         hidden=hidden,
         libraries=tuple(dict.fromkeys(libraries)),
     )
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder that a program may leave in any state, until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+        folder = Path(name).resolve()
+        try:
+            yield folder
+        finally:
+            _flatten(folder)
+
+
+def _flatten(folder: Path) -> None:
+    """Move all folders below this one to its top.
+
+    Of 1,000 folders in each other `shutil.rmtree` makes an error before Python 3.12.4:
+    https://github.com/python/cpython/issues/89727.
+    """
+    work = [folder]
+    for current in work:
+        with suppress(OSError):  # closed to us: `TemporaryDirectory` opens it
+            for entry in list(os.scandir(current)):
+                if entry.is_dir(follow_symlinks=False):
+                    target = folder / f"flat-{len(work)}"
+                    Path(entry.path).rename(target)
+                    work.append(target)
 
 
 def python_folders(prefixes: Sequence[str], stdlib: Sequence[str]) -> tuple[Path, ...]:
@@ -105,9 +135,9 @@ def _clean_environment(scratch: Path) -> dict[str, str]:
         **kept,
         "PATH": _PATH,
         "HOME": str(scratch / "home"),
-        "TMPDIR": str(scratch),
+        "TMPDIR": str(scratch / "tmp"),
         "LD_DEBUG": "libs",
-        "LD_DEBUG_OUTPUT": str(scratch / LOG_NAME),
+        "LD_DEBUG_OUTPUT": str(scratch / "log" / LOG_NAME),
     }
 
 

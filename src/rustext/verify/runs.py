@@ -7,7 +7,6 @@ In: a `Bundle`; then a `Subject` with the end of the run. Out: the findings `run
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +16,7 @@ from rustext.errors import InvalidBundle
 from rustext.findings import Finding, IsolatedRun, Severity
 from rustext.model import Format
 from rustext.verify.bundle import Bundle
-from rustext.verify.isolate import run_isolated
+from rustext.verify.isolate import run_isolated, temporary_folder
 from rustext.verify.libraries import host_library, is_system_library
 from rustext.verify.opening import put_alone
 from rustext.verify.subject import Subject, platform_of
@@ -54,8 +53,7 @@ def run_bundle(
     )
     if bundle.origin is None:
         return isolated(bundle.root, bundle.start)
-    with tempfile.TemporaryDirectory(prefix="rustext-alone-") as name:
-        alone = Path(name).resolve()
+    with temporary_folder("rustext-alone-") as alone:
         ended = isolated(alone, put_alone(bundle.origin, alone))
     libraries = (
         bundle.root / path.relative_to(alone) if path.is_relative_to(alone) else path

@@ -167,11 +167,29 @@ def test_the_loaders_log_names_what_was_loaded(tmp_path: Path, gcc: Compile) -> 
     assert len(run.libraries) == len(set(run.libraries))
 
 
+def test_a_program_that_removes_its_temporary_folder_does_not_remove_the_bundle(
+    tmp_path: Path, start: Callable[..., IsolatedRun]
+) -> None:
+    run = start("p=rm -rf $TMPDIR $HOME")
+    assert run.code == 0
+    assert (tmp_path / "dist/app/program").exists()
+    assert any(p.name == "libc.so.6" for p in run.libraries)
+
+
+def test_what_the_program_leaves_is_removed(start: Callable[..., IsolatedRun]) -> None:
+    """Folders in each other, more than Python removes by itself, and one that is closed."""
+    deep = "/".join(["d"] * 1500)
+    run = start(f"p=cd $TMPDIR; pwd; mkdir closed; chmod 0 closed; mkdir -p {deep}")
+    (folder,) = run.stdout.split()
+    assert run.code == 0
+    assert not Path(folder).parent.exists()
+
+
 def test_files_that_the_program_makes_are_not_taken_for_the_loaders_log(
     start: Callable[..., IsolatedRun],
 ) -> None:
-    made = "cd $TMPDIR; touch loader.txt loader.; mkdir loader.1; ln -s nowhere loader.2"
-    run = start(f"p={made}", "v=HOME")
+    made = "touch loader.txt loader.; mkdir loader.1; ln -s nowhere loader.2"
+    run = start(f"p=cd $(dirname $LD_DEBUG_OUTPUT); {made}", "v=HOME")
     assert run.code == 0
     assert any(p.name == "libc.so.6" for p in run.libraries)
 
