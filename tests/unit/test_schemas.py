@@ -10,12 +10,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from enum import Enum
 from importlib import resources
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 from compiling import Compile
-from environments import write_files
+from environments import install, write_files
 from jsonschema import Draft202012Validator
 
 from rustext.arguments import make_parser
@@ -49,6 +50,8 @@ from rustext.report.documents import verify_json
 from rustext.trace import Language
 
 Print = Callable[..., Any]
+
+pytestmark = pytest.mark.usefixtures("lean_path")
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -217,14 +220,29 @@ def test_verify_with_all_that_a_report_can_hold() -> None:
     validate("verify", verify_json(report))
 
 
-def test_hooks_and_plugin_path(tmp_path: Path, printed: Print) -> None:
-    validate("hooks", printed("hooks", tmp_path / "hooks"))
+@pytest.fixture
+def installed(tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that holds the Rust extension `kept.core`."""
+    mark = '"/rustc/0123456789012345678901234567890123456789/library/core/src/lib.rs"'
+    source = f"const char mark[] = {mark}; void *PyInit_core(void) {{ return 0; }}"
+    core = gcc("core.so", source, "-shared", "-fPIC")
+    files = {"kept/__init__.py": "", f"kept/core{EXTENSION_SUFFIXES[0]}": core}
+    install(tmp_path / "site", "kept", files=files)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "site")])
+
+
+def test_hooks_and_plugin_path(tmp_path: Path, printed: Print, installed: None) -> None:
+    document = printed("hooks", tmp_path / "hooks")
+    assert document["hooks"]
+    validate("hooks", document)
     validate("plugin-path", printed("plugin-path"))
 
 
-def test_plan_and_nuitka_config(tmp_path: Path, printed: Print) -> None:
-    write_files(tmp_path, {"app.py": "import json\n"})
-    validate("plan", printed("plan", tmp_path / "app.py"))
+def test_plan_and_nuitka_config(tmp_path: Path, printed: Print, installed: None) -> None:
+    write_files(tmp_path, {"app.py": "import kept.core\n"})
+    document = printed("plan", tmp_path / "app.py")
+    assert document["extensions"]
+    validate("plan", document)
     validate("nuitka-config", printed("nuitka-config", tmp_path / "config.yml"))
 
 
