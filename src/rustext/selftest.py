@@ -63,12 +63,21 @@ def parse_answers(run: IsolatedRun) -> SelfTest:
     answers, last = [], None
     lines = run.stdout.splitlines()
     for line in lines[1:] if lines[:1] == [_FIRST_LINE] else ():
-        try:
-            row = json.loads(line.rstrip(","))
-            answers.append(
-                Answer(module=row["module"], asked=Asked(row["kind"]), error=row["error"])
-            )
-        except (ValueError, KeyError, TypeError):
-            if line.startswith('{"module": "'):  # cut short by the program's end
-                last = line.split('"')[3]
+        answer = _parse_answer(line)
+        if answer is not None:
+            answers.append(answer)
+        elif line.startswith('{"module": "'):  # cut short by the program's end
+            last = line.split('"')[3]
     return SelfTest(answers=tuple(answers), last=last, run=run)
+
+
+def _parse_answer(line: str) -> Answer | None:
+    """One line of the answers; None for what the program's own code may have printed."""
+    try:
+        row = json.loads(line.rstrip(","))
+        module, kind, error = row["module"], row["kind"], row["error"]
+        return Answer(
+            module=str(module), asked=Asked(kind), error=None if error is None else str(error)
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

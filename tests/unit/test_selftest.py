@@ -107,6 +107,24 @@ def test_a_program_without_the_entry_answers_nothing(folder: Path) -> None:
     assert (found.answers, found.last) == ((), None)
 
 
+@pytest.mark.parametrize(
+    ("line", "answers"),
+    [
+        ("[" * 200_000, []),
+        ("5", []),
+        ('{"module": "a", "kind": "other", "error": null}', []),
+        ('{"module": 5, "kind": "import", "error": [7]}', [("5", "[7]")]),
+    ],
+    ids=["deep", "number", "kind", "types"],
+)
+def test_a_program_that_answers_otherwise_does_no_harm(
+    line: str, answers: list[tuple[str, str]]
+) -> None:
+    printed = f'{{"selftest": [\n{line}\n]}}\n'
+    ended = IsolatedRun(code=1, stdout=printed, stderr="", hidden=(), libraries=())
+    assert list(errors(parse_answers(ended)).items()) == answers
+
+
 def test_the_entry_imports_nothing_that_python_has_not_imported(folder: Path) -> None:
     """Else it would bring along what native code misses without it."""
     shutil.copy(str(selftest_entry.__file__), folder / "entry.py")

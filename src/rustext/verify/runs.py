@@ -23,6 +23,7 @@ from rustext.verify.subject import Subject, platform_of
 
 _SYSTEMS = {"linux": Format.ELF, "darwin": Format.MACHO, "win32": Format.PE}  # by sys.platform
 _LAST_LINES = 12  # of a failed program's output that a finding quotes
+_LONGEST = 1000  # characters of such a line
 
 
 def run_bundle(
@@ -86,8 +87,9 @@ def name_end(run: IsolatedRun) -> str:
 
 
 def quote_last(printed: str) -> tuple[tuple[str, str], ...]:
-    """The last lines of what a program printed, as evidence."""
-    return tuple(("printed", line) for line in printed.strip().splitlines()[-_LAST_LINES:])
+    """The last lines of what a program printed, as evidence; long ones are cut."""
+    lines = printed[-_LAST_LINES * _LONGEST :].strip().splitlines()[-_LAST_LINES:]
+    return tuple(("printed", line[:_LONGEST]) for line in lines)
 
 
 def iter_host_libraries(subject: Subject, run: IsolatedRun) -> Iterator[Finding]:

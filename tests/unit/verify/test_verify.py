@@ -297,6 +297,12 @@ def test_a_run_that_fails_is_an_error_and_quoted(code: int, said: str, folder: M
     assert not report.ok
 
 
+def test_of_a_long_line_the_beginning_is_quoted(folder: Make) -> None:
+    report = judged(folder(), run=ended(1, stderr=f"{'x' * 5_000}\nlast"))
+    texts = [text for _, text in report.findings[0].evidence]
+    assert [len(text) for text in texts] == [1000, 4]
+
+
 def test_a_run_that_says_nothing_on_stderr_is_quoted_from_stdout(folder: Make) -> None:
     (finding,) = judged(folder(), run=ended(3, stdout="only here\n")).findings
     assert finding.evidence == (("printed", "only here"),)
