@@ -11,6 +11,7 @@ from rustext.findings import Finding, Severity
 from rustext.model import Resolved
 from rustext.verify.subject import Subject
 
+_LINK_HINT = "put a copy of the file there, or a link to a file inside the bundle"
 _SHOWN = 50  # findings of one kind; a hostile folder has a million
 
 
@@ -38,6 +39,7 @@ def check_links(subject: Subject) -> Iterator[Finding]:
         if isinstance(edge, Resolved) and edge.path is not None
     }
     links = [link for link in bundle.links if str(bundle.root / link.path) not in used]
+    links.sort(key=lambda link: not link.exists)  # the errors first
     for link in links[:_SHOWN]:
         where = f"{bundle.path.name}/{link.path}"
         yield Finding(
@@ -47,7 +49,15 @@ def check_links(subject: Subject) -> Iterator[Finding]:
             message=f"`{where}` is a link that leads "
             + ("out of the bundle" if link.exists else "nowhere"),
             evidence=(("leads to", link.target),),
-            hint="put a copy of the file there, or a link to a file inside the bundle",
+            hint=_LINK_HINT,
+        )
+    if more := links[_SHOWN:]:
+        yield Finding(
+            id="outside-link",
+            severity=Severity.ERROR if any(link.exists for link in more) else Severity.WARNING,
+            subject=f"{bundle.path.name}: {len(more)} more",
+            message=f"{len(more)} more links lead out of the bundle, or nowhere",
+            hint=_LINK_HINT,
         )
 
 

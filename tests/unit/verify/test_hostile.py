@@ -37,6 +37,8 @@ MEMORY = 500 << 20  # bytes
 CHILD = """
 import resource, sys
 from rustext.cli import run
+
+pytestmark = pytest.mark.heavy
 code = run(["verify", *sys.argv[1:]])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 sys.exit(code)
@@ -91,6 +93,16 @@ def test_links_that_go_round_end(root: Path) -> None:
     assert found.code == 1
     assert found.severities("app/root") == [("outside-link", "error")]
     assert found.severities("app/a") == [("outside-link", "warning")]
+
+
+def test_of_many_links_that_lead_out_some_are_named_and_all_are_counted(root: Path) -> None:
+    for number in range(100):
+        (root / f"a{number}").symlink_to("nowhere")
+    (root / "z").symlink_to("/")
+    found = judge(root).report["findings"]
+    assert {f["id"] for f in found} == {"outside-link"}
+    assert [f["severity"] for f in found if f["subject"] == "app/z"] == ["error"]
+    assert [f["subject"] for f in found if "more" in f["subject"]] == ["app: 51 more"]
 
 
 def test_files_that_look_for_libraries_in_too_many_places_are_refused(
