@@ -306,6 +306,7 @@ def test_another_scope_has_hooks_of_its_own(lab: Lab) -> None:
     assert fingerprint(native) != fingerprint(lab.planner())
 
 
+@pytest.mark.heavy
 def test_builds_in_several_processes_agree_on_one_folder(lab: Lab, tmp_path: Path) -> None:
     script = tmp_path / "build.py"
     script.write_text(

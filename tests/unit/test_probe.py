@@ -19,6 +19,8 @@ from rustext.model import EvidenceKind, Verdict
 from rustext.plan import Planner
 from rustext.probe import Probe, probe
 
+pytestmark = pytest.mark.usefixtures("lean_path")
+
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 SOURCE = """
 typedef struct { long count; void *type; void *init; long index; void *copy;

@@ -177,6 +177,7 @@ def test_another_interpreters_folders_are_scanned(
     ]
 
 
+@pytest.mark.heavy
 def test_the_folder_of_the_running_program_is_not_part_of_the_environment(
     site: Path, tmp_path: Path
 ) -> None:
@@ -291,6 +292,7 @@ def test_a_file_is_not_linked_by_itself() -> None:
 # --- memory -----------------------------------------------------------------------------------
 
 
+@pytest.mark.heavy
 def test_a_file_of_any_size_is_read_in_little_memory(tmp_path: Path, gcc: Compile) -> None:
     """320 MB after the image, all of which is searched: the peak stays as for a small file."""
     small = gcc("core.so", "void *PyInit_core(void) { return 0; }", "-shared", "-fPIC")

@@ -7,6 +7,7 @@ import subprocess
 import tracemalloc
 from pathlib import Path
 
+import pytest
 from compiling import Compile
 
 from rustext.verify import loader_log
@@ -24,6 +25,7 @@ int main(int count, char **args) {
 """
 
 
+@pytest.mark.heavy
 def test_a_log_without_end_is_read_in_little_room(tmp_path: Path, gcc: Compile) -> None:
     names = ("again", "last")
     libraries = [gcc(f"lib{name}.so", "int x;", "-shared", "-fPIC") for name in names]
@@ -42,6 +44,7 @@ def test_a_log_without_end_is_read_in_little_room(tmp_path: Path, gcc: Compile) 
     assert log.stat().st_size > 10 * peak
 
 
+@pytest.mark.heavy
 def test_no_more_than_so_much_of_all_logs_is_read(tmp_path: Path) -> None:
     """The program can write there too: here a file of ten terabytes."""
     (tmp_path / "loader.1").write_text("  1:\tcalling init: /lib/liba.so\n")
