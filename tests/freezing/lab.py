@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from rustext.verify.isolate import IsolatedRun, python_folders, run_isolated
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 FREEZERS = ("nuitka", "pyinstaller")
+PATH = os.environ["PATH"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,6 @@ class Lab:
         out.mkdir(parents=True, exist_ok=True)
         env = {
             **os.environ,
-            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "XDG_CACHE_HOME": str(self.cache / "xdg"),
             "RUSTEXT_TEST_COMPILE": ",".join(compiled or ()),
         }
@@ -122,7 +123,11 @@ class Lab:
             command += ["--onefile"] if one_file else []
             bundle = out / "dist" / script.stem
             program = bundle / script.stem
-        log = check([str(python), *command, *options, str(script)], cwd=out, env=env)
+        folder = python.parent.parent
+        compiles = freezer == "nuitka"
+        with one_path_for(folder) if compiles else contextlib.nullcontext(folder) as path:
+            started = [str(path / "bin" / "python"), *command, *options, str(script)]
+            log = check(started, cwd=out, env={**env, "PATH": f"{path / 'bin'}{os.pathsep}{PATH}"})
         if one_file:
             bundle = out / "one-file"
             bundle.mkdir(exist_ok=True)
@@ -148,6 +153,25 @@ def locked(path: Path) -> Iterator[None]:
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
         yield
+
+
+@contextlib.contextmanager
+def one_path_for(folder: Path) -> Iterator[Path]:
+    """A link to a folder, with a path that other folders beside it get in their turn.
+
+    ccache takes a file that is compiled with headers of another path for another file.
+    """
+    for number in itertools.count():
+        link = folder.with_name(f"turn-{number}")
+        with link.with_suffix(".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            link.unlink(missing_ok=True)
+            link.symlink_to(folder)
+            yield link
+            return
 
 
 def install(python: Path, *args: str) -> None:
