@@ -30,6 +30,8 @@ from rustext.verify import subject
 from rustext.verify.bundle import read_bundle
 from rustext.verify.subject import resolve_bundle
 
+pytestmark = pytest.mark.heavy
+
 MAIN = "int main(void) { return 0; }"
 OWN = "int own(void) { return 0; }"
 MEMORY = 500 << 20  # bytes
@@ -37,8 +39,6 @@ MEMORY = 500 << 20  # bytes
 CHILD = """
 import resource, sys
 from rustext.cli import run
-
-pytestmark = pytest.mark.heavy
 code = run(["verify", *sys.argv[1:]])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 sys.exit(code)
