@@ -199,3 +199,12 @@ def test_each_benchmark_that_is_named_exists() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for name in re.findall(r"benchmarks/[\w/]+\.py", page.read_text(encoding="utf-8")):
             assert (ROOT / name).is_file(), page
+
+
+def test_the_list_of_benchmarks_names_each_that_is_run() -> None:
+    folder = ROOT / "benchmarks"
+    run = re.findall(r'^    "(\w+)": ', (folder / "run_all.py").read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?`) \|", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert run
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == run
+    assert {page.stem for page in (folder / "results").glob("*.md")} <= set(run)
