@@ -56,7 +56,9 @@ class NameStrings:
         identity = identify(path)
         if identity is not None:
             folders = (
-                str(f.relative_to(f.anchor)) for f in self._env.listed if f.anchor == path.anchor
+                str(f.relative_to(f.anchor))
+                for f in self._env.listed
+                if f.anchor == path.anchor and f not in self._env.sites
             )
             rows = tuple(Row(path="", owner="", text=_format(ref)) for ref in found)
             self._cache.write(
@@ -71,7 +73,13 @@ class NameStrings:
 
     @functools.cached_property
     def _cache(self) -> Cache:
-        facts = repr(self._env.interpreter).encode("utf-8", "surrogateescape")
+        """A folder of `sys.path` counts by what can be imported from it.
+
+        The time of its last change would not do: a program is frozen in one of them as a rule, with
+        `build` and `dist` beside it.
+        """
+        tops = [self._env.entries(site) for site in self._env.sites]
+        facts = repr((self._env.interpreter, tops)).encode("utf-8", "surrogateescape")
         return open_cache("names", hashlib.sha256(facts).hexdigest()[:32])
 
 

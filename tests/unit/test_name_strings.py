@@ -63,6 +63,17 @@ def test_a_second_build_gets_the_same_answer_without_reading(
     assert planned(site) == first
 
 
+def test_a_file_that_is_no_module_does_not_make_the_answer_old(
+    site: Path, request: pytest.FixtureRequest
+) -> None:
+    """Whoever freezes a program from its own folder leaves other files in it each time."""
+    first = planned(site)
+    (site / "app.spec").write_text("")
+    (site / "__pycache__").mkdir()
+    request.getfixturevalue("unread")
+    assert planned(site) == first
+
+
 def test_a_module_that_is_installed_later_is_found(site: Path) -> None:
     assert "later.inner" not in planned(site)
     write_files(site, {"later/__init__.py": "", "later/inner.py": ""})
