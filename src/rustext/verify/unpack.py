@@ -58,16 +58,17 @@ class Unpacker:
                         break
                     stream.write(chunk)
         except (FileExistsError, NotADirectoryError) as error:
-            raise InvalidBundle(f"{self._name} holds `{name}` twice") from error
+            raise InvalidBundle(f"{self._name} holds `{name[:_SHOWN]}` twice") from error
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             raise InvalidBundle(
-                f"{self._name} cannot be unpacked: `{name}`: {why}",
+                f"{self._name} cannot be unpacked: `{name[:_SHOWN]}`: {why}",
                 hint="TMPDIR names the folder for temporary files",
             ) from error
         if self._written - before != size:
             raise InvalidBundle(
-                f"{self._name} is damaged: `{name}` does not have the {size:,} bytes that it claims"
+                f"{self._name} is damaged: `{name[:_SHOWN]}` does not have the {size:,} bytes that "
+                "it claims"
             )
 
     def start_again(self) -> None:
@@ -100,10 +101,12 @@ class Unpacker:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if not path.parent.resolve().is_relative_to(self._folder.resolve()):
-                    raise InvalidBundle(f"{self._name} holds `{inner}`, which leads out of it")
+                    raise InvalidBundle(
+                        f"{self._name} holds `{inner[:_SHOWN]}`, which leads out of it"
+                    )
                 path.symlink_to(target)
             except OSError as error:
-                raise InvalidBundle(f"{self._name} holds `{inner}` twice") from error
+                raise InvalidBundle(f"{self._name} holds `{inner[:_SHOWN]}` twice") from error
         home = os.path.realpath(self._folder)
         for inner in self._links:  # one may lead out by way of another
             path = self._folder / inner
@@ -133,7 +136,7 @@ class Unpacker:
         total = self._written + size
         if total > self._limit:
             raise InvalidBundle(
-                f"{self._name} unpacks `{name}` and all before it to {total:,} bytes: "
+                f"{self._name} unpacks `{name[:_SHOWN]}` and all before it to {total:,} bytes: "
                 "refused as a decompression bomb"
             )
         if total > self._free:
