@@ -167,12 +167,6 @@ class Environment:
         """What the first words of names can be that `find_module` finds, and some more."""
         return self._names_in("") | frozenset(self.interpreter.builtins)
 
-    def entries(self, folder: Path) -> tuple[str, ...]:
-        """The names in a folder of `sys.path` that stand for modules or distributions, sorted."""
-        suffixes = (*self.interpreter.suffixes, ".py", ".pyc", ".dist-info", ".egg-info")
-        named = (n for n in self._list(folder) if "." not in n or n.endswith(suffixes))
-        return tuple(sorted(n for n in named if n != "__pycache__"))
-
     def modules_in(self, package: str) -> tuple[str, ...]:
         """The names of the modules directly in a package, sorted; empty for what is none."""
         lasts = sorted(n for n in self._names_in(package) if n.isidentifier() and n != "__init__")

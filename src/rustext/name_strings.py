@@ -2,8 +2,8 @@
 
 In: a native file and an environment. Out: the `StringRef`s whose text, or whose text completed, can
 be imported there. Following code is by far the most of what a plan takes; the answer is kept in the
-platform's cache folder for as long as the file, the folders that were looked into, and rustext
-itself stay as they are.
+platform's cache folder for as long as the file, what can be imported from the folders that were
+looked into, and rustext itself stay as they are.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import functools
 import hashlib
 import json
 import mmap
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from rustext.cache import Cache, Listing, Row, identify, is_current, open_cache, read_folders
+from rustext.cache import Cache, Listing, Row, identify, is_current, open_cache
 from rustext.environment import Environment
 from rustext.imports import complete_names, find_named
 from rustext.model import Binary, EvidenceKind, NativeFile, StringRef
@@ -43,44 +44,52 @@ class NameStrings:
 
     def __init__(self, env: Environment) -> None:
         self._env = env
+        self._digests: dict[Path, str] = {}
 
     def find(
         self, path: Path, binary: Binary, data: mmap.mmap, file: NativeFile
     ) -> tuple[StringRef, ...]:
         """As `find_name_strings`; `path` is the file's own."""
-        root = Path(path.anchor)
         known = self._cache.read(path)
-        if known is not None and is_current(known, root):
-            return tuple(map(_parse, known.rows))
+        if known is not None and is_current(known, Path(path.anchor)) and self._holds(known):
+            return tuple(_parse(row) for row in known.rows if not row.path)
         found = tuple(find_name_strings(binary, data, file, self._env))
         identity = identify(path)
         if identity is not None:
-            folders = (
-                str(f.relative_to(f.anchor))
-                for f in self._env.listed
-                if f.anchor == path.anchor and f not in self._env.sites
-            )
-            rows = tuple(Row(path="", owner="", text=_format(ref)) for ref in found)
-            self._cache.write(
-                path,
-                Listing(
-                    folders=read_folders(root, folders),
-                    files={str(path.relative_to(root)): identity},
-                    rows=rows,
-                ),
-            )
+            folders = [
+                Row(path=str(f), owner=self._digest(f), text="null") for f in self._env.listed
+            ]
+            rows = [Row(path="", owner="", text=_format(ref)) for ref in found]
+            files = {str(path.relative_to(path.anchor)): identity}
+            self._cache.write(path, Listing(folders={}, files=files, rows=(*folders, *rows)))
         return found
 
     @functools.cached_property
     def _cache(self) -> Cache:
-        """A folder of `sys.path` counts by what can be imported from it.
-
-        The time of its last change would not do: a program is frozen in one of them as a rule, with
-        `build` and `dist` beside it.
-        """
-        tops = [self._env.entries(site) for site in self._env.sites]
-        facts = repr((self._env.interpreter, tops)).encode("utf-8", "surrogateescape")
+        facts = repr(self._env.interpreter).encode("utf-8", "surrogateescape")
         return open_cache("names", hashlib.sha256(facts).hexdigest()[:32])
+
+    def _holds(self, listing: Listing) -> bool:
+        """Whether the folders that were looked into hold what they held then."""
+        return all(self._digest(Path(row.path)) == row.owner for row in listing.rows if row.path)
+
+    def _digest(self, folder: Path) -> str:
+        """What can be imported from a folder.
+
+        The time of its last change would not do: as a rule a program is frozen in its own folder,
+        which then gets `build` and `dist`.
+        """
+        if folder not in self._digests:
+            suffixes = (*self._env.interpreter.suffixes, ".py", ".pyc", ".dist-info", ".egg-info")
+            try:
+                found = os.listdir(folder)  # noqa: PTH208 (names only)
+            except OSError:
+                found = []
+            named = (n for n in found if "." not in n or n.endswith(suffixes))
+            text = repr(sorted(n for n in named if n != "__pycache__"))
+            digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
+            self._digests[folder] = digest.hexdigest()[:32]
+        return self._digests[folder]
 
 
 def _format(ref: StringRef) -> str:
