@@ -22,7 +22,9 @@ DEBIAN = {"bullseye": "Debian 11", "bookworm": "Debian 12", "trixie": "Debian 13
 # A namespace's loopback interface is down to begin with; on every system it is up.
 # netdevice(7): SIOCSIFFLAGS, with `struct ifreq` for "lo" and IFF_UP.
 _LOOPBACK = """
-import fcntl, os, socket, struct, sys
+import fcntl, os, signal, socket, struct, sys
+os.environ.pop("LC_CTYPE", None)  # Python sets it (PEP 538), and ignores SIGPIPE
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
     fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh22x", b"lo", 1))
 os.execvp(sys.argv[1], sys.argv[1:])

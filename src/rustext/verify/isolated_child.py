@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def enter_and_become(order: dict[str, object]) -> None:
             _mount(libc, "tmpfs", folder, "tmpfs", 0)
     except OSError:
         sys.exit(REFUSED)
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and so by what it becomes
+        signal.signal(ignored, signal.SIG_DFL)
     program = f"{inside}/{order['program']}"
     arguments, env = order["arguments"], order["env"]
     assert isinstance(arguments, list)  # noqa: S101

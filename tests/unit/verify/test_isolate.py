@@ -138,6 +138,16 @@ def test_a_program_that_does_not_end_is_an_error(start: Callable[..., IsolatedRu
         start("t=", timeout=1)
 
 
+def test_signals_do_to_the_program_what_they_do_elsewhere(
+    tmp_path: Path, start: Callable[..., IsolatedRun]
+) -> None:
+    """Python ignores SIGPIPE, and what is ignored stays so (execve(2))."""
+    question = "p=grep SigIgn /proc/self/status"
+    program = [tmp_path / "dist/app/program", question]
+    elsewhere = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert start(question).stdout == elsewhere.stdout
+
+
 def test_arguments_arrive_as_they_are(start: Callable[..., IsolatedRun]) -> None:
     assert start("v=no such variable", "v=", "o=ü [x] $HOME \n").stdout == "unset\nunset\nhidden\n"
 
