@@ -21,7 +21,7 @@ from importlib import resources
 from pathlib import Path
 
 from rustext.findings import IsolatedRun
-from rustext.foreign import run
+from rustext.foreign import Finished, run
 from rustext.verify.isolated_child import REFUSED
 from rustext.verify.loader_log import LOG_NAME, find_initialised
 
@@ -29,7 +29,10 @@ _PATH = "/usr/bin:/bin"
 # Each apart, and from the bundle: a program may empty its folder for temporary files.
 _ROOMS = ("home", "tmp", "log")
 # Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
-_KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")
+_KEPT_VARIABLES = (
+    "LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
+    "SYSTEMROOT",  # without it no program starts on Windows
+)  # fmt: skip
 
 
 def run_isolated(
@@ -63,19 +66,11 @@ def run_isolated(
             "env": env,
             "home": str(scratch / "home"),
         }
-        child = resources.files("rustext.verify").joinpath("isolated_child.py").read_text("utf-8")
-        command = [sys.executable, "-I", "-c", child, json.dumps(order)]
-        hidden: tuple[Path, ...] = ()
-        done = run(command, timeout=timeout, name=program.name)
-        if done.stderr.strip() == REFUSED:
-            done = run(
-                [program.resolve(), *arguments],
-                timeout=timeout,
-                env=env,
-                cwd=scratch / "home",
-            )
-        else:
-            hidden = covered
+        done = _run_hidden(order, program.name, timeout)
+        hidden = covered if done is not None else ()
+        if done is None:
+            command = [program.resolve(), *arguments]
+            done = run(command, timeout=timeout, env=env, cwd=scratch / "home")
         # What a one-file program has unpacked to the folder for temporary files is its own too.
         own = (scratch / "bundle", scratch)
         seen = find_initialised(scratch / "log", (*own, root.resolve()), _PATH)
@@ -117,6 +112,16 @@ def _flatten(folder: Path) -> None:
                     target = folder / f"flat-{len(work)}"
                     Path(entry.path).rename(target)
                     work.append(target)
+
+
+def _run_hidden(order: Mapping[str, object], name: str, timeout: float) -> Finished | None:
+    """Run a program by the child's orders; None where there are no namespaces, or none for us."""
+    if sys.platform != "linux":
+        return None
+    child = resources.files("rustext.verify").joinpath("isolated_child.py").read_text("utf-8")
+    command = [sys.executable, "-I", "-c", child, json.dumps(order)]
+    done = run(command, timeout=timeout, name=name)
+    return None if done.stderr.strip() == REFUSED else done
 
 
 def python_folders(prefixes: Sequence[str], stdlib: Sequence[str]) -> tuple[Path, ...]:

@@ -223,6 +223,17 @@ def test_without_namespaces_the_program_runs_unhidden(
     assert any(p.name == "libc.so.6" for p in run.libraries)
 
 
+def test_where_there_are_no_namespaces_no_child_is_asked(
+    tmp_path: Path, start: Callable[..., IsolatedRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child's calls are Linux's; macOS and Windows do not have them."""
+    (tmp_path / "hidden").mkdir()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    run = start("v=PYTHONPATH", hide=(tmp_path / "hidden",))
+    assert (run.code, run.stdout, run.hidden) == (0, "unset\n", ())
+
+
 def test_only_pythons_own_folders_of_a_shared_prefix_are_hidden() -> None:
     found = python_folders(["/usr", "/opt/python", "/usr/local", "/"], ["/usr/lib/python3.11"])
     assert found == (Path("/opt/python"), Path("/usr/lib/python3.11"))
