@@ -69,7 +69,7 @@ def run_isolated(
         done = _run_hidden(order, program.name, timeout)
         hidden = covered if done is not None else ()
         if done is None:
-            command = [program.resolve(), *arguments]
+            command = [str(program.resolve()), *arguments]
             done = run(command, timeout=timeout, env=env, cwd=scratch / "home")
         # What a one-file program has unpacked to the folder for temporary files is its own too.
         own = (scratch / "bundle", scratch)
