@@ -22,6 +22,7 @@ __all__ = [
     "Buffer",
     "address_to_offset",
     "is_native",
+    "located",
     "map_file",
     "offset_to_address",
     "open_binary",
@@ -38,7 +39,7 @@ def parse_binary(data: Buffer, path: Path) -> Binary:
 
     Raises `UnknownFormat`, `TruncatedBinary` or `InvalidBinary`.
     """
-    with _located(path):
+    with located(path):
         return Binary(path=path, images=_parse_images(data))
 
 
@@ -61,7 +62,7 @@ def read_linkage(path: Path) -> Binary:
     with map_file(path) as data:
         if _format(data[:HEAD]) is not Format.ELF:
             return parse_binary(data, path)
-        with _located(path):
+        with located(path):
             return Binary(path=path, images=(elf.parse_elf(data, linkage=True),))
 
 
@@ -111,8 +112,8 @@ def offset_to_address(image: Image, offset: int) -> int | None:
 
 
 @contextmanager
-def _located(path: Path) -> Iterator[None]:
-    """Name the file in what is wrong with it."""
+def located(path: Path) -> Iterator[None]:
+    """Name the file in an `InvalidBinary` that says what is wrong with it."""
     try:
         yield
     except InvalidBinary as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rustext.binary import is_native, open_binary
+from rustext.binary import is_native, located, open_binary
 from rustext.companions import find_companions
 from rustext.config import Config, Scope
 from rustext.destination import iter_warnings
@@ -228,7 +228,7 @@ def find_file_imports(
     the answers of earlier builds.
     """
     strings: Iterable[StringRef] = ()
-    with open_binary(path) as (binary, data):
+    with open_binary(path) as (binary, data), located(path):
         if can_import(data):
             strings = (
                 kept.find(path, binary, data, file)

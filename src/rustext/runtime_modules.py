@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from rustext.binary import open_binary
+from rustext.binary import located, open_binary
 from rustext.environment import Distribution, Environment
 from rustext.model import EvidenceKind
 from rustext.python_source import parse_source
@@ -52,7 +52,7 @@ def _names_in_binary(module: str, path: Path) -> frozenset[str]:
     prefix = f"{module}."
     wanted = WantedNames(lambda name: name.startswith(prefix), (module.partition(".")[0],))
     shortest: dict[tuple[int, int], str] = {}
-    with open_binary(path) as (binary, data):
+    with open_binary(path) as (binary, data), located(path):
         if data.find(prefix.encode()) >= 0:
             for number, image in enumerate(binary.images):
                 for ref in iter_strings(image, data, wanted):

@@ -12,8 +12,9 @@ import pytest
 from compiling import Compile
 from crates import DATA, build_crate
 
+from rustext import strings
 from rustext.binary import open_binary, parse_binary
-from rustext.errors import RustextError
+from rustext.errors import InvalidBinary, RustextError
 from rustext.model import EvidenceKind, StringRef
 from rustext.strings import iter_strings
 from rustext.wanted_names import WantedNames
@@ -165,6 +166,21 @@ def test_damaged_files_raise_nothing_but_our_errors(glued: Path) -> None:
         read_damaged(content[:cut])
     for at in range(0, len(content), 31):
         read_damaged(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+
+
+@pytest.mark.parametrize("limit", ["_MOST_PLACES", "_MOST_FOLLOWED"])
+def test_code_that_no_compiler_writes_is_not_followed_to_its_end(
+    limit: str, gcc: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+    const char name[] = "uuid";
+    __asm__(".text\\n.rept 20\\nlea name(%rip), %rax\\n.endr");
+    """
+    path = gcc("many.so", source, "-shared", "-fPIC", "-Wl,-Bsymbolic")
+    assert "uuid" in {ref.text for ref in read(path, {"uuid"})}
+    monkeypatch.setattr(strings, limit, 10)
+    with pytest.raises(InvalidBinary, match="more than 10 places"):
+        read(path, {"uuid"})
 
 
 def read_damaged(content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Find the modules that native code imports and the bundle does not hold.
 
-In: a `Subject`. Out: the finding `missing-import`.
+In: a `Subject`. Out: the findings `missing-import`, and `unreadable-file` for a file whose strings
+cannot be found.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rustext.cache import Cache, open_cache
+from rustext.errors import InvalidBinary
 from rustext.findings import Finding, Severity
 from rustext.imports import doubt_of
 from rustext.knowledge import read_data
@@ -20,6 +22,7 @@ from rustext.verify.clues import Clues, find_clues
 from rustext.verify.kept import KeptFacts
 from rustext.verify.stdlib import stdlib_packages
 from rustext.verify.subject import Subject
+from rustext.verify.unreadable import unreadable_file
 from rustext.wanted_names import WantedNames
 
 _STARTS_WITH = "encodings"  # no Python starts without it
@@ -39,7 +42,11 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
     kept = KeptFacts(_open_cache(subject), bundle.root)
     for path, file in bundle.files:
         if file.provenance.rust:
-            clues = find_clues(kept, path, file, wanted)
+            try:
+                clues = find_clues(kept, path, file, wanted)
+            except InvalidBinary as error:  # its headers can be read, and so the loader may take it
+                yield unreadable_file(subject.inside(path), str(error), Severity.WARNING)
+                continue
             yield from _check_file_imports(subject, path, file, clues, missing)
     kept.save()
 

@@ -19,12 +19,12 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
     """Find the native files, archives and folders that cannot be read."""
     bundle = subject.bundle
     if bundle.program is not None and bundle.program.damage is not None:
-        yield _unreadable(subject.inside(bundle.program.path), bundle.program.damage)
+        yield unreadable_file(subject.inside(bundle.program.path), bundle.program.damage)
     for file in bundle.unreadable[:_SHOWN]:
         severity = Severity.ERROR if file.native else Severity.WARNING
-        yield _unreadable(subject.inside(file.path), file.reason, severity)
+        yield unreadable_file(subject.inside(file.path), file.reason, severity)
     if (more := len(bundle.unreadable) - _SHOWN) > 0:
-        yield _unreadable(f"{bundle.path.name}: {more} more", "as above")
+        yield unreadable_file(f"{bundle.path.name}: {more} more", "as above")
 
 
 def check_links(subject: Subject) -> Iterator[Finding]:
@@ -61,7 +61,8 @@ def check_links(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _unreadable(subject: str, reason: str, severity: Severity = Severity.ERROR) -> Finding:
+def unreadable_file(subject: str, reason: str, severity: Severity = Severity.ERROR) -> Finding:
+    """The finding about a file, and why it cannot be read."""
     return Finding(
         id="unreadable-file",
         severity=severity,

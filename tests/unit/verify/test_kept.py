@@ -11,8 +11,9 @@ import pytest
 from compiling import Compile
 from environments import write_files
 
+from rustext import strings
 from rustext.environment import stdlib_environment, stdlib_of, this_interpreter
-from rustext.findings import Finding
+from rustext.findings import Finding, Severity
 from rustext.model import Crate, Image
 from rustext.provenance import Marks, format_marks, parse_marks
 from rustext.verify import clues, natives, verify
@@ -62,6 +63,17 @@ def test_a_second_verification_reads_no_code_and_says_the_same(
     assert reads == [f"core{SUFFIX}"]
     assert findings(root, cached=False) == first
     assert len(reads) == 2
+
+
+def test_a_file_whose_code_cannot_be_followed_is_named(
+    root: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = 'const char *more(void) { return "uuid"; }'
+    write_files(root, {f"pkg/core{SUFFIX}": gcc("more.so", CORE + more, "-shared", "-fPIC")})
+    monkeypatch.setattr(strings, "_MOST_PLACES", 0)
+    (finding,) = findings(root)
+    assert (finding.id, finding.severity) == ("unreadable-file", Severity.WARNING)
+    assert finding.evidence == (("because", "its code refers to strings in more than 0 places"),)
 
 
 def test_a_file_that_has_changed_is_read_anew(root: Path, reads: list[str], gcc: Compile) -> None:
