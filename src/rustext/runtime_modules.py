@@ -10,12 +10,15 @@ name.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from rustext.binary import located, open_binary
+from rustext.cache import open_cache
 from rustext.environment import Distribution, Environment
+from rustext.kept import KeptFacts
 from rustext.model import EvidenceKind
 from rustext.python_source import parse_source
 from rustext.strings import iter_strings
@@ -45,9 +48,17 @@ def _iter_below(module: str, name: str) -> Iterator[str]:
 
 
 def _names_in_binary(module: str, path: Path) -> frozenset[str]:
-    """The names below `module` that the binary holds as strings.
+    """The names below `module` that the binary holds as strings, from one build to the next."""
+    kept = KeptFacts(open_cache("runtime-modules", module), path.parent)
+    text = kept.get(path, lambda: json.dumps(sorted(_read_names(module, path))))
+    kept.save()
+    return frozenset(json.loads(text))
 
-    Where a string could end in several places, it ends in the first: rustc puts others behind it.
+
+def _read_names(module: str, path: Path) -> frozenset[str]:
+    """Where a string could end in several places, it ends in the first.
+
+    rustc puts others behind it.
     """
     prefix = f"{module}."
     wanted = WantedNames(lambda name: name.startswith(prefix), (module.partition(".")[0],))

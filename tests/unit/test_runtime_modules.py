@@ -10,6 +10,7 @@ import pytest
 from crates import build_crate
 from environments import environment, install
 
+from rustext import runtime_modules
 from rustext.errors import InvalidBinary
 from rustext.runtime_modules import find_runtime_modules
 
@@ -42,6 +43,17 @@ def test_names_come_from_the_binary_where_no_source_imports_them(
 ) -> None:
     install(tmp_path, "late", files={"late/__init__.py": "", NATIVE: native})
     assert find(tmp_path) == ("late._native.made",)
+
+
+def test_a_binary_is_read_once(
+    native: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "late", files={"late/__init__.py": "", NATIVE: native})
+    assert find(tmp_path) == ("late._native.made",)
+    monkeypatch.setattr(runtime_modules, "_read_names", lambda *_: {"late._native.other"})
+    assert find(tmp_path) == ("late._native.made",)
+    (tmp_path / NATIVE).write_bytes(native.read_bytes() + b"changed")
+    assert find(tmp_path) == ("late._native.other",)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from typing import Any
 
 from rustext.binary import open_binary
 from rustext.imports import can_import, iter_crate_rules
+from rustext.kept import KeptFacts
 from rustext.model import EvidenceKind, NativeFile, StringRef
 from rustext.strings import iter_strings
-from rustext.verify.kept import KeptFacts
 from rustext.wanted_names import WantedNames
 
 

@@ -16,10 +16,10 @@ from rustext.cache import Cache, open_cache
 from rustext.errors import InvalidBinary
 from rustext.findings import Finding, Severity
 from rustext.imports import doubt_of
+from rustext.kept import KeptFacts
 from rustext.knowledge import read_data
 from rustext.model import Binary, EvidenceKind, NativeFile, StringRef
 from rustext.verify.clues import Clues, find_clues
-from rustext.verify.kept import KeptFacts
 from rustext.verify.stdlib import stdlib_packages
 from rustext.verify.subject import Subject
 from rustext.verify.unreadable import unreadable_file

@@ -19,9 +19,9 @@ from rustext.binary import HEAD, is_native
 from rustext.cache import open_cache
 from rustext.discover import NEVER_NATIVE, Source, folder_source, read_native_file
 from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.kept import KeptFacts
 from rustext.model import Image, NativeFile
 from rustext.provenance import Marks, format_marks, parse_marks, read_marks
-from rustext.verify.kept import KeptFacts
 from rustext.verify.walk import Tree
 
 _NATIVE_NAME = re.compile(r"\.(?:so|pyd|dll|dylib)$|^lib[^/]*\.so(?:\.\d+)+$")
