@@ -23,6 +23,7 @@ from rustext.verify.isolate import IsolatedRun, python_folders, run_isolated
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+PINNED = HERE / "requirements.txt"
 FREEZERS = ("nuitka", "pyinstaller")
 PATH = os.environ["PATH"]
 
@@ -69,12 +70,25 @@ class Lab:
         stamp = folder / "stamp"
         if not stamp.is_file():
             uv("venv", "-q", "--clear", "--seed", "--python", str(self.interpreter), str(folder))
-            install(python, "-r", str(HERE / "requirements.txt"), *requirements)
+            links = ("--find-links", str(self._freezers()))
+            install(python, *links, "-r", str(PINNED), *requirements)
         if not stamp.is_file() or stamp.read_text() != wanted:
             if rustext:
                 install(python, "--reinstall-package", "rustext", str(self.wheel))
             stamp.write_text(wanted)
         return python
+
+    def _freezers(self) -> Path:
+        """Wheels of the freezers: of Nuitka there is none to download, and uv makes it anew."""
+        facts = (str(self.interpreter), PINNED.read_text())
+        folder = self.cache / "freezers" / hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+        with locked(folder):
+            if not folder.is_dir():
+                made = folder.with_suffix(".part")
+                command = [str(self.interpreter), "-m", "pip", "wheel", "-q", "--no-deps"]
+                check([*command, "--wheel-dir", str(made), "-r", str(PINNED)])
+                made.rename(folder)
+        return folder
 
     def forget(self, *requirements: str) -> None:
         """Delete the environments with these requirements; their wheels stay in uv's cache."""
@@ -82,8 +96,7 @@ class Lab:
             shutil.rmtree(self._folder(requirements, rustext), ignore_errors=True)
 
     def _folder(self, requirements: Sequence[str], rustext: bool) -> Path:
-        pinned = (HERE / "requirements.txt").read_text()
-        facts = (sys.version, str(self.interpreter), pinned, requirements, rustext)
+        facts = (sys.version, str(self.interpreter), PINNED.read_text(), requirements, rustext)
         key = hashlib.sha256(repr(facts).encode())
         return self.cache / "environments" / key.hexdigest()[:16]
 
