@@ -45,6 +45,7 @@ _V0_SYMBOL = re.compile(  # a path that leads to a crate's root: C, s<base 62>_,
 _CARGO_PURL = re.compile(r"pkg:cargo/([^@/?#]+)@([^?#]+)")
 _XML_PURL = re.compile(r"<purl>\s*([^<\s]+)\s*</purl>")
 _DEP_V0_LIMIT = 8 << 20  # bytes of JSON; the largest real ones are below 1 MiB
+_CODE = (".text", "__TEXT,__text")
 _WINDOW = 16 << 20  # bytes; a multiple of every page size
 _OVERLAP = 1 << 10  # bytes; the longest text that the patterns above can match is shorter
 
@@ -64,14 +65,14 @@ def read_marks(image: Image, data: mmap.mmap) -> Marks:
     """Look for all marks in a file; `data` holds the whole of it."""
     rustc = _find_rustc(image, data)
     dep_v0 = _find_dep_v0(image, data)
-    crates, standard_library = _read_text(data)
+    crates, standard_library = _read_text(image, data)
     found = rustc is not None or dep_v0 or crates or standard_library
     return Marks(
         rustc=rustc,
         dep_v0=dep_v0,
         panic_paths=crates,
         standard_library=standard_library,
-        mangled=not found and _has_mangled_name(data),
+        mangled=not found and _has_mangled_name(image, data),
     )
 
 
@@ -191,20 +192,20 @@ def merge_crates(*sources: Iterable[Crate]) -> tuple[Crate, ...]:
     return tuple(merged[key] for key in sorted(merged) if key[1] or key[0] not in known)
 
 
-def _has_mangled_name(data: mmap.mmap) -> bool:
+def _has_mangled_name(image: Image, data: mmap.mmap) -> bool:
     return any(
         pattern.search(data, start, end) is not None
-        for start, end in iter_windows(data)
+        for start, end in _iter_text(image, data)
         for pattern in (_LEGACY_SYMBOL, _V0_SYMBOL)
     )
 
 
-def _read_text(data: mmap.mmap) -> tuple[tuple[Crate, ...], bool]:
+def _read_text(image: Image, data: mmap.mmap) -> tuple[tuple[Crate, ...], bool]:
     """The crates that panic paths name, and whether one is the standard library's."""
     crates: set[tuple[str, str]] = set()
     repositories: set[str] = set()
     standard_library = False
-    for start, end in iter_windows(data):
+    for start, end in _iter_text(image, data):
         for match in _CRATE_PATH.finditer(data, start, end):
             crates.add((match[1].decode("ascii"), match[2].decode("ascii")))
         for match in _GIT_PATH.finditer(data, start, end):
@@ -216,18 +217,29 @@ def _read_text(data: mmap.mmap) -> tuple[tuple[Crate, ...], bool]:
 
 
 def _contains(data: mmap.mmap, mark: bytes) -> bool:
-    return any(data.find(mark, start, end) >= 0 for start, end in iter_windows(data))
+    return any(data.find(mark, start, end) >= 0 for start, end in _iter_windows(data, 0, len(data)))
 
 
-def iter_windows(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """The file piece by piece; each piece's memory is given back before the next.
+def _iter_text(image: Image, data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """The file piece by piece, but for its machine code: compilers put no text there."""
+    at = 0
+    for section in sorted(image.sections, key=lambda section: section.offset):
+        if section.name in _CODE and section.size:
+            yield from _iter_windows(data, at, min(section.offset, len(data)))
+            at = max(at, section.offset + section.size)
+    yield from _iter_windows(data, at, len(data))
+
+
+def _iter_windows(data: mmap.mmap, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """A part of the file piece by piece; each piece's memory is given back before the next.
 
     Pieces overlap by more than the longest text that is looked for.
     """
-    for start in range(0, len(data), _WINDOW):
-        yield start, min(start + _WINDOW + _OVERLAP, len(data))
+    for start in range(first, last, _WINDOW):
+        yield start, min(start + _WINDOW + _OVERLAP, last)
         if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows, which trims by itself
-            data.madvise(mmap.MADV_DONTNEED, start, min(_WINDOW, len(data) - start))
+            page = start - start % mmap.PAGESIZE
+            data.madvise(mmap.MADV_DONTNEED, page, min(start + _WINDOW, last) - page)
 
 
 def _find_rustc(image: Image, data: mmap.mmap) -> str | None:

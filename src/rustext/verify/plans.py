@@ -153,19 +153,19 @@ def _unanswered_metadata(bundle: Bundle) -> Iterator[Finding]:
     asking: dict[str, NativeFile] = {}
     for path, file in bundle.files:
         top = file.module.partition(".")[0] if file.module is not None else ""
-        if file.provenance.rust and top and top not in asking and _asks_metadata(path):
+        lacking = top and top not in asking and canonicalize_name(top) not in known
+        if file.provenance.rust and lacking and _asks_metadata(path):
             asking[top] = file
     for top, file in sorted(asking.items()):
-        if canonicalize_name(top) not in known:
-            yield Finding(
-                id="missing-metadata",
-                severity=Severity.WARNING,
-                subject=top,
-                message=f"native code of `{top}` reads metadata, and the bundle holds none of a "
-                "distribution of that name",
-                evidence=(("read by", str(file.path)),),
-                hint="freeze with rustext's plugin or hooks, which bring it along",
-            )
+        yield Finding(
+            id="missing-metadata",
+            severity=Severity.WARNING,
+            subject=top,
+            message=f"native code of `{top}` reads metadata, and the bundle holds none of a "
+            "distribution of that name",
+            evidence=(("read by", str(file.path)),),
+            hint="freeze with rustext's plugin or hooks, which bring it along",
+        )
 
 
 def _asks_metadata(path: Path) -> bool:
