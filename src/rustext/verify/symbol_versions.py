@@ -34,8 +34,7 @@ def check_versions(subject: Subject) -> Iterator[Finding]:
     for edge in subject.edges:
         if not isinstance(edge, Resolved) or edge.path is None or edge.needed_by not in versions:
             continue
-        inside = bundle.holds(edge.path)
-        if not inside and subject.target is not None:  # not this machine is meant
+        if subject.target is not None and not bundle.holds(edge.path):  # not this machine is meant
             continue
         if edge.path not in defined:
             defined[edge.path] = _read_definitions(edge.path)
@@ -43,6 +42,7 @@ def check_versions(subject: Subject) -> Iterator[Finding]:
             lacks = need.library == edge.soname and need.version not in defined[edge.path]
             if lacks and not need.weak and defined[edge.path]:
                 found = Need(path=edge.needed_by, library=edge.soname, version=need.version)
+                inside = bundle.holds(edge.path)
                 yield _too_old(subject, next(explain([found])), edge.path, inside=inside)
 
 
