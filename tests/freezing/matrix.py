@@ -182,7 +182,8 @@ def as_cell(row: dict | None) -> str:
         return "not run"
     if row["result"] == "pass":
         return "pass"
-    lines = [line for line in row["detail"].strip().splitlines() if line.strip()]
+    # PyInstaller's bootloader has the last word.
+    lines = [n for n in row["detail"].splitlines() if n.strip() and not n.startswith("[PYI-")]
     last = lines[-1].strip()[:100].replace("|", "\\|").replace("`", "'") if lines else ""
     return f"{row['result']}: `{last}`" if last else row["result"]
 
