@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,12 @@ FAIL_WITHOUT = {
     Case(name="native_prefix"): "No such file or directory (os error 2)",
     Case(name="packed"): "No module named 'whenever._typing_312'",
     Case(name="wallet_keys"): "libbdkffi.so: cannot open shared object file",
+    Case(name="packed", freezer="nuitka"): "No module named 'email'",
+    Case(name="identify_files", freezer="nuitka"): "model dir not found at",
+    Case(name="native_prefix", freezer="nuitka"): "No such file or directory (os error 2)",
+    Case(name="wallet_keys", freezer="nuitka"): "libbdkffi.so: cannot open shared object file",
 }
+QUICK_FAILURES = {c for c in FAIL_WITHOUT if c.freezer == "pyinstaller" or c.name == "packed"}
 
 
 def every_case() -> list[object]:
@@ -71,7 +77,11 @@ def every_case() -> list[object]:
         for freezer in FREEZERS
         for one_file in (False, True)
     )
-    return [pytest.param(c, marks=() if c in CHOSEN else pytest.mark.slow) for c in cases]
+    return params(cases, CHOSEN)
+
+
+def params(cases: Iterable[Case], chosen: Container[Case]) -> list[object]:
+    return [pytest.param(c, marks=() if c in chosen else pytest.mark.slow) for c in cases]
 
 
 @pytest.mark.parametrize("example", find_examples(), ids=lambda e: e.name)
@@ -86,7 +96,7 @@ def test_example_runs_alone_and_verifies_clean(case: Case, lab: Lab, tmp_path: P
     assert (outcome.message, outcome.errors) == ("", ())
 
 
-@pytest.mark.parametrize("case", FAIL_WITHOUT, ids=str)
+@pytest.mark.parametrize("case", params(FAIL_WITHOUT, QUICK_FAILURES), ids=str)
 def test_example_fails_without_rustext(case: Case, lab: Lab, tmp_path: Path) -> None:
     ended = case.freeze(lab, tmp_path, rustext=False).run(hide=[FOLDER])
     assert ended.code != 0
