@@ -27,7 +27,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def lean_path(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """`sys.path` without the test environment, but with what rustext needs.
 
-    To read which of that environment's many files is whose takes longer than most tests.
+    To read which of that environment's many files is whose takes longer than most tests. A test
+    that adds to it sets `sys.path` anew: `MonkeyPatch.syspath_prepend` would keep it for others.
     """
     needs = tmp_path_factory.mktemp("needs")
     for name in ("packaging", "platformdirs", "tomli"):

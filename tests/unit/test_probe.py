@@ -119,7 +119,7 @@ def test_inspect_probes_on_request(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.syspath_prepend(site_with(gcc, tmp_path, ""))
+    monkeypatch.setattr(sys, "path", [str(site_with(gcc, tmp_path, "")), *sys.path])
     kinds = {}
     for options in ([], ["--probe"]):
         assert run(["inspect", "app.core", "--json", *options]) == 0
