@@ -86,11 +86,11 @@ def ask_scanners(
 
 
 def judge(nuitka: dict, own: set[str], missing: set[str]) -> str:
-    """What Nuitka makes of a file's own install name."""
-    if not own:
-        return "no install name"
+    """What Nuitka makes of a file, above all of its own install name."""
     if nuitka["stops"]:
         return "Nuitka stops at a missing library" if missing else "Nuitka stops at its own name"
+    if not own:
+        return "no install name"
     if own & nuitka["found"].keys():
         return "Nuitka takes its own name for another file"
     return "Nuitka knows its own name"
@@ -181,6 +181,7 @@ def main() -> int:
     print(f"| files for which rustext and PyInstaller agree | {agreed} of {len(judged)} |")
     for verdict, number in Counter(file.verdict for file in judged).most_common():
         print(f"| {verdict} | {number} |")
+    print(f"| **in all** | {len(judged)} |")
     print(f"| Nuitka without the plugin stops | {stops} |")
     print(f"| Nuitka with the plugin stops | {sum(file.stops_with_plugin for file in judged)} |")
     print(f"| with the plugin left out, changed, or stopped at without a word | {bad} |")

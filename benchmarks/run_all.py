@@ -9,9 +9,10 @@ results/NAME.md, below the command and the facts of the run; the pages in docs/b
 files. Without names, all run whose inputs are given. APPS is a folder of programs, each with
 `main.py` and `requirements.txt`; POPULATION describes published wheels (population/README.md), and
 WHEELS is the folder for them (default: .cache/benchmarks/wheels), into which the missing ones are
-downloaded first. PINNED, SITE and PYTHON in the commands are made here: the wheels of
-requirements.txt, and the environment into which they are installed. Exit code 1 if a benchmark
-missed its goal, 2 if an input is missing. `./test --benchmarks` runs this, with all that it needs.
+downloaded first. The rest is made here: PINNED, SITE and PYTHON are the wheels of requirements.txt
+and the environment into which they are installed, MACOS is a folder of further wheels, those of
+macos_wheels.json. Exit code 1 if a benchmark missed its goal, 2 if an input is missing.
+`./test --benchmarks` runs this, with all that it needs.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "population": Benchmark(command="population/compare.py POPULATION --wheels WHEELS"),
     "resolve_agreement": Benchmark(command="resolve_agreement.py PINNED"),
     "macos_agreement": Benchmark(
-        command="macos_agreement.py WHEELS", beside=("nuitka", "pyinstaller", "macholib")
+        command="macos_agreement.py WHEELS MACOS", beside=("nuitka", "pyinstaller", "macholib")
     ),
     "resolve_speed": Benchmark(
         command="resolve_speed.py SITE", beside=("auditwheel", "nuitka", "pyinstaller")
@@ -86,12 +87,14 @@ def main() -> int:
         print(f"error: not given: {', '.join(sorted(lacking))}", file=sys.stderr)
         return 2
     python = make_environment()
-    if any("WHEELS" in words(name) for name in chosen):
-        download(json.loads(args.population.read_text("utf-8")), args.wheels)
+    wheels = {"WHEELS": args.population, "MACOS": HERE / "macos_wheels.json"}
+    folders = {"WHEELS": args.wheels, "MACOS": CACHE / "macos_wheels"}
+    for word in sorted(wheels.keys() & set[str]().union(*map(words, chosen))):
+        download(json.loads(wheels[word].read_text("utf-8")), folders[word])
     site = python.parent.parent / "lib" / f"python{python_version(python)}" / "site-packages"
     inputs = {
         **given,
-        "WHEELS": args.wheels,
+        **folders,
         "SITE": site,
         "PYTHON": python,
         "PINNED": CACHE / "pinned",
