@@ -13,8 +13,7 @@ from typing import Any
 
 from rustext.runtime_modules import find_runtime_modules
 
-from . import __name__ as _package
-from . import current_build
+from .each_module import current_build
 from .other_hooks import find_hook, inner_folders, installed_folders, load_attributes
 
 
@@ -30,7 +29,7 @@ def runtime_modules(module: str) -> tuple[str, ...]:
 
 def announce(modules: Iterable[str], api: Any, hook_file: str) -> None:
     """Add modules that exist at run time alone; another hook of this kind is run as well."""
-    folders = inner_folders(installed_folders(but=_package), "pre_safe_import_module")
+    folders = inner_folders(installed_folders(), "pre_safe_import_module")
     name = f"hook-{api.module_name}.py"
     other = find_hook(name, folders, own=Path(hook_file).parent)
     if other is not None:

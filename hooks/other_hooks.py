@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+_OWN = __name__.partition(".")[0]
 _CONTRIB = "_pyinstaller_hooks_contrib"
 # Priorities by place, as PyInstaller documents them.
 _OF_PACKAGES, _OF_CONTRIB, _OF_PYINSTALLER = 0, -1000, -2000
@@ -30,8 +31,8 @@ class HookFolder:
 
 
 @functools.cache
-def installed_folders(*, but: str) -> tuple[HookFolder, ...]:
-    """The hook folders of all packages but one, the contributed ones, and PyInstaller's own.
+def installed_folders() -> tuple[HookFolder, ...]:
+    """The hook folders of all packages but this one, the contributed ones, and PyInstaller's own.
 
     Packages are imported for this: in a subprocess, once in a build, as PyInstaller does it.
     """
@@ -39,7 +40,7 @@ def installed_folders(*, but: str) -> tuple[HookFolder, ...]:
 
     found = [
         HookFolder(path=Path(p), priority=_OF_CONTRIB if m.startswith(_CONTRIB) else _OF_PACKAGES)
-        for m, p in isolated.call(_entry_point_folders, but)
+        for m, p in isolated.call(_entry_point_folders, _OWN)
     ]
     return (*sorted(found, key=lambda f: -f.priority), *_iter_pyinstaller_folders())
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rustext.hook_files import iter_hook_targets
 
-from . import current_build, in_graph, own_lists
+from .each_module import current_build, in_graph, own_lists
 
 
 def add_all(api: Any) -> None:

@@ -82,7 +82,8 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         """The state of this build; made when the first module asks for it."""
         self.broken = True  # until there is a session
         from rustext.errors import RustextError  # noqa: PLC0415
-        from rustext.session import read_options, start_session  # noqa: PLC0415
+        from rustext.options import read_options  # noqa: PLC0415
+        from rustext.session import start_session  # noqa: PLC0415
 
         folder = Path(_options().getMainEntryPointFilenames()[0]).resolve().parent
         try:

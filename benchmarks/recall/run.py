@@ -29,16 +29,10 @@ from rustext.config import Config
 from rustext.discover import iter_environment
 from rustext.environment import Environment, read_environment
 from rustext.model import ExtensionPlan, Verdict
+from rustext.naming import importer_name
 from rustext.plan import Planner
-from rustext.trace import (
-    Importer,
-    Language,
-    Trace,
-    format_trace,
-    importer_name,
-    read_trace,
-    record,
-)
+from rustext.recording import record
+from rustext.trace import Importer, Language, Trace, format_trace, read_trace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUT = 300  # seconds a program may run

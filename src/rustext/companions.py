@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rustext.environment import Distribution
+from rustext.distributions import Distribution
 from rustext.knowledge import read_data
 from rustext.model import Companion, CompanionKind, ImageKind, NativeFile
 from rustext.naming import working_name

@@ -14,13 +14,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rustext.errors import InvalidConfiguration
-from rustext.imports import Optional
 from rustext.trace import Trace, merge, read_trace
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+class Optional(Enum):
+    """What to do with a distribution that native code imports and that nothing requires."""
+
+    INSTALLED = "installed"  # include it when it is installed and nobody else requires it
+    PRESENT = "present"  # complete its modules when the program has it already
+    NEVER = "never"  # report it
 
 
 class Scope(Enum):

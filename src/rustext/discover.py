@@ -23,7 +23,8 @@ from pathlib import Path, PurePosixPath
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from rustext.binary import HEAD, is_native, open_binary
-from rustext.environment import Distribution, Environment, iter_distributions
+from rustext.distributions import Distribution, iter_distributions
+from rustext.environment import Environment
 from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
 from rustext.model import Binding, Crate, Image, NativeFile
 from rustext.naming import Naming, name_file

@@ -8,25 +8,21 @@ https://docs.python.org/3/reference/import.html#the-path-based-finder and PEP 42
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import functools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from importlib import metadata
-from pathlib import Path, PurePosixPath
-from typing import Any
-
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rustext import interpreter
 from rustext.errors import ForeignProcessError, InvalidEnvironment
 from rustext.foreign import run_python
+
+if TYPE_CHECKING:
+    from rustext.distributions import Distribution, Installed
 
 
 class Owner(Enum):
@@ -45,24 +41,6 @@ class Module:
     owner: Owner
     distribution: str | None = None  # canonical name (PEP 503)
     path: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
-    """An installed distribution: what its metadata says of it."""
-
-    name: str  # canonical (PEP 503)
-    version: str
-    site: Path
-    metadata: PurePosixPath  # the .dist-info or .egg-info folder, relative to `site`
-    requires: tuple[Requirement, ...]
-    files: tuple[PurePosixPath, ...]  # relative to `site`; empty without RECORD
-
-    @property
-    def sboms(self) -> tuple[PurePosixPath, ...]:
-        """The software bills of materials that PEP 770 puts below `.dist-info/sboms`."""
-        folder = self.metadata / "sboms"
-        return tuple(f for f in self.files if f.parent == folder and f.suffix in {".json", ".xml"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,27 +101,51 @@ class Environment:
         facts = self.interpreter
         return tuple(interpreter.sites(list(facts.path), list(facts.stdlib)))
 
-    @functools.cached_property
-    def distributions(self) -> Mapping[str, Distribution]:
-        """The installed distributions by canonical name; the first on the path wins."""
-        found: dict[str, Distribution] = {}
-        for site in self.sites:
-            for dist in iter_distributions(site):
-                found.setdefault(dist.name, dist)
-        return found
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Those of `sites` that no installer keeps: the sources of editable installs."""
+        scripts = {"bin", "Scripts"}
+        return tuple(
+            s for s in self.sites if s.name not in scripts and not any(s.glob("*.dist-info"))
+        )
+
+    def iter_extensions(self, source: Path) -> Iterator[Path]:
+        """The extension modules in the packages of a source folder.
+
+        Folders without `__init__.py` are passed over: a source folder can hold anything, such as
+        build trees and other environments, and PyInstaller's builds wait for the answer.
+        """
+        todo = [source]
+        while todo:
+            for entry in os.scandir(todo.pop()):
+                if entry.is_dir(follow_symlinks=False):
+                    if os.path.isfile(os.path.join(entry.path, "__init__.py")):  # noqa: PTH113, PTH118
+                        todo.append(Path(entry.path))
+                elif entry.name.endswith(self.interpreter.suffixes):
+                    yield Path(entry.path)
 
     @functools.cached_property
-    def _owners(self) -> Mapping[Path, str]:
-        return {
-            dist.site / file: dist.name
-            for dist in reversed(tuple(self.distributions.values()))
-            for file in dist.files
-        }
+    def _installed(self) -> Installed:
+        from rustext.distributions import Installed  # noqa: PLC0415  (slow, and not always needed)
+
+        return Installed(self.sites, self.interpreter.markers)
+
+    @property
+    def distributions(self) -> Mapping[str, Distribution]:
+        """The installed distributions by canonical name; the first on the path wins."""
+        return self._installed.by_name
 
     def owner_of(self, path: Path) -> Distribution | None:
         """The distribution whose RECORD lists the file, or None."""
-        name = self._owners.get(path)
-        return self.distributions[name] if name is not None else None
+        return self._installed.owner_of(path)
+
+    def requirements_of(self, name: str) -> frozenset[str]:
+        """The canonical names of all that `name` requires here, directly or not."""
+        return self._installed.requirements_of(name)
+
+    def is_required(self, name: str) -> bool:
+        """Whether any installed distribution requires `name` without an extra."""
+        return name in self._installed.required
 
     def site_of(self, path: Path) -> Path | None:
         """The folder of `sys.path` that `path` is imported from: the innermost that holds it."""
@@ -255,52 +257,6 @@ class Environment:
                 self._listings[folder] = frozenset()
         return self._listings[folder]
 
-    def requirements_of(self, name: str) -> frozenset[str]:
-        """The canonical names of all that `name` requires here, directly or not.
-
-        PEP 508 markers are evaluated for this interpreter; extras count where somebody asks for
-        them in a requirement.
-        """
-        seen: set[tuple[str, frozenset[str]]] = set()
-        todo: list[tuple[str, frozenset[str]]] = [(canonicalize_name(name), frozenset())]
-        while todo:
-            item = todo.pop()
-            if item in seen:
-                continue
-            seen.add(item)
-            dist = self.distributions.get(item[0])
-            todo += self._direct(dist, item[1]) if dist is not None else ()
-        return frozenset(n for n, _ in seen) - {canonicalize_name(name)}
-
-    def _direct(
-        self, dist: Distribution, extras: frozenset[str]
-    ) -> list[tuple[str, frozenset[str]]]:
-        return [
-            (canonicalize_name(r.name), frozenset(r.extras))
-            for r in dist.requires
-            if any(self._applies(r, extra) for extra in extras or {""})
-        ]
-
-    def _applies(self, requirement: Requirement, extra: str) -> bool:
-        try:
-            return requirement.marker is None or requirement.marker.evaluate(
-                {**self.interpreter.markers, "extra": extra}
-            )
-        except (UndefinedComparison, UndefinedEnvironmentName):  # no installer can follow it
-            return False
-
-    def is_required(self, name: str) -> bool:
-        """Whether any installed distribution requires `name` without an extra."""
-        return name in self._required
-
-    @functools.cached_property
-    def _required(self) -> frozenset[str]:
-        return frozenset(
-            name
-            for dist in self.distributions.values()
-            for name, _ in self._direct(dist, frozenset())
-        )
-
 
 def this_environment() -> Environment:
     """The environment of the running interpreter."""
@@ -320,43 +276,3 @@ def stdlib_of(facts: Interpreter) -> Environment:
 def read_environment(python: Path) -> Environment:
     """The environment of another interpreter."""
     return Environment(read_interpreter(python))
-
-
-def iter_distributions(site: Path) -> Iterator[Distribution]:
-    """The distributions installed in one folder.
-
-    Metadata that has no name, or that cannot be read as text, is passed over.
-    """
-    for raw in metadata.distributions(path=[str(site)]):
-        with contextlib.suppress(UnicodeDecodeError, csv.Error):
-            dist = _read_distribution(raw, site)
-            if dist is not None:
-                yield dist
-
-
-def _read_distribution(raw: metadata.Distribution, site: Path) -> Distribution | None:
-    fields = raw.metadata
-    folder = getattr(raw, "_path", None)  # no public way to it before Python 3.13's `origin`
-    if not fields or not fields["Name"] or folder is None:
-        return None
-    return Distribution(
-        name=canonicalize_name(fields["Name"]),
-        version=fields["Version"] or "",
-        site=site,
-        metadata=PurePosixPath(Path(folder).name),
-        requires=tuple(_iter_requirements(raw.requires or ())),
-        files=tuple(_iter_record(raw.read_text("RECORD") or "")),
-    )
-
-
-def _iter_record(text: str) -> Iterator[PurePosixPath]:
-    """The paths of a RECORD; `importlib.metadata.files` costs ten times as much."""
-    return (PurePosixPath(row[0]) for row in csv.reader(text.splitlines()) if row and row[0])
-
-
-def _iter_requirements(lines: Iterable[str]) -> Iterable[Requirement]:
-    for line in lines:
-        try:
-            yield Requirement(line)
-        except InvalidRequirement:  # old metadata; pip ignores what it cannot read as well
-            continue

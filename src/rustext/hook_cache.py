@@ -1,8 +1,10 @@
 """The hooks of an environment, written once and kept for as long as it does not change.
 
-In: a planner. Out: a folder that PyInstaller can read its hooks from. It is in the cache folder,
-under a name made of what is installed: nothing is written twice, and nothing is stale after an
-upgrade. Where no cache folder can be written to, a folder for temporary files takes its place.
+In: an environment and a configuration. Out: a folder that PyInstaller can read its hooks from. It
+is in the cache folder, under a name made of what is installed: nothing is written twice, and
+nothing is stale after an upgrade. Where no cache folder can be written to, a folder for temporary
+files takes its place. Each build waits for the answer, so what writes hooks is imported when it is
+needed.
 """
 
 from __future__ import annotations
@@ -19,23 +21,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rustext import __version__
+from rustext.config import Config
+from rustext.environment import Environment
 from rustext.errors import UnreadableFile
-from rustext.hook_files import (
-    TEMPLATES,
-    iter_source_extensions,
-    source_folders,
-    write_short_hooks,
-)
-from rustext.plan import Planner
-from rustext.selftest import entry_source
 
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
 _KEPT = 8  # cached folders; one for each environment that is used in turns
+_TEXTS = ("hook_files.py", "selftest_entry.py")  # beside this file: they make the hooks
 _IN_USE = 24 * 3600  # seconds; a build that asked for a folder may still need it
 
 
-def cached_hooks(planner: Planner, cache: Path | None = None, *, selftest: bool = False) -> Path:
+def cached_hooks(
+    env: Environment, config: Config, cache: Path | None = None, *, selftest: bool = False
+) -> Path:
     """The folder with the hooks of an environment; written if it is not there yet.
 
     Several builds may do this at once: the folder appears whole or not at all. Raises
@@ -43,14 +42,14 @@ def cached_hooks(planner: Planner, cache: Path | None = None, *, selftest: bool 
     """
     from platformdirs import user_cache_path  # noqa: PLC0415  (not needed to write hooks)
 
-    name = fingerprint(planner) + ("-selftest" if selftest else "")
+    name = fingerprint(env, config) + ("-selftest" if selftest else "")
     kept = cache or user_cache_path("rustext", appauthor=False)
     try:
-        return _keep_hooks(planner, kept / "pyinstaller", name, selftest=selftest)
+        return _keep_hooks(env, config, kept / "pyinstaller" / name, selftest=selftest)
     except OSError as error:
         _log.warning("rustext: hooks go to a temporary folder, for %s", error)
     try:
-        return _keep_hooks(planner, _private_folder(), name, selftest=selftest)
+        return _keep_hooks(env, config, _private_folder() / name, selftest=selftest)
     except OSError as error:
         raise UnreadableFile(
             f"there is no folder for hooks: {error}",
@@ -58,16 +57,19 @@ def cached_hooks(planner: Planner, cache: Path | None = None, *, selftest: bool 
         ) from error
 
 
-def _keep_hooks(planner: Planner, home: Path, name: str, *, selftest: bool) -> Path:
-    folder = home / name
+def _keep_hooks(env: Environment, config: Config, folder: Path, *, selftest: bool) -> Path:
     if folder.is_dir():
         with contextlib.suppress(OSError):  # a cache that somebody else has filled for us
             os.utime(folder)
         return folder
+    from rustext.hook_files import write_short_hooks  # noqa: PLC0415
+    from rustext.plan import Planner  # noqa: PLC0415
+
+    home = folder.parent
     home.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
     try:
-        write_short_hooks(planner, draft, selftest=selftest)
+        write_short_hooks(Planner(env, config), draft, selftest=selftest)
         draft.rename(folder)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
@@ -94,18 +96,20 @@ def _private_folder() -> Path:
     return folder
 
 
-def fingerprint(planner: Planner) -> str:
+def fingerprint(env: Environment, config: Config) -> str:
     """A name for what is installed: it changes with each installed or removed distribution.
 
-    The text of a hook counts as well, for a checkout keeps its version while it is worked on.
+    What the text of a hook is made of counts as well, for a checkout keeps its version while it is
+    worked on.
     """
-    env = planner.env
-    facts = (__version__, TEMPLATES, entry_source(), env.interpreter.suffixes, planner.config.scope)
+    facts = (__version__, env.interpreter.suffixes, config.scope)
     digest = hashlib.sha256(repr(facts).encode())
+    for name in _TEXTS:
+        digest.update(Path(__file__).with_name(name).read_bytes())
     for site in env.sites:
         _digest_files(digest, site.glob("*.dist-info/RECORD"))
-    for site in source_folders(env):
-        _digest_files(digest, iter_source_extensions(site))
+    for site in env.sources:
+        _digest_files(digest, env.iter_extensions(site))
     return digest.hexdigest()[:24]
 
 

@@ -8,18 +8,17 @@ out what to add when they run, can be written before any build.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rustext import __version__
 from rustext.discover import Source, iter_native_files
-from rustext.environment import Distribution, Environment
+from rustext.distributions import Distribution
+from rustext.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.hook_text import MARK, hook_text, runtime_hook_text
 from rustext.model import NativeFile
-from rustext.naming import split_suffix
 from rustext.plan import Planner
 from rustext.selftest import entry_source
 
@@ -33,7 +32,7 @@ _TEMPLATE = """\
 # What it adds, and why, is worked out from the binary when a program imports the module:
 # `rustext inspect {module}` shows it.
 # $PyInstaller-Hook-Priority: 1
-from rustext_hooks import hook_attributes
+from rustext_hooks.each_module import hook_attributes
 
 globals().update(hook_attributes({module!r}, __file__))
 """
@@ -47,7 +46,6 @@ from rustext_hooks.early import announce, runtime_modules
 def pre_safe_import_module(api):
     announce(runtime_modules(api.module_name), api, __file__)
 """
-TEMPLATES = (_TEMPLATE, _RUNTIME_TEMPLATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +69,9 @@ def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
         native = [file for _, file in planner.native_files(dist)]
         if any(map(planner.covers, native)) or planner.is_rust(dist):
             yield from _distribution_targets(planner, dist, native)
-    for site in source_folders(env):
+    for site in env.sources:
         source = Source(root=site, packages={})
-        for _, file in iter_native_files(source, iter_source_extensions(site)):
+        for _, file in iter_native_files(source, env.iter_extensions(site)):
             if planner.covers(file) and file.module is not None:
                 yield HookTarget(
                     module=file.module, why=str(file.path), extension=True, companions=True
@@ -180,26 +178,3 @@ def _outermost_modules(env: Environment, dist: Distribution) -> set[str]:
                     found.add(module.name)
                 break
     return found
-
-
-def source_folders(env: Environment) -> Iterator[Path]:
-    """Folders on the path that no installer keeps: sources of editable installs."""
-    for site in env.sites:
-        if site.name not in {"bin", "Scripts"} and not any(site.glob("*.dist-info")):
-            yield site
-
-
-def iter_source_extensions(folder: Path) -> Iterator[Path]:
-    """The extension modules in the packages of a source folder.
-
-    Folders without `__init__.py` are passed over: a source folder can hold anything, such as
-    build trees and other environments, and this is asked before each build.
-    """
-    todo = [folder]
-    while todo:
-        for entry in os.scandir(todo.pop()):
-            if entry.is_dir(follow_symlinks=False):
-                if os.path.isfile(os.path.join(entry.path, "__init__.py")):  # noqa: PTH113, PTH118
-                    todo.append(Path(entry.path))
-            elif split_suffix(entry.name)[1] is not None:
-                yield Path(entry.path)

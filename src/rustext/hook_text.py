@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rustext import __version__
 from rustext.build import Build
-from rustext.environment import Distribution
+from rustext.distributions import Distribution
 from rustext.model import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.plan import Planner
 from rustext.runtime_modules import find_runtime_modules
@@ -41,7 +41,7 @@ def hook_text(planner: Planner, module: str, why: str, *, companions: bool) -> s
         _header(module, why),
         "# $PyInstaller-Hook-Priority: 1",
         *(("from importlib.metadata import distribution", "") if dist is not None else ()),
-        "from rustext_hooks import with_others",
+        "from rustext_hooks.each_module import with_others",
         "",
         *_imports("hiddenimports", (*surely, *plugins)),
         *_imports("_optional", maybe, "# Where the program has the package already:"),

@@ -13,7 +13,6 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -21,6 +20,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from rustext.config import Optional
 from rustext.environment import Environment, Module, Owner
 from rustext.knowledge import read_data
 from rustext.model import (
@@ -31,15 +31,6 @@ from rustext.model import (
     StringRef,
     Verdict,
 )
-
-
-class Optional(Enum):
-    """What to do with a distribution that native code imports and that nothing requires."""
-
-    INSTALLED = "installed"  # include it when it is installed and nobody else requires it
-    PRESENT = "present"  # complete its modules when the program has it already
-    NEVER = "never"  # report it
-
 
 _CAPSULE_ATTRIBUTES = 2  # dotted parts of a capsule's name that are no modules
 _ORDER = tuple(EvidenceKind)

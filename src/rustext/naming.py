@@ -164,3 +164,13 @@ def _not_a_module(suffix: str | None, kind: str, why: str) -> Naming:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def importer_name(path: PurePosixPath) -> str:
+    """What a native file is called in a record: the module that it is, or else its path.
+
+    `path` is relative to the folder of `sys.path` that holds it. A module's name goes without the
+    suffix, so that a record made with one Python serves another.
+    """
+    stem, suffix = split_suffix(path.name)
+    return ".".join((*path.parent.parts, stem)) if suffix is not None else str(path)

@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from rustext import __version__
 from rustext.binary import is_native
-from rustext.environment import Distribution, Environment
+from rustext.distributions import Distribution
+from rustext.environment import Environment
 from rustext.hook_files import iter_hook_targets
 from rustext.model import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.plan import Planner

@@ -21,7 +21,8 @@ from rustext.discover import (
     iter_native_files,
     read_native_file,
 )
-from rustext.environment import Distribution, Environment
+from rustext.distributions import Distribution
+from rustext.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.imports import can_import, find_imports
 from rustext.loader import Loader
@@ -38,10 +39,11 @@ from rustext.model import (
     Verdict,
 )
 from rustext.name_strings import NameStrings, find_name_strings
+from rustext.naming import importer_name
 from rustext.plugin_packages import find_plugin_modules
 from rustext.probe import Probe, probe
 from rustext.resolve import Resolver
-from rustext.trace import UNKNOWN, importer_name
+from rustext.trace import UNKNOWN
 
 
 class Planner:

@@ -15,7 +15,8 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from rustext.binary import open_binary
-from rustext.environment import Distribution, Environment, Owner
+from rustext.distributions import Distribution
+from rustext.environment import Environment, Owner
 from rustext.knowledge import read_data
 from rustext.model import Evidence, EvidenceKind, ImplicitImport, NativeFile, Verdict
 

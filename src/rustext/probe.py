@@ -18,7 +18,9 @@ from pathlib import Path
 from rustext.errors import ForeignProcessError
 from rustext.foreign import Finished, run
 from rustext.model import NativeFile
-from rustext.trace import UNKNOWN, importer_name, record
+from rustext.naming import importer_name
+from rustext.recording import record
+from rustext.trace import UNKNOWN
 
 TIMEOUT = 30  # seconds; the slowest of the population's extensions takes under 3
 # Limits where the system has them (setrlimit(2)): processor time, core files, and address space.

@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from rustext.binary import located, open_binary
 from rustext.cache import open_cache
-from rustext.environment import Distribution, Environment
+from rustext.distributions import Distribution
+from rustext.environment import Environment
 from rustext.kept import KeptFacts
 from rustext.model import EvidenceKind
 from rustext.python_source import parse_source

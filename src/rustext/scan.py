@@ -24,7 +24,8 @@ from rustext.discover import (
     open_source,
     read_native_file,
 )
-from rustext.environment import Distribution, iter_distributions, read_environment
+from rustext.distributions import Distribution, iter_distributions
+from rustext.environment import read_environment
 from rustext.errors import InvalidBinary, RustextError
 from rustext.report.console import progress_line
 from rustext.report.documents import extension_json

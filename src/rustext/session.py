@@ -1,22 +1,19 @@
 """One run of a freezer and what its user asked rustext for: report, plan, self-test, verification.
 
-In: the program's folder, the options of the freezer's plugin, and the environment variables
-`RUSTEXT_BUILD_…` that stand for them where a freezer has no options. Out: a `Session`, of which the
-adapters ask everything that is not a matter of their freezer's words.
+In: the program's folder, and the options of the run. Out: a `Session`, of which the adapters ask
+everything that is not a matter of their freezer's words.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.build import Build, start_build
 from rustext.config import Config
-from rustext.errors import InvalidConfiguration
 from rustext.findings import Finding
 from rustext.model import Companion, CompanionKind, ExtensionPlan
+from rustext.options import SessionOptions
 from rustext.plan_file import (
     PLAN_FILE,
     BuildPlan,
@@ -25,21 +22,6 @@ from rustext.plan_file import (
     write_plan,
 )
 from rustext.selftest import SELFTEST_FILE, entry_source, format_questions
-
-_PREFIX = "RUSTEXT_BUILD_"
-_FLAGS = {"1": True, "0": False, "": False}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
-    """What is asked for on the command line of a freezer; the configuration may ask for more."""
-
-    strict: bool = False  # what would be a warning stops the build
-    verify: bool = False  # the finished bundle is verified
-    selftest: bool = False
-    leave_plan: bool = False
-    report: Path | None = None
-    traces: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,39 +128,6 @@ class Session:
 def start_session(folder: Path, options: SessionOptions, *, freezer: str) -> Session:
     """A session for the program in `folder`; raises as `start_build`."""
     return Session(start_build(folder, traces=options.traces), options, freezer=freezer)
-
-
-def read_options(
-    environ: Mapping[str, str] = os.environ,
-    *,
-    strict: bool = False,
-    verify: bool = False,
-    selftest: bool = False,
-    leave_plan: bool = False,
-    report: str | None = None,
-    traces: Iterable[str] = (),
-) -> SessionOptions:
-    """The options of a freezer's plugin, and those of the environment where they are not given.
-
-    Raises `InvalidConfiguration` for a variable that is neither 0 nor 1.
-    """
-
-    def flag(name: str) -> bool:
-        text = environ.get(_PREFIX + name, "")
-        if text not in _FLAGS:
-            raise InvalidConfiguration(f"{_PREFIX}{name} is {text!r}", hint="it is 1 or 0")
-        return _FLAGS[text]
-
-    file = report or environ.get(f"{_PREFIX}REPORT")
-    more = filter(None, environ.get(f"{_PREFIX}TRACE", "").split(os.pathsep))
-    return SessionOptions(
-        strict=strict,
-        verify=verify,
-        selftest=selftest or flag("SELFTEST"),
-        leave_plan=leave_plan or flag("LEAVE_PLAN"),
-        report=Path(file).absolute() if file else None,
-        traces=tuple(map(Path, (*traces, *more))),
-    )
 
 
 def make_plan(build: Build, *, freezer: str | None = None) -> BuildPlan:

@@ -1,27 +1,21 @@
-"""Records of what native code was seen to import: how they come about, are kept and merged.
+"""Records of what native code was seen to import: what they say, how they are kept and merged.
 
-In: the lines that `rustext.recorder` leaves behind, or a file that was written before. Out: a
-`Trace`. Its file is TOML, sorted and without anything of the machine or the run, so that it can be
+In: a file that was written before, or several records. Out: a `Trace`; `rustext.recording` makes
+new ones. The file is TOML, sorted and without anything of the machine or the run, so that it can be
 committed and compared; the same imports give the same bytes.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from rustext import recorder
-from rustext.discover import is_rust
-from rustext.errors import InvalidBinary, InvalidTrace, UnreadableFile
-from rustext.naming import split_suffix
+from rustext.errors import InvalidTrace, UnreadableFile
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,27 +28,6 @@ _HEADER = """\
 # What native code was seen to import, by `rustext trace`. Keep it with the project, and name it in
 # pyproject.toml: [tool.rustext] trace = "…"
 """
-# Python runs `sitecustomize` before the program; one that was there before gets its turn.
-# https://docs.python.org/3/library/site.html#module-sitecustomize
-_BOOT = """\
-import sys
-
-folder, output = {folder!r}, {output!r}
-sys.path[:] = [entry for entry in sys.path if entry != folder]
-del sys.modules["sitecustomize"]
-try:
-    import sitecustomize
-except ImportError as error:
-    if getattr(error, "name", "sitecustomize") != "sitecustomize":
-        raise
-    sys.modules["sitecustomize"] = type(sys)("sitecustomize")
-if sys.version_info >= (3, 10):
-    sys.path.insert(0, folder)
-    import {module}
-    sys.path.remove(folder)
-    {module}.start(output)
-"""
-_MODULE = "rustext_recorder"
 
 
 class Language(Enum):
@@ -90,82 +63,6 @@ class Trace:
         return next((i.imports for i in self.importers if i.name == name), ())
 
 
-# --- recording --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """A recording that is going on: `variables` make Python processes take part in it."""
-
-    output: Path
-    variables: Mapping[str, str]
-
-    def read(self) -> Trace:
-        """What was seen so far."""
-        try:
-            return parse_notes(self.output.read_text(encoding="utf-8").splitlines())
-        except FileNotFoundError:
-            return Trace()
-
-
-@contextmanager
-def record(environ: Mapping[str, str]) -> Iterator[Recording]:
-    """Let all Python processes that are started with the recording's variables take part.
-
-    A process that ignores `PYTHONPATH` (`python -I`, `-E`, `-S`) is not seen.
-    """
-    with tempfile.TemporaryDirectory(prefix="rustext-trace-") as name:
-        folder = Path(name).resolve()
-        output = folder / "notes.jsonl"
-        boot = _BOOT.format(folder=str(folder), output=str(output), module=_MODULE)
-        (folder / "sitecustomize.py").write_text(boot, encoding="utf-8")
-        text = Path(recorder.__file__).read_text(encoding="utf-8")
-        (folder / f"{_MODULE}.py").write_text(text, encoding="utf-8")
-        path = os.pathsep.join([str(folder), *filter(None, [environ.get("PYTHONPATH")])])
-        yield Recording(output=output, variables={**environ, "PYTHONPATH": path})
-
-
-def parse_notes(lines: Iterable[str]) -> Trace:
-    """Make a record of the recorder's lines; the importing files are looked at.
-
-    A line that a dying process has cut short is passed over.
-    """
-    seen: dict[tuple[str, str], set[str]] = {}
-    for line in lines:
-        try:
-            note = json.loads(line)
-            key, module = (note["file"], note["entry"]), note["module"]
-        except (ValueError, KeyError, TypeError):
-            continue
-        seen.setdefault(key, set()).add(module)
-    return merge(
-        Trace(importers=(_describe(Path(file), entry, modules),))
-        for (file, entry), modules in seen.items()
-    )
-
-
-def _describe(file: Path, entry: str, modules: set[str]) -> Importer:
-    imports = tuple(sorted(modules))
-    if file == Path():
-        return Importer(name=UNKNOWN, language=Language.UNKNOWN, imports=imports)
-    relative = PurePosixPath(file.relative_to(entry).as_posix() if entry else file.name)
-    try:
-        language = Language.RUST if is_rust(file) else Language.OTHER
-    except (InvalidBinary, UnreadableFile):  # gone since
-        language = Language.UNKNOWN
-    return Importer(name=importer_name(relative), language=language, imports=imports)
-
-
-def importer_name(path: PurePosixPath) -> str:
-    """What a native file is called in a record: the module that it is, or else its path.
-
-    `path` is relative to the folder of `sys.path` that holds it. A module's name goes without the
-    suffix, so that a record made with one Python serves another.
-    """
-    stem, suffix = split_suffix(path.name)
-    return ".".join((*path.parent.parts, stem)) if suffix is not None else str(path)
-
-
 def merge(traces: Iterable[Trace]) -> Trace:
     """All that any of the records saw."""
     languages: dict[str, Language] = {}
@@ -181,9 +78,6 @@ def merge(traces: Iterable[Trace]) -> Trace:
             for n in sorted(imports)
         )
     )
-
-
-# --- the file ---------------------------------------------------------------------------------
 
 
 def format_trace(trace: Trace) -> str:

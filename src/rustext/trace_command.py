@@ -9,9 +9,10 @@ from pathlib import Path
 
 from rustext.errors import RustextError, UnreadableFile
 from rustext.foreign import run_attached
+from rustext.recording import record
 from rustext.report.console import Console, open_console
 from rustext.report.documents import to_json
-from rustext.trace import Trace, format_trace, merge, read_trace, record
+from rustext.trace import Trace, format_trace, merge, read_trace
 
 _SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 

@@ -283,27 +283,27 @@ def test_an_extension_of_the_sources_gets_a_hook(lab: Lab, tmp_path: Path) -> No
 
 def test_hooks_are_kept_while_nothing_changes(lab: Lab, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    folder = cached_hooks(lab.planner(), cache)
+    folder = cached_hooks(lab.env, Config(), cache)
     names = sorted(p.name for p in folder.glob("hook-*"))
     assert names == ["hook-app._core.py", "hook-app.py", "hook-bypath.py"]
     stamp = (folder / "hook-bypath.py").stat().st_mtime_ns
-    assert cached_hooks(lab.planner(), cache) == folder
+    assert cached_hooks(lab.env, Config(), cache) == folder
     assert (folder / "hook-bypath.py").stat().st_mtime_ns == stamp
     install(lab.site, "newcomer", files={"new.py": ""})
-    other = cached_hooks(Planner(environment(lab.site), Config()), cache)
+    other = cached_hooks(environment(lab.site), Config(), cache)
     assert other != folder
 
 
 def test_a_reinstalled_distribution_changes_the_fingerprint(lab: Lab) -> None:
-    before = fingerprint(lab.planner())
+    before = fingerprint(lab.env, Config())
     record = lab.site / "app-1.0.dist-info/RECORD"
     os.utime(record, ns=(1, 1))
-    assert fingerprint(Planner(environment(lab.site), Config())) != before
+    assert fingerprint(environment(lab.site), Config()) != before
 
 
 def test_another_scope_has_hooks_of_its_own(lab: Lab) -> None:
-    native = Planner(lab.env, Config(scope=Scope.NATIVE))
-    assert fingerprint(native) != fingerprint(lab.planner())
+    native = Config(scope=Scope.NATIVE)
+    assert fingerprint(lab.env, native) != fingerprint(lab.env, Config())
 
 
 @pytest.mark.heavy
@@ -315,10 +315,9 @@ def test_builds_in_several_processes_agree_on_one_folder(lab: Lab, tmp_path: Pat
         "from rustext.config import Config\n"
         "from rustext.environment import this_environment\n"
         "from rustext.hook_cache import cached_hooks\n"
-        "from rustext.plan import Planner\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
-        "folder = cached_hooks(Planner(this_environment(), Config()), Path(sys.argv[1]))\n"
+        "folder = cached_hooks(this_environment(), Config(), Path(sys.argv[1]))\n"
         "print(folder, len(list(folder.glob('hook-*.py'))))\n"
     )
     command = [sys.executable, str(script), str(tmp_path / "cache")]
@@ -346,7 +345,7 @@ def test_the_cache_keeps_the_newest_folders_and_those_in_use(lab: Lab, tmp_path:
     for name, used in ((".draft-stopped", 0), (".draft-at-work", now), ("used-today", now - 9999)):
         (home / name).mkdir()
         os.utime(home / name, (used, used))
-    folder = cached_hooks(lab.planner(), tmp_path / "cache")
+    folder = cached_hooks(lab.env, Config(), tmp_path / "cache")
     kept = {p.name for p in home.iterdir()}
     newest = {f"old{i}" for i in range(14, 20)}
     assert kept == {folder.name, "used-today", ".draft-at-work", *newest}
@@ -365,14 +364,14 @@ def test_without_a_cache_folder_hooks_go_to_a_temporary_one(
     lab: Lab, tmp_path: Path, temporary: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "cache").write_text("a file: no folder can be made here, not even by root")
-    folder = cached_hooks(lab.planner(), tmp_path / "cache")
+    folder = cached_hooks(lab.env, Config(), tmp_path / "cache")
     assert folder.is_relative_to(temporary)
     assert (folder / "hook-app._core.py").is_file()
     assert temporary.joinpath(f"rustext-{os.getuid()}").stat().st_mode & 0o777 == 0o700
     assert [r.getMessage().partition(", for")[0] for r in caplog.records] == [
         "rustext: hooks go to a temporary folder"
     ]
-    assert cached_hooks(lab.planner(), tmp_path / "cache") == folder
+    assert cached_hooks(lab.env, Config(), tmp_path / "cache") == folder
 
 
 def test_hooks_are_never_put_where_others_can_write(
@@ -383,4 +382,4 @@ def test_hooks_are_never_put_where_others_can_write(
     shared.mkdir()
     shared.chmod(0o777)
     with pytest.raises(UnreadableFile, match="not a folder of this user's alone"):
-        cached_hooks(lab.planner(), tmp_path / "cache")
+        cached_hooks(lab.env, Config(), tmp_path / "cache")

@@ -11,7 +11,7 @@ from environments import Files, install, write_files
 
 from rustext.companions import find_companions, read_own_code
 from rustext.discover import folder_source, iter_native_files
-from rustext.environment import iter_distributions
+from rustext.distributions import iter_distributions
 from rustext.model import Companion, CompanionKind
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]

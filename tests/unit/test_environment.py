@@ -14,10 +14,10 @@ from compiling import Compile
 from environments import environment, install, write_files
 from packaging.markers import Marker
 
+from rustext.distributions import iter_distributions
 from rustext.environment import (
     Environment,
     Owner,
-    iter_distributions,
     read_environment,
     read_interpreter,
     stdlib_environment,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +13,7 @@ from typing import Any
 
 import PyInstaller.hooks
 import pytest
-import rustext_hooks
-from rustext_hooks import early, other_hooks
+from rustext_hooks import each_module, early, other_hooks
 
 MODULE = "pack.wanted_by_two"
 
@@ -57,13 +59,13 @@ def analysis(*folders: Path, excludes: tuple[str, ...] = ()) -> Any:
 
 
 def installed() -> tuple[other_hooks.HookFolder, ...]:
-    return other_hooks.installed_folders(but="rustext_hooks")
+    return other_hooks.installed_folders()
 
 
 def test_what_another_hook_for_the_same_module_says_is_kept(
     other_folder: Path, own_hook: Path
 ) -> None:
-    attributes = rustext_hooks.hook_attributes(MODULE, str(own_hook))
+    attributes = each_module.hook_attributes(MODULE, str(own_hook))
     assert attributes["hiddenimports"] == ["theirs"]
     assert attributes["datas"] == [("/their/data", "there")]
     assert attributes["excludedimports"] == ["tkinter", "uuid"]
@@ -75,7 +77,7 @@ def test_the_function_of_another_hook_still_runs(other_folder: Path, own_hook: P
     api: Any = SimpleNamespace(
         add_imports=lambda *names: added.extend(names), graph=None, analysis=analysis()
     )
-    rustext_hooks.hook_attributes(MODULE, str(own_hook))["hook"](api)
+    each_module.hook_attributes(MODULE, str(own_hook))["hook"](api)
     assert added == ["theirs_later"]
 
 
@@ -91,7 +93,7 @@ def test_another_hook_that_names_run_time_modules_still_runs(
 
 def test_own_folder_is_not_taken_for_another_one(other_folder: Path) -> None:
     own = other_folder / f"hook-{MODULE}.py"
-    assert rustext_hooks.hook_attributes(MODULE, str(own)).get("hiddenimports") == []
+    assert each_module.hook_attributes(MODULE, str(own)).get("hiddenimports") == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_exclusion_from_the_whole_program_is_reported(own_hook: Path) -> None:
 
 
 def test_module_without_a_file_gets_an_empty_hook(own_hook: Path) -> None:
-    attributes = rustext_hooks.hook_attributes("sys", str(own_hook))
+    attributes = each_module.hook_attributes("sys", str(own_hook))
     assert attributes["hiddenimports"] == []
 
 
@@ -146,14 +148,34 @@ def test_configuration_that_means_nothing_stops_no_build(
     """PyInstaller would end with a traceback of ours."""
     (own_hook.parent / "pyproject.toml").write_text("[tool.rustext]\noptional = 3\n")
     monkeypatch.chdir(own_hook.parent)
-    rustext_hooks.current_session.cache_clear()
+    each_module.current_session.cache_clear()
     try:
-        attributes = rustext_hooks.hook_attributes("pack.unheard_of", str(own_hook))
+        attributes = each_module.hook_attributes("pack.unheard_of", str(own_hook))
         assert early.runtime_modules("pack.unheard_of") == ()
     finally:
-        rustext_hooks.current_session.cache_clear()
+        each_module.current_session.cache_clear()
     assert attributes["hiddenimports"] == []
     assert [r.getMessage().partition(":")[2].partition(":")[0] for r in caplog.records] == [
         " nothing added for pack.unheard_of, the build goes on"
     ]
     assert "optional" in caplog.text
+
+
+def test_a_build_waits_for_no_module_that_a_kept_folder_of_hooks_does_not_need(
+    tmp_path: Path,
+) -> None:
+    """Each build with PyInstaller waits for this, in a process of its own."""
+    (tmp_path / "pyproject.toml").touch()
+    source = "import rustext_hooks, sys; print(*rustext_hooks.get_hook_dirs(), *sys.modules)"
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", source]
+    first, later = (
+        subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True, timeout=60
+        ).stdout.split()
+        for _ in range(2)
+    )
+    assert first[0] == later[0]
+    assert {"rustext.plan", "packaging.requirements"} <= {*first}
+    unneeded = re.compile(r"packaging\b|rustext\.(plan|discover|binary|distributions)$")
+    assert [name for name in later if unneeded.match(name)] == []

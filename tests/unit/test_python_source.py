@@ -11,7 +11,7 @@ import pytest
 from environments import environment, install, write_files
 
 from rustext.companions import read_own_code
-from rustext.environment import iter_distributions
+from rustext.distributions import iter_distributions
 from rustext.errors import InvalidProgram
 from rustext.program import iter_imports, iter_program
 from rustext.python_source import parse_source

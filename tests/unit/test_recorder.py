@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from compiling import Compile
 
-from rustext.trace import Language, Trace, record
+from rustext.recording import record
+from rustext.trace import Language, Trace
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 # A single-phase module by the stable ABI (https://docs.python.org/3/c-api/stable.html), written

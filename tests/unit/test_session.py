@@ -16,9 +16,10 @@ from rustext.build import Build
 from rustext.config import Config
 from rustext.errors import InvalidConfiguration, InvalidPlan, RustextError, UnreadableFile
 from rustext.model import CompanionKind, Verdict
+from rustext.options import SessionOptions, read_options
 from rustext.plan import Planner
 from rustext.plan_file import BuildPlan, build_plan_json, format_plan, parse_plan, read_plan
-from rustext.session import Session, SessionOptions, read_options
+from rustext.session import Session
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 RUST = """

@@ -12,14 +12,14 @@ from crates import build_crate
 
 from rustext.cli import run
 from rustext.errors import InvalidTrace, UnreadableFile
+from rustext.naming import importer_name
+from rustext.recording import parse_notes
 from rustext.trace import (
     Importer,
     Language,
     Trace,
     format_trace,
-    importer_name,
     merge,
-    parse_notes,
     parse_trace,
     read_trace,
 )

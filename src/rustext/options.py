@@ -1,0 +1,62 @@
+"""What the user of a freezer asks rustext for in one run.
+
+In: the options of the freezer's plugin, and the environment variables `RUSTEXT_BUILD_…` that stand
+for them where a freezer has no options. Out: `SessionOptions`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.errors import InvalidConfiguration
+
+_PREFIX = "RUSTEXT_BUILD_"
+_FLAGS = {"1": True, "0": False, "": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """What is asked for on the command line of a freezer; the configuration may ask for more."""
+
+    strict: bool = False  # what would be a warning stops the build
+    verify: bool = False  # the finished bundle is verified
+    selftest: bool = False
+    leave_plan: bool = False
+    report: Path | None = None
+    traces: tuple[Path, ...] = ()
+
+
+def read_options(
+    environ: Mapping[str, str] = os.environ,
+    *,
+    strict: bool = False,
+    verify: bool = False,
+    selftest: bool = False,
+    leave_plan: bool = False,
+    report: str | None = None,
+    traces: Iterable[str] = (),
+) -> SessionOptions:
+    """The options of a freezer's plugin, and those of the environment where they are not given.
+
+    Raises `InvalidConfiguration` for a variable that is neither 0 nor 1.
+    """
+
+    def flag(name: str) -> bool:
+        text = environ.get(_PREFIX + name, "")
+        if text not in _FLAGS:
+            raise InvalidConfiguration(f"{_PREFIX}{name} is {text!r}", hint="it is 1 or 0")
+        return _FLAGS[text]
+
+    file = report or environ.get(f"{_PREFIX}REPORT")
+    more = filter(None, environ.get(f"{_PREFIX}TRACE", "").split(os.pathsep))
+    return SessionOptions(
+        strict=strict,
+        verify=verify,
+        selftest=selftest or flag("SELFTEST"),
+        leave_plan=leave_plan or flag("LEAVE_PLAN"),
+        report=Path(file).absolute() if file else None,
+        traces=tuple(map(Path, (*traces, *more))),
+    )
