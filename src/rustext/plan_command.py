@@ -14,7 +14,7 @@ from rustext.nuitka_config import format_config
 from rustext.plan import Planner
 from rustext.plan_file import build_plan_json
 from rustext.program import iter_imports, iter_program
-from rustext.report.console import Console, progress_line
+from rustext.report.console import Console, counted, progress_line
 from rustext.report.documents import to_json
 from rustext.report.plan_text import print_build_plan
 from rustext.session import make_plan
@@ -51,7 +51,7 @@ def write_config(args: argparse.Namespace, console: Console) -> int:
     if args.json:
         console.write(to_json({"file": str(args.file), "modules": count}))
     elif not args.quiet:
-        console.line(f"{count} modules in {args.file}")
+        console.line(f"{counted(count, 'module')} in {args.file}")
     return 0
 
 

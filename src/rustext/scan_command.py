@@ -19,7 +19,7 @@ from typing import Any
 from rustext import interpreter
 from rustext.cache import is_current, open_cache
 from rustext.errors import InvalidWheel, RustextError
-from rustext.report.console import Console, Style
+from rustext.report.console import Console, Style, counted
 from rustext.report.escape import one_line
 
 _log = logging.getLogger(__name__)
@@ -100,8 +100,7 @@ def _print_table(console: Console, rows: Sequence[Mapping[str, Any]], *, everyth
         console.line((head, Style.BOLD))
         for line in body:
             console.line(line)
-    noun = "native file" if len(rows) == 1 else "native files"
-    console.line(f"{len(rust)} Rust of {len(rows)} {noun}")
+    console.line(f"{len(rust)} Rust of {counted(len(rows), 'native file')}")
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

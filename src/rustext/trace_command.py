@@ -10,7 +10,7 @@ from pathlib import Path
 from rustext.errors import RustextError, UnreadableFile
 from rustext.foreign import run_attached
 from rustext.recording import record
-from rustext.report.console import Console, open_console
+from rustext.report.console import Console, counted, open_console
 from rustext.report.documents import to_json
 from rustext.trace import Trace, format_trace, merge, read_trace
 
@@ -70,5 +70,5 @@ def _write(output: Path, found: Trace) -> None:
 
 
 def _summary(found: Trace, output: Path) -> str:
-    modules = {m for i in found.importers for m in i.imports}
-    return f"{output}: {len(modules)} modules, imported by {len(found.importers)} native files"
+    modules = counted(len({m for i in found.importers for m in i.imports}), "module")
+    return f"{output}: {modules}, imported by {counted(len(found.importers), 'native file')}"

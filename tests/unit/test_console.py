@@ -17,7 +17,7 @@ from typing import TextIO
 
 import pytest
 
-from rustext.report.console import Console, Style, open_console, progress_line
+from rustext.report.console import Console, Style, counted, open_console, progress_line
 
 SGR = re.compile(r"\x1b\[[\d;]*m")
 HOSTILE = ["a\nb", "a\x1b[31mb", "a\udcffb", "a\u202eb", "a\rb", "[red]a[/red]", ":smile:"]
@@ -185,3 +185,11 @@ def test_a_pipe_gets_no_progress(capfd: pytest.CaptureFixture[str]) -> None:
     with progress_line("reading", quiet=False) as show:
         show("  1 of 2")
     assert capfd.readouterr().err == ""
+
+
+def test_one_thing_is_not_many() -> None:
+    assert [counted(n, "native file") for n in range(3)] == [
+        "0 native files",
+        "1 native file",
+        "2 native files",
+    ]

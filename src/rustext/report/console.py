@@ -87,6 +87,11 @@ class Console:
         return painted
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, for people: `1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _break(text: str, width: int, indent: int) -> Iterator[tuple[int, int]]:
     """Where the lines of a text begin and end. A word that is too long is not broken either."""
     glued = _QUOTED.sub(lambda match: match[0].replace(" ", "\xa0"), text)

@@ -187,9 +187,9 @@ def _iter_graph(picture: Picture) -> Iterator[str]:
     yield '<section id="libraries"><h2>Libraries</h2>'
     yield "<p>An arrow leads from a file to a library that it needs."
     if picture.alone:
-        yield f"{picture.alone} files of the bundle need nothing but the system's own libraries."
+        yield f"Files that need nothing but the system's own libraries: {picture.alone}."
     if picture.left_out:
-        yield f"{picture.left_out} more are in the table alone."
+        yield f"Files that are in the table alone: {picture.left_out}."
     if picture.system:
         yield f"Not drawn: <code>{_said(', '.join(picture.system))}</code>."
     yield "</p>"
