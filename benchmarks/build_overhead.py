@@ -8,9 +8,10 @@ and PyInstaller's caches are warm. The program imports by name what rustext woul
 builds hold the same modules, and what is compared is the work of rustext and not of the compiler.
 
 Two figures for each build: wall time, and the processor time (user and system) of all its
-processes, which other work on the machine changes less. For Nuitka the time inside the plugin's own
-methods is counted as well: it is the figure to trust where compiling varies by more than the plugin
-takes.
+processes, which other work on the machine changes less. The difference is the median of those
+within the rounds. Every second round begins with rustext, so that a machine that grows slower
+favours neither where their number is even. For Nuitka the time inside the plugin's own methods is
+counted as well: it is the figure to trust where compiling varies by more than the plugin takes.
 """
 
 from __future__ import annotations
@@ -132,15 +133,17 @@ def build(freezer: str, python: Path, script: Path, work: Path, *, with_rustext:
 def show(freezer: str, costs: dict[bool, list[Cost]]) -> None:
     print(f"{freezer}, {len(costs[True])} rounds, {os.cpu_count()} cores, "
           f"load {os.getloadavg()[0]:.1f}\n")  # fmt: skip
-    print("| | without (median) | with (median) | difference | rounds without | rounds with |")
+    print("| | without (median) | with (median) | difference in a round (median) "
+          "| rounds without | rounds with |")  # fmt: skip
     print("|---|---:|---:|---:|---|---|")
     for name in ("wall", "cpu"):
         values = {kind: [getattr(c, name) for c in found] for kind, found in costs.items()}
         less, more = (statistics.median(values[kind]) for kind in (False, True))
+        extra = statistics.median(w - o for o, w in zip(values[False], values[True], strict=True))
         each = [", ".join(f"{v:.1f}" for v in values[kind]) for kind in (False, True)]
         print(
-            f"| {name} | {less:.2f} s | {more:.2f} s | {more - less:+.2f} s "
-            f"({(more - less) / less:+.1%}) | {each[0]} | {each[1]} |"
+            f"| {name} | {less:.2f} s | {more:.2f} s | {extra:+.2f} s ({extra / less:+.1%}) "
+            f"| {each[0]} | {each[1]} |"
         )
     inside = [cost.inside for cost in costs[True] if cost.inside is not None]
     if inside:
