@@ -170,11 +170,14 @@ def main() -> int:
     judged: list[Judged] = []
     with tempfile.TemporaryDirectory() as tools:
         prepare_tools(Path(tools))
-        for wheel in iter_wheels(options.wheels):
+        wheels = tuple(iter_wheels(options.wheels))
+        for number, wheel in enumerate(wheels, 1):
+            print(f"\r{number} of {len(wheels)} wheels", end="", file=sys.stderr, flush=True)
             for file in compare_wheel(wheel, Path(tools)):
                 judged.append(file)
                 if options.details and (file.stops or not file.agree or not file.good):
-                    print(f"{file.name}: {describe(file)}", file=sys.stderr, flush=True)
+                    print(f"\r{file.name}: {describe(file)}", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     agreed = sum(file.agree for file in judged)
     stops, bad = sum(file.stops for file in judged), sum(not file.good for file in judged)
     print("| | |\n|---|---|")
