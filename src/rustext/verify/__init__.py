@@ -34,7 +34,7 @@ from rustext.verify.selftests import check_selftest
 from rustext.verify.signature import check_signatures
 from rustext.verify.starting import check_start
 from rustext.verify.static_interpreter import check_static_interpreter
-from rustext.verify.subject import Check, make_subject, platform_of
+from rustext.verify.subject import Check, Subject, platform_of, resolve_bundle
 from rustext.verify.symbol_versions import check_versions
 from rustext.verify.system_floor import find_floors
 from rustext.verify.target import Target
@@ -79,11 +79,15 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     python: BundlePython | None = None,
     cached: bool = False,
 ) -> VerifyReport:
-    """Verify a bundle; `known` are findings that stand already, the others as in `make_subject`."""
-    subject = make_subject(
-        bundle,
+    """Verify a bundle; `known` are findings that stand already, the others as in `Subject`.
+
+    Raises `InvalidBinary` where files name libraries without end.
+    """
+    subject = Subject(
+        bundle=bundle,
         stdlib=stdlib,
-        allow_system=allow_system,
+        edges=resolve_bundle(bundle),
+        allow_system=frozenset(allow_system),
         run=run,
         plan=plan,
         selftest=selftest,

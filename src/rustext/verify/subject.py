@@ -1,11 +1,12 @@
 """What is judged: a bundle, what its target machines provide, and what was learnt by running it.
 
-In: a `Bundle` and what the user said. Out: a `Subject`, which each check reads.
+In: a `Bundle`. Out: what the loader would find for its files; with what the user said it makes a
+`Subject`, which each check reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,33 +56,6 @@ class Subject:
 
 
 Check = Callable[[Subject], Iterator[Finding]]
-
-
-def make_subject(  # noqa: PLR0913 (all by name, as in `verify`)
-    bundle: Bundle,
-    *,
-    stdlib: Environment,
-    allow_system: Sequence[str] = (),
-    run: IsolatedRun | None = None,
-    plan: BuildPlan | None = None,
-    selftest: SelfTest | None = None,
-    target: Target | None = None,
-    python: BundlePython | None = None,
-    cached: bool = False,
-) -> Subject:
-    """Resolve a bundle's libraries, once for all checks."""
-    return Subject(
-        bundle=bundle,
-        stdlib=stdlib,
-        edges=resolve_bundle(bundle),
-        allow_system=frozenset(allow_system),
-        run=run,
-        plan=plan,
-        selftest=selftest,
-        target=target,
-        python=python,
-        cached=cached,
-    )
 
 
 def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:

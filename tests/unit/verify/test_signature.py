@@ -24,7 +24,7 @@ from rustext.macho import parse_macho
 from rustext.verify import verify
 from rustext.verify.bundle import read_bundle
 from rustext.verify.signature import check_signatures
-from rustext.verify.subject import make_subject
+from rustext.verify.subject import Subject
 
 PAGE = 1 << 14  # bytes: the linker's pages on arm64, those of the kernel there
 MAIN = "int main(void) { return 0; }"
@@ -170,7 +170,7 @@ def findings(tmp_path: Path) -> Callable[..., list[Finding]]:
         root.mkdir()
         (root / "app").write_bytes(app)
         (root / "lib.dylib").write_bytes(lib)
-        subject = make_subject(read_bundle(root), stdlib=stdlib_environment())
+        subject = Subject(bundle=read_bundle(root), stdlib=stdlib_environment(), edges=())
         return list(check_signatures(subject))
 
     return judge
