@@ -8,7 +8,6 @@ files name, and sees nothing of what code opens by path.
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from rustext.distributions import Distribution
 from rustext.knowledge import read_data
 from rustext.model import Companion, CompanionKind, ImageKind, NativeFile
 from rustext.naming import working_name
-from rustext.python_source import parse_source
+from rustext.python_source import iter_texts, parse_source
 
 # What `importlib.metadata` reads:
 # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
@@ -55,12 +54,8 @@ def find_companions(
 
 
 def read_own_code(dist: Distribution) -> OwnCode:
-    """Read a distribution's Python files; one that cannot be read says nothing."""
-    texts = {}
-    for file in dist.files:
-        if file.suffix == ".py" and ".." not in file.parts:
-            with contextlib.suppress(OSError):
-                texts[file] = (dist.site / file).read_text(encoding="utf-8", errors="replace")
+    """Read a distribution's Python files."""
+    texts = dict(iter_texts(dist))
     expected = any("except SyntaxError" in text for text in texts.values())
     return OwnCode(
         words=frozenset(word for text in texts.values() for word in _WORD.findall(text)),

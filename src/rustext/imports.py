@@ -35,7 +35,7 @@ from rustext.model import (
 _CAPSULE_ATTRIBUTES = 2  # dotted parts of a capsule's name that are no modules
 _ORDER = tuple(EvidenceKind)
 _SEEN = frozenset({EvidenceKind.TRACED, EvidenceKind.PROBED})
-_SURE = _SEEN | {EvidenceKind.IMPORT_CALL, EvidenceKind.CRATE_RULE}
+_SURE = _SEEN | {EvidenceKind.PYTHON_CALL, EvidenceKind.IMPORT_CALL, EvidenceKind.CRATE_RULE}
 _SAID = frozenset({EvidenceKind.CONFIGURED, EvidenceKind.PLUGIN})  # not out of the binary
 
 
@@ -69,8 +69,8 @@ def find_imports(
 ) -> tuple[ImplicitImport, ...]:
     """Find and judge the modules that `file` imports, sorted by name.
 
-    `strings` are those of all its images; `data` is the whole file; `seen` are modules that it was
-    seen to import, with the evidence.
+    `strings` are those of all its images; `data` is the whole file; `seen` are modules for which
+    there is other evidence.
     """
     gathered: dict[str, set[Evidence]] = {}
     crates = _from_crates(file, data, env) if can_import(data) else ()

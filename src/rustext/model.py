@@ -151,6 +151,7 @@ class EvidenceKind(Enum):
     TRACED = "traced"
     PROBED = "probed"
     PLUGIN = "plugin"  # the distribution's Python code lists what is there
+    PYTHON_CALL = "python-call"  # the distribution's Python code has it imported by its name
     IMPORT_CALL = "import-call"  # the string's address and length reach PyImport_Import
     EXACT_STRING = "exact-string"
     C_STRING = "c-string"

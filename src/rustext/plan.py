@@ -39,6 +39,7 @@ from rustext.model import (
     Verdict,
 )
 from rustext.name_strings import NameStrings, find_name_strings
+from rustext.named_imports import find_named_imports
 from rustext.naming import importer_name
 from rustext.plugin_packages import find_plugin_modules
 from rustext.probe import Probe, probe
@@ -72,6 +73,7 @@ class Planner:
         self._native: dict[str, tuple[tuple[Path, NativeFile], ...]] = {}
         self._rust: dict[str, bool] = {}
         self._companions: dict[str, tuple[Companion, ...]] = {}
+        self._named: dict[str, tuple[tuple[str, Evidence], ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
 
     def for_environment(self, env: Environment) -> Planner:
@@ -97,7 +99,7 @@ class Planner:
     def plan_file(self, path: Path, file: NativeFile) -> ExtensionPlan:
         """The plan for a native file that discovery has described."""
         probed = self._probe(file)
-        observed = _iter_probed(probed) if probed is not None else ()
+        observed = (*_iter_probed(probed), *self._named_imports(file))
         imports = find_file_imports(
             path, file, self.env, self.config, observed=observed, kept=self._kept
         )
@@ -113,6 +115,15 @@ class Planner:
             + self._destination_warnings(path, file, libraries)
             + _probe_warnings(probed),
         )
+
+    def _named_imports(self, file: NativeFile) -> tuple[tuple[str, Evidence], ...]:
+        """What the Python code beside a native file imports through functions of its own."""
+        dist = self.env.distributions.get(file.distribution) if file.distribution else None
+        if dist is None:
+            return ()
+        if dist.name not in self._named:
+            self._named[dist.name] = find_named_imports(dist)
+        return self._named[dist.name]
 
     def _missing_warnings(self, file: NativeFile, libraries: LibraryGraph) -> Iterator[str]:
         """What the loader does not find.
@@ -226,8 +237,8 @@ def find_file_imports(
 ) -> tuple[ImplicitImport, ...]:
     """The implicit imports of one native file, with what the project's configuration adds.
 
-    `observed` holds modules that the file was seen to import, in a probe as a rule; `kept` are
-    the answers of earlier builds.
+    `observed` holds modules that more than the file and the records speaks for; `kept` are the
+    answers of earlier builds.
     """
     strings: Iterable[StringRef] = ()
     with open_binary(path) as (binary, data), located(path):
@@ -242,9 +253,9 @@ def find_file_imports(
     return _with_configured(found, file, config)
 
 
-def _iter_probed(probed: Probe) -> Iterator[tuple[str, Evidence]]:
-    where = f"import of {probed.module}"
-    for module in probed.imports:
+def _iter_probed(probed: Probe | None) -> Iterator[tuple[str, Evidence]]:
+    where = f"import of {probed.module}" if probed is not None else ""
+    for module in probed.imports if probed is not None else ():
         yield module, Evidence(kind=EvidenceKind.PROBED, where=where, detail="seen while loading")
 
 

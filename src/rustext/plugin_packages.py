@@ -19,6 +19,7 @@ from rustext.distributions import Distribution
 from rustext.environment import Environment, Owner
 from rustext.knowledge import read_data
 from rustext.model import Evidence, EvidenceKind, ImplicitImport, NativeFile, Verdict
+from rustext.python_source import iter_texts
 
 _LISTS_MODULES = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
 # The folder that is listed is that of the file itself.
@@ -39,13 +40,9 @@ def find_plugin_modules(
     `native` holds the distribution's native files with their paths on this machine.
     """
     found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
-    passed_over = {"..", *read_data("companions")["not_data_folders"]}
-    for file in dist.files:
-        if file.suffix != ".py" or not passed_over.isdisjoint(file.parts):
-            continue
-        try:
-            text = (dist.site / file).read_text(encoding="utf-8", errors="replace")
-        except OSError:
+    passed_over = frozenset(read_data("companions")["not_data_folders"])
+    for file, text in iter_texts(dist):
+        if not passed_over.isdisjoint(file.parts):
             continue
         for name, what in _iter_modules_for(text, file, dist, env):
             found[name] = _plugin(name, str(file), what)

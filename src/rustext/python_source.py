@@ -1,12 +1,26 @@
-"""Parse Python source that other people wrote; nothing is imported or run.
+"""Read and parse Python source that other people wrote; nothing is imported or run.
 
-In: the source of a file. Out: its syntax tree, or one kind of error where this Python has none.
+In: a distribution, or the source of a file. Out: texts, or the syntax tree, or one kind of error
+where this Python has none.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import warnings
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from rustext.distributions import Distribution
+
+
+def iter_texts(dist: Distribution) -> Iterator[tuple[PurePosixPath, str]]:
+    """The Python files in a distribution's packages; one that cannot be read says nothing."""
+    for file in dist.files:
+        if file.suffix == ".py" and ".." not in file.parts:
+            with contextlib.suppress(OSError):
+                yield file, (dist.site / file).read_text(encoding="utf-8", errors="replace")
 
 
 def parse_source(source: str | bytes) -> ast.Module:

@@ -118,6 +118,26 @@ def test_a_plan_holds_what_the_binary_says_with_evidence(lab: Lab) -> None:
     assert plan.warnings == ()
 
 
+def test_a_plan_holds_what_python_code_imports_by_name(lab: Lab) -> None:
+    """As `PyImport_Import` of Rust code, with the same price: what others require may be absent."""
+    function = "def require(name):\n    return importlib.import_module(name)\n"
+    calls = "".join(f"require({n!r})\n" for n in ("alone", "popular", "nowhere", "plain"))
+    (lab.site / "app/part.py").write_text(f"import importlib\n{function}{calls}")
+    plan = lab.planner().plan_extension(lab.core)
+    assert plan is not None
+    named = {
+        i.module: (i.verdict, evidence.where)
+        for i in plan.imports
+        for evidence in i.evidence
+        if evidence.kind is EvidenceKind.PYTHON_CALL
+    }
+    assert named == {
+        "alone": (Verdict.INCLUDE, "app/part.py"),
+        "plain": (Verdict.INCLUDE, "app/part.py"),
+        "popular": (Verdict.IF_PRESENT, "app/part.py"),
+    }
+
+
 def test_a_file_without_rust_has_no_plan(lab: Lab) -> None:
     assert lab.planner().plan_extension(lab.site / f"plain{SUFFIX}") is None
     with pytest.raises(InvalidBinary):

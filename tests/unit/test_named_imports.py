@@ -1,0 +1,76 @@
+"""Imports by a name that Python code hands to a function, beside what Python does when it runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from environments import environment, install
+
+from rustext.model import EvidenceKind
+from rustext.named_imports import find_named_imports
+
+MODULES = ("alpha", "beta.inner", "gamma", "delta")
+FILES = {"beta/__init__.py": "", "beta/inner.py": "", **{f"{m}.py": "" for m in MODULES[::2]}}
+FILES["delta.py"] = ""
+FUNCTION = "def require(name):\n    try:\n        return importlib.import_module(name)\n"
+FUNCTION += "    except ModuleNotFoundError:\n        raise\n"
+IMPORT = "import importlib\nfrom importlib import import_module\n"
+
+
+def found(site: Path, text: str, **more: str) -> set[str]:
+    files = {"host/__init__.py": text, **{f"host/{name}.py": t for name, t in more.items()}}
+    install(site, "host", files={**files, **FILES})
+    named = find_named_imports(environment(site).distributions["host"])
+    assert {evidence.kind for _, evidence in named} <= {EvidenceKind.PYTHON_CALL}
+    return {name for name, _ in named}
+
+
+def imported(site: Path) -> set[str]:
+    """Which of the modules are there once the package has been imported."""
+    code = f"import host, sys; print(*sys.modules.keys() & {set(MODULES)!r})"
+    command = [sys.executable, "-c", code]
+    return set(
+        subprocess.run(
+            command, cwd=site, stdout=subprocess.PIPE, text=True, check=True, timeout=60
+        ).stdout.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (f"{IMPORT}{FUNCTION}require('alpha')", {"alpha"}),
+        (f'{IMPORT}{FUNCTION}require(\n    name="beta.inner",\n)', {"beta.inner"}),
+        ("def load(module, level=0):\n    __import__(module)\nload('gamma', 0)", {"gamma"}),
+        (f"{IMPORT}class A:\n def get(self, x): import_module(x)\nA().get('delta')", {"delta"}),
+        (f"{IMPORT}def other(name, kind): import_module(kind)\nother('alpha', 'beta')", set()),
+        (f"{IMPORT}def quiet(name): return name\nquiet('alpha'); unused = import_module", set()),
+        (f"{IMPORT}def one(name): pass\ndef two(kind): import_module(name)\none('alpha')", set()),
+    ],
+)  # fmt: skip
+def test_a_name_counts_where_the_function_imports_its_first_parameter(
+    text: str, names: set[str], tmp_path: Path
+) -> None:
+    assert found(tmp_path, text) == names
+    assert imported(tmp_path) >= names
+
+
+def test_the_function_may_be_in_another_file_of_the_distribution(tmp_path: Path) -> None:
+    calls = "from host import tools\ntools.require('alpha')\nrequire = len\nrequire('gamma')"
+    names = found(tmp_path, calls, tools=f"{IMPORT}{FUNCTION}")
+    assert "alpha" in imported(tmp_path) & names
+
+
+def test_the_evidence_names_the_file_and_the_call(tmp_path: Path) -> None:
+    install(tmp_path, "host", files={"host/a.py": f"{IMPORT}{FUNCTION}require ( 'alpha')"})
+    ((_, evidence),) = find_named_imports(environment(tmp_path).distributions["host"])
+    assert (evidence.where, evidence.detail) == ("host/a.py", 'require("alpha")')
+
+
+def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) -> None:
+    files = {"host/tests/a.py": f"{IMPORT}{FUNCTION}require('alpha')"}
+    install(tmp_path, "host", files=files)
+    assert find_named_imports(environment(tmp_path).distributions["host"]) == ()
