@@ -26,6 +26,9 @@ from lab import FREEZERS, ROOT, Frozen, Lab
 from rustext.errors import RustextError
 
 MOST_COMPILED = 200_000  # bytes of a package's source
+FREEZERS_OWN = frozenset(
+    {"nuitka", "PyInstaller", "_pyinstaller_hooks_contrib", "pip", "setuptools"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +138,7 @@ def freeze_and_run(
     out = script.parent.parent / f"{freezer}-{'with' if rustext else 'without'}"
     python = lab.environment(*requirements, rustext=rustext)
     compiled = [n for n in top_level_names(app / "requirements.txt") if is_small(python, n)]
+    compiled += modules_that_ask_for_metadata(python) if freezer == "nuitka" else []
     start = time.monotonic()
     size = 0.0
 
@@ -161,6 +165,19 @@ def is_small(python: Path, name: str) -> bool:
     folders = python.parent.parent.glob(f"lib/python3*/site-packages/{name}")
     sources = (path for folder in folders for path in folder.rglob("*.py"))
     return sum(path.stat().st_size for path in sources) <= MOST_COMPILED
+
+
+def modules_that_ask_for_metadata(python: Path) -> list[str]:
+    """What Nuitka has to compile to see literal questions such as `version("x")`, as for users."""
+    (site,) = python.parent.parent.glob("lib/python3*/site-packages")
+    names = []
+    for path in sorted(site.rglob("*.py")):
+        if not FREEZERS_OWN.isdisjoint(path.relative_to(site).parts[:1]):
+            continue
+        if path.stat().st_size <= MOST_COMPILED and b"importlib.metadata" in path.read_bytes():
+            parts = path.relative_to(site).with_suffix("").parts
+            names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
 
 
 def as_markdown(rows: list[dict]) -> str:
