@@ -9,11 +9,13 @@ files name, and sees nothing of what code opens by path.
 from __future__ import annotations
 
 import mmap
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from rustext.binary import is_native
 from rustext.distributions import Distribution
 from rustext.knowledge import read_data
 from rustext.model import Companion, CompanionKind, ImageKind, NativeFile
@@ -25,6 +27,9 @@ from rustext.python_source import iter_texts, parse_source
 _METADATA_FILES = frozenset({"METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt"})
 # A quoted string, or a part of one between slashes, that could name a file or a folder.
 _WORD = re.compile(r"""(?<=["'/\\])[\w.+@*-]{1,120}(?=["'/\\])""")
+# Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
+_ASKS_FOR_PROGRAMS = re.compile(r"""\bget_path\(\s*["']scripts["']""")
+_PROGRAM_FOLDERS = frozenset({"bin", "Scripts"})
 _SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by chance
 
 
@@ -35,6 +40,7 @@ class OwnCode:
     words: frozenset[str]  # the parts of all string literals
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
     refused: tuple[PurePosixPath, ...]  # files that this Python cannot compile, on purpose
+    seekers: tuple[PurePosixPath, ...]  # files that ask where programs are installed
 
 
 def find_companions(
@@ -49,6 +55,7 @@ def find_companions(
     files = list(native)
     code = read_own_code(dist)
     found = [*_path_loaded(files, suffixes), *_metadata(dist), *_data(dist, files, code)]
+    found += _programs(dist, code)
     found += _folders(dist, code, found)
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
@@ -61,6 +68,7 @@ def read_own_code(dist: Distribution) -> OwnCode:
         words=frozenset(word for text in texts.values() for word in _WORD.findall(text)),
         locators=tuple(sorted(file for file, text in texts.items() if "__file__" in text)),
         refused=tuple(f for f, text in texts.items() if expected and not _compiles(text)),
+        seekers=tuple(sorted(f for f, text in texts.items() if _ASKS_FOR_PROGRAMS.search(text))),
     )
 
 
@@ -91,6 +99,23 @@ def _path_loaded(
                 reason=f"this Python never looks for `{path.name}`"
                 if misnamed
                 else file.explanation,
+            )
+
+
+def _programs(dist: Distribution, code: OwnCode) -> Iterator[Companion]:
+    """The programs that the distribution put beside the interpreter, and that its code looks for.
+
+    The prefix of a frozen program is the folder of its modules.
+    """
+    outside = (f for f in dist.files if ".." in f.parts and f.parent.name in _PROGRAM_FOLDERS)
+    for file in outside if code.seekers else ():
+        path = Path(os.path.normpath(dist.site / file))
+        if path.is_file() and is_native(path):  # others are scripts that start the interpreter
+            yield Companion(
+                path=path,
+                destination=PurePosixPath(file.parent.name, file.name),
+                kind=CompanionKind.EXECUTABLE,
+                reason=f"`{code.seekers[0].name}` asks where programs are installed",
             )
 
 

@@ -23,8 +23,8 @@ class NuitkaPluginDemote(NuitkaPluginBase):
         self.compiled = set(filter(None, compiled.split(",")))
 
     def decideCompilation(self, module_name):
-        """Say "bytecode" for all that may be."""
+        """Say "bytecode" for all that may be, and leave the rest to Nuitka."""
         name = module_name.asString()
         technical = name.startswith("__") or name.endswith(("-preLoad", "-postLoad"))
         keep = technical or not self.compiled.isdisjoint((name, name.partition(".")[0]))
-        return "compiled" if keep else "bytecode"
+        return None if keep else "bytecode"

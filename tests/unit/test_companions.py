@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,25 @@ def test_a_module_that_python_never_looks_for_gets_a_name_that_it_does(
     assert found.reason == f"this Python never looks for `core{wrong}`"
     (tmp_path / f"pkg/core{SUFFIX}").write_bytes(module.read_bytes())
     assert not companions(tmp_path)[f"pkg/core{wrong}"].renamed
+
+
+def test_a_program_that_installers_put_elsewhere_comes_where_code_looks_for_it(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    site = tmp_path / "lib" / "python3" / "site-packages"
+    tool = gcc("tool", "int main(void) { return 0; }")
+    asks = "import sysconfig\nfolder = sysconfig.get_path('scripts')\n"
+    files: Files = {"pkg/__init__.py": asks, "../../../bin/tool": tool,
+                    "../../../bin/script": "#!/bin/sh\n", "../../../share/tool": tool}  # fmt: skip
+    install(site, "pkg", files=files)
+    found = companions(site)
+    (program,) = (c for c in found.values() if c.kind is CompanionKind.EXECUTABLE)
+    assert program.path == tmp_path / "bin" / "tool"
+    scripts = sysconfig.get_path("scripts", "posix_prefix", {"base": str(tmp_path)})
+    assert tmp_path / program.destination == Path(scripts) / "tool"
+    assert program.reason == "`__init__.py` asks where programs are installed"
+    (site / "pkg/__init__.py").write_text("import sysconfig\n")
+    assert CompanionKind.EXECUTABLE not in {c.kind for c in companions(site).values()}
 
 
 def test_metadata_comes_and_nothing_else_of_its_folder(tmp_path: Path) -> None:
