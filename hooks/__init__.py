@@ -14,15 +14,16 @@ from pathlib import Path
 def get_hook_dirs() -> list[str]:
     """The folder with this environment's hooks.
 
-    Raises `InvalidConfiguration`, which PyInstaller reports; the build goes on without hooks.
+    Raises what `start_session` would: PyInstaller reports it, and the build goes on without hooks.
     """
-    from rustext.config import find_config  # noqa: PLC0415  (nor do the hooks need these)
+    from rustext.config import find_config, with_traces  # noqa: PLC0415  (the hooks need none)
     from rustext.environment import this_environment  # noqa: PLC0415
     from rustext.hook_cache import cached_hooks  # noqa: PLC0415
     from rustext.options import read_options  # noqa: PLC0415
 
-    config = find_config(Path.cwd())
-    selftest = read_options().selftest or config.selftest
+    options = read_options()
+    config = with_traces(find_config(Path.cwd()), options.traces)
+    selftest = options.selftest or config.selftest
     return [str(cached_hooks(this_environment(), config, selftest=selftest))]
 
 

@@ -13,7 +13,10 @@ from typing import Any
 
 import PyInstaller.hooks
 import pytest
+import rustext_hooks
 from rustext_hooks import each_module, early, other_hooks
+
+from rustext.errors import RustextError
 
 MODULE = "pack.wanted_by_two"
 
@@ -179,3 +182,16 @@ def test_a_build_waits_for_no_module_that_a_kept_folder_of_hooks_does_not_need(
     assert {"rustext.plan", "packaging.requirements"} <= {*first}
     unneeded = re.compile(r"packaging\b|rustext\.(plan|discover|binary|distributions)$")
     assert [name for name in later if unneeded.match(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("SELFTEST", "yes"), ("TRACE", "nowhere.toml"), ("TRACE", "hooks.py")]
+)
+def test_what_makes_no_sense_is_said_once_and_not_by_each_hook(
+    variable: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hooks.py").write_text("no record")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"RUSTEXT_BUILD_{variable}", value)
+    with pytest.raises(RustextError):
+        rustext_hooks.get_hook_dirs()
