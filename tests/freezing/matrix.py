@@ -181,13 +181,18 @@ def modules_that_ask_for_metadata(python: Path) -> list[str]:
 
 
 def as_markdown(rows: list[dict]) -> str:
-    """One line a program: what became of it with each freezer, without and with rustext."""
+    """How many programs do what with each freezer, without and with rustext, and each of them."""
     ways = [(freezer, rustext) for freezer in FREEZERS for rustext in (False, True)]
+    head = " | ".join(f"{f}, {'with' if r else 'without'}" for f, r in ways)
+    lines = [f"| | {head} |", "|---" * (1 + len(ways)) + "|"]
+    for result in ("pass", "fail", "build fails", "unfrozen fails"):
+        counts = []
+        for way in ways:
+            found = [r["result"] for r in rows if (r["freezer"], r["rustext"]) == way]
+            counts.append(f"{found.count(result)} of {len(found)}")
+        lines.append(f"| {result} | {' | '.join(counts)} |")
     results = {(r["app"], r["freezer"], r["rustext"]): r for r in rows}
-    lines = [
-        "| program | " + " | ".join(f"{f}, {'with' if r else 'without'}" for f, r in ways) + " |",
-        "|---" * (1 + len(ways)) + "|",
-    ]
+    lines += ["", f"| program | {head} |", "|---" * (1 + len(ways)) + "|"]
     for app in sorted({r["app"] for r in rows}):
         cells = [results.get((app, *way)) for way in ways]
         lines.append(f"| {app} | " + " | ".join(map(as_cell, cells)) + " |")
