@@ -44,18 +44,24 @@ class OwnCode:
 
 
 def find_companions(
-    dist: Distribution, native: Iterable[tuple[Path, NativeFile]], suffixes: Sequence[str] = ()
+    dist: Distribution,
+    native: Iterable[tuple[Path, NativeFile]],
+    suffixes: Sequence[str] = (),
+    *,
+    others: Iterable[Distribution] = (),
 ) -> tuple[Companion, ...]:
     """The companions of one Rust distribution, sorted by destination.
 
     `native` holds the distribution's native files with their paths on this machine, `suffixes`
     what the interpreter looks for: a module under a name that it never looks for gets one that
-    it does.
+    it does. `others` are distributions that it imports by a computed name: the files of theirs
+    that its code names come along.
     """
     files = list(native)
     code = read_own_code(dist)
     found = [*_path_loaded(files, suffixes), *_metadata(dist), *_data(dist, files, code)]
     found += _programs(dist, code)
+    found += (companion for other in others for companion in _data_of_other(other, code))
     found += _folders(dist, code, found)
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
@@ -154,6 +160,18 @@ def _data(
                     kind=CompanionKind.DATA,
                     reason=f"`{word}` stands in the distribution's own code",
                 )
+
+
+def _data_of_other(other: Distribution, code: OwnCode) -> Iterator[Companion]:
+    """The data files of another distribution under whole names that stand in the own code."""
+    for file in other.files:
+        if file.name in code.words and file.suffix != ".py" and _may_be_data(other, file):
+            yield Companion(
+                path=other.site / file,
+                destination=file,
+                kind=CompanionKind.DATA,
+                reason=f"`{file.name}` stands in the code that imports its package",
+            )
 
 
 def _may_be_data(dist: Distribution, file: PurePosixPath) -> bool:

@@ -1,12 +1,13 @@
-"""Modules that a Rust distribution's Python code imports by a name that it hands to a function.
+"""Modules that a Rust distribution's Python code imports by a name that no freezer can read.
 
-In: a distribution. Out: each such name, with the file and the function. `import_module(name)` says
-nothing to a freezer that follows imports; what says it is the call of the function around it:
+In: a distribution and its environment. Out: each such name, with the file and the call. A name may
+be handed to a function that imports it, or be completed at run time:
 
     def require(name):
         return importlib.import_module(name)
 
     require("pyarrow")
+    importlib.import_module(f"dictionary_{kind}")
 """
 
 from __future__ import annotations
@@ -16,26 +17,32 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from rustext.distributions import Distribution
+from rustext.environment import Environment
 from rustext.knowledge import read_data
 from rustext.model import Evidence, EvidenceKind
 from rustext.python_source import iter_texts
 
-_IMPORTS = re.compile(r"\b(?:import_module|__import__)\s*\(\s*(\w+)\s*[,)]")
+_CALL = r"(?<![^\W_])(?:import_module|__import__|find_spec)\s*\(\s*"  # after `_` as well
+_IMPORTS = re.compile(rf"{_CALL}(\w+)\s*[,)]")
+# The beginning of a name, if it ends with a word.
+_COMPLETES = re.compile(rf"""{_CALL}f["']([A-Za-z_][\w.]*[._])\{{""")
 # A function's name and its first parameter; that of a method is the one after the object.
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
 )
 
 
-def find_named_imports(dist: Distribution) -> tuple[tuple[str, Evidence], ...]:
-    """The names that the Python code of `dist` imports through functions of its own, in order.
+def find_named_imports(dist: Distribution, env: Environment) -> tuple[tuple[str, Evidence], ...]:
+    """The names that the Python code of `dist` imports in such a way.
 
-    Whether they can be imported is not looked at.
+    A beginning stands for all modules of the environment that it could become; whether a whole name
+    can be imported is not looked at.
     """
     passed_over = frozenset(read_data("companions")["not_data_folders"])
     texts = {f: text for f, text in iter_texts(dist) if passed_over.isdisjoint(f.parts)}
     importers = {name: what for text in texts.values() for name, what in _iter_importers(text)}
-    return tuple(_iter_calls(texts, importers)) if importers else ()
+    calls = tuple(_iter_calls(texts, importers)) if importers else ()
+    return (*calls, *_iter_completed(texts, env))
 
 
 def _iter_importers(text: str) -> Iterator[tuple[str, str]]:
@@ -60,3 +67,15 @@ def _iter_calls(
         for found in call.finditer(text):
             detail = f'{found[0].partition("(")[0].rstrip()}("{found[1]}")'
             yield found[1], Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(file), detail=detail)
+
+
+def _iter_completed(
+    texts: Mapping[PurePosixPath, str], env: Environment
+) -> Iterator[tuple[str, Evidence]]:
+    for file, text in sorted(texts.items()):
+        for beginning in sorted(set(_COMPLETES.findall(text))):
+            package = beginning.rpartition(".")[0]
+            names = env.modules_in(package) if package else env.top_level
+            detail = f"completes `{beginning}`"
+            for name in sorted(n for n in names if n.startswith(beginning)):
+                yield name, Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(file), detail=detail)

@@ -99,7 +99,9 @@ class Planner:
     def plan_file(self, path: Path, file: NativeFile) -> ExtensionPlan:
         """The plan for a native file that discovery has described."""
         probed = self._probe(file)
-        observed = (*_iter_probed(probed), *self._named_imports(file))
+        dist = self.env.distributions.get(file.distribution) if file.distribution else None
+        named = self._named_imports(dist) if dist is not None else ()
+        observed = (*_iter_probed(probed), *named)
         imports = find_file_imports(
             path, file, self.env, self.config, observed=observed, kept=self._kept
         )
@@ -116,14 +118,17 @@ class Planner:
             + _probe_warnings(probed),
         )
 
-    def _named_imports(self, file: NativeFile) -> tuple[tuple[str, Evidence], ...]:
-        """What the Python code beside a native file imports through functions of its own."""
-        dist = self.env.distributions.get(file.distribution) if file.distribution else None
-        if dist is None:
-            return ()
+    def _named_imports(self, dist: Distribution) -> tuple[tuple[str, Evidence], ...]:
+        """What a distribution's Python code imports by names that no freezer can read."""
         if dist.name not in self._named:
-            self._named[dist.name] = find_named_imports(dist)
+            self._named[dist.name] = find_named_imports(dist, self.env)
         return self._named[dist.name]
+
+    def _named_distributions(self, dist: Distribution) -> Iterator[Distribution]:
+        """The other distributions that a distribution's Python code imports in such a way."""
+        modules = (self.env.find_module(name) for name, _ in self._named_imports(dist))
+        owners = {m.distribution for m in modules if m is not None and m.distribution}
+        return (self.env.distributions[name] for name in sorted(owners - {dist.name}))
 
     def _missing_warnings(self, file: NativeFile, libraries: LibraryGraph) -> Iterator[str]:
         """What the loader does not find.
@@ -189,7 +194,12 @@ class Planner:
     def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
         if dist.name not in self._companions:
             self._companions[dist.name] = (
-                find_companions(dist, self.native_files(dist), self.env.interpreter.suffixes)
+                find_companions(
+                    dist,
+                    self.native_files(dist),
+                    self.env.interpreter.suffixes,
+                    others=self._named_distributions(dist),
+                )
                 if self.is_rust(dist)
                 else ()
             )

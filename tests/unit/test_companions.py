@@ -108,6 +108,26 @@ def test_a_data_file_comes_when_the_own_code_names_it(tmp_path: Path) -> None:
     }
 
 
+def test_data_of_a_package_that_is_imported_by_a_computed_name_comes_when_it_is_named(
+    tmp_path: Path,
+) -> None:
+    """As sudachipy's dictionaries, each a distribution of its own."""
+    code = "path = Path(import_module(f'words_{kind}').__file__).parent / 'lists' / 'system.dic'"
+    install(tmp_path, "pkg", files={"pkg/__init__.py": code})
+    more: Files = {"words_small/__init__.py": "", "words_small/lists/system.dic": "",
+                   "words_small/lists/other.dic": "", "words_small/tests/system.dic": ""}  # fmt: skip
+    install(tmp_path, "words-small", files=more)
+    own, other = (d for n in ("pkg", "words-small") for d in iter_distributions(tmp_path)
+                  if d.name == n)  # fmt: skip
+    data = {
+        str(c.destination): c.path
+        for c in find_companions(own, (), others=[other])
+        if c.kind is CompanionKind.DATA
+    }
+    name = "words_small/lists/system.dic"
+    assert data == {name: tmp_path / name}
+
+
 def test_native_code_names_data_files_as_well(tmp_path: Path, gcc: Compile) -> None:
     source = 'const char *n = "prefixmodel.binsuffix"; void *PyInit_core(void) { return 0; }'
     module = gcc("core.so", source, "-shared", "-fPIC")

@@ -23,7 +23,8 @@ IMPORT = "import importlib\nfrom importlib import import_module\n"
 def found(site: Path, text: str, **more: str) -> set[str]:
     files = {"host/__init__.py": text, **{f"host/{name}.py": t for name, t in more.items()}}
     install(site, "host", files={**files, **FILES})
-    named = find_named_imports(environment(site).distributions["host"])
+    env = environment(site)
+    named = find_named_imports(env.distributions["host"], env)
     assert {evidence.kind for _, evidence in named} <= {EvidenceKind.PYTHON_CALL}
     return {name for name, _ in named}
 
@@ -66,11 +67,32 @@ def test_the_function_may_be_in_another_file_of_the_distribution(tmp_path: Path)
 
 def test_the_evidence_names_the_file_and_the_call(tmp_path: Path) -> None:
     install(tmp_path, "host", files={"host/a.py": f"{IMPORT}{FUNCTION}require ( 'alpha')"})
-    ((_, evidence),) = find_named_imports(environment(tmp_path).distributions["host"])
+    env = environment(tmp_path)
+    ((_, evidence),) = find_named_imports(env.distributions["host"], env)
     assert (evidence.where, evidence.detail) == ("host/a.py", 'require("alpha")')
 
 
 def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) -> None:
     files = {"host/tests/a.py": f"{IMPORT}{FUNCTION}require('alpha')"}
     install(tmp_path, "host", files=files)
-    assert find_named_imports(environment(tmp_path).distributions["host"]) == ()
+    env = environment(tmp_path)
+    assert find_named_imports(env.distributions["host"], env) == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        ("_import_module(\n    f'words_{kind}')", {"words_small", "words_large"}),
+        ('find_spec(f"words.{kind}")', {"words.small", "words.large"}),
+        ("import_module(f'words{kind}')", set()),  # the beginning of who knows what
+        ("import_module(f'{kind}')", set()),
+        ("import_module(f'.{kind}', __name__)", set()),
+        ("reimport_module(f'words_{kind}')", set()),
+    ],
+)
+def test_a_name_that_is_completed_at_run_time_may_become_any_that_is_there(
+    call: str, names: set[str], tmp_path: Path
+) -> None:
+    files = {f"words{c}{size}.py": "" for c in "_/" for size in ("small", "large")}
+    install(tmp_path, "words", files={**files, "words_small/data.bin": ""})
+    assert found(tmp_path, f"def load(kind):\n    return {call}\n") == names
