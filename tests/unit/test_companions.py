@@ -114,11 +114,9 @@ def test_data_of_a_package_that_is_imported_by_a_computed_name_comes_when_it_is_
     """As sudachipy's dictionaries, each a distribution of its own."""
     code = "path = Path(import_module(f'words_{kind}').__file__).parent / 'lists' / 'system.dic'"
     install(tmp_path, "pkg", files={"pkg/__init__.py": code})
-    more: Files = {"words_small/__init__.py": "", "words_small/lists/system.dic": "",
-                   "words_small/lists/other.dic": "", "words_small/tests/system.dic": ""}  # fmt: skip
-    install(tmp_path, "words-small", files=more)
-    own, other = (d for n in ("pkg", "words-small") for d in iter_distributions(tmp_path)
-                  if d.name == n)  # fmt: skip
+    names = ("__init__.py", "lists/system.dic", "lists/other.dic", "tests/system.dic")
+    install(tmp_path, "words-small", files={f"words_small/{name}": "" for name in names})
+    own, other = sorted(iter_distributions(tmp_path), key=lambda dist: dist.name)
     data = {
         str(c.destination): c.path
         for c in find_companions(own, (), others=[other])
