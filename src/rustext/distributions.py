@@ -84,6 +84,11 @@ class Installed:
             todo += self._direct(dist, item[1]) if dist is not None else ()
         return frozenset(n for n, _ in seen) - {canonicalize_name(name)}
 
+    def named_by(self, name: str) -> frozenset[str]:
+        """The canonical names that a distribution's requirements name, for an extra or not."""
+        dist = self.by_name.get(name)
+        return frozenset(canonicalize_name(r.name) for r in dist.requires) if dist else frozenset()
+
     def _direct(
         self, dist: Distribution, extras: frozenset[str]
     ) -> list[tuple[str, frozenset[str]]]:

@@ -143,6 +143,10 @@ class Environment:
         """The canonical names of all that `name` requires here, directly or not."""
         return self._installed.requirements_of(name)
 
+    def named_by(self, name: str) -> frozenset[str]:
+        """The canonical names that a distribution's requirements name, for an extra or not."""
+        return self._installed.named_by(name)
+
     def is_required(self, name: str) -> bool:
         """Whether any installed distribution requires `name` without an extra."""
         return name in self._installed.required

@@ -191,7 +191,8 @@ def _judge(
         return Verdict.INCLUDE, f"the extension's own {'distribution' if owner else 'package'}"
     if file.distribution is not None and owner in env.requirements_of(file.distribution):
         return Verdict.INCLUDE, f"required by {file.distribution}"
-    return _judge_optional(case, owner, env, optional)
+    declared = file.distribution is not None and owner in env.named_by(file.distribution)
+    return _judge_optional(case, owner, env, optional, declared=declared)
 
 
 def is_own(module: Module, file: NativeFile) -> bool:
@@ -240,7 +241,7 @@ def doubt_of(name: str) -> str | None:
 
 
 def _judge_optional(
-    case: _Case, owner: str | None, env: Environment, optional: Optional
+    case: _Case, owner: str | None, env: Environment, optional: Optional, *, declared: bool
 ) -> tuple[Verdict, str]:
     if owner is None:
         if case.surely_imported:
@@ -248,7 +249,7 @@ def _judge_optional(
         return Verdict.REPORT, "in no distribution, and the name may be an ordinary word"
     if optional is Optional.NEVER:
         return Verdict.REPORT, f"{owner} is not required, and optional imports are switched off"
-    if not case.surely_imported:  # what is there already costs nothing
+    if not case.surely_imported and not declared:  # what is there already costs nothing
         why = f"{owner} is not required, and the name may be an ordinary word"
         return Verdict.IF_PRESENT, f"{why}; taken where the program has it already"
     if optional is Optional.INSTALLED and not env.is_required(owner):

@@ -72,6 +72,7 @@ def lab(tmp_path: Path, gcc: Compile) -> Lab:
     install(site, "extra-dep", files={"extra_dep/__init__.py": "", "extra_dep/sub.py": ""})
     install(site, "wanted-by-other", files={"wanted/__init__.py": "", "wanted/sub.py": ""})
     install(site, "other", requires=["wanted-by-other"])
+    install(site, "unheard-of", files={"unheard/__init__.py": ""})
     write_files(site, {"loose/__init__.py": "", "loose/part.py": "", "words.py": ""})
     path = site / f"app/_core{SUFFIX}"
     return Lab(env=environment(site), path=path, file=native_file(path, site))
@@ -118,14 +119,24 @@ def test_an_optional_distribution_that_nobody_else_requires_is_included(lab: Lab
     expected = (Verdict.INCLUDE, "extra-dep is installed and nothing else requires it")
     assert lab.verdict("extra_dep.sub") == expected
     assert lab.verdict("extra_dep", CALL) == expected
+    reason = "unheard-of is installed and nothing else requires it"
+    assert lab.verdict("unheard", CALL) == (Verdict.INCLUDE, reason)
+
+
+def test_a_plain_word_is_a_module_where_an_extra_of_the_distribution_names_it(lab: Lab) -> None:
+    """As safetensors, which asks for numpy by a word out of a table."""
+    reason = "extra-dep is installed and nothing else requires it"
+    assert lab.verdict("extra_dep", EXACT) == (Verdict.INCLUDE, reason)
+    assert lab.verdict("extra_dep", LOOSE)[0] is Verdict.REPORT
+    assert lab.verdict("extra_dep", EXACT, Optional.PRESENT)[0] is Verdict.IF_PRESENT
 
 
 def test_a_plain_word_completes_an_optional_distribution_and_brings_none(lab: Lab) -> None:
     for kind in (EXACT, C):
-        verdict, reason = lab.verdict("extra_dep", kind)
+        verdict, reason = lab.verdict("unheard", kind)
         assert verdict is Verdict.IF_PRESENT
-        assert reason.startswith("extra-dep is not required, and the name may be an ordinary word")
-        assert lab.verdict("extra_dep", kind, Optional.NEVER)[0] is Verdict.REPORT
+        assert reason.startswith("unheard-of is not required, and the name may be an ordinary word")
+        assert lab.verdict("unheard", kind, Optional.NEVER)[0] is Verdict.REPORT
     assert lab.verdict("words")[0] is Verdict.REPORT
     assert "in no distribution" in lab.verdict("words")[1]
 
