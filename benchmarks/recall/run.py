@@ -1,18 +1,20 @@
 """Compare what native code was seen to import with what rustext reads out of the binaries.
 
-Usage: python benchmarks/recall/run.py APPS [NAME ...] [--work DIR] [--python PATH] [--again]
+Usage: python benchmarks/recall/run.py APPS [NAME ...] [--work DIR] [--python PATH]
 
 APPS is a folder of programs (`main.py`, `requirements.txt`). Each gets a virtual environment below
 DIR (default: .cache/recall), is run once as it is and once with the recorder, and is then judged.
-What is already there is not done again: the run can be stopped and taken up at any time; `--again`
-forgets the judgements, but not the environments and records. Prints Markdown: the totals, and a row
-for each program. Exit code 1 if an import was missed. Needs a network for the first run, and uses
-uv where it is installed.
+What is already there is not done again: the run can be stopped and taken up at any time. Another
+state of rustext judges anew; the environments and records stay. Prints Markdown: the totals, and a
+row for each program. Exit code 1 if an import was missed. Needs a network for the first run, and
+uses uv where it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import json
 import os
 import shutil
@@ -25,6 +27,7 @@ from pathlib import Path
 
 from closure import Closure, Import
 
+import rustext
 from rustext.config import Config
 from rustext.discover import iter_environment
 from rustext.environment import Environment, read_environment
@@ -88,7 +91,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "recall")
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
-    parser.add_argument("--again", action="store_true")
     return parser.parse_args()
 
 
@@ -98,8 +100,8 @@ def judge_once(
     args: argparse.Namespace,
     parsed: dict[tuple[int, int], tuple[Import, ...]],
 ) -> Result:
-    kept = folder / "judgement.json"
-    if kept.is_file() and not args.again:
+    kept = folder / f"judgement-{state_of_rustext()}.json"
+    if kept.is_file():
         return Result(**json.loads(kept.read_text()))
     try:
         python = make_environment(app, folder, args.python)
@@ -117,6 +119,14 @@ def judge_once(
         )  # fmt: skip
     kept.write_text(json.dumps(asdict(result), indent=1))
     return result
+
+
+@functools.cache
+def state_of_rustext() -> str:
+    """A name for its source and data: what one state has judged says nothing of another."""
+    package = Path(rustext.__file__).parent
+    files = sorted(p for p in package.rglob("*") if p.suffix in {".py", ".toml"})
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:16]
 
 
 # --- the programs -----------------------------------------------------------------------------
