@@ -24,8 +24,8 @@ from rustext.python_source import iter_texts
 
 _CALL = r"(?<![^\W_])(?:import_module|__import__|find_spec)\s*\(\s*"  # after `_` as well
 _IMPORTS = re.compile(rf"{_CALL}(\w+)\s*[,)]")
-# The beginning of a name, if it ends with a word.
-_COMPLETES = re.compile(rf"""{_CALL}f["']([A-Za-z_][\w.]*[._])\{{""")
+# The beginning of a name, if it ends with a word, and what follows on the part that is computed.
+_COMPLETES = re.compile(rf"""{_CALL}f["']([A-Za-z_][\w.]*[._])\{{[^}}"']+\}}([\w.]*)["']""")
 # A function's name and its first parameter; that of a method is the one after the object.
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
@@ -35,8 +35,8 @@ _FUNCTION = re.compile(
 def find_named_imports(dist: Distribution, env: Environment) -> tuple[tuple[str, Evidence], ...]:
     """The names that the Python code of `dist` imports in such a way.
 
-    A beginning stands for all modules of the environment that it could become; whether a whole name
-    can be imported is not looked at.
+    A beginning stands for all modules of the environment that it could become, each with what
+    follows; whether a name can be imported is not looked at.
     """
     passed_over = frozenset(read_data("companions")["not_data_folders"])
     texts = {f: text for f, text in iter_texts(dist) if passed_over.isdisjoint(f.parts)}
@@ -73,9 +73,12 @@ def _iter_completed(
     texts: Mapping[PurePosixPath, str], env: Environment
 ) -> Iterator[tuple[str, Evidence]]:
     for file, text in sorted(texts.items()):
-        for beginning in sorted(set(_COMPLETES.findall(text))):
+        for beginning, rest in sorted(set(_COMPLETES.findall(text))):
             package = beginning.rpartition(".")[0]
             names = env.modules_in(package) if package else env.top_level
-            detail = f"completes `{beginning}`"
+            detail = f"completes `{beginning}{{…}}{rest}`"
             for name in sorted(n for n in names if n.startswith(beginning)):
-                yield name, Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(file), detail=detail)
+                yield (
+                    f"{name}{rest}",
+                    Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(file), detail=detail),
+                )

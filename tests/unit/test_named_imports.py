@@ -84,6 +84,8 @@ def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) ->
     [
         ("_import_module(\n    f'words_{kind}')", {"words_small", "words_large"}),
         ('find_spec(f"words.{kind}")', {"words.small", "words.large"}),
+        ("import_module(f'words.{kind}.list')", {"words.small.list", "words.large.list"}),
+        ("import_module(f'words.{kind}.{list}')", set()),
         ("import_module(f'words{kind}')", set()),  # the beginning of who knows what
         ("import_module(f'{kind}')", set()),
         ("import_module(f'.{kind}', __name__)", set()),
