@@ -2,9 +2,9 @@
 
 What is included does not change by it. A few modules have to stay compiled: those whose names
 begin with two underscores, and Nuitka's own pre- and post-load modules; `RUSTEXT_TEST_COMPILE`
-names further top-level packages, or single modules, separated by commas. Nuitka answers literal
-calls such as `importlib.metadata.version("x")` at compile time, so what asks for metadata belongs
-into that list.
+names further top-level packages, separated by commas, and single modules, each with `=` before it.
+Nuitka answers literal calls such as `importlib.metadata.version("x")` at compile time, so what asks
+for metadata belongs into that list.
 """
 
 import os
@@ -26,5 +26,5 @@ class NuitkaPluginDemote(NuitkaPluginBase):
         """Say "bytecode" for all that may be, and leave the rest to Nuitka."""
         name = module_name.asString()
         technical = name.startswith("__") or name.endswith(("-preLoad", "-postLoad"))
-        keep = technical or not self.compiled.isdisjoint((name, name.partition(".")[0]))
+        keep = technical or not self.compiled.isdisjoint((f"={name}", name.partition(".")[0]))
         return None if keep else "bytecode"

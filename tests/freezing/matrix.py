@@ -176,7 +176,7 @@ def modules_that_ask_for_metadata(python: Path) -> list[str]:
             continue
         if path.stat().st_size <= MOST_COMPILED and b"importlib.metadata" in path.read_bytes():
             parts = path.relative_to(site).with_suffix("").parts
-            names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+            names.append("=" + ".".join(parts[:-1] if parts[-1] == "__init__" else parts))
     return names
 
 
