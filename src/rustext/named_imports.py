@@ -6,7 +6,7 @@ be handed to a function that imports it, or be completed at run time:
     def require(name):
         return importlib.import_module(name)
 
-    require("pyarrow")
+    require("table_library")
     importlib.import_module(f"dictionary_{kind}")
 """
 
