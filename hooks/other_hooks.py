@@ -12,6 +12,7 @@ import importlib.util
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,19 @@ class HookFolder:
 def installed_folders() -> tuple[HookFolder, ...]:
     """The hook folders of all packages but this one, the contributed ones, and PyInstaller's own.
 
-    Packages are imported for this: in a subprocess, once in a build, as PyInstaller does it.
+    Packages are imported for this: in a subprocess, once in a build, as PyInstaller does it. The
+    contributed hooks are there in each build, and light; alone they are not worth a subprocess.
     """
     from PyInstaller import isolated  # noqa: PLC0415  (only a build has to have PyInstaller)
 
+    modules = {point.module for point in entry_points(group="pyinstaller40", name="hook-dirs")}
+    if all(module.startswith((_OWN, _CONTRIB)) for module in modules):
+        folders = _entry_point_folders(_OWN)
+    else:
+        folders = isolated.call(_entry_point_folders, _OWN)
     found = [
         HookFolder(path=Path(p), priority=_OF_CONTRIB if m.startswith(_CONTRIB) else _OF_PACKAGES)
-        for m, p in isolated.call(_entry_point_folders, _OWN)
+        for m, p in folders
     ]
     return (*sorted(found, key=lambda f: -f.priority), *_iter_pyinstaller_folders())
 

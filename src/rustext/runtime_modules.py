@@ -22,8 +22,6 @@ from rustext.environment import Environment
 from rustext.kept import KeptFacts
 from rustext.model import EvidenceKind
 from rustext.python_source import parse_source
-from rustext.strings import iter_strings
-from rustext.wanted_names import WantedNames
 
 
 def find_runtime_modules(
@@ -61,6 +59,9 @@ def _read_names(module: str, path: Path) -> frozenset[str]:
 
     rustc puts others behind it.
     """
+    from rustext.strings import iter_strings  # noqa: PLC0415  (what is kept needs none of it)
+    from rustext.wanted_names import WantedNames  # noqa: PLC0415
+
     prefix = f"{module}."
     wanted = WantedNames(lambda name: name.startswith(prefix), (module.partition(".")[0],))
     shortest: dict[tuple[int, int], str] = {}
