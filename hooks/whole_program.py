@@ -18,7 +18,9 @@ def add_all(api: Any) -> None:
 
     An extension may bring in others, so this goes on until the graph holds no new one.
     """
-    waiting = [target.module for target in iter_hook_targets(current_build().planner)]
+    waiting = [
+        target.module for target in iter_hook_targets(current_build().planner, neighbours=True)
+    ]
     while found := [module for module in waiting if in_graph(api.graph, module)]:
         for module in found:
             waiting.remove(module)

@@ -15,7 +15,6 @@ from rustext.environment import this_environment
 from rustext.model import (
     Companion,
     CompanionKind,
-    EvidenceKind,
     ExtensionPlan,
     ImplicitImport,
     Verdict,
@@ -107,11 +106,16 @@ class Build:
         stayed = frozenset((*self._entered.values(), *renamed))
         self.plans = {path: plan for path, plan in self.plans.items() if path in stayed}
         wanted = {i.module for plan in self.plans.values() for i in plan.imports}
-        self.modules = {
-            name: implicit
-            for name, implicit in self.modules.items()
-            if name in wanted or implicit.evidence[0].kind is EvidenceKind.PLUGIN
+        wanted |= {
+            i.module for p in self._entered.values() for i in self.planner.plugin_modules_for(p)
         }
+        self.modules = {name: implicit for name, implicit in self.modules.items() if name in wanted}
+
+    @property
+    def extensions(self) -> tuple[ExtensionPlan, ...]:
+        """The plans of the native files that rustext looks after, by path; not of neighbours'."""
+        plans = (self.plans[path] for path in sorted(self.plans))
+        return tuple(plan for plan in plans if self.planner.covers(plan.file))
 
     @property
     def companions(self) -> tuple[Companion, ...]:
@@ -127,7 +131,7 @@ class Build:
     def summary(self) -> str:
         """One line for the freezer's log."""
         parts = (
-            f"Rust extensions: {len(self.plans)}",
+            f"Rust extensions: {len(self.extensions)}",
             f"modules that they import: {len(self.modules)}",
             f"files beside them: {len(self.companions)}",
         )

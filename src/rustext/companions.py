@@ -1,9 +1,10 @@
 """What a Rust distribution needs beside its modules.
 
 In: a distribution of the environment and its native files. Out: its `Companion` files, each with
-the reason. A *Rust distribution* is one whose files hold Rust code; nothing is said of others. All
-is found by evidence in its own code: a freezer follows imports, and the libraries that imported
-files name, and sees nothing of what code opens by path.
+the reason. A *Rust distribution* is one whose files hold Rust code; its *neighbours* are those that
+require it or that it requires, and nothing is said of others. All is found by evidence in its own
+code: a freezer follows imports, and the libraries that imported files name, and sees nothing of
+what code opens by path.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -28,8 +29,9 @@ _METADATA_FILES = frozenset({"METADATA", "PKG-INFO", "entry_points.txt", "top_le
 # A quoted string, or a part of one between slashes, that could name a file or a folder.
 _WORD = re.compile(r"""(?<=["'/\\])[\w.+@*-]{1,120}(?=["'/\\])""")
 # Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
-_ASKS_FOR_PROGRAMS = re.compile(r"""\bget_path\(\s*["']scripts["']""")
+_ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
 _PROGRAM_FOLDERS = frozenset({"bin", "Scripts"})
+_METADATA_READERS = ("importlib.metadata", "importlib_metadata", "pkg_resources")
 _SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by chance
 
 
@@ -39,8 +41,8 @@ class OwnCode:
 
     words: frozenset[str]  # the parts of all string literals
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
-    refused: tuple[PurePosixPath, ...]  # files that this Python cannot compile, on purpose
     seekers: tuple[PurePosixPath, ...]  # files that ask where programs are installed
+    askers: tuple[PurePosixPath, ...]  # files that ask for metadata
 
 
 def find_companions(
@@ -59,23 +61,54 @@ def find_companions(
     """
     files = list(native)
     code = read_own_code(dist)
-    found = [*_path_loaded(files, suffixes), *_metadata(dist), *_data(dist, files, code)]
-    found += _programs(dist, code)
+    refused = tuple(_refused(dist))
+    found = [*_path_loaded(files, suffixes), *_metadata(dist), *refused, *_programs(dist, code)]
+    found += _data(dist, files, code, but={companion.destination for companion in refused})
     found += (companion for other in others for companion in _data_of_other(other, code))
     found += _folders(dist, code, found)
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
 
-def read_own_code(dist: Distribution) -> OwnCode:
-    """Read a distribution's Python files."""
-    texts = dict(iter_texts(dist))
-    expected = any("except SyntaxError" in text for text in texts.values())
+def find_neighbour_companions(
+    dist: Distribution, native: Iterable[tuple[Path, NativeFile]]
+) -> tuple[Companion, ...]:
+    """The companions of a neighbour of Rust distributions, sorted by destination.
+
+    Its native files are its freezer's business. What its Python code opens and asks for is not seen
+    by a freezer either, and the Rust distribution is of no use without.
+    """
+    code = read_own_code(dist, but=read_data("companions")["not_data_folders"])
+    taken = {file.path for _, file in native} | {f for f in dist.files if f.suffix == ".py"}
+    found = [*_data(dist, (), code, but=taken), *(_metadata(dist) if code.askers else ())]
+    return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
+
+
+def read_own_code(dist: Distribution, *, but: Iterable[str] = ()) -> OwnCode:
+    """Read a distribution's Python files; those in folders with the names in `but` say nothing."""
+    texts = dict(iter_texts(dist, but=but))
     return OwnCode(
         words=frozenset(word for text in texts.values() for word in _WORD.findall(text)),
         locators=tuple(sorted(file for file, text in texts.items() if "__file__" in text)),
-        refused=tuple(f for f, text in texts.items() if expected and not _compiles(text)),
         seekers=tuple(sorted(f for f, text in texts.items() if _ASKS_FOR_PROGRAMS.search(text))),
+        askers=tuple(
+            sorted(f for f, text in texts.items() if any(r in text for r in _METADATA_READERS))
+        ),
     )
+
+
+def _refused(dist: Distribution) -> Iterator[Companion]:
+    """The sources that this Python cannot compile, where the distribution's code counts on that."""
+    texts = dict(iter_texts(dist))
+    if any("except SyntaxError" in text for text in texts.values()):
+        for file, text in texts.items():
+            if not _compiles(text):
+                yield Companion(
+                    path=dist.site / file,
+                    destination=file,
+                    kind=CompanionKind.DATA,
+                    reason="this Python cannot compile it, and the code that imports it counts on "
+                    "that",
+                )
 
 
 def _compiles(text: str) -> bool:
@@ -138,17 +171,14 @@ def _metadata(dist: Distribution) -> Iterator[Companion]:
 
 
 def _data(
-    dist: Distribution, native: Sequence[tuple[Path, NativeFile]], code: OwnCode
+    dist: Distribution,
+    native: Sequence[tuple[Path, NativeFile]],
+    code: OwnCode,
+    *,
+    but: Collection[PurePosixPath] = (),
 ) -> Iterator[Companion]:
     """Data files whose name, or whose folder's name, stands in the distribution's own code."""
-    for file in code.refused:
-        yield Companion(
-            path=dist.site / file,
-            destination=file,
-            kind=CompanionKind.DATA,
-            reason="this Python cannot compile it, and the code that imports it counts on that",
-        )
-    taken = {*(file.path for _, file in native), *code.refused}
+    taken = {*(file.path for _, file in native), *but}
     tops = {file.parts[0] for file in dist.files}
     for file in dist.files:
         if file not in taken and _may_be_data(dist, file):

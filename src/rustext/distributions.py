@@ -89,6 +89,23 @@ class Installed:
         dist = self.by_name.get(name)
         return frozenset(canonicalize_name(r.name) for r in dist.requires) if dist else frozenset()
 
+    def neighbours_of(self, name: str) -> frozenset[str]:
+        """The installed distributions that `name` requires, or that require it: one step away.
+
+        Extras count: what is installed beside a distribution that names it works with it.
+        """
+        either = self.named_by(name) | self._naming.get(name, frozenset())
+        return (either & self.by_name.keys()) - {name}
+
+    @functools.cached_property
+    def _naming(self) -> Mapping[str, frozenset[str]]:
+        """Whose requirements name a distribution, by its canonical name."""
+        found: dict[str, set[str]] = {}
+        for dist in self.by_name.values():
+            for requirement in dist.requires:
+                found.setdefault(canonicalize_name(requirement.name), set()).add(dist.name)
+        return {name: frozenset(namers) for name, namers in found.items()}
+
     def _direct(
         self, dist: Distribution, extras: frozenset[str]
     ) -> list[tuple[str, frozenset[str]]]:

@@ -147,6 +147,10 @@ class Environment:
         """The canonical names that a distribution's requirements name, for an extra or not."""
         return self._installed.named_by(name)
 
+    def neighbours_of(self, name: str) -> frozenset[str]:
+        """The installed distributions whose requirements name `name`, or that its own name."""
+        return self._installed.neighbours_of(name)
+
     def is_required(self, name: str) -> bool:
         """Whether any installed distribution requires `name` without an extra."""
         return name in self._installed.required

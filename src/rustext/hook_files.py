@@ -58,17 +58,23 @@ class HookTarget:
     companions: bool  # it brings what the distribution needs beside its modules
 
 
-def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
+def iter_hook_targets(planner: Planner, *, neighbours: bool = False) -> Iterator[HookTarget]:
     """The modules of an environment whose import has to be hooked, sorted by distribution.
 
     These are the Rust extension modules, and the outermost packages and modules of each Rust
-    distribution: Python code may load its library by path, or hand it to others who do.
+    distribution: Python code may load its library by path, or hand it to others who do. With
+    `neighbours`, the same of those that have something to add, and no hook by anyone else.
     """
     env = planner.env
+    hooked = _hooked_modules(env) if neighbours else frozenset()
     for dist in sorted(env.distributions.values(), key=lambda d: d.name):
         native = [file for _, file in planner.native_files(dist)]
         if any(map(planner.covers, native)) or planner.is_rust(dist):
             yield from _distribution_targets(planner, dist, native)
+        elif neighbours and planner.is_neighbour(dist) and _has_additions(planner, dist):
+            targets = tuple(_distribution_targets(planner, dist, native, neighbour=True))
+            if hooked.isdisjoint(target.module for target in targets):
+                yield from targets
     for site in env.sources:
         source = Source(root=site, packages={})
         for _, file in iter_native_files(source, env.iter_extensions(site)):
@@ -78,6 +84,20 @@ def iter_hook_targets(planner: Planner) -> Iterator[HookTarget]:
                 )
 
 
+def _has_additions(planner: Planner, dist: Distribution) -> bool:
+    """Whether a neighbour has native files, or brings anything by its Python code."""
+    path = dist.site / dist.files[0]
+    found = planner.native_files(dist) or planner.companions_for(path)
+    return bool(found or planner.plugin_modules_for(path))
+
+
+def _hooked_modules(env: Environment) -> frozenset[str]:
+    """The modules that have a hook in any installed distribution, by the names of their files."""
+    names = (f.name for dist in env.distributions.values() for f in dist.files)
+    hooks = (n for n in names if n.startswith("hook-") and n.endswith(".py"))
+    return frozenset(name[len("hook-") : -len(".py")] for name in hooks)
+
+
 def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     """Write hooks that say all that they add into a folder, which is made where it is missing.
 
@@ -85,7 +105,7 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     the log says so. What this has written there before, and would not write now, is removed.
     """
     texts: dict[Path, str] = {}
-    for target in iter_hook_targets(planner):
+    for target in iter_hook_targets(planner, neighbours=True):
         early, hook = _places(folder, target.module)
         try:
             texts[hook] = hook_text(
@@ -117,7 +137,7 @@ def write_short_hooks(
     """
     texts: dict[Path, str] = {}
     modules = []
-    for target in iter_hook_targets(planner):
+    for target in iter_hook_targets(planner, neighbours=True):
         values = {"version": __version__, "module": target.module, "why": target.why}
         early, hook = _places(folder, target.module)
         texts[hook] = _TEMPLATE.format(**values)
@@ -145,24 +165,25 @@ def _write(texts: Mapping[Path, str]) -> tuple[Path, ...]:
 
 
 def _distribution_targets(
-    planner: Planner, dist: Distribution, native: list[NativeFile]
+    planner: Planner, dist: Distribution, native: list[NativeFile], *, neighbour: bool = False
 ) -> Iterator[HookTarget]:
     label = f"{dist.name} {dist.version}"
     outermost = sorted(_outermost_modules(planner.env, dist))
     for file in native:
-        if planner.covers(file) and file.module is not None and file.module not in outermost:
+        covered = neighbour or planner.covers(file)
+        if covered and file.module is not None and file.module not in outermost:
             yield HookTarget(
                 module=file.module,
                 why=f"{file.path} of {label}",
-                extension=True,
+                extension=not neighbour,
                 companions=not outermost,
             )
     extensions = {file.module for file in native}
     for module in outermost:
         yield HookTarget(
             module=module,
-            why=f"native files of {label}",
-            extension=module in extensions,
+            why=f"{label}, which works with Rust code" if neighbour else f"native files of {label}",
+            extension=module in extensions and not neighbour,
             companions=True,
         )
 

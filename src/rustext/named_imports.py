@@ -1,13 +1,16 @@
 """Modules that a Rust distribution's Python code imports by a name that no freezer can read.
 
 In: a distribution and its environment. Out: each such name, with the file and the call. A name may
-be handed to a function that imports it, or be completed at run time:
+be handed to a function that imports it, be completed at run time, or stand in a table of what is
+imported when somebody asks for it (https://peps.python.org/pep-0562/):
 
     def require(name):
         return importlib.import_module(name)
 
     require("table_library")
     importlib.import_module(f"dictionary_{kind}")
+    TABLE = {"Reader": ("package.reader", "Reader"), "Writer": (".writer", "Writer")}
+    importlib.import_module(TABLE[name][0], __name__)
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from rustext.python_source import iter_texts
 
 _CALL = r"(?<![^\W_])(?:import_module|__import__|find_spec)\s*\(\s*"  # after `_` as well
 _IMPORTS = re.compile(rf"{_CALL}(\w+)\s*[,)]")
+_COMPUTED = re.compile(rf"{_CALL}[A-Za-z_][\w.]*\s*[\[(,)]")
+_RELATIVE = re.compile(r"""["']\.([A-Za-z_]\w*(?:\.\w+)*)["']""")
 # The beginning of a name, if it ends with a word, and what follows on the part that is computed.
 _COMPLETES = re.compile(rf"""{_CALL}f["']([A-Za-z_][\w.]*[._])\{{[^}}"']+\}}([\w.]*)["']""")
 # A function's name and its first parameter; that of a method is the one after the object.
@@ -32,17 +37,20 @@ _FUNCTION = re.compile(
 )
 
 
-def find_named_imports(dist: Distribution, env: Environment) -> tuple[tuple[str, Evidence], ...]:
+def find_named_imports(
+    dist: Distribution, env: Environment, *, completed: bool = True
+) -> tuple[tuple[str, Evidence], ...]:
     """The names that the Python code of `dist` imports in such a way.
 
     A beginning stands for all modules of the environment that it could become, each with what
-    follows; whether a name can be imported is not looked at.
+    follows; without `completed`, beginnings are left alone. Whether a name can be imported is not
+    looked at.
     """
-    passed_over = frozenset(read_data("companions")["not_data_folders"])
-    texts = {f: text for f, text in iter_texts(dist) if passed_over.isdisjoint(f.parts)}
+    texts = dict(iter_texts(dist, but=read_data("companions")["not_data_folders"]))
     importers = {name: what for text in texts.values() for name, what in _iter_importers(text)}
     calls = tuple(_iter_calls(texts, importers)) if importers else ()
-    return (*calls, *_iter_completed(texts, env))
+    rest = _iter_completed(texts, env) if completed else ()
+    return (*calls, *_iter_tables(texts, dist, env), *rest)
 
 
 def _iter_importers(text: str) -> Iterator[tuple[str, str]]:
@@ -67,6 +75,28 @@ def _iter_calls(
         for found in call.finditer(text):
             detail = f'{found[0].partition("(")[0].rstrip()}("{found[1]}")'
             yield found[1], Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(file), detail=detail)
+
+
+def _iter_tables(
+    texts: Mapping[PurePosixPath, str], dist: Distribution, env: Environment
+) -> Iterator[tuple[str, Evidence]]:
+    """The modules of `dist` whose names stand in code that imports by computed names.
+
+    A whole name may stand in any of its files, a relative one beside the import.
+    """
+    computed = {file for file, text in texts.items() if _COMPUTED.search(text)}
+    tops = {file.parts[0] for file in texts if len(file.parts) > 1}
+    whole = [re.compile(rf"{q}({re.escape(t)}(?:\.\w+)+){q}") for t in sorted(tops) for q in "\"'"]
+    for file, text in sorted(texts.items()) if computed else ():
+        names = {(name, name) for pattern in whole for name in pattern.findall(text)}
+        if file in computed:
+            package = ".".join(file.parts[:-1])
+            names |= {(f"{package}.{name}", f".{name}") for name in _RELATIVE.findall(text)}
+        for name, literal in sorted(names):
+            module = env.find_module(name)
+            if module is not None and module.distribution == dist.name:
+                detail = f'"{literal}" stands where names are imported'
+                yield name, Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(file), detail=detail)
 
 
 def _iter_completed(

@@ -30,6 +30,7 @@ _HEADER = """\
 # Less than `--enable-plugin=rustext`:
 # - a module that is completed only where the program has its package already is not added
 #   (each such is a comment below; `include` in [tool.rustext] adds it);
+# - packages without Rust, which require Rust packages or are required by them, are left alone;
 # - nothing is said of missing libraries, and nothing is verified;
 # - Nuitka before 4.3 stops where its own configuration has a module of this file as well (from 4.0
 #   on, only if that has the same section, and it is not `implicit-imports`): remove it here then.

@@ -1,8 +1,8 @@
 """What a freezer has to hear about the Rust extensions of a program.
 
 In: an environment and a project's configuration. Out: for each native file an `ExtensionPlan`, for
-each Rust distribution its companions. The adapters ask as modules enter the build, so that only
-what a program uses is ever read.
+each Rust distribution, and for the neighbours that it works with, its companions. The adapters ask
+as modules enter the build, so that only what a program uses is ever read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rustext.binary import is_native, located, open_binary
-from rustext.companions import find_companions
+from rustext.companions import find_companions, find_neighbour_companions
 from rustext.config import Config, Scope
 from rustext.destination import iter_warnings
 from rustext.discover import (
@@ -41,6 +41,7 @@ from rustext.model import (
 from rustext.name_strings import NameStrings, find_name_strings
 from rustext.named_imports import find_named_imports
 from rustext.naming import importer_name
+from rustext.neighbours import find_own_imports
 from rustext.plugin_packages import find_plugin_modules
 from rustext.probe import Probe, probe
 from rustext.resolve import Resolver
@@ -72,6 +73,7 @@ class Planner:
         self._sources: dict[Path, Source] = {}
         self._native: dict[str, tuple[tuple[Path, NativeFile], ...]] = {}
         self._rust: dict[str, bool] = {}
+        self._neighbours: dict[str, bool] = {}
         self._companions: dict[str, tuple[Companion, ...]] = {}
         self._named: dict[str, tuple[tuple[str, Evidence], ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
@@ -86,7 +88,12 @@ class Planner:
         Raises `InvalidBinary` or `UnreadableFile` if the file cannot be read as a native file.
         """
         file = self.read_file(path)
-        return self.plan_file(path, file) if self.covers(file) else None
+        if self.covers(file):
+            return self.plan_file(path, file)
+        dist = self.env.owner_of(path)
+        if dist is None or not self.is_neighbour(dist):
+            return None
+        return self._plan_neighbour(path, file, dist)
 
     def read_file(self, path: Path) -> NativeFile:
         """One native file of the environment, Rust or not; raises as `plan_extension`."""
@@ -116,6 +123,15 @@ class Planner:
             + tuple(_run_path_warnings(file))
             + self._destination_warnings(path, file, libraries)
             + _probe_warnings(probed),
+        )
+
+    def _plan_neighbour(self, path: Path, file: NativeFile, dist: Distribution) -> ExtensionPlan:
+        """The plan for a neighbour's native file: what it imports of its own, and no more."""
+        return ExtensionPlan(
+            file=file,
+            path=path,
+            imports=find_own_imports(file, dist, self.env),
+            libraries=LibraryGraph(root=path, edges=()),
         )
 
     def _named_imports(self, dist: Distribution) -> tuple[tuple[str, Evidence], ...]:
@@ -173,19 +189,50 @@ class Planner:
         return probe(file, self._python, self.env.sites) if self._python is not None else None
 
     def companions_for(self, path: Path) -> tuple[Companion, ...]:
-        """The companions of the distribution that `path` belongs to; none unless it holds Rust."""
+        """The companions of the distribution that `path` belongs to.
+
+        There are none unless it holds Rust, or is the neighbour of one that does.
+        """
         dist = self.env.owner_of(path)
         return self._companions_of(dist) if dist is not None else ()
 
     def plugin_modules_for(self, path: Path) -> tuple[ImplicitImport, ...]:
-        """What the distribution that `path` belongs to finds by looking around; only if Rust."""
+        """What the distribution that `path` belongs to finds by looking around, or by its names.
+
+        The names are those that its Python code imports and that no freezer can read. A neighbour
+        of Rust distributions brings only these.
+        """
         dist = self.env.owner_of(path)
         if dist is None:
             return ()
         if dist.name not in self._plugins:
-            found = find_plugin_modules(dist, self.env, self.native_files(dist))
-            self._plugins[dist.name] = found if self.is_rust(dist) else ()
+            found: Iterable[ImplicitImport] = ()
+            if self.is_rust(dist):
+                listed = find_plugin_modules(dist, self.env, self.native_files(dist))
+                found = (*listed, *self._iter_named(dist, self._named_imports(dist)))
+            elif self.is_neighbour(dist):
+                named = find_named_imports(dist, self.env, completed=False)
+                found = self._iter_named(dist, named)
+            self._plugins[dist.name] = tuple(found)
         return self._plugins[dist.name]
+
+    def _iter_named(
+        self, dist: Distribution, named: Iterable[tuple[str, Evidence]]
+    ) -> Iterator[ImplicitImport]:
+        """The modules among `named` that are the distribution's own, or of what it requires."""
+        needed = self.env.requirements_of(dist.name) | {dist.name}
+        gathered: dict[str, list[Evidence]] = {}
+        for name, evidence in named:
+            module = self.env.find_module(name)
+            if module is not None and module.distribution in needed:
+                gathered.setdefault(name, []).append(evidence)
+        for name in sorted(gathered):
+            yield ImplicitImport(
+                module=name,
+                verdict=Verdict.INCLUDE,
+                reason=f"imported by {dist.name} under a name that it computes",
+                evidence=tuple(gathered[name]),
+            )
 
     def _own_companions(self, file: NativeFile) -> tuple[Companion, ...]:
         dist = self.env.distributions.get(file.distribution) if file.distribution else None
@@ -193,16 +240,17 @@ class Planner:
 
     def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
         if dist.name not in self._companions:
-            self._companions[dist.name] = (
-                find_companions(
+            found: tuple[Companion, ...] = ()
+            if self.is_rust(dist):
+                found = find_companions(
                     dist,
                     self.native_files(dist),
                     self.env.interpreter.suffixes,
                     others=self._named_distributions(dist),
                 )
-                if self.is_rust(dist)
-                else ()
-            )
+            elif self.is_neighbour(dist):
+                found = find_neighbour_companions(dist, self.native_files(dist))
+            self._companions[dist.name] = found
         return self._companions[dist.name]
 
     def is_rust(self, dist: Distribution) -> bool:
@@ -213,6 +261,13 @@ class Planner:
                 _is_rust_program(dist.site / f) for f in dist.files if f.parts[0] == ".."
             )
         return self._rust[dist.name]
+
+    def is_neighbour(self, dist: Distribution) -> bool:
+        """Whether it holds no Rust, and requires or is required by one that does, extras or not."""
+        if dist.name not in self._neighbours:
+            others = (self.env.distributions[n] for n in self.env.neighbours_of(dist.name))
+            self._neighbours[dist.name] = not self.is_rust(dist) and any(map(self.is_rust, others))
+        return self._neighbours[dist.name]
 
     def native_files(self, dist: Distribution) -> tuple[tuple[Path, NativeFile], ...]:
         """The native files that the distribution installed, sorted by path."""

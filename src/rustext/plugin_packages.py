@@ -40,10 +40,7 @@ def find_plugin_modules(
     `native` holds the distribution's native files with their paths on this machine.
     """
     found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
-    passed_over = frozenset(read_data("companions")["not_data_folders"])
-    for file, text in iter_texts(dist):
-        if not passed_over.isdisjoint(file.parts):
-            continue
+    for file, text in iter_texts(dist, but=read_data("companions")["not_data_folders"]):
         for name, what in _iter_modules_for(text, file, dist, env):
             found[name] = _plugin(name, str(file), what)
     return tuple(found[name] for name in sorted(found))

@@ -9,16 +9,22 @@ from __future__ import annotations
 import ast
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from rustext.distributions import Distribution
 
 
-def iter_texts(dist: Distribution) -> Iterator[tuple[PurePosixPath, str]]:
-    """The Python files in a distribution's packages; one that cannot be read says nothing."""
+def iter_texts(
+    dist: Distribution, *, but: Iterable[str] = ()
+) -> Iterator[tuple[PurePosixPath, str]]:
+    """The Python files in a distribution's packages; one that cannot be read says nothing.
+
+    Those in folders with the names in `but` are passed over.
+    """
+    passed_over = {"..", *but}
     for file in dist.files:
-        if file.suffix == ".py" and ".." not in file.parts:
+        if file.suffix == ".py" and passed_over.isdisjoint(file.parts):
             with contextlib.suppress(OSError):
                 yield file, (dist.site / file).read_text(encoding="utf-8", errors="replace")
 

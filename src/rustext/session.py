@@ -132,12 +132,12 @@ def start_session(folder: Path, options: SessionOptions, *, freezer: str) -> Ses
 
 def make_plan(build: Build, *, freezer: str | None = None) -> BuildPlan:
     """The plan of a build; `freezer` is its name and version, for people."""
-    plans = [build.plans[path] for path in sorted(build.plans)]
-    left_out = {i.module: i for p in plans for i in p.imports if i.module not in build.modules}
+    found = (i for plan in build.plans.values() for i in plan.imports)
+    left_out = {i.module: i for i in found if i.module not in build.modules}
     return BuildPlan(
         freezer=freezer,
         python=".".join(map(str, build.planner.env.interpreter.version)),
-        extensions=tuple(sorted(map(_extension, plans), key=lambda e: e.file)),
+        extensions=tuple(sorted(map(_extension, build.extensions), key=lambda e: e.file)),
         modules=tuple(build.modules[name] for name in sorted(build.modules)),
         left_out=tuple(left_out[name] for name in sorted(left_out)),
         companions=build.companions,

@@ -98,3 +98,38 @@ def test_a_name_that_is_completed_at_run_time_may_become_any_that_is_there(
     files = {f"words{c}{size}.py": "" for c in "_/" for size in ("small", "large")}
     install(tmp_path, "words", files={**files, "words_small/data.bin": ""})
     assert found(tmp_path, f"def load(kind):\n    return {call}\n") == names
+
+
+LAZY = IMPORT + "def __getattr__(name):\n    return import_module(TABLE[name], __name__)\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "names"),
+    [
+        ("{'a': 'host.one', 'b': ('host.two', 'B')}", {"host.one", "host.two"}),
+        ("{'a': '.one'}", {"host.one"}),
+        ("{'a': 'one', 'b': '..one', 'c': '.one.'}", set()),  # not as names of modules are written
+        ("{'a': 'host.none', 'b': 'alpha', 'c': 'os.path'}", set()),  # others are not its own
+        ("{'a': 'host.one of them'}", set()),
+    ],
+)
+def test_the_own_modules_in_a_table_are_imported_when_somebody_asks(
+    table: str, names: set[str], tmp_path: Path
+) -> None:
+    files = {"one": "", "two": ""}
+    assert found(tmp_path, f"{LAZY}TABLE = {table}", **files) == names
+    assert found(tmp_path, f"{IMPORT}TABLE = {table}", **files) == set()  # nothing is computed
+
+
+def test_what_a_table_names_is_loaded_when_somebody_asks(tmp_path: Path) -> None:
+    text = f"{LAZY}TABLE = {{'a': 'host.one', 'b': '.two'}}"
+    names = found(tmp_path, text, one="", two="")
+    code = "import host, sys; host.a, host.b; print(*(m for m in sys.modules if 'host.' in m))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
+                          text=True, check=True, timeout=60)  # fmt: skip
+    assert set(done.stdout.split()) == names
+
+
+def test_a_table_may_stand_in_another_file_than_the_import(tmp_path: Path) -> None:
+    table = "TABLE = {'a': 'host.one', 'b': '.two'}"
+    assert found(tmp_path, LAZY, table=table, one="", two="") == {"host.one"}

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from environments import environment, install, write_files
 
-from rustext.companions import read_own_code
+from rustext.companions import find_companions
 from rustext.distributions import iter_distributions
 from rustext.errors import InvalidProgram
+from rustext.model import CompanionKind
 from rustext.program import iter_imports, iter_program
 from rustext.python_source import parse_source
 
@@ -68,4 +69,5 @@ def test_a_module_that_is_nested_too_deeply_says_nothing(source: str, tmp_path: 
     assert list(iter_imports(module, env)) == []
     install(tmp_path, "other", files={"other.py": f"# except SyntaxError\n{source}"})
     (other,) = [d for d in iter_distributions(tmp_path) if d.name == "other"]
-    assert [str(f) for f in read_own_code(other).refused] == ["other.py"] * too_deep(source)
+    found = [c.destination for c in find_companions(other, ()) if c.kind is CompanionKind.DATA]
+    assert [str(f) for f in found] == ["other.py"] * too_deep(source)

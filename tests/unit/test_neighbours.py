@@ -1,0 +1,158 @@
+"""What comes along of the distributions that a Rust one requires, and of those that require it."""
+
+from __future__ import annotations
+
+import importlib.machinery
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from environments import Files, environment, install
+
+from rustext.build import Build
+from rustext.config import Config
+from rustext.hook_files import iter_hook_targets
+from rustext.model import CompanionKind, EvidenceKind
+from rustext.plan import Planner
+from rustext.session import make_plan
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+RUST = '"/rustc/90b35a6239c3d8bdabc530a6a0816f7ff89a0aaf/library/std/src/lib.rs"'
+EXTENSION = """
+const char *const strings[] = {{ "docs of toolkit.prose.", "{name}", "xtoolkit.prose" }};
+const void *PyInit_{module}(void) {{ return strings; }}
+"""
+CODE = """
+import importlib
+def load(name):
+    return importlib.import_module(name)
+load("toolkit.plug"), load("stranger.part"), load("base.part")
+TABLE = open("table.json")
+"""
+SOURCE = """
+include "part.pxi"
+include "gone.pxi"
+def f():
+    from toolkit.late import x
+    from stranger.part import y
+    # import toolkit.prose, some day
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, gcc: Compile) -> Path:
+    """`core` is Rust, `toolkit` requires it, `base` is an extra of it; the others are strangers."""
+
+    def extension(module: str, name: str = "no.where") -> Path:
+        source = EXTENSION.format(name=name, module=module)
+        return gcc(f"{module}.so", source, "-shared", "-fPIC")
+
+    rust = f"const char mark[] = {RUST}; const void *PyInit_core(void) {{ return mark; }}"
+    core: Files = {f"core{SUFFIX}": gcc("core.so", rust, "-shared", "-fPIC")}
+    site = tmp_path / "site-packages"
+    install(site, "core", files=core, requires=["base; extra == 'all'", "absent"])
+    modules = ("hidden", "late", "later", "plug", "prose")
+    toolkit: Files = {
+        "toolkit/__init__.py": CODE, **{f"toolkit/{name}.py": "" for name in modules},
+        f"toolkit/_io{SUFFIX}": extension("_io", "toolkit.hidden"),
+        f"toolkit/lib{SUFFIX}": extension("lib"), "toolkit/lib.pyx": SOURCE,
+        "toolkit/part.pxi": "import toolkit.later as later\ncimport toolkit._io\n",
+        "toolkit/table.json": "{}", "toolkit/other.json": "{}",
+        "toolkit/tests/test_all.py": "'other.json'",
+    }  # fmt: skip
+    install(site, "toolkit", files=toolkit, requires=["Core>=1", "base"])
+    base: Files = {"base/__init__.py": "from importlib.metadata import version",
+                   "base/part.py": ""}  # fmt: skip
+    install(site, "base", files=base)
+    install(site, "stranger", requires=["toolkit"],
+            files={"stranger/__init__.py": "import importlib.metadata; 'table.json'",
+                   "stranger/part.py": "", "stranger/table.json": "",
+                   f"stranger/lib{SUFFIX}": extension("lib", "stranger.part")})  # fmt: skip
+    return site
+
+
+def test_neighbours_are_one_requirement_away(site: Path) -> None:
+    env = environment(site)
+    assert env.neighbours_of("core") == {"toolkit", "base"}
+    assert env.neighbours_of("base") == {"toolkit", "core"}
+    planner = Planner(env, Config())
+    assert {n for n, d in env.distributions.items() if planner.is_neighbour(d)} == {
+        "toolkit",
+        "base",
+    }
+
+
+def test_an_extension_names_modules_of_its_own_in_strings_and_sources(site: Path) -> None:
+    planner = Planner(environment(site), Config())
+    plan = planner.plan_extension(site / f"toolkit/_io{SUFFIX}")
+    assert plan is not None
+    (found,) = plan.imports
+    (evidence,) = found.evidence
+    assert (found.module, evidence.kind) == ("toolkit.hidden", EvidenceKind.C_STRING)
+    place = int(evidence.where.rpartition("0x")[2], 16)
+    assert plan.path.read_bytes()[place:].startswith(b"toolkit.hidden\0")
+    plan = planner.plan_extension(site / f"toolkit/lib{SUFFIX}")
+    assert plan is not None
+    assert {i.module: i.evidence[0].where for i in plan.imports} == {
+        "toolkit._io": "toolkit/part.pxi",
+        "toolkit.late": "toolkit/lib.pyx",
+        "toolkit.later": "toolkit/part.pxi",
+    }
+    assert planner.plan_extension(site / f"stranger/lib{SUFFIX}") is None
+
+
+def test_files_that_a_neighbours_code_names_come_along(site: Path) -> None:
+    planner = Planner(environment(site), Config())
+
+    def found(name: str) -> dict[str, CompanionKind]:
+        companions = planner.companions_for(site / name / "__init__.py")
+        return {c.destination.name: c.kind for c in companions}
+
+    assert found("toolkit") == {"table.json": CompanionKind.DATA}  # not what only tests name
+    assert found("base") == {"METADATA": CompanionKind.METADATA}  # it asks for metadata
+    assert found("stranger") == {}
+
+
+def test_modules_that_a_neighbour_imports_by_computed_names_come_along(site: Path) -> None:
+    planner = Planner(environment(site), Config())
+    found = planner.plugin_modules_for(site / "toolkit/plug.py")
+    assert {i.module: i.evidence[0].kind for i in found} == {
+        "base.part": EvidenceKind.PYTHON_CALL,  # which it requires
+        "toolkit.plug": EvidenceKind.PYTHON_CALL,
+    }
+    assert planner.plugin_modules_for(site / "stranger/__init__.py") == ()
+
+
+def test_a_neighbour_is_heard_of_only_in_a_program_that_has_it(site: Path) -> None:
+    build = Build(Planner(environment(site), Config()))
+    build.enter("core", site / f"core{SUFFIX}")
+    assert build.companions
+    assert not {"toolkit", "base"} & {c.destination.parts[0] for c in build.companions}
+    named = {i.module for i in build.enter("toolkit", site / "toolkit/__init__.py")}
+    assert named == {"base.part", "toolkit.plug"}
+    build.enter("toolkit._io", site / f"toolkit/_io{SUFFIX}")
+    assert set(build.modules) == {*named, "toolkit.hidden"}
+    assert build.summary().startswith("Rust extensions: 1, ")
+    assert [e.module for e in make_plan(build).extensions] == ["core"]
+    build.settle(["core", "toolkit"])
+    assert set(build.modules) == named
+    build.settle(["core"])
+    assert not build.modules
+
+
+def test_a_neighbour_has_hooks_if_nobody_else_brings_one(site: Path) -> None:
+    def targets() -> dict[str, bool]:
+        planner = Planner(environment(site), Config())
+        return {t.module: t.extension for t in iter_hook_targets(planner, neighbours=True)}
+
+    toolkit = {"toolkit": False, "toolkit._io": False, "toolkit.lib": False}
+    assert targets() == {"core": True, "base": False, **toolkit}
+    install(site, "hooks-of-others", files={"others/hook-toolkit.py": ""})
+    assert targets() == {"core": True, "base": False}
+    assert [t.module for t in iter_hook_targets(Planner(environment(site), Config()))] == ["core"]
+
+
+def test_a_neighbour_without_anything_to_add_has_no_hook(site: Path) -> None:
+    (site / "base/__init__.py").write_text("")
+    planner = Planner(environment(site), Config())
+    assert "base" not in {t.module for t in iter_hook_targets(planner, neighbours=True)}
