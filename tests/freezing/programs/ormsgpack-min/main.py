@@ -1,0 +1,3 @@
+import ormsgpack
+
+print("OK", ormsgpack.unpackb(ormsgpack.packb({"a": [1, 2.5]})))
