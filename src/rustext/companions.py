@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -60,8 +60,8 @@ def find_companions(
     that its code names come along.
     """
     files = list(native)
-    code = read_own_code(dist)
-    refused = tuple(_refused(dist))
+    texts = dict(iter_texts(dist))
+    code, refused = read_own_code(texts), tuple(_refused(dist, texts))
     found = [*_path_loaded(files, suffixes), *_metadata(dist), *refused, *_programs(dist, code)]
     found += _data(dist, files, code, but={companion.destination for companion in refused})
     found += (companion for other in others for companion in _data_of_other(other, code))
@@ -77,15 +77,14 @@ def find_neighbour_companions(
     Its native files are its freezer's business. What its Python code opens and asks for is not seen
     by a freezer either, and the Rust distribution is of no use without.
     """
-    code = read_own_code(dist, but=read_data("companions")["not_data_folders"])
+    code = read_own_code(dict(iter_texts(dist, but=read_data("companions")["not_data_folders"])))
     taken = {file.path for _, file in native} | {f for f in dist.files if f.suffix == ".py"}
     found = [*_data(dist, (), code, but=taken), *(_metadata(dist) if code.askers else ())]
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
 
-def read_own_code(dist: Distribution, *, but: Iterable[str] = ()) -> OwnCode:
-    """Read a distribution's Python files; those in folders with the names in `but` say nothing."""
-    texts = dict(iter_texts(dist, but=but))
+def read_own_code(texts: Mapping[PurePosixPath, str]) -> OwnCode:
+    """Read what a distribution's Python files hold."""
     return OwnCode(
         words=frozenset(word for text in texts.values() for word in _WORD.findall(text)),
         locators=tuple(sorted(file for file, text in texts.items() if "__file__" in text)),
@@ -96,9 +95,8 @@ def read_own_code(dist: Distribution, *, but: Iterable[str] = ()) -> OwnCode:
     )
 
 
-def _refused(dist: Distribution) -> Iterator[Companion]:
+def _refused(dist: Distribution, texts: Mapping[PurePosixPath, str]) -> Iterator[Companion]:
     """The sources that this Python cannot compile, where the distribution's code counts on that."""
-    texts = dict(iter_texts(dist))
     if any("except SyntaxError" in text for text in texts.values()):
         for file, text in texts.items():
             if not _compiles(text):

@@ -63,7 +63,8 @@ def iter_hook_targets(planner: Planner, *, neighbours: bool = False) -> Iterator
 
     These are the Rust extension modules, and the outermost packages and modules of each Rust
     distribution: Python code may load its library by path, or hand it to others who do. With
-    `neighbours`, the same of those that have something to add, and no hook by anyone else.
+    `neighbours`, the same of their neighbours that have something to add, and no hook by anyone
+    else.
     """
     env = planner.env
     hooked = _hooked_modules(env) if neighbours else frozenset()

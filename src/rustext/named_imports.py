@@ -1,8 +1,11 @@
-"""Modules that a Rust distribution's Python code imports by a name that no freezer can read.
+"""Modules that a Rust distribution's Python code imports by calls that not each freezer can read.
 
 In: a distribution and its environment. Out: each such name, with the file and the call. A name may
-be handed to a function that imports it, be completed at run time, or stand in a table of what is
-imported when somebody asks for it (https://peps.python.org/pep-0562/):
+be spelled out (which Nuitka reads, and PyInstaller does not), be handed to a function that imports
+it, be completed at run time, or stand in a table of what is imported when somebody asks for it
+(https://peps.python.org/pep-0562/):
+
+    importlib.import_module(".writer", __package__)
 
     def require(name):
         return importlib.import_module(name)
@@ -15,8 +18,10 @@ imported when somebody asks for it (https://peps.python.org/pep-0562/):
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
+from importlib.util import resolve_name
 from pathlib import PurePosixPath
 
 from rustext.distributions import Distribution
@@ -27,6 +32,9 @@ from rustext.python_source import iter_texts
 
 _CALL = r"(?<![^\W_])(?:import_module|__import__|find_spec)\s*\(\s*"  # after `_` as well
 _IMPORTS = re.compile(rf"{_CALL}(\w+)\s*[,)]")
+_SPELLED = re.compile(
+    r"""(?<![^\W_])(?:import_module|__import__)\s*\(\s*(?:name\s*=\s*)?["'](\.*[A-Za-z_][\w.]*)["']"""
+)
 _COMPUTED = re.compile(rf"{_CALL}[A-Za-z_][\w.]*\s*[\[(,)]")
 _RELATIVE = re.compile(r"""["']\.([A-Za-z_]\w*(?:\.\w+)*)["']""")
 # The beginning of a name, if it ends with a word, and what follows on the part that is computed.
@@ -50,7 +58,22 @@ def find_named_imports(
     importers = {name: what for text in texts.values() for name, what in _iter_importers(text)}
     calls = tuple(_iter_calls(texts, importers)) if importers else ()
     rest = _iter_completed(texts, env) if completed else ()
-    return (*calls, *_iter_tables(texts, dist, env), *rest)
+    return (*_iter_spelled(texts), *calls, *_iter_tables(texts, dist, env), *rest)
+
+
+def _iter_spelled(texts: Mapping[PurePosixPath, str]) -> Iterator[tuple[str, Evidence]]:
+    """The names in the calls themselves; relative ones count from the package of the file."""
+    for file, text in sorted(texts.items()):
+        for name in sorted(set(_SPELLED.findall(text))):
+            with contextlib.suppress(ImportError):  # beyond the top-level package
+                yield (
+                    resolve_name(name, ".".join(file.parts[:-1])),
+                    Evidence(
+                        kind=EvidenceKind.PYTHON_CALL,
+                        where=str(file),
+                        detail=f'import_module("{name}")',
+                    ),
+                )
 
 
 def _iter_importers(text: str) -> Iterator[tuple[str, str]]:

@@ -53,7 +53,7 @@ def find_own_imports(
 def _from_strings(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[str, Evidence]]:
     """The C strings that begin with the extension's own package."""
     top = (file.module or "").partition(".")[0].encode()
-    for found in re.finditer(rb"%b(?:\.[A-Za-z_]\w*)+(?=\0)" % re.escape(top), data):
+    for found in re.finditer(rb"%b(?:\.[A-Za-z_]\w{0,99}){1,9}(?=\0)" % re.escape(top), data):
         start = found.start()
         if not _IN_NAME.match(data[max(start - 1, 0) : start]):
             where = f"{file.path} at 0x{start:x}"

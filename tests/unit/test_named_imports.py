@@ -59,6 +59,23 @@ def test_a_name_counts_where_the_function_imports_its_first_parameter(
     assert imported(tmp_path) >= names
 
 
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        ("import_module('alpha')", {"alpha"}),
+        ('importlib.import_module(\n    "beta.inner")', {"beta.inner"}),
+        ("import_module('.one', __package__)", {"host.one"}),
+        ("import_module(name='.one', package=__name__)", {"host.one"}),
+        ("__import__('gamma', fromlist=['x'])", {"gamma"}),
+        ("import_module('...one', 'host.inner.deep')", set()),
+        ("importlib.util.find_spec('delta')", set()),  # looked for, and not imported
+    ],
+)
+def test_a_name_may_stand_in_the_call(call: str, names: set[str], tmp_path: Path) -> None:
+    assert found(tmp_path, f"{IMPORT}import importlib.util\n{call}", one="") == names
+    assert imported(tmp_path) >= names & set(MODULES)
+
+
 def test_the_function_may_be_in_another_file_of_the_distribution(tmp_path: Path) -> None:
     calls = "from host import tools\ntools.require('alpha')\nrequire = len\nrequire('gamma')"
     names = found(tmp_path, calls, tools=f"{IMPORT}{FUNCTION}")
