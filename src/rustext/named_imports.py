@@ -30,12 +30,11 @@ from rustext.knowledge import read_data
 from rustext.model import Evidence, EvidenceKind
 from rustext.python_source import iter_texts
 
-_CALL = r"(?<![^\W_])(?:import_module|__import__|find_spec)\s*\(\s*"  # after `_` as well
+_IMPORT = r"(?<![^\W_])(?:import_module|__import__)\s*\(\s*(?:name\s*=\s*)?"  # after `_` as well
+_CALL = r"(?<![^\W_])(?:import_module|__import__|find_spec)\s*\(\s*"  # or looked for
 _IMPORTS = re.compile(rf"{_CALL}(\w+)\s*[,)]")
-_SPELLED = re.compile(
-    r"""(?<![^\W_])(?:import_module|__import__)\s*\(\s*(?:name\s*=\s*)?["'](\.*[A-Za-z_][\w.]*)["']"""
-)
-_COMPUTED = re.compile(rf"{_CALL}[A-Za-z_][\w.]*\s*[\[(,)]")
+_SPELLED = re.compile(rf"""{_IMPORT}["'](\.*[A-Za-z_][\w.]*)["']""")
+_COMPUTED = re.compile(rf"{_IMPORT}[A-Za-z_][\w.]*\s*[\[(,)]")
 _RELATIVE = re.compile(r"""["']\.([A-Za-z_]\w*(?:\.\w+)*)["']""")
 # The beginning of a name, if it ends with a word, and what follows on the part that is computed.
 _COMPLETES = re.compile(rf"""{_CALL}f["']([A-Za-z_][\w.]*[._])\{{[^}}"']+\}}([\w.]*)["']""")
@@ -105,19 +104,25 @@ def _iter_tables(
 ) -> Iterator[tuple[str, Evidence]]:
     """The modules of `dist` whose names stand in code that imports by computed names.
 
-    A whole name may stand in any of its files, a relative one beside the import.
+    A whole name may stand in any file of the package that the import is in, a relative one beside
+    the import.
     """
     computed = {file for file, text in texts.items() if _COMPUTED.search(text)}
     tops = {file.parts[0] for file in texts if len(file.parts) > 1}
     whole = [re.compile(rf"{q}({re.escape(t)}(?:\.\w+)+){q}") for t in sorted(tops) for q in "\"'"]
-    for file, text in sorted(texts.items()) if computed else ():
+    packages = {file.parent for file in computed}
+    for file, text in sorted(texts.items()):
+        if packages.isdisjoint(file.parents):
+            continue
         names = {(name, name) for pattern in whole for name in pattern.findall(text)}
         if file in computed:
             package = ".".join(file.parts[:-1])
             names |= {(f"{package}.{name}", f".{name}") for name in _RELATIVE.findall(text)}
+        own = ".".join(file.with_suffix("").parts)
         for name, literal in sorted(names):
             module = env.find_module(name)
-            if module is not None and module.distribution == dist.name:
+            there = f"{own}.".startswith(f"{name}.")  # this file, or a package that it is in
+            if module is not None and module.distribution == dist.name and not there:
                 detail = f'"{literal}" stands where names are imported'
                 yield name, Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(file), detail=detail)
 

@@ -230,7 +230,7 @@ class Planner:
             yield ImplicitImport(
                 module=name,
                 verdict=Verdict.INCLUDE,
-                reason=f"imported by {dist.name} under a name that it computes",
+                reason=f"imported by {dist.name} in a call",
                 evidence=tuple(gathered[name]),
             )
 

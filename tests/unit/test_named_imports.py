@@ -150,3 +150,16 @@ def test_what_a_table_names_is_loaded_when_somebody_asks(tmp_path: Path) -> None
 def test_a_table_may_stand_in_another_file_than_the_import(tmp_path: Path) -> None:
     table = "TABLE = {'a': 'host.one', 'b': '.two'}"
     assert found(tmp_path, LAZY, table=table, one="", two="") == {"host.one"}
+    lazy = {"deep/__init__": "", "deep/lazy": LAZY}
+    assert found(tmp_path, "", one="", **lazy, **{"deep/below/table": table}) == {"host.one"}
+    assert found(tmp_path, "", one="", **lazy, **{"beside/table": table}) == set()
+
+
+def test_a_file_is_there_where_it_names_itself(tmp_path: Path) -> None:
+    files = {"deep/__init__": LAZY, "deep/one": "TABLE = ['host', 'host.deep', 'host.deep.one']"}
+    assert found(tmp_path, "", **files) == set()
+
+
+def test_to_look_for_modules_is_not_to_import_them(tmp_path: Path) -> None:
+    text = f"{IMPORT}def there(name): return find_spec(name)\nTABLE = ['host.one']"
+    assert found(tmp_path, text, one="") == set()
