@@ -124,14 +124,11 @@ def iter_exclusions(
     """
     needed = tuple(needed)
     for name in _matching(needed, analysis.excludes):
-        yield f"this program excludes `{name}`, which the Rust code of {module} imports"
+        yield f"this program excludes `{name}`, which {module} needs"
     for file in _iter_hooks_above(module, _build_folders(analysis), own):
         if "excludedimports" in file.read_text(encoding="utf-8"):  # few do: do not run the others
             for name in _matching(needed, load_attributes(file).get("excludedimports", ())):
-                yield (
-                    f"{file} excludes `{name}`, which the Rust code of {module} imports: "
-                    "it stays in the program"
-                )
+                yield f"{file} excludes `{name}`, which {module} needs: it stays in the program"
 
 
 def _iter_hooks_above(module: str, folders: Iterable[HookFolder], own: Path) -> Iterator[Path]:

@@ -61,9 +61,9 @@ class Build:
             found += self.planner.plugin_modules_for(path)
             for misnamed in self._misnamed_beside(path):
                 found += misnamed.modules(Verdict.INCLUDE)
-        found = [i for i in found if i.module not in self.modules]
-        self.modules.update((i.module, i) for i in found)
-        return tuple(found)
+        new = {i.module: i for i in reversed(found) if i.module not in self.modules}
+        self.modules.update(new)
+        return tuple(reversed(new.values()))
 
     def _misnamed_beside(self, path: Path) -> Iterator[ExtensionPlan]:
         """The plans of the distribution's modules that the freezer cannot find by their names."""
@@ -132,8 +132,8 @@ class Build:
         """One line for the freezer's log."""
         parts = (
             f"Rust extensions: {len(self.extensions)}",
-            f"modules that they import: {len(self.modules)}",
-            f"files beside them: {len(self.companions)}",
+            f"modules added: {len(self.modules)}",
+            f"files added: {len(self.companions)}",
         )
         return ", ".join(parts)
 

@@ -13,7 +13,6 @@ and never half of one; one that is not as it was written is as good as none, and
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import importlib
 import json
@@ -119,7 +118,6 @@ def open_cache(purpose: str, question: str = "") -> Cache:
     return Cache(folder / purpose, f"{reader_version()} {question}".rstrip())
 
 
-@functools.cache
 def reader_version() -> str:
     """The version of the code that reads binaries: the release, and the state of its files.
 

@@ -31,7 +31,7 @@ _WORD = re.compile(r"""(?<=["'/\\])[\w.+@*-]{1,120}(?=["'/\\])""")
 # Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
 _ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
 _PROGRAM_FOLDERS = frozenset({"bin", "Scripts"})
-_METADATA_READERS = ("importlib.metadata", "importlib_metadata", "pkg_resources")
+_ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\b|pkg_resources\b")
 _SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by chance
 
 
@@ -42,7 +42,7 @@ class OwnCode:
     words: frozenset[str]  # the parts of all string literals
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
     seekers: tuple[PurePosixPath, ...]  # files that ask where programs are installed
-    askers: tuple[PurePosixPath, ...]  # files that ask for metadata
+    asks_for_metadata: bool
 
 
 def find_companions(
@@ -79,7 +79,8 @@ def find_neighbour_companions(
     """
     code = read_own_code(dict(iter_texts(dist, but=read_data("companions")["not_data_folders"])))
     taken = {file.path for _, file in native} | {f for f in dist.files if f.suffix == ".py"}
-    found = [*_data(dist, (), code, but=taken), *(_metadata(dist) if code.askers else ())]
+    found = [*_data(dist, (), code, but=taken)]
+    found += _metadata(dist) if code.asks_for_metadata else ()
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
 
@@ -89,8 +90,9 @@ def read_own_code(texts: Mapping[PurePosixPath, str]) -> OwnCode:
         words=frozenset(word for text in texts.values() for word in _WORD.findall(text)),
         locators=tuple(sorted(file for file, text in texts.items() if "__file__" in text)),
         seekers=tuple(sorted(f for f, text in texts.items() if _ASKS_FOR_PROGRAMS.search(text))),
-        askers=tuple(
-            sorted(f for f, text in texts.items() if any(r in text for r in _METADATA_READERS))
+        asks_for_metadata=any(
+            ("metadata" in text or "pkg_resources" in text) and _ASKS_FOR_METADATA.search(text)
+            for text in texts.values()
         ),
     )
 

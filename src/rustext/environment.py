@@ -185,6 +185,8 @@ class Environment:
     def _find_module(self, name: str) -> Module | None:
         if name in self.interpreter.builtins:
             return Module(name=name, owner=Owner.STDLIB)
+        if not all(name.split(".")):
+            return None
         package, _, last = name.rpartition(".")
         if last not in self._names_in(package):
             return None

@@ -18,19 +18,20 @@ from rustext.distributions import Distribution
 from rustext.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.hook_text import MARK, hook_text, runtime_hook_text
+from rustext.knowledge import read_data
 from rustext.model import NativeFile
 from rustext.plan import Planner
 from rustext.selftest import entry_source
 
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
+_OTHER_KINDS = ("pre_safe_import_module", "pre_find_module_path")  # folders, by PyInstaller's names
 _SELFTEST_HOOK = "pyi_rth_rustext_selftest.py"
 
 # A priority above 0, that of hooks which packages bring themselves: this one runs theirs as well.
 _TEMPLATE = """\
 # Written by rustext {version} for the module `{module}`: {why}
-# What it adds, and why, is worked out from the binary when a program imports the module:
-# `rustext inspect {module}` shows it.
+# What it adds, and why, is worked out when a program imports the module: `rustext plan` shows it.
 # $PyInstaller-Hook-Priority: 1
 from rustext_hooks.each_module import hook_attributes
 
@@ -54,7 +55,8 @@ class HookTarget:
 
     module: str
     why: str
-    extension: bool  # an extension module, and no package
+    extension: bool  # a Rust extension module, and no package
+    neighbour: bool = False  # of a distribution without Rust
     companions: bool  # it brings what the distribution needs beside its modules
 
 
@@ -63,8 +65,7 @@ def iter_hook_targets(planner: Planner, *, neighbours: bool = False) -> Iterator
 
     These are the Rust extension modules, and the outermost packages and modules of each Rust
     distribution: Python code may load its library by path, or hand it to others who do. With
-    `neighbours`, the same of their neighbours that have something to add, and no hook by anyone
-    else.
+    `neighbours`, the same of those of their neighbours that nobody else has a hook for.
     """
     env = planner.env
     hooked = _hooked_modules(env) if neighbours else frozenset()
@@ -72,7 +73,7 @@ def iter_hook_targets(planner: Planner, *, neighbours: bool = False) -> Iterator
         native = [file for _, file in planner.native_files(dist)]
         if any(map(planner.covers, native)) or planner.is_rust(dist):
             yield from _distribution_targets(planner, dist, native)
-        elif neighbours and planner.is_neighbour(dist) and _has_additions(planner, dist):
+        elif neighbours and planner.is_neighbour(dist):
             targets = tuple(_distribution_targets(planner, dist, native, neighbour=True))
             if hooked.isdisjoint(target.module for target in targets):
                 yield from targets
@@ -85,18 +86,19 @@ def iter_hook_targets(planner: Planner, *, neighbours: bool = False) -> Iterator
                 )
 
 
-def _has_additions(planner: Planner, dist: Distribution) -> bool:
-    """Whether a neighbour has native files, or brings anything by its Python code."""
-    path = dist.site / dist.files[0]
-    found = planner.native_files(dist) or planner.companions_for(path)
-    return bool(found or planner.plugin_modules_for(path))
-
-
 def _hooked_modules(env: Environment) -> frozenset[str]:
-    """The modules that have a hook in any installed distribution, by the names of their files."""
-    names = (f.name for dist in env.distributions.values() for f in dist.files)
-    hooks = (n for n in names if n.startswith("hook-") and n.endswith(".py"))
-    return frozenset(name[len("hook-") : -len(".py")] for name in hooks)
+    """The modules that have a hook in any installed distribution, by the names of their files.
+
+    Hooks in folders of their own are of other kinds, or those of tests.
+    """
+    passed_over = {*_OTHER_KINDS, *read_data("companions")["not_data_folders"]}
+    return frozenset(
+        file.name[len("hook-") : -len(".py")]
+        for dist in env.distributions.values()
+        for file in dist.files
+        if file.name.startswith("hook-") and file.suffix == ".py"
+        if passed_over.isdisjoint(file.parts)
+    )
 
 
 def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
@@ -134,7 +136,7 @@ def write_short_hooks(
     """Write hooks that find out what to add when they run, and that cost next to nothing to write.
 
     The folder is made where it is missing. With `selftest`, a run-time hook goes into each program
-    that has one of the modules.
+    that has one of the Rust modules.
     """
     texts: dict[Path, str] = {}
     modules = []
@@ -144,7 +146,8 @@ def write_short_hooks(
         texts[hook] = _TEMPLATE.format(**values)
         if target.extension:
             texts[early] = _RUNTIME_TEMPLATE.format(**values)
-        modules.append(target.module)
+        if not target.neighbour:
+            modules.append(target.module)
     if selftest:  # https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package
         texts[folder / "rthooks" / _SELFTEST_HOOK] = entry_source()
         texts[folder / "rthooks.dat"] = repr({name: [_SELFTEST_HOOK] for name in modules}) + "\n"
@@ -177,6 +180,7 @@ def _distribution_targets(
                 module=file.module,
                 why=f"{file.path} of {label}",
                 extension=not neighbour,
+                neighbour=neighbour,
                 companions=not outermost,
             )
     extensions = {file.module for file in native}
@@ -185,6 +189,7 @@ def _distribution_targets(
             module=module,
             why=f"{label}, which works with Rust code" if neighbour else f"native files of {label}",
             extension=module in extensions and not neighbour,
+            neighbour=neighbour,
             companions=True,
         )
 

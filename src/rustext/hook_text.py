@@ -37,13 +37,14 @@ def hook_text(planner: Planner, module: str, why: str, *, companions: bool) -> s
     optional = "_optional" if maybe else "()"
     dist = planner.env.owner_of(path) if companions else None
     plugins = planner.plugin_modules_for(path) if companions else ()
+    added = {i.module: i for i in (*plugins, *surely)}
     lines = [
         _header(module, why),
         "# $PyInstaller-Hook-Priority: 1",
         *(("from importlib.metadata import distribution", "") if dist is not None else ()),
         "from rustext_hooks.each_module import with_others",
         "",
-        *_imports("hiddenimports", (*surely, *plugins)),
+        *_imports("hiddenimports", [added[name] for name in sorted(added)]),
         *_imports("_optional", maybe, "# Where the program has the package already:"),
         *(_companions(planner.companions_for(path), dist) if dist is not None else ()),
         "",

@@ -36,8 +36,7 @@ def find_name_strings(
     wanted = WantedNames(importable, env.top_level)
     for image in binary.images:
         yield from iter_strings(image, data, wanted)
-        if file.provenance.rust:  # only Rust's own templates are understood
-            yield from complete_names(iter_beginnings(image, data, importable), file, env)
+        yield from complete_names(iter_beginnings(image, data, importable), file, env)
 
 
 class NameStrings:

@@ -1,6 +1,6 @@
-"""Modules that a Rust distribution's Python code imports by calls that not each freezer can read.
+"""Modules that a distribution's Python code imports by calls that not every freezer can read.
 
-In: a distribution and its environment. Out: each such name, with the file and the call. A name may
+In: a distribution and its environment. Out: each such name, with the file and its words. A name may
 be spelled out (which Nuitka reads, and PyInstaller does not), be handed to a function that imports
 it, be completed at run time, or stand in a table of what is imported when somebody asks for it
 (https://peps.python.org/pep-0562/):
@@ -30,14 +30,19 @@ from rustext.knowledge import read_data
 from rustext.model import Evidence, EvidenceKind
 from rustext.python_source import iter_texts
 
-_IMPORT = r"(?<![^\W_])(?:import_module|__import__)\s*\(\s*(?:name\s*=\s*)?"  # after `_` as well
-_CALL = r"(?<![^\W_])(?:import_module|__import__|find_spec)\s*\(\s*"  # or looked for
+_WORDS = ("import_module", "__import__", "find_spec")
+_NOT_IN_NAME = r"(?<![^\W_])(?<!def )"  # after `_` as well
+_IMPORT = rf"{_NOT_IN_NAME}(?:import_module|__import__)\s*\(\s*(?:name\s*=\s*)?"
+_CALL = rf"{_NOT_IN_NAME}(?:import_module|__import__|find_spec)\s*\(\s*"  # or looked for
 _IMPORTS = re.compile(rf"{_CALL}(\w+)\s*[,)]")
 _SPELLED = re.compile(rf"""{_IMPORT}["'](\.*[A-Za-z_][\w.]*)["']""")
 _COMPUTED = re.compile(rf"{_IMPORT}[A-Za-z_][\w.]*\s*[\[(,)]")
-_RELATIVE = re.compile(r"""["']\.([A-Za-z_]\w*(?:\.\w+)*)["']""")
+_DOTTED = r"[A-Za-z_]\w*(?:\.\w+)"  # and how many more parts
+_WHOLE = re.compile(rf"""["']({_DOTTED}{{1,9}})["']""")
+_RELATIVE = re.compile(rf"""["']\.({_DOTTED}{{0,9}})["']""")
 # The beginning of a name, if it ends with a word, and what follows on the part that is computed.
 _COMPLETES = re.compile(rf"""{_CALL}f["']([A-Za-z_][\w.]*[._])\{{[^}}"']+\}}([\w.]*)["']""")
+_NOT_FOR_IMPORT = frozenset({"__init__", "__main__"})  # parts of names
 # A function's name and its first parameter; that of a method is the one after the object.
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
@@ -50,29 +55,37 @@ def find_named_imports(
     """The names that the Python code of `dist` imports in such a way.
 
     A beginning stands for all modules of the environment that it could become, each with what
-    follows; without `completed`, beginnings are left alone. Whether a name can be imported is not
-    looked at.
+    follows; without `completed`, beginnings are left alone. Names in tables are those of modules
+    that are there; whether the others can be imported is not looked at.
     """
     texts = dict(iter_texts(dist, but=read_data("companions")["not_data_folders"]))
-    importers = {name: what for text in texts.values() for name, what in _iter_importers(text)}
-    calls = tuple(_iter_calls(texts, importers)) if importers else ()
-    rest = _iter_completed(texts, env) if completed else ()
-    return (*_iter_spelled(texts), *calls, *_iter_tables(texts, dist, env), *rest)
+    importing = {f: text for f, text in texts.items() if any(word in text for word in _WORDS)}
+    importers = {name: what for t in importing.values() for name, what in _iter_importers(t)}
+    return (
+        *_iter_spelled(importing),
+        *(_iter_calls(texts, importers) if importers else ()),
+        *_iter_tables(texts, importing, dist, env),
+        *(_iter_completed(importing, env) if completed else ()),
+    )
 
 
 def _iter_spelled(texts: Mapping[PurePosixPath, str]) -> Iterator[tuple[str, Evidence]]:
     """The names in the calls themselves; relative ones count from the package of the file."""
     for file, text in sorted(texts.items()):
-        for name in sorted(set(_SPELLED.findall(text))):
+        for name in sorted({found[1] for found in _iter_code(_SPELLED, text)}):
             with contextlib.suppress(ImportError):  # beyond the top-level package
+                detail = f'import_module("{name}")'
                 yield (
                     resolve_name(name, ".".join(file.parts[:-1])),
-                    Evidence(
-                        kind=EvidenceKind.PYTHON_CALL,
-                        where=str(file),
-                        detail=f'import_module("{name}")',
-                    ),
+                    Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(file), detail=detail),
                 )
+
+
+def _iter_code(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """The matches that no comment sign is in front of."""
+    for found in pattern.finditer(text):
+        if "#" not in text[text.rfind("\n", 0, found.start()) + 1 : found.start()]:
+            yield found
 
 
 def _iter_importers(text: str) -> Iterator[tuple[str, str]]:
@@ -100,31 +113,34 @@ def _iter_calls(
 
 
 def _iter_tables(
-    texts: Mapping[PurePosixPath, str], dist: Distribution, env: Environment
+    texts: Mapping[PurePosixPath, str],
+    importing: Mapping[PurePosixPath, str],
+    dist: Distribution,
+    env: Environment,
 ) -> Iterator[tuple[str, Evidence]]:
     """The modules of `dist` whose names stand in code that imports by computed names.
 
     A whole name may stand in any file of the package that the import is in, a relative one beside
     the import.
     """
-    computed = {file for file, text in texts.items() if _COMPUTED.search(text)}
-    tops = {file.parts[0] for file in texts if len(file.parts) > 1}
-    whole = [re.compile(rf"{q}({re.escape(t)}(?:\.\w+)+){q}") for t in sorted(tops) for q in "\"'"]
+    computed = {f for f, text in importing.items() if any(_iter_code(_COMPUTED, text))}
     packages = {file.parent for file in computed}
+    no_part = _NOT_FOR_IMPORT.union(read_data("companions")["not_data_folders"])
+    tops = {file.parts[0] for file in texts}
     for file, text in sorted(texts.items()):
         if packages.isdisjoint(file.parents):
             continue
-        names = {(name, name) for pattern in whole for name in pattern.findall(text)}
-        if file in computed:
+        names = {(n, n) for n in _WHOLE.findall(text) if n.partition(".")[0] in tops}
+        if file in computed and len(file.parts) > 1:
             package = ".".join(file.parts[:-1])
             names |= {(f"{package}.{name}", f".{name}") for name in _RELATIVE.findall(text)}
         own = ".".join(file.with_suffix("").parts)
         for name, literal in sorted(names):
-            module = env.find_module(name)
             there = f"{own}.".startswith(f"{name}.")  # this file, or a package that it is in
+            module = env.find_module(name) if no_part.isdisjoint(name.split(".")) else None
             if module is not None and module.distribution == dist.name and not there:
                 detail = f'"{literal}" stands where names are imported'
-                yield name, Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(file), detail=detail)
+                yield name, Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(file), detail=detail)
 
 
 def _iter_completed(

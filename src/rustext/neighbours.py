@@ -11,9 +11,12 @@ statement").
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import posixpath
 import re
 from collections.abc import Iterator
+from importlib.util import resolve_name
 from pathlib import PurePosixPath
 
 from rustext.binary import open_binary
@@ -21,9 +24,13 @@ from rustext.distributions import Distribution
 from rustext.environment import Environment
 from rustext.model import Evidence, EvidenceKind, ImplicitImport, NativeFile, Verdict
 
-_IN_NAME = re.compile(rb"[\w.]")
 _INCLUDE = re.compile(r"""^[ \t]*include[ \t]+["']([\w./-]+\.pxi)["']""", re.MULTILINE)
-_IMPORT = re.compile(r"^[ \t]*(?:from|import|cimport)[ \t]+([A-Za-z_]\w*(?:\.\w+)+)", re.MULTILINE)
+# `from a.b import c, d`, in parentheses as well; `import a.b, c.d`
+_FROM = re.compile(
+    r"^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+c?import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
+)
+_IMPORT = re.compile(r"^[ \t]*c?import[ \t]+([\w. \t,]+)", re.MULTILINE)
+_COMMENT = re.compile(r"#.*")
 
 
 def find_own_imports(
@@ -52,22 +59,23 @@ def find_own_imports(
 
 def _from_strings(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[str, Evidence]]:
     """The C strings that begin with the extension's own package."""
-    top = (file.module or "").partition(".")[0].encode()
-    for found in re.finditer(rb"%b(?:\.[A-Za-z_]\w{0,99}){1,9}(?=\0)" % re.escape(top), data):
-        start = found.start()
-        if not _IN_NAME.match(data[max(start - 1, 0) : start]):
-            where = f"{file.path} at 0x{start:x}"
-            detail = "a C string that names a module of the distribution"
-            yield (
-                found[0].decode("ascii"),
-                Evidence(kind=EvidenceKind.C_STRING, where=where, detail=detail),
-            )
+    top = (file.module or "").partition(".")[0]
+    if not top or not top.isascii():
+        return
+    name = rb"(?<![\w.])%b(?:\.[A-Za-z_]\w{0,99}){1,9}(?=\0)" % re.escape(top.encode())
+    for found in re.finditer(name, data):
+        where = f"{file.path} at 0x{found.start():x}"
+        detail = "a C string that names a module of the distribution"
+        yield (
+            found[0].decode("ascii"),
+            Evidence(kind=EvidenceKind.C_STRING, where=where, detail=detail),
+        )
 
 
 def _from_sources(file: NativeFile, dist: Distribution) -> Iterator[tuple[str, Evidence]]:
     """What the import statements of the extension's own source say, and of what that includes."""
-    own, known = file.path.with_name(f"{file.path.name.partition('.')[0]}.pyx"), set(dist.files)
-    waiting, seen = [own], set[PurePosixPath]()
+    stem, known = file.path.name.partition(".")[0], set(dist.files)
+    waiting, seen = [file.path.with_name(f"{stem}.pyx")], set[PurePosixPath]()
     while waiting:
         source = waiting.pop()
         if source in seen or source not in known:
@@ -77,10 +85,26 @@ def _from_sources(file: NativeFile, dist: Distribution) -> Iterator[tuple[str, E
             text = (dist.site / source).read_text(encoding="utf-8", errors="replace")
         except OSError:  # recorded, and gone
             continue
-        waiting += [own.parent / name for name in _INCLUDE.findall(text)]
-        for found in _IMPORT.finditer(text):
-            detail = found[0].strip()
-            yield (
-                found[1],
-                Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(source), detail=detail),
-            )
+        waiting += [_beside(source, name) for name in _INCLUDE.findall(text)]
+        evidence = Evidence(
+            kind=EvidenceKind.PYTHON_NAME, where=str(source), detail="an import statement"
+        )
+        package = ".".join(file.path.parts[:-1])  # included code is the extension's
+        yield from ((name, evidence) for name in _iter_imported(_COMMENT.sub("", text), package))
+
+
+def _beside(source: PurePosixPath, name: str) -> PurePosixPath:
+    return PurePosixPath(posixpath.normpath(source.parent / name))
+
+
+def _iter_imported(text: str, package: str) -> Iterator[str]:
+    """What modules the import statements of a text could mean; the last part may be no module."""
+    for listed in _IMPORT.findall(text):
+        yield from (words.split()[0] for words in listed.split(",") if words.split())
+    for origin, *lists in _FROM.findall(text):
+        with contextlib.suppress(ImportError):  # beyond the top-level package
+            dots = origin if not origin.strip(".") else f"{origin}."
+            module = resolve_name(f"{dots}x", package).rpartition(".")[0]
+            yield module
+            names = "".join(lists).split(",")
+            yield from (f"{module}.{words.split()[0]}" for words in names if words.split())

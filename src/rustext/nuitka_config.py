@@ -92,7 +92,7 @@ def _entry(entries: dict[str, _Entry], name: str, env: Environment) -> _Entry:
 def _add_imports(entry: _Entry, imports: Iterable[ImplicitImport]) -> None:
     for implicit in imports:
         first = implicit.evidence[0]
-        entry.imports[implicit.module] = f"{first.kind.value}: {first.where}"
+        entry.imports.setdefault(implicit.module, f"{first.kind.value}: {first.where}")
 
 
 def _add_companions(entry: _Entry, companions: Iterable[Companion], dist: Distribution) -> None:

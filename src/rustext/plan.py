@@ -197,14 +197,15 @@ class Planner:
         return self._companions_of(dist) if dist is not None else ()
 
     def plugin_modules_for(self, path: Path) -> tuple[ImplicitImport, ...]:
-        """What the distribution that `path` belongs to finds by looking around, or by its names.
+        """What the distribution that `path` belongs to finds by looking around, or by names.
 
-        The names are those that its Python code imports and that no freezer can read. A neighbour
-        of Rust distributions brings only these.
+        The names are those that its Python code imports and that not every freezer can read. A
+        neighbour of Rust distributions brings only these.
         """
         dist = self.env.owner_of(path)
-        if dist is None:
-            return ()
+        return self._plugins_of(dist) if dist is not None else ()
+
+    def _plugins_of(self, dist: Distribution) -> tuple[ImplicitImport, ...]:
         if dist.name not in self._plugins:
             found: Iterable[ImplicitImport] = ()
             if self.is_rust(dist):
@@ -230,7 +231,7 @@ class Planner:
             yield ImplicitImport(
                 module=name,
                 verdict=Verdict.INCLUDE,
-                reason=f"imported by {dist.name} in a call",
+                reason=f"imported by the Python code of {dist.name}",
                 evidence=tuple(gathered[name]),
             )
 
@@ -266,8 +267,16 @@ class Planner:
         """Whether it holds no Rust, and requires or is required by one that does, extras or not."""
         if dist.name not in self._neighbours:
             others = (self.env.distributions[n] for n in self.env.neighbours_of(dist.name))
-            self._neighbours[dist.name] = not self.is_rust(dist) and any(map(self.is_rust, others))
+            found = not self.is_rust(dist) and any(map(self._seems_rust, others))
+            self._neighbours[dist.name] = found
         return self._neighbours[dist.name]
+
+    def _seems_rust(self, dist: Distribution) -> bool:
+        """Whether it holds Rust; what cannot be read, and need not be in the program, does not."""
+        try:
+            return self.is_rust(dist)
+        except (InvalidBinary, UnreadableFile):
+            return False
 
     def native_files(self, dist: Distribution) -> tuple[tuple[Path, NativeFile], ...]:
         """The native files that the distribution installed, sorted by path."""

@@ -132,7 +132,7 @@ def start_session(folder: Path, options: SessionOptions, *, freezer: str) -> Ses
 
 def make_plan(build: Build, *, freezer: str | None = None) -> BuildPlan:
     """The plan of a build; `freezer` is its name and version, for people."""
-    found = (i for plan in build.plans.values() for i in plan.imports)
+    found = (i for path in sorted(build.plans) for i in build.plans[path].imports)
     left_out = {i.module: i for i in found if i.module not in build.modules}
     return BuildPlan(
         freezer=freezer,

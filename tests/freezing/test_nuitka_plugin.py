@@ -57,7 +57,7 @@ def test_all_that_is_asked_for_is_there_and_the_program_proves_itself(
         "--rustext-leave-plan", f"--rustext-report={kept}", f"--rustext-trace={record}",
         f"--report={xml}",
     )  # fmt: skip
-    assert frozen.log.count("rustext: Rust extensions: 1, modules that they import: 6") == 1
+    assert frozen.log.count("rustext: Rust extensions: 1, modules added: 6") == 1
     assert frozen.run().stdout == "{'a': 1}\n"
 
     plan = read_plan(kept)

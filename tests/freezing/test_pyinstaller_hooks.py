@@ -131,7 +131,7 @@ def test_exclusion_of_what_rust_imports_is_reported(lab: Lab, tmp_path: Path) ->
         "pyinstaller", script, ORMSGPACK, out=tmp_path / "out", rustext=True, options=options
     )
     reported = re.findall(r"WARNING: rustext: (.*exclude.*)", frozen.log)
-    module = "the Rust code of ormsgpack.ormsgpack imports"
+    module = "ormsgpack.ormsgpack needs"
     hook = f"{tmp_path}/hook-ormsgpack.py"
     assert reported == [
         f"this program excludes `uuid`, which {module}",

@@ -46,6 +46,7 @@ extern "C" { fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void; 
     unsafe { dlsym(std::ptr::null_mut(), "PyImport_Import\\0".as_ptr().cast()) }
 }
 """
+HOOKS = ("hook-app._core.py", "hook-app.py", "hook-bypath.py")
 LIBRARY = '#[no_mangle] pub extern "C" fn add(a: i32) -> String { a.to_string() }'
 
 
@@ -210,7 +211,7 @@ def test_each_thing_is_said_once(lab: Lab) -> None:
     assert first == ["app/bin/tool", "app/libhelper.so"]
     assert list(build.accompany(lab.site / "app/part.py", *kinds)) == []
     assert [c.kind for c in build.accompany(lab.core, CompanionKind.METADATA)]
-    assert build.summary().startswith("Rust extensions: 1, modules that they import: 4, files")
+    assert build.summary().startswith("Rust extensions: 1, modules added: 4, files")
 
 
 def test_other_modules_bring_nothing(lab: Lab) -> None:
@@ -222,9 +223,7 @@ def test_other_modules_bring_nothing(lab: Lab) -> None:
     assert list(build.accompany(lab.site / f"plain{SUFFIX}", *CompanionKind)) == []
     assert list(build.accompany(Path("/nowhere.py"), *CompanionKind)) == []
     assert build.plans == {}
-    assert build.summary() == (
-        "Rust extensions: 0, modules that they import: 0, files beside them: 0"
-    )
+    assert build.summary() == ("Rust extensions: 0, modules added: 0, files added: 0")
 
 
 def test_a_build_reads_the_configuration_beside_the_program(tmp_path: Path) -> None:
@@ -248,9 +247,9 @@ def test_each_rust_extension_gets_a_hook_and_nothing_else_does(lab: Lab, tmp_pat
     written = write_short_hooks(lab.planner(), tmp_path / "new" / "hooks")
     early, *hooks = sorted(written, key=lambda p: p.parent, reverse=True)
     hooks.sort()
-    assert [p.name for p in hooks] == ["hook-app._core.py", "hook-app.py", "hook-bypath.py"]
+    assert [p.name for p in hooks] == [*HOOKS, "hook-needed.py"]  # the last is a neighbour's
     assert (early.parent.name, early.name) == ("pre_safe_import_module", "hook-app._core.py")
-    for path, module in zip(hooks, ("app._core", "app", "bypath"), strict=True):
+    for path, module in zip(hooks, ("app._core", "app", "bypath", "needed"), strict=True):
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         names = [c.args[0].value for c in calls if c.args and isinstance(c.args[0], ast.Constant)]
         assert names == [module]
@@ -305,7 +304,7 @@ def test_hooks_are_kept_while_nothing_changes(lab: Lab, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     folder = cached_hooks(lab.env, Config(), cache)
     names = sorted(p.name for p in folder.glob("hook-*"))
-    assert names == ["hook-app._core.py", "hook-app.py", "hook-bypath.py"]
+    assert names == [*HOOKS, "hook-needed.py"]
     stamp = (folder / "hook-bypath.py").stat().st_mtime_ns
     assert cached_hooks(lab.env, Config(), cache) == folder
     assert (folder / "hook-bypath.py").stat().st_mtime_ns == stamp

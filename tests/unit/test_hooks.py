@@ -65,6 +65,24 @@ def installed() -> tuple[other_hooks.HookFolder, ...]:
     return other_hooks.installed_folders()
 
 
+def test_no_package_is_imported_for_hooks_that_nobody_brings(
+    other_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The contributed hooks are asked in this process; anybody else's in a subprocess."""
+    asked: list[object] = []
+    monkeypatch.setattr("PyInstaller.isolated.call", lambda *call: asked.append(call) or [])
+    installed()
+    assert asked
+    asked.clear()
+    other_hooks.installed_folders.cache_clear()
+    points = [p for p in other_hooks.entry_points(group="pyinstaller40", name="hook-dirs")
+              if p.module.startswith(("rustext_hooks", "_pyinstaller_hooks_contrib"))]  # fmt: skip
+    monkeypatch.setattr(other_hooks, "entry_points", lambda **_: points)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: points)
+    assert {"_pyinstaller_hooks_contrib"} <= {folder.path.parts[-2] for folder in installed()}
+    assert not asked
+
+
 def test_what_another_hook_for_the_same_module_says_is_kept(
     other_folder: Path, own_hook: Path
 ) -> None:
@@ -137,7 +155,7 @@ def test_exclusion_from_the_whole_program_is_reported(own_hook: Path) -> None:
     (line,) = other_hooks.iter_exclusions(
         MODULE, ["uuid", "zoneinfo"], analysis(excludes=("uuid",)), own=own_hook.parent
     )
-    assert line == f"this program excludes `uuid`, which the Rust code of {MODULE} imports"
+    assert line == f"this program excludes `uuid`, which {MODULE} needs"
 
 
 def test_module_without_a_file_gets_an_empty_hook(own_hook: Path) -> None:

@@ -25,7 +25,8 @@ def found(site: Path, text: str, **more: str) -> set[str]:
     install(site, "host", files={**files, **FILES})
     env = environment(site)
     named = find_named_imports(env.distributions["host"], env)
-    assert {evidence.kind for _, evidence in named} <= {EvidenceKind.PYTHON_CALL}
+    kinds = {EvidenceKind.PYTHON_CALL, EvidenceKind.PYTHON_NAME}
+    assert {evidence.kind for _, evidence in named} <= kinds
     return {name for name, _ in named}
 
 
@@ -158,6 +159,36 @@ def test_a_table_may_stand_in_another_file_than_the_import(tmp_path: Path) -> No
 def test_a_file_is_there_where_it_names_itself(tmp_path: Path) -> None:
     files = {"deep/__init__": LAZY, "deep/one": "TABLE = ['host', 'host.deep', 'host.deep.one']"}
     assert found(tmp_path, "", **files) == set()
+
+
+def test_what_is_not_for_import_is_not_imported(tmp_path: Path) -> None:
+    names = ("__main__", "tests.util", "sub.__init__")
+    files = {"tests/__init__": "", "tests/util": "", "sub/__init__": "", "__main__": ""}
+    text = f"{LAZY}TABLE = {[f'host.{name}' for name in names]}"
+    assert found(tmp_path, text, **files) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def import_module(name): pass\nTABLE = ['host.one']",
+        "# import_module(name) would do\nTABLE = ['host.one']",
+        "# such as import_module('host.one')",
+    ],
+)
+def test_what_only_speaks_of_imports_imports_nothing(text: str, tmp_path: Path) -> None:
+    assert found(tmp_path, text, one="") == set()
+
+
+def test_a_module_in_no_package_has_no_modules_below(tmp_path: Path) -> None:
+    install(tmp_path, "flat", files={"flat.py": f"{LAZY}TABLE = ['.other']", "other.py": ""})
+    env = environment(tmp_path)
+    assert find_named_imports(env.distributions["flat"], env) == ()
+    assert env.find_module(".other") is None
+
+
+def test_a_name_of_many_parts_is_no_name(tmp_path: Path) -> None:
+    assert found(tmp_path, f"{LAZY}TABLE = ['host{'.a' * 5000}']") == set()
 
 
 def test_to_look_for_modules_is_not_to_import_them(tmp_path: Path) -> None:

@@ -30,13 +30,17 @@ load("toolkit.plug"), load("stranger.part"), load("base.part")
 TABLE = open("table.json")
 """
 SOURCE = """
-include "part.pxi"
+include "inner/part.pxi"
 include "gone.pxi"
 def f():
     from toolkit.late import x
     from stranger.part import y
     # import toolkit.prose, some day
 """
+PARTS = {
+    "inner/part.pxi": "import os, toolkit.later as later\ninclude 'more.pxi'\n",
+    "inner/more.pxi": "from . cimport _io\nfrom .sub import (a,\n  two)\nfrom toolkit import plug",
+}
 
 
 @pytest.fixture
@@ -51,12 +55,12 @@ def site(tmp_path: Path, gcc: Compile) -> Path:
     core: Files = {f"core{SUFFIX}": gcc("core.so", rust, "-shared", "-fPIC")}
     site = tmp_path / "site-packages"
     install(site, "core", files=core, requires=["base; extra == 'all'", "absent"])
-    modules = ("hidden", "late", "later", "plug", "prose")
+    modules = ("hidden", "late", "later", "plug", "prose", "sub/__init__", "sub/two")
     toolkit: Files = {
         "toolkit/__init__.py": CODE, **{f"toolkit/{name}.py": "" for name in modules},
         f"toolkit/_io{SUFFIX}": extension("_io", "toolkit.hidden"),
         f"toolkit/lib{SUFFIX}": extension("lib"), "toolkit/lib.pyx": SOURCE,
-        "toolkit/part.pxi": "import toolkit.later as later\ncimport toolkit._io\n",
+        **{f"toolkit/{name}": text for name, text in PARTS.items()},
         "toolkit/table.json": "{}", "toolkit/other.json": "{}",
         "toolkit/tests/test_all.py": "'other.json'",
     }  # fmt: skip
@@ -94,9 +98,13 @@ def test_an_extension_names_modules_of_its_own_in_strings_and_sources(site: Path
     plan = planner.plan_extension(site / f"toolkit/lib{SUFFIX}")
     assert plan is not None
     assert {i.module: i.evidence[0].where for i in plan.imports} == {
-        "toolkit._io": "toolkit/part.pxi",
+        "toolkit": "toolkit/inner/more.pxi",
+        "toolkit._io": "toolkit/inner/more.pxi",
         "toolkit.late": "toolkit/lib.pyx",
-        "toolkit.later": "toolkit/part.pxi",
+        "toolkit.later": "toolkit/inner/part.pxi",
+        "toolkit.plug": "toolkit/inner/more.pxi",
+        "toolkit.sub": "toolkit/inner/more.pxi",
+        "toolkit.sub.two": "toolkit/inner/more.pxi",
     }
     assert planner.plan_extension(site / f"stranger/lib{SUFFIX}") is None
 
@@ -123,6 +131,49 @@ def test_modules_that_a_neighbour_imports_by_computed_names_come_along(site: Pat
     assert planner.plugin_modules_for(site / "stranger/__init__.py") == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("import importlib.metadata", True),
+        ("from importlib import metadata", True),
+        ("from importlib import (resources, metadata as m)", True),
+        ("import pkg_resources", True),
+        ("import importlib\nmetadata = {}", False),
+    ],
+)
+def test_a_neighbour_that_asks_for_metadata_has_its_own(text: str, asks: bool, site: Path) -> None:
+    (site / "base/__init__.py").write_text(text)
+    found = Planner(environment(site), Config()).companions_for(site / "base/__init__.py")
+    assert [c.destination.name for c in found] == ["METADATA"] * asks
+
+
+def test_a_neighbour_without_a_list_of_files_has_nothing_to_say(site: Path) -> None:
+    """Such as the `.egg-info` that a development installation leaves."""
+    info = site / "old.egg-info"
+    info.mkdir()
+    (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1\n")
+    (info / "requires.txt").write_text("core\n")
+    planner = Planner(environment(site), Config())
+    assert planner.is_neighbour(planner.env.distributions["old"])
+    assert "old" not in {t.module for t in iter_hook_targets(planner, neighbours=True)}
+
+
+def test_a_neighbour_whose_name_is_not_ascii_is_read(site: Path) -> None:
+    source, target = site / f"toolkit/_io{SUFFIX}", site / f"na\u00efve/_io{SUFFIX}"
+    install(site, "naive", requires=["core"], files={f"na\u00efve/_io{SUFFIX}": source})
+    plan = Planner(environment(site), Config()).plan_extension(target)
+    assert plan is not None
+    assert plan.imports == ()
+
+
+def test_what_nobody_can_read_is_no_reason_to_give_up(site: Path) -> None:
+    """A Rust distribution that the program need not have."""
+    install(site, "broken", requires=["base"], files={f"broken{SUFFIX}": site / f"core{SUFFIX}"})
+    (site / f"broken{SUFFIX}").write_bytes((site / f"core{SUFFIX}").read_bytes()[:70])
+    planner = Planner(environment(site), Config())
+    assert planner.is_neighbour(planner.env.distributions["base"])
+
+
 def test_a_neighbour_is_heard_of_only_in_a_program_that_has_it(site: Path) -> None:
     build = Build(Planner(environment(site), Config()))
     build.enter("core", site / f"core{SUFFIX}")
@@ -147,12 +198,9 @@ def test_a_neighbour_has_hooks_if_nobody_else_brings_one(site: Path) -> None:
 
     toolkit = {"toolkit": False, "toolkit._io": False, "toolkit.lib": False}
     assert targets() == {"core": True, "base": False, **toolkit}
+    other_kinds = ("pre_safe_import_module/hook-toolkit.py", "tests/hook-toolkit.py")
+    install(site, "more", files={f"more/{name}": "" for name in other_kinds})
+    assert targets().keys() >= toolkit.keys()
     install(site, "hooks-of-others", files={"others/hook-toolkit.py": ""})
     assert targets() == {"core": True, "base": False}
     assert [t.module for t in iter_hook_targets(Planner(environment(site), Config()))] == ["core"]
-
-
-def test_a_neighbour_without_anything_to_add_has_no_hook(site: Path) -> None:
-    (site / "base/__init__.py").write_text("")
-    planner = Planner(environment(site), Config())
-    assert "base" not in {t.module for t in iter_hook_targets(planner, neighbours=True)}

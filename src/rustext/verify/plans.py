@@ -102,7 +102,7 @@ def _missing_import(
 def _missing_module(implicit: ImplicitImport) -> Finding:
     evidence = tuple(("evidence", f"{e.kind.value}: {e.where}") for e in implicit.evidence)
     severity = Severity.ERROR if is_sure(implicit) else Severity.WARNING
-    return _missing_import(implicit.module, "which native code imports", evidence, severity)
+    return _missing_import(implicit.module, "which this program may import", evidence, severity)
 
 
 def _missing_companion(companion: Companion) -> Finding:
