@@ -222,12 +222,18 @@ def _share_package(name: str, module: str | None) -> bool:
 
 
 def _judge_stdlib(case: _Case) -> tuple[Verdict, str]:
-    if case.module.name.partition(".")[0] in read_data("stdlib")["never"]:
+    if is_too_large(case.module.name):
         return Verdict.REPORT, "too large to be taken on the evidence of a string"
     doubt = doubt_of(case.module.name)
-    if doubt is not None and not case.surely_imported:
+    in_source = EvidenceKind.PYTHON_NAME in case.kinds
+    if doubt is not None and not in_source and not case.surely_imported:
         return Verdict.REPORT, doubt
     return Verdict.INCLUDE, "standard library"
+
+
+def is_too_large(name: str) -> bool:
+    """Whether a module of the standard library is never taken on such evidence."""
+    return name.partition(".")[0] in read_data("stdlib")["never"]
 
 
 def doubt_of(name: str) -> str | None:

@@ -22,9 +22,9 @@ from rustext.discover import (
     read_native_file,
 )
 from rustext.distributions import Distribution
-from rustext.environment import Environment
+from rustext.environment import Environment, Owner
 from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.imports import can_import, find_imports
+from rustext.imports import can_import, find_imports, is_too_large
 from rustext.loader import Loader
 from rustext.model import (
     Companion,
@@ -220,12 +220,15 @@ class Planner:
     def _iter_named(
         self, dist: Distribution, named: Iterable[tuple[str, Evidence]]
     ) -> Iterator[ImplicitImport]:
-        """The modules among `named` that are the distribution's own, or of what it requires."""
+        """The modules among `named` that are its own, of what it requires, or Python's."""
         needed = self.env.requirements_of(dist.name) | {dist.name}
         gathered: dict[str, list[Evidence]] = {}
         for name, evidence in named:
             module = self.env.find_module(name)
-            if module is not None and module.distribution in needed:
+            if module is None:
+                continue
+            python = module.owner is Owner.STDLIB and not is_too_large(name)
+            if python or module.distribution in needed:
                 gathered.setdefault(name, []).append(evidence)
         for name in sorted(gathered):
             yield ImplicitImport(

@@ -12,7 +12,8 @@ from environments import Files, environment, install
 from rustext.build import Build
 from rustext.config import Config
 from rustext.hook_files import iter_hook_targets
-from rustext.model import CompanionKind, EvidenceKind
+from rustext.knowledge import read_data
+from rustext.model import CompanionKind, EvidenceKind, Verdict
 from rustext.plan import Planner
 from rustext.session import make_plan
 
@@ -26,7 +27,7 @@ CODE = """
 import importlib
 def load(name):
     return importlib.import_module(name)
-load("toolkit.plug"), load("stranger.part"), load("base.part")
+load("toolkit.plug"), load("stranger.part"), load("base.part"), load("wave"), load("tkinter")
 TABLE = open("table.json")
 """
 SOURCE = """
@@ -127,6 +128,7 @@ def test_modules_that_a_neighbour_imports_by_computed_names_come_along(site: Pat
     assert {i.module: i.evidence[0].kind for i in found} == {
         "base.part": EvidenceKind.PYTHON_CALL,  # which it requires
         "toolkit.plug": EvidenceKind.PYTHON_CALL,
+        "wave": EvidenceKind.PYTHON_CALL,  # Python's own, but not the largest of these
     }
     assert planner.plugin_modules_for(site / "stranger/__init__.py") == ()
 
@@ -180,7 +182,7 @@ def test_a_neighbour_is_heard_of_only_in_a_program_that_has_it(site: Path) -> No
     assert build.companions
     assert not {"toolkit", "base"} & {c.destination.parts[0] for c in build.companions}
     named = {i.module for i in build.enter("toolkit", site / "toolkit/__init__.py")}
-    assert named == {"base.part", "toolkit.plug"}
+    assert named == {"base.part", "toolkit.plug", "wave"}
     build.enter("toolkit._io", site / f"toolkit/_io{SUFFIX}")
     assert set(build.modules) == {*named, "toolkit.hidden"}
     assert build.summary().startswith("Rust extensions: 1, ")
@@ -204,3 +206,15 @@ def test_a_neighbour_has_hooks_if_nobody_else_brings_one(site: Path) -> None:
     install(site, "hooks-of-others", files={"others/hook-toolkit.py": ""})
     assert targets() == {"core": True, "base": False}
     assert [t.module for t in iter_hook_targets(Planner(environment(site), Config()))] == ["core"]
+
+
+def test_a_word_in_a_call_is_a_name_whatever_the_word(site: Path) -> None:
+    """In a binary, the same word would prove nothing."""
+    word = read_data("stdlib")["vocabulary"][0]
+    files: Files = {"speller/__init__.py": f"import_module('{word}'), import_module('tkinter')",
+                    f"speller/core{SUFFIX}": site / f"core{SUFFIX}"}  # fmt: skip
+    install(site, "speller", files=files)
+    plan = Planner(environment(site), Config()).plan_extension(site / f"speller/core{SUFFIX}")
+    assert plan is not None
+    verdicts = {i.module: i.verdict for i in plan.imports}
+    assert verdicts == {word: Verdict.INCLUDE, "tkinter": Verdict.REPORT}
