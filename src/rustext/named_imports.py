@@ -42,6 +42,7 @@ _WHOLE = re.compile(rf"""["']({_DOTTED}{{1,9}})["']""")
 _RELATIVE = re.compile(rf"""["']\.({_DOTTED}{{0,9}})["']""")
 # The beginning of a name, if it ends with a word, and what follows on the part that is computed.
 _COMPLETES = re.compile(rf"""{_CALL}f["']([A-Za-z_][\w.]*[._])\{{[^}}"']+\}}([\w.]*)["']""")
+_LINE = 200  # characters before a match that are looked at
 _NOT_FOR_IMPORT = frozenset({"__init__", "__main__"})  # parts of names
 # A function's name and its first parameter; that of a method is the one after the object.
 _FUNCTION = re.compile(
@@ -84,7 +85,8 @@ def _iter_spelled(texts: Mapping[PurePosixPath, str]) -> Iterator[tuple[str, Evi
 def _iter_code(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     """The matches that no comment sign is in front of."""
     for found in pattern.finditer(text):
-        if "#" not in text[text.rfind("\n", 0, found.start()) + 1 : found.start()]:
+        before = text[max(found.start() - _LINE, 0) : found.start()]
+        if "#" not in before.rpartition("\n")[2]:
             yield found
 
 
