@@ -44,7 +44,8 @@ def find_own_imports(
     with open_binary(dist.site / file.path) as (_, data):
         for name, evidence in (*_from_strings(file, data), *_from_sources(file, dist)):
             module = env.find_module(name)
-            if module is not None and module.distribution == dist.name and name != file.module:
+            there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
+            if module is not None and module.distribution == dist.name and not there:
                 gathered.setdefault(name, evidence)
     return tuple(
         ImplicitImport(

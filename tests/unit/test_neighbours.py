@@ -99,7 +99,6 @@ def test_an_extension_names_modules_of_its_own_in_strings_and_sources(site: Path
     plan = planner.plan_extension(site / f"toolkit/lib{SUFFIX}")
     assert plan is not None
     assert {i.module: i.evidence[0].where for i in plan.imports} == {
-        "toolkit": "toolkit/inner/more.pxi",
         "toolkit._io": "toolkit/inner/more.pxi",
         "toolkit.late": "toolkit/lib.pyx",
         "toolkit.later": "toolkit/inner/part.pxi",
