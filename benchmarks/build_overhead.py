@@ -4,8 +4,9 @@ Usage: python benchmarks/build_overhead.py [--freezer nuitka|pyinstaller] [--rou
                                            [--requirement R]... [--program FILE]
 
 Each build is a real one: Nuitka compiles all that it would for a user, with ccache switched off,
-and PyInstaller's caches are warm. The program imports by name what rustext would add, so that both
-builds hold the same modules, and what is compared is the work of rustext and not of the compiler.
+PyInstaller's caches are warm, and what is installed is there as bytecode, as pip leaves it. The
+program imports by name what rustext would add, so that both builds hold the same modules, and what
+is compared is the work of rustext and not of the compiler.
 
 Two figures for each build: wall time, and the processor time (user and system) of all its
 processes, which other work on the machine changes less. The difference is the median of those
@@ -81,6 +82,8 @@ def main() -> None:
     lab = Lab(args.cache, build_wheel(work))
     requirements = (*(args.requirement or PACKAGES), *OWN_NEEDS)
     pythons = {kind: lab.environment(*requirements, rustext=kind) for kind in (False, True)}
+    for python in pythons.values():
+        compile_all(python)
     costs: dict[bool, list[Cost]] = {False: [], True: []}
     for number in range(args.rounds + 1):  # the first fills caches, and does not count
         order = (False, True) if number % 2 else (True, False)
@@ -96,6 +99,13 @@ def build_wheel(out: Path) -> Path:
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     return next(out.glob("*.whl"))
+
+
+def compile_all(python: Path) -> None:
+    """Do what pip does at the end of an installation, and uv does not."""
+    (site,) = python.parent.parent.glob("lib/python3*/site-packages")
+    command = [str(python), "-m", "compileall", "-q", str(site)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # templates cannot be compiled
 
 
 def build(freezer: str, python: Path, script: Path, work: Path, *, with_rustext: bool) -> Cost:
