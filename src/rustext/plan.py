@@ -8,7 +8,7 @@ as modules enter the build, so that only what a program uses is ever read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from rustext.binary import is_native, located, open_binary
 from rustext.companions import find_companions, find_neighbour_companions
@@ -199,11 +199,22 @@ class Planner:
     def plugin_modules_for(self, path: Path) -> tuple[ImplicitImport, ...]:
         """What the distribution that `path` belongs to finds by looking around, or by names.
 
-        The names are those that its Python code imports and that not every freezer can read. A
-        neighbour of Rust distributions brings only these.
+        The names are those that its Python code imports and that not every freezer can read, as far
+        as that code is below the same top-level name as `path`: of a distribution's packages, a
+        program need not have all. A neighbour of Rust distributions brings only these.
         """
         dist = self.env.owner_of(path)
-        return self._plugins_of(dist) if dist is not None else ()
+        if dist is None:
+            return ()
+        top = _top_of(path.relative_to(dist.site))
+        return tuple(
+            implicit
+            for implicit in self._plugins_of(dist)
+            if any(
+                e.kind is EvidenceKind.PLUGIN or _top_of(PurePosixPath(e.where)) == top
+                for e in implicit.evidence
+            )
+        )
 
     def _plugins_of(self, dist: Distribution) -> tuple[ImplicitImport, ...]:
         if dist.name not in self._plugins:
@@ -293,6 +304,11 @@ class Planner:
         if site not in self._sources:
             self._sources[site] = environment_source(self.env, site)
         return self._sources[site]
+
+
+def _top_of(file: PurePath) -> str:
+    """The top-level name that a file is imported below."""
+    return file.parts[0].partition(".")[0]
 
 
 def _is_rust_program(path: Path) -> bool:

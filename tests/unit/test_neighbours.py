@@ -175,6 +175,16 @@ def test_what_nobody_can_read_is_no_reason_to_give_up(site: Path) -> None:
     assert planner.is_neighbour(planner.env.distributions["base"])
 
 
+def test_code_of_another_package_of_the_same_distribution_says_nothing(site: Path) -> None:
+    """The program need not have it."""
+    files = {"tool/__init__.py": CODE.replace("toolkit.plug", "tool.part"), "tool/part.py": "",
+             "_tool.py": ""}  # fmt: skip
+    install(site, "tools", requires=["core"], files=files)
+    planner = Planner(environment(site), Config())
+    assert planner.plugin_modules_for(site / "_tool.py") == ()
+    assert "tool.part" in {i.module for i in planner.plugin_modules_for(site / "tool/part.py")}
+
+
 def test_a_neighbour_is_heard_of_only_in_a_program_that_has_it(site: Path) -> None:
     build = Build(Planner(environment(site), Config()))
     build.enter("core", site / f"core{SUFFIX}")
