@@ -189,10 +189,7 @@ class Planner:
         return probe(file, self._python, self.env.sites) if self._python is not None else None
 
     def companions_for(self, path: Path) -> tuple[Companion, ...]:
-        """The companions of the distribution that `path` belongs to.
-
-        There are none unless it holds Rust, or is the neighbour of one that does.
-        """
+        """The companions of the distribution of `path`, if it or a neighbour of it holds Rust."""
         dist = self.env.owner_of(path)
         return self._companions_of(dist) if dist is not None else ()
 
