@@ -2,7 +2,8 @@
 
 `get_hook_dirs` is the `hook-dirs` entry point of the group `pyinstaller40`. PyInstaller calls it in
 a subprocess before each build (https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package),
-and no more is imported for it than it needs. The hooks in the folder that it names call
+and no more of rustext is imported for it than it needs. The packages with hooks of their own are
+loaded there as well, so they are asked on this occasion. The hooks in the folder that it names call
 `each_module`, and those in `early`. Whatever goes wrong, the build goes on, and a line says so.
 """
 
@@ -21,10 +22,13 @@ def get_hook_dirs() -> list[str]:
     from rustext.hook_cache import cached_hooks  # noqa: PLC0415
     from rustext.options import read_options  # noqa: PLC0415
 
+    from .other_hooks import ask_others  # noqa: PLC0415
+
     options = read_options()
     config = with_traces(find_config(Path.cwd()), options.traces)
     selftest = options.selftest or config.selftest
-    return [str(cached_hooks(this_environment(), config, selftest=selftest))]
+    folder = cached_hooks(this_environment(), config, others=ask_others(), selftest=selftest)
+    return [str(folder)]
 
 
 def get_test_dirs() -> list[str]:

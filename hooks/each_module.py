@@ -59,7 +59,7 @@ def with_others(
     name, it is run here. Modules in `optional` are added where their package is in the program.
     """
     own = Path(hook_file).parent
-    other = find_hook(f"hook-{module}.py", installed_folders(), own=own)
+    other = find_hook(f"hook-{module}.py", installed_folders(own), own=own)
     attributes = load_attributes(other) if other is not None else {}
     other_hook: Callable[[Any], None] | None = attributes.get("hook")
     lists = {name: [*attributes.get(name, ()), *added.get(name, ())] for name in _LISTS}

@@ -29,9 +29,9 @@ def runtime_modules(module: str) -> tuple[str, ...]:
 
 def announce(modules: Iterable[str], api: Any, hook_file: str) -> None:
     """Add modules that exist at run time alone; another hook of this kind is run as well."""
-    folders = inner_folders(installed_folders(), "pre_safe_import_module")
-    name = f"hook-{api.module_name}.py"
-    other = find_hook(name, folders, own=Path(hook_file).parent)
+    own = Path(hook_file).parent
+    folders = inner_folders(installed_folders(own.parent), own.name)
+    other = find_hook(f"hook-{api.module_name}.py", folders, own=own)
     if other is not None:
         load_attributes(other)["pre_safe_import_module"](api)
     for module in modules:

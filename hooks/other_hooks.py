@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+
+from rustext.hook_cache import OTHERS_FILE
 
 _OWN = __name__.partition(".")[0]
 _CONTRIB = "_pyinstaller_hooks_contrib"
@@ -32,19 +35,24 @@ class HookFolder:
 
 
 @functools.cache
-def installed_folders() -> tuple[HookFolder, ...]:
+def installed_folders(own: Path) -> tuple[HookFolder, ...]:
     """The hook folders of all packages but this one, the contributed ones, and PyInstaller's own.
 
-    Packages are imported for this: in a subprocess, once in a build, as PyInstaller does it. The
-    contributed hooks are there in each build, and light; alone they are not worth a subprocess.
+    `own` is the folder with hooks that asks. Where the entry point has written it, the others'
+    are noted there. If not, packages are imported for this: in a subprocess, once in a build, as
+    PyInstaller does it. The contributed hooks are there in each build, and light; alone they are
+    not worth a subprocess.
     """
     from PyInstaller import isolated  # noqa: PLC0415  (only a build has to have PyInstaller)
 
+    noted = own / OTHERS_FILE
     modules = {point.module for point in entry_points(group="pyinstaller40", name="hook-dirs")}
-    if all(module.startswith((_OWN, _CONTRIB)) for module in modules):
-        folders = _entry_point_folders(_OWN)
+    if noted.is_file():
+        folders = json.loads(noted.read_text(encoding="utf-8"))
+    elif all(module.startswith((_OWN, _CONTRIB)) for module in modules):
+        folders = ask_others(_OWN)
     else:
-        folders = isolated.call(_entry_point_folders, _OWN)
+        folders = isolated.call(ask_others, _OWN)
     found = [
         HookFolder(path=Path(p), priority=_OF_CONTRIB if m.startswith(_CONTRIB) else _OF_PACKAGES)
         for m, p in folders
@@ -52,8 +60,11 @@ def installed_folders() -> tuple[HookFolder, ...]:
     return (*sorted(found, key=lambda f: -f.priority), *_iter_pyinstaller_folders())
 
 
-def _entry_point_folders(but: str) -> list[tuple[str, str]]:
-    """Module and folder of each entry point; PyInstaller sends this source to the subprocess."""
+def ask_others(but: str = _OWN) -> list[tuple[str, str]]:
+    """Module and folder of each entry point but one; the packages that have them are imported.
+
+    PyInstaller can send this source to a subprocess.
+    """
     from contextlib import suppress  # noqa: PLC0415
     from importlib import metadata  # noqa: PLC0415
 

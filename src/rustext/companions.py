@@ -27,7 +27,7 @@ from rustext.python_source import iter_texts, parse_source
 # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 _METADATA_FILES = frozenset({"METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt"})
 # A quoted string, or a part of one between slashes, that could name a file or a folder.
-_WORD = re.compile(r"""(?<=["'/\\])[\w.+@*-]{1,120}(?=["'/\\])""")
+_WORD = re.compile(r"""["'/\\]([\w.+@*-]{1,120})(?=["'/\\])""")
 # Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
 _ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
 _PROGRAM_FOLDERS = frozenset({"bin", "Scripts"})
@@ -91,7 +91,7 @@ def read_own_code(texts: Mapping[PurePosixPath, str]) -> OwnCode:
         locators=tuple(sorted(file for file, text in texts.items() if "__file__" in text)),
         seekers=tuple(sorted(f for f, text in texts.items() if _ASKS_FOR_PROGRAMS.search(text))),
         asks_for_metadata=any(
-            ("metadata" in text or "pkg_resources" in text) and _ASKS_FOR_METADATA.search(text)
+            ("importlib" in text or "pkg_resources" in text) and _ASKS_FOR_METADATA.search(text)
             for text in texts.values()
         ),
     )

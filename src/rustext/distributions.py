@@ -35,8 +35,9 @@ class Distribution:
     @property
     def sboms(self) -> tuple[PurePosixPath, ...]:
         """The software bills of materials that PEP 770 puts below `.dist-info/sboms`."""
-        folder = self.metadata / "sboms"
-        return tuple(f for f in self.files if f.parent == folder and f.suffix in {".json", ".xml"})
+        folder = (self.metadata.name, "sboms")
+        inside = (f for f in self.files if len(f.parts) == 3 and f.parts[:2] == folder)
+        return tuple(f for f in inside if f.suffix in {".json", ".xml"})
 
 
 class Installed:
@@ -148,12 +149,15 @@ def _read_distribution(raw: metadata.Distribution, site: Path) -> Distribution |
     folder = getattr(raw, "_path", None)  # no public way to it before Python 3.13's `origin`
     if not fields or not fields["Name"] or folder is None:
         return None
+    lines = fields.get_all("Requires-Dist")
+    if not lines and not folder.name.endswith(".dist-info"):
+        lines = raw.requires
     return Distribution(
         name=canonicalize_name(fields["Name"]),
         version=fields["Version"] or "",
         site=site,
-        metadata=PurePosixPath(Path(folder).name),
-        requires=tuple(_iter_requirements(raw.requires or ())),
+        metadata=PurePosixPath(folder.name),
+        requires=tuple(_iter_requirements(lines or ())),
         files=tuple(_iter_record(raw.read_text("RECORD") or "")),
     )
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rustext import __version__
@@ -25,31 +26,40 @@ from rustext.config import Config
 from rustext.environment import Environment
 from rustext.errors import UnreadableFile
 
+Others = Sequence[tuple[str, str]]  # who else has hooks: an entry point's module, and a folder
+
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
+OTHERS_FILE = "other-hooks.json"  # beside the hooks
 _KEPT = 8  # cached folders; one for each environment that is used in turns
 _TEXTS = ("hook_files.py", "selftest_entry.py")  # beside this file: they make the hooks
 _IN_USE = 24 * 3600  # seconds; a build that asked for a folder may still need it
 
 
 def cached_hooks(
-    env: Environment, config: Config, cache: Path | None = None, *, selftest: bool = False
+    env: Environment,
+    config: Config,
+    cache: Path | None = None,
+    *,
+    others: Others | None = None,
+    selftest: bool = False,
 ) -> Path:
     """The folder with the hooks of an environment; written if it is not there yet.
 
-    Several builds may do this at once: the folder appears whole or not at all. Raises
-    `UnreadableFile` where nothing can be written, not even temporary files.
+    `others` are noted there, for hooks that ask; None if they are not known. Several builds may do
+    this at once: the folder appears whole or not at all. Raises `UnreadableFile` where nothing can
+    be written, not even temporary files.
     """
     from platformdirs import user_cache_path  # noqa: PLC0415  (not needed to write hooks)
 
-    name = fingerprint(env, config) + ("-selftest" if selftest else "")
+    name = fingerprint(env, config, others) + ("-selftest" if selftest else "")
     kept = cache or user_cache_path("rustext", appauthor=False)
     try:
-        return _keep_hooks(env, config, kept / "pyinstaller" / name, selftest=selftest)
+        return _keep_hooks(env, config, kept / "pyinstaller" / name, others, selftest=selftest)
     except OSError as error:
         _log.warning("rustext: hooks go to a temporary folder, for %s", error)
     try:
-        return _keep_hooks(env, config, _private_folder() / name, selftest=selftest)
+        return _keep_hooks(env, config, _private_folder() / name, others, selftest=selftest)
     except OSError as error:
         raise UnreadableFile(
             f"there is no folder for hooks: {error}",
@@ -57,7 +67,9 @@ def cached_hooks(
         ) from error
 
 
-def _keep_hooks(env: Environment, config: Config, folder: Path, *, selftest: bool) -> Path:
+def _keep_hooks(
+    env: Environment, config: Config, folder: Path, others: Others | None, *, selftest: bool
+) -> Path:
     if folder.is_dir():
         with contextlib.suppress(OSError):  # a cache that somebody else has filled for us
             os.utime(folder)
@@ -70,6 +82,8 @@ def _keep_hooks(env: Environment, config: Config, folder: Path, *, selftest: boo
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
     try:
         write_short_hooks(Planner(env, config), draft, selftest=selftest)
+        if others is not None:
+            (draft / OTHERS_FILE).write_text(f"{json.dumps(others)}\n", encoding="utf-8")
         draft.rename(folder)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
@@ -96,13 +110,13 @@ def _private_folder() -> Path:
     return folder
 
 
-def fingerprint(env: Environment, config: Config) -> str:
+def fingerprint(env: Environment, config: Config, others: Others | None = None) -> str:
     """A name for what is installed: it changes with each installed or removed distribution.
 
     What the text of a hook is made of counts as well, for a checkout keeps its version while it is
     worked on.
     """
-    facts = (__version__, env.interpreter.suffixes, config.scope)
+    facts = (__version__, env.interpreter.suffixes, config.scope, others)
     digest = hashlib.sha256(repr(facts).encode())
     for name in _TEXTS:
         digest.update(Path(__file__).with_name(name).read_bytes())

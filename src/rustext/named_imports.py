@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import resolve_name
 from pathlib import PurePosixPath
 
@@ -37,9 +38,8 @@ _CALL = rf"{_NOT_IN_NAME}(?:import_module|__import__|find_spec)\s*\(\s*"  # or l
 _IMPORTS = re.compile(rf"{_CALL}(\w+)\s*[,)]")
 _SPELLED = re.compile(rf"""{_IMPORT}["'](\.*[A-Za-z_][\w.]*)["']""")
 _COMPUTED = re.compile(rf"{_IMPORT}[A-Za-z_][\w.]*\s*[\[(,)]")
-_DOTTED = r"[A-Za-z_]\w*(?:\.\w+)"  # and how many more parts
-_WHOLE = re.compile(rf"""["']({_DOTTED}{{1,9}})["']""")
-_RELATIVE = re.compile(rf"""["']\.({_DOTTED}{{0,9}})["']""")
+_WHOLE = re.compile(r"""["']([A-Za-z_]\w*(?:\.\w+){1,9})["']""")
+_RELATIVE = re.compile(r"""["']\.([A-Za-z_]\w*(?:\.\w+){0,9})["']""")
 # The beginning of a name, if it ends with a word, and what follows on the part that is computed.
 _COMPLETES = re.compile(rf"""{_CALL}f["']([A-Za-z_][\w.]*[._])\{{[^}}"']+\}}([\w.]*)["']""")
 _LINE = 200  # characters before a match that are looked at
@@ -82,9 +82,27 @@ def _iter_spelled(texts: Mapping[PurePosixPath, str]) -> Iterator[tuple[str, Evi
                 )
 
 
+def _iter_matches(
+    pattern: re.Pattern[str],
+    text: str,
+    start: int = 0,
+    end: int = sys.maxsize,
+    *,
+    words: Iterable[str] = _WORDS,
+) -> Iterator[re.Match[str]]:
+    """The matches of a pattern that begins with one of the words; a search by it takes longer."""
+    for word in words:
+        place = text.find(word, start, end)
+        while place >= 0:
+            found = pattern.match(text, place, end)
+            if found is not None:
+                yield found
+            place = text.find(word, place + 1, end)
+
+
 def _iter_code(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """The matches that no comment sign is in front of."""
-    for found in pattern.finditer(text):
+    """The matches of a pattern for calls that no comment sign is in front of."""
+    for found in _iter_matches(pattern, text):
         before = text[max(found.start() - _LINE, 0) : found.start()]
         if "#" not in before.rpartition("\n")[2]:
             yield found
@@ -92,12 +110,13 @@ def _iter_code(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 def _iter_importers(text: str) -> Iterator[tuple[str, str]]:
     """The functions that import what their first parameter names, each with that parameter."""
-    if _IMPORTS.search(text):
+    if any(_iter_matches(_IMPORTS, text)):
         defined = list(_FUNCTION.finditer(text))
         bounds = [*(function.start() for function in defined), len(text)]
         for function, end in zip(defined, bounds[1:], strict=True):
             name, parameter = function.groups()
-            if parameter in _IMPORTS.findall(text, function.end(), end):
+            calls = _iter_matches(_IMPORTS, text, function.end(), end)
+            if any(call[1] == parameter for call in calls):
                 yield name, parameter
 
 
@@ -126,13 +145,17 @@ def _iter_tables(
     the import.
     """
     computed = {f for f, text in importing.items() if any(_iter_code(_COMPUTED, text))}
+    if not computed:
+        return
     packages = {file.parent for file in computed}
     no_part = _NOT_FOR_IMPORT.union(read_data("companions")["not_data_folders"])
     tops = {file.parts[0] for file in texts}
+    openings = [f"{quote}{top}." for quote in "\"'" for top in tops]
     for file, text in sorted(texts.items()):
         if packages.isdisjoint(file.parents):
             continue
-        names = {(n, n) for n in _WHOLE.findall(text) if n.partition(".")[0] in tops}
+        found = (match[1] for match in _iter_matches(_WHOLE, text, words=openings))
+        names = {(name, name) for name in found}
         if file in computed and len(file.parts) > 1:
             package = ".".join(file.parts[:-1])
             names |= {(f"{package}.{name}", f".{name}") for name in _RELATIVE.findall(text)}
@@ -149,7 +172,8 @@ def _iter_completed(
     texts: Mapping[PurePosixPath, str], env: Environment
 ) -> Iterator[tuple[str, Evidence]]:
     for file, text in sorted(texts.items()):
-        for beginning, rest in sorted(set(_COMPLETES.findall(text))):
+        parts = {found.groups() for found in _iter_matches(_COMPLETES, text)}
+        for beginning, rest in sorted(parts):
             package = beginning.rpartition(".")[0]
             names = env.modules_in(package) if package else env.top_level
             detail = f"completes `{beginning}{{…}}{rest}`"

@@ -21,6 +21,7 @@ from rustext.knowledge import read_data
 from rustext.model import Evidence, EvidenceKind, ImplicitImport, NativeFile, Verdict
 from rustext.python_source import iter_texts
 
+_LISTERS = ("iter_modules", "walk_packages")
 _LISTS_MODULES = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
 # The folder that is listed is that of the file itself.
 _LISTS_ITS_OWN = re.compile(
@@ -66,14 +67,15 @@ def _iter_modules_for(
     text: str, file: PurePosixPath, dist: Distribution, env: Environment
 ) -> Iterator[tuple[str, str]]:
     """The modules that the source `text` would find, each with what it does to find it."""
-    if _LISTS_MODULES.search(text):
+    lists = any(word in text for word in _LISTERS)  # the patterns alone take long
+    if lists and _LISTS_MODULES.search(text):
         for package in sorted(set(_IMPORTED.findall(text))):
             for name in _namespace_modules(package, env):
                 yield name, f"lists the modules of `{package}`"
-    for how in sorted(set(_LISTS_ITS_OWN.findall(text))):
+    for how in sorted(set(_LISTS_ITS_OWN.findall(text))) if lists else ():
         for name in _own_modules(file, dist, env, deep=how == "walk_packages"):
             yield name, f"lists the modules of `{'.'.join(file.parent.parts)}`"
-    if _ASKS_ENTRY_POINTS.search(text):
+    if "entry_points" in text and _ASKS_ENTRY_POINTS.search(text):
         for group in sorted(set(_LITERAL.findall(text)) - _COMMANDS):
             for name in _entry_point_modules(group, env):
                 yield name, f"asks for entry points of `{group}`"

@@ -62,7 +62,7 @@ def analysis(*folders: Path, excludes: tuple[str, ...] = ()) -> Any:
 
 
 def installed() -> tuple[other_hooks.HookFolder, ...]:
-    return other_hooks.installed_folders()
+    return other_hooks.installed_folders(Path("no", "such", "folder"))
 
 
 def test_no_package_is_imported_for_hooks_that_nobody_brings(
@@ -81,6 +81,30 @@ def test_no_package_is_imported_for_hooks_that_nobody_brings(
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: points)
     assert {"_pyinstaller_hooks_contrib"} <= {folder.path.parts[-2] for folder in installed()}
     assert not asked
+
+
+def test_the_entry_point_notes_who_else_has_hooks(
+    other_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyInstaller has loaded them where it calls the entry point: a build need not ask again."""
+
+    def hook_folder() -> Path:
+        source = "import rustext_hooks; print(*rustext_hooks.get_hook_dirs())"
+        env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+        command = [sys.executable, "-c", source]
+        return Path(subprocess.check_output(command, env=env, text=True, timeout=60).strip())
+
+    asked = other_hooks.installed_folders(tmp_path)
+    noting = hook_folder()
+    assert hook_folder() == noting
+    monkeypatch.delattr("PyInstaller.isolated.call")
+    other_hooks.installed_folders.cache_clear()
+    noted = other_hooks.installed_folders(noting)
+    assert set(noted) == set(asked)
+    assert noted[0].path == other_folder
+    provider = tmp_path / "other_provider.py"
+    provider.write_text(provider.read_text().replace("hooks'", "moved'"))
+    assert hook_folder() != noting  # nothing is installed anew, and the answer is another
 
 
 def test_what_another_hook_for_the_same_module_says_is_kept(
