@@ -70,7 +70,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         command="build_overhead.py --freezer nuitka --rounds 1", beside=("nuitka",)
     ),
     "overhead_pyinstaller": Benchmark(
-        command="build_overhead.py --freezer pyinstaller --rounds 16", beside=("pyinstaller",)
+        command="build_overhead.py --freezer pyinstaller --rounds 32", beside=("pyinstaller",)
     ),
     "bundle_size": Benchmark(command="bundle_size.py"),
 }
