@@ -13,6 +13,7 @@ and never half of one; one that is not as it was written is as good as none, and
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import json
@@ -115,7 +116,12 @@ def open_cache(purpose: str, question: str = "") -> Cache:
         folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
     except ImportError:  # a checkout alone, in an environment without what rustext needs
         folder = Path.home() / ".cache" / "rustext"
-    return Cache(folder / purpose, f"{reader_version()} {question}".rstrip())
+    return Cache(folder / purpose, f"{_running_version()} {question}".rstrip())
+
+
+@functools.cache
+def _running_version() -> str:
+    return reader_version()
 
 
 def reader_version() -> str:

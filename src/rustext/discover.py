@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
@@ -26,19 +26,20 @@ from rustext.binary import HEAD, is_native, open_binary
 from rustext.distributions import Distribution, iter_distributions
 from rustext.environment import Environment
 from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
+from rustext.kept import KeptFacts
 from rustext.model import Binding, Crate, Image, NativeFile
 from rustext.naming import Naming, name_file
 from rustext.openers import Opener, find_opener
 from rustext.provenance import (
     Marks,
+    format_marks,
     merge_crates,
+    parse_marks,
     parse_sbom,
     parse_sbom_targets,
     provenance,
     read_marks,
 )
-
-FindMarks = Callable[[Path, Image, mmap.mmap], Marks]
 
 # Text and media that a package carries by the thousand: not worth opening to look for a magic
 # number. A native file under such a name could be loaded only on purpose.
@@ -119,15 +120,16 @@ def folder_source(root: Path, dists: Iterable[Distribution] | None = None) -> So
 
 
 def iter_native_files(
-    source: Source, files: Iterable[Path] | None = None
+    source: Source, files: Iterable[Path] | None = None, kept: KeptFacts | None = None
 ) -> Iterator[tuple[Path, NativeFile]]:
     """The native files of a source, sorted by path; what is no native file is passed over.
 
-    `files` are those to look at, inside the source's root; without it, all that are there.
+    `files` are those to look at, inside the source's root; without it, all that are there. `kept`
+    is as for `read_native_file`.
     """
     for path in find_native(source, files):
         with contextlib.suppress(InvalidBinary):  # a magic number alone: data, not a library
-            yield path, read_native_file(path, source)
+            yield path, read_native_file(path, source, kept)
 
 
 def find_native(source: Source, files: Iterable[Path] | None = None) -> Iterator[Path]:
@@ -137,14 +139,11 @@ def find_native(source: Source, files: Iterable[Path] | None = None) -> Iterator
             yield path
 
 
-def read_native_file(
-    path: Path,
-    source: Source,
-    find_marks: FindMarks = lambda _, image, data: read_marks(image, data),
-) -> NativeFile:
-    """Read one native file of a source; `find_marks` is asked for the marks in its bytes.
+def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) -> NativeFile:
+    """Read one native file of a source.
 
-    Raises `InvalidBinary` or `UnreadableFile`.
+    To look for marks of Rust means to read all its bytes: those in `kept`, which an earlier run has
+    found, count as long as the file is the same. Raises `InvalidBinary` or `UnreadableFile`.
     """
     relative = PurePosixPath(path.relative_to(source.root).as_posix())
     package = source.packages.get(relative)
@@ -155,7 +154,7 @@ def read_native_file(
             provenance,
             binary.image,
             data,
-            find_marks(path, binary.image, data),
+            _find_marks(path, binary.image, data, kept),
             sbom=package.crates if package is not None else (),
             opened_by=lambda: found.binding if (found := opener()) is not None else None,
         )
@@ -177,6 +176,12 @@ def read_native_file(
             naming, opener() if found.rust and "no-init" in naming.kinds else None
         ),
     )
+
+
+def _find_marks(path: Path, image: Image, data: mmap.mmap, kept: KeptFacts | None) -> Marks:
+    if kept is None:
+        return read_marks(image, data)
+    return parse_marks(kept.get(path, lambda: format_marks(read_marks(image, data))))
 
 
 def _explain(naming: Naming, opener: Opener | None) -> str:

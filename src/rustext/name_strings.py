@@ -44,24 +44,28 @@ class NameStrings:
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-        self._digests: dict[Path, str] = {}
+        self._digests: dict[str, str] = {}
 
     def find(
         self, path: Path, binary: Binary, data: mmap.mmap, file: NativeFile
     ) -> tuple[StringRef, ...]:
         """As `find_name_strings`; `path` is the file's own."""
         known = self._cache.read(path)
-        if known is not None and is_current(known, Path(path.anchor)) and self._holds(known):
-            return tuple(_parse(row) for row in known.rows if not row.path)
+        if known is not None and is_current(known, Path(path.anchor)):
+            answer = json.loads(known.rows[0].text)
+            if all(self._digest(folder) == digest for folder, digest in answer["folders"].items()):
+                return tuple(map(_parse, answer["strings"]))
         found = tuple(find_name_strings(binary, data, file, self._env))
         identity = identify(path)
         if identity is not None:
-            folders = [
-                Row(path=str(f), owner=self._digest(f), text="null") for f in self._env.listed
-            ]
-            rows = [Row(path="", owner="", text=_format(ref)) for ref in found]
+            folders = map(str, self._env.listed)
+            answer = {
+                "folders": {folder: self._digest(folder) for folder in folders},
+                "strings": [(ref.text, ref.offset, ref.kind.value, ref.detail) for ref in found],
+            }
+            row = Row(path=path.name, owner="", text=json.dumps(answer))
             files = {str(path.relative_to(path.anchor)): identity}
-            self._cache.write(path, Listing(folders={}, files=files, rows=(*folders, *rows)))
+            self._cache.write(path, Listing(folders={}, files=files, rows=[row]))
         return found
 
     @functools.cached_property
@@ -69,11 +73,7 @@ class NameStrings:
         facts = repr(self._env.interpreter).encode("utf-8", "surrogateescape")
         return open_cache("names", hashlib.sha256(facts).hexdigest()[:32])
 
-    def _holds(self, listing: Listing) -> bool:
-        """Whether the folders that were looked into hold what they held then."""
-        return all(self._digest(Path(row.path)) == row.owner for row in listing.rows if row.path)
-
-    def _digest(self, folder: Path) -> str:
+    def _digest(self, folder: str) -> str:
         """What can be imported from a folder.
 
         The time of its last change would not do: as a rule a program is frozen in its own folder,
@@ -92,10 +92,6 @@ class NameStrings:
         return self._digests[folder]
 
 
-def _format(ref: StringRef) -> str:
-    return json.dumps([ref.text, ref.offset, ref.kind.value, ref.detail])
-
-
-def _parse(row: Row) -> StringRef:
-    text, offset, kind, detail = json.loads(row.text)
+def _parse(fields: tuple[str, int, str, str]) -> StringRef:
+    text, offset, kind, detail = fields
     return StringRef(text=text, offset=offset, kind=EvidenceKind(kind), detail=detail)

@@ -126,9 +126,9 @@ def _iter_calls(
     calls = "|".join(
         rf"{name}\s*\(\s*(?:{parameter}\s*=\s*)?" for name, parameter in sorted(importers.items())
     )
-    call = re.compile(rf"""\b(?:{calls})["']([A-Za-z_][\w.]*)["']""")
+    call = re.compile(rf"""(?<!\w)(?:{calls})["']([A-Za-z_][\w.]*)["']""")
     for file, text in sorted(texts.items()):
-        for found in call.finditer(text):
+        for found in _iter_matches(call, text, words=importers):
             detail = f'{found[0].partition("(")[0].rstrip()}("{found[1]}")'
             yield found[1], Evidence(kind=EvidenceKind.PYTHON_CALL, where=str(file), detail=detail)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
 from rustext.binary import is_native, located, open_binary
+from rustext.cache import open_cache
 from rustext.companions import find_companions, find_neighbour_companions
 from rustext.config import Config, Scope
 from rustext.destination import iter_warnings
@@ -25,6 +26,7 @@ from rustext.distributions import Distribution
 from rustext.environment import Environment, Owner
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.imports import can_import, find_imports, is_too_large
+from rustext.kept import KeptFacts
 from rustext.loader import Loader
 from rustext.model import (
     Companion,
@@ -97,7 +99,9 @@ class Planner:
 
     def read_file(self, path: Path) -> NativeFile:
         """One native file of the environment, Rust or not; raises as `plan_extension`."""
-        return read_native_file(path, self._source(self.env.site_of(path) or path.parent))
+        dist = self.env.owner_of(path)
+        known = dict(self.native_files(dist)).get(path) if dist is not None else None
+        return known or read_native_file(path, self._source(self.env.site_of(path) or path.parent))
 
     def covers(self, file: NativeFile) -> bool:
         """Whether rustext looks after the file: if it holds Rust code, or by configuration."""
@@ -108,7 +112,7 @@ class Planner:
         probed = self._probe(file)
         dist = self.env.distributions.get(file.distribution) if file.distribution else None
         named = self._named_imports(dist) if dist is not None else ()
-        observed = (*_iter_probed(probed), *named)
+        observed = (*(probed.evidence if probed is not None else ()), *named)
         imports = find_file_imports(
             path, file, self.env, self.config, observed=observed, kept=self._kept
         )
@@ -122,7 +126,7 @@ class Planner:
             warnings=tuple(self._missing_warnings(file, libraries))
             + tuple(_run_path_warnings(file))
             + self._destination_warnings(path, file, libraries)
-            + _probe_warnings(probed),
+            + (probed.warnings if probed is not None else ()),
         )
 
     def _plan_neighbour(self, path: Path, file: NativeFile, dist: Distribution) -> ExtensionPlan:
@@ -294,7 +298,9 @@ class Planner:
         if dist.name not in self._native:
             source = self._source(dist.site)
             files = (dist.site / f for f in dist.files if ".." not in f.parts)
-            self._native[dist.name] = tuple(iter_native_files(source, files))
+            kept = KeptFacts(open_cache("marks", dist.name) if self._kept else None, dist.site)
+            self._native[dist.name] = tuple(iter_native_files(source, files, kept))
+            kept.save()
         return self._native[dist.name]
 
     def _source(self, site: Path) -> Source:
@@ -341,18 +347,6 @@ def find_file_imports(
         seen = (*_iter_traced(file, config), *observed)
         found = find_imports(file, strings, data, env, optional=config.optional, seen=seen)
     return _with_configured(found, file, config)
-
-
-def _iter_probed(probed: Probe | None) -> Iterator[tuple[str, Evidence]]:
-    where = f"import of {probed.module}" if probed is not None else ""
-    for module in probed.imports if probed is not None else ():
-        yield module, Evidence(kind=EvidenceKind.PROBED, where=where, detail="seen while loading")
-
-
-def _probe_warnings(probed: Probe | None) -> tuple[str, ...]:
-    if probed is None or probed.failure is None:
-        return ()
-    return (f"`import {probed.module}` fails in this environment: {probed.failure}",)
 
 
 def _iter_traced(file: NativeFile, config: Config) -> Iterator[tuple[str, Evidence]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rustext.errors import ForeignProcessError
 from rustext.foreign import Finished, run
-from rustext.model import NativeFile
+from rustext.model import Evidence, EvidenceKind, NativeFile
 from rustext.naming import importer_name
 from rustext.recording import record
 from rustext.trace import UNKNOWN
@@ -57,6 +57,21 @@ class Probe:
     module: str
     imports: tuple[str, ...]
     failure: str | None = None
+
+    @property
+    def evidence(self) -> tuple[tuple[str, Evidence], ...]:
+        """Each imported module, with what shows it."""
+        seen = Evidence(
+            kind=EvidenceKind.PROBED, where=f"import of {self.module}", detail="seen while loading"
+        )
+        return tuple((module, seen) for module in self.imports)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user has to look after."""
+        if self.failure is None:
+            return ()
+        return (f"`import {self.module}` fails in this environment: {self.failure}",)
 
 
 def probe(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib.machinery
+import mmap
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 from compiling import Compile, compiler
-from environments import environment, write_files
+from environments import environment, install, write_files
 
-from rustext import name_strings
+from rustext import discover, name_strings
 from rustext.config import Config
+from rustext.model import Image
 from rustext.plan import Planner
+from rustext.provenance import Marks
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 RUST = """
@@ -98,6 +101,31 @@ def test_another_interpreters_environment_is_another_question(site: Path) -> Non
     plan = planner.plan_extension(site / f"app/_core{SUFFIX}")
     assert plan is not None
     assert "later.inner" in {i.module for i in plan.imports}
+
+
+def test_installed_files_are_searched_for_marks_of_rust_once(
+    site: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = site / f"app/_core{SUFFIX}"
+    install(site, "app", files={f"app/_core{SUFFIX}": core, "app/__init__.py": ""})
+    looked: list[int] = []
+    real = discover.read_marks
+
+    def look(image: Image, data: mmap.mmap) -> Marks:
+        looked.append(len(data))
+        return real(image, data)
+
+    monkeypatch.setattr(discover, "read_marks", look)
+    assert planned(site)
+    assert looked == [core.stat().st_size]
+    assert planned(site)
+    assert len(looked) == 1
+    assert planned(site, keep=False)
+    assert len(looked) == 2
+    shutil.copy(gcc("c.so", "void *PyInit__core(void) { return 0; }", "-shared", "-fPIC"), core)
+    planner = Planner(environment(site), Config(), keep=True)
+    assert planner.plan_extension(core) is None
+    assert len(looked) == 3
 
 
 def test_a_damaged_cache_is_no_cache(site: Path) -> None:

@@ -7,12 +7,10 @@ for a native one by its first bytes; by its name alone it is one that has lost i
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from rustext.binary import HEAD, is_native
@@ -20,8 +18,7 @@ from rustext.cache import open_cache
 from rustext.discover import NEVER_NATIVE, Source, folder_source, read_native_file
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.kept import KeptFacts
-from rustext.model import Image, NativeFile
-from rustext.provenance import Marks, format_marks, parse_marks, read_marks
+from rustext.model import NativeFile
 from rustext.verify.walk import Tree
 
 _NATIVE_NAME = re.compile(r"\.(?:so|pyd|dll|dylib)$|^lib[^/]*\.so(?:\.\d+)+$")
@@ -119,15 +116,11 @@ def _read(path: Path, source: Source, kept: KeptFacts) -> NativeFile | Unreadabl
             return _without_magic(path) if named else None
         if (reason := unreasonable_size(path)) is not None:
             return Unreadable(path=path, reason=reason)
-        return read_native_file(path, source, partial(_find_marks, kept))
+        return read_native_file(path, source, kept)
     except InvalidBinary as error:
         return Unreadable(path=path, reason=_reason(error, path), native=named or _is_elf(path))
     except (OSError, UnreadableFile) as error:
         return Unreadable(path=path, reason=_reason(error, path), native=named)
-
-
-def _find_marks(kept: KeptFacts, path: Path, image: Image, data: mmap.mmap) -> Marks:
-    return parse_marks(kept.get(path, lambda: format_marks(read_marks(image, data))))
 
 
 def _without_magic(path: Path) -> Unreadable | None:

@@ -11,12 +11,12 @@ import pytest
 from compiling import Compile
 from environments import write_files
 
-from rustext import strings
+from rustext import discover, strings
 from rustext.environment import stdlib_environment, stdlib_of, this_interpreter
 from rustext.findings import Finding, Severity
 from rustext.model import Crate, Image
 from rustext.provenance import Marks, format_marks, parse_marks
-from rustext.verify import clues, natives, verify
+from rustext.verify import clues, verify
 from rustext.verify.bundle import read_bundle
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
@@ -104,13 +104,13 @@ def test_other_modules_in_the_bundle_are_another_question(root: Path, reads: lis
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the files that were searched for marks of Rust."""
     sizes: list[int] = []
-    real = natives.read_marks
+    real = discover.read_marks
 
     def note(image: Image, data: mmap.mmap) -> Marks:
         sizes.append(len(data))
         return real(image, data)
 
-    monkeypatch.setattr(natives, "read_marks", note)
+    monkeypatch.setattr(discover, "read_marks", note)
     return sizes
 
 
