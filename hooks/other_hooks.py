@@ -43,15 +43,17 @@ def installed_folders(own: Path) -> tuple[HookFolder, ...]:
     PyInstaller does it. The contributed hooks are there in each build, and light; alone they are
     not worth a subprocess.
     """
-    from PyInstaller import isolated  # noqa: PLC0415  (only a build has to have PyInstaller)
-
     noted = own / OTHERS_FILE
-    modules = {point.module for point in entry_points(group="pyinstaller40", name="hook-dirs")}
     if noted.is_file():
         folders = json.loads(noted.read_text(encoding="utf-8"))
-    elif all(module.startswith((_OWN, _CONTRIB)) for module in modules):
+    elif all(
+        point.module.startswith((_OWN, _CONTRIB))
+        for point in entry_points(group="pyinstaller40", name="hook-dirs")
+    ):
         folders = ask_others(_OWN)
     else:
+        from PyInstaller import isolated  # noqa: PLC0415  (only a build has to have PyInstaller)
+
         folders = isolated.call(ask_others, _OWN)
     found = [
         HookFolder(path=Path(p), priority=_OF_CONTRIB if m.startswith(_CONTRIB) else _OF_PACKAGES)
