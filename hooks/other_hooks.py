@@ -38,23 +38,13 @@ class HookFolder:
 def installed_folders(own: Path) -> tuple[HookFolder, ...]:
     """The hook folders of all packages but this one, the contributed ones, and PyInstaller's own.
 
-    `own` is the folder with hooks that asks. Where the entry point has written it, the others'
-    are noted there. If not, packages are imported for this: in a subprocess, once in a build, as
-    PyInstaller does it. The contributed hooks are there in each build, and light; alone they are
-    not worth a subprocess.
+    `own` is the folder with hooks that asks: where the entry point has written it, the others are
+    noted there.
     """
-    noted = own / OTHERS_FILE
-    if noted.is_file():
-        folders = json.loads(noted.read_text(encoding="utf-8"))
-    elif all(
-        point.module.startswith((_OWN, _CONTRIB))
-        for point in entry_points(group="pyinstaller40", name="hook-dirs")
-    ):
-        folders = ask_others(_OWN)
-    else:
-        from PyInstaller import isolated  # noqa: PLC0415  (only a build has to have PyInstaller)
-
-        folders = isolated.call(ask_others, _OWN)
+    try:
+        folders = json.loads((own / OTHERS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or not as it was written
+        folders = _ask_apart()
     found = [
         HookFolder(path=Path(p), priority=_OF_CONTRIB if m.startswith(_CONTRIB) else _OF_PACKAGES)
         for m, p in folders
@@ -62,19 +52,36 @@ def installed_folders(own: Path) -> tuple[HookFolder, ...]:
     return (*sorted(found, key=lambda f: -f.priority), *_iter_pyinstaller_folders())
 
 
+def _ask_apart() -> list[tuple[str, str]]:
+    """Ask in a subprocess, once in a build, as PyInstaller does it: packages are imported for this.
+
+    The contributed hooks are there in each build, and light; alone they are not worth a subprocess.
+    """
+    points = entry_points(group="pyinstaller40", name="hook-dirs")
+    if all(point.module.startswith((_OWN, _CONTRIB)) for point in points):
+        return ask_others()
+    from PyInstaller import isolated  # noqa: PLC0415  (only a build has to have PyInstaller)
+
+    found: list[tuple[str, str]] = isolated.call(ask_others)
+    return found
+
+
 def ask_others(but: str = _OWN) -> list[tuple[str, str]]:
     """Module and folder of each entry point but one; the packages that have them are imported.
 
-    PyInstaller can send this source to a subprocess.
+    PyInstaller can send this function to a subprocess.
     """
-    from contextlib import suppress  # noqa: PLC0415
+    import logging  # noqa: PLC0415
     from importlib import metadata  # noqa: PLC0415
 
     found = []
     for point in metadata.entry_points(group="pyinstaller40", name="hook-dirs"):
         if point.module != but:
-            with suppress(Exception):  # PyInstaller has warned of it
+            try:
                 found += [(point.module, str(folder)) for folder in point.load()()]
+            except Exception as error:  # noqa: BLE001  (PyInstaller goes on as well)
+                log = logging.getLogger("PyInstaller.rustext")
+                log.warning("rustext: %s does not say where its hooks are: %r", point.module, error)
     return found
 
 

@@ -149,15 +149,13 @@ def _read_distribution(raw: metadata.Distribution, site: Path) -> Distribution |
     folder = getattr(raw, "_path", None)  # no public way to it before Python 3.13's `origin`
     if not fields or not fields["Name"] or folder is None:
         return None
-    lines = fields.get_all("Requires-Dist")
-    if not lines and not folder.name.endswith(".dist-info"):
-        lines = raw.requires
+    requires = fields.get_all("Requires-Dist") or raw.requires or ()  # the latter reads it again
     return Distribution(
         name=canonicalize_name(fields["Name"]),
         version=fields["Version"] or "",
         site=site,
         metadata=PurePosixPath(folder.name),
-        requires=tuple(_iter_requirements(lines or ())),
+        requires=tuple(_iter_requirements(requires)),
         files=tuple(_iter_record(raw.read_text("RECORD") or "")),
     )
 

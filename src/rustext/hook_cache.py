@@ -46,9 +46,9 @@ def cached_hooks(
 ) -> Path:
     """The folder with the hooks of an environment; written if it is not there yet.
 
-    `others` are noted there, for hooks that ask; None if they are not known. Several builds may do
-    this at once: the folder appears whole or not at all. Raises `UnreadableFile` where nothing can
-    be written, not even temporary files.
+    `others` are noted there, for hooks that ask; None if they are not known. Another answer makes
+    another folder. Several builds may do this at once: the folder appears whole or not at all.
+    Raises `UnreadableFile` where nothing can be written, not even temporary files.
     """
     from platformdirs import user_cache_path  # noqa: PLC0415  (not needed to write hooks)
 
@@ -81,7 +81,7 @@ def _keep_hooks(
     home.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
     try:
-        write_short_hooks(Planner(env, config), draft, selftest=selftest)
+        write_short_hooks(Planner(env, config, keep=True), draft, selftest=selftest)
         if others is not None:
             (draft / OTHERS_FILE).write_text(f"{json.dumps(others)}\n", encoding="utf-8")
         draft.rename(folder)

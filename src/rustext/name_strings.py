@@ -71,7 +71,7 @@ class NameStrings:
     @functools.cached_property
     def _cache(self) -> Cache:
         facts = repr(self._env.interpreter).encode("utf-8", "surrogateescape")
-        return open_cache("names", hashlib.sha256(facts).hexdigest()[:32])
+        return open_cache("name-strings", hashlib.sha256(facts).hexdigest()[:32])
 
     def _digest(self, folder: str) -> str:
         """What can be imported from a folder.

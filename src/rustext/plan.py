@@ -7,6 +7,7 @@ as modules enter the build, so that only what a program uses is ever read.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
@@ -99,9 +100,13 @@ class Planner:
 
     def read_file(self, path: Path) -> NativeFile:
         """One native file of the environment, Rust or not; raises as `plan_extension`."""
-        dist = self.env.owner_of(path)
-        known = dict(self.native_files(dist)).get(path) if dist is not None else None
-        return known or read_native_file(path, self._source(self.env.site_of(path) or path.parent))
+        dist, site = self.env.owner_of(path), self.env.site_of(path)
+        if dist is not None and dist.site == site:
+            with contextlib.suppress(UnreadableFile):  # another file of the distribution, it may be
+                for known, file in self.native_files(dist):
+                    if known == path:
+                        return file
+        return read_native_file(path, self._source(site or path.parent))
 
     def covers(self, file: NativeFile) -> bool:
         """Whether rustext looks after the file: if it holds Rust code, or by configuration."""

@@ -103,8 +103,28 @@ def test_the_entry_point_notes_who_else_has_hooks(
     assert set(noted) == set(asked)
     assert noted[0].path == other_folder
     provider = tmp_path / "other_provider.py"
-    provider.write_text(provider.read_text().replace("hooks'", "moved'"))
+    provider.write_text(provider.read_text().replace("hooks'", "moved_hooks'"))
     assert hook_folder() != noting  # nothing is installed anew, and the answer is another
+
+
+@pytest.mark.parametrize("note", ["", "[", None])
+def test_a_damaged_note_is_as_good_as_none(
+    note: str | None, other_folder: Path, tmp_path: Path
+) -> None:
+    if note is not None:
+        (tmp_path / "other-hooks.json").write_text(note)
+    assert other_hooks.installed_folders(tmp_path)[0].path == other_folder
+
+
+def test_a_package_that_cannot_say_where_its_hooks_are_is_named(
+    other_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "other_provider.py").write_text("raise OSError('libreal.so.1')")
+    others = other_hooks.ask_others()
+    assert {module for module, _ in others} == {"_pyinstaller_hooks_contrib"}
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "other_provider" in line
+    assert "libreal.so.1" in line
 
 
 def test_what_another_hook_for_the_same_module_says_is_kept(

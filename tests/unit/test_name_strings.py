@@ -130,7 +130,7 @@ def test_installed_files_are_searched_for_marks_of_rust_once(
 
 def test_a_damaged_cache_is_no_cache(site: Path) -> None:
     first = planned(site)
-    folder = Path(os.environ["XDG_CACHE_HOME"]) / "rustext" / "names"
+    folder = Path(os.environ["XDG_CACHE_HOME"]) / "rustext" / "name-strings"
     kept = list(folder.iterdir())
     assert kept
     for file in kept:

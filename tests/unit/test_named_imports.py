@@ -90,6 +90,16 @@ def test_the_evidence_names_the_file_and_the_call(tmp_path: Path) -> None:
     assert (evidence.where, evidence.detail) == ("host/a.py", 'require("alpha")')
 
 
+def test_a_call_counts_once_where_the_name_of_another_function_begins_its_own(
+    tmp_path: Path,
+) -> None:
+    text = f"{IMPORT}{FUNCTION}{FUNCTION.replace('require', 'require_now')}require_now('alpha')"
+    install(tmp_path, "host", files={"host/a.py": text})
+    env = environment(tmp_path)
+    ((name, evidence),) = find_named_imports(env.distributions["host"], env)
+    assert (name, evidence.detail) == ("alpha", 'require_now("alpha")')
+
+
 def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) -> None:
     files = {"host/tests/a.py": f"{IMPORT}{FUNCTION}require('alpha')"}
     install(tmp_path, "host", files=files)

@@ -10,7 +10,9 @@ import pytest
 from compiling import Compile
 from environments import environment, install
 
+from rustext import discover
 from rustext.config import Config, Scope, find_config
+from rustext.errors import UnreadableFile
 from rustext.hook_files import iter_hook_targets
 from rustext.model import EvidenceKind, ImplicitImport, Verdict
 from rustext.plan import Planner
@@ -56,6 +58,33 @@ def test_a_record_speaks_of_the_extension_that_it_names(site: Path) -> None:
         assert item.verdict is Verdict.INCLUDE
         assert [(e.kind, e.where) for e in item.evidence] == [(EvidenceKind.TRACED, "t.toml")]
     assert planned(site, Config(trace=trace_of("app.other", "wave"))) == {}
+
+
+def test_an_extension_has_the_name_that_it_is_imported_by(site: Path) -> None:
+    """Folders of `sys.path` may lie in others: https://docs.python.org/3/library/site.html."""
+    rusty = site / f"app/rusty{SUFFIX}"
+    planner = Planner(environment(site, site / "app"), Config(trace=trace_of("rusty", "wave")))
+    plan = planner.plan_extension(rusty)
+    assert plan is not None
+    assert plan.file.module == "rusty"
+    assert [i.module for i in plan.imports] == ["wave"]
+
+
+def test_another_file_that_cannot_be_read_is_no_reason_not_to_read_one(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = discover.open_binary
+
+    def open_binary(path: Path) -> object:
+        if path.name.startswith("plain"):
+            raise UnreadableFile(f"{path} cannot be read")
+        return read(path)
+
+    monkeypatch.setattr(discover, "open_binary", open_binary)
+    planner = Planner(environment(site), Config())
+    assert planner.read_file(site / f"app/rusty{SUFFIX}").module == "app.rusty"
+    with pytest.raises(UnreadableFile):
+        planner.read_file(site / f"app/plain{SUFFIX}")
 
 
 def test_an_import_of_nobody_knows_whom_counts_for_every_extension(site: Path) -> None:
