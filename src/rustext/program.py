@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rustext.environment import Environment, Module, Owner
 from rustext.errors import InvalidProgram, UnreadableFile
-from rustext.python_source import parse_source
+from rustext.python_source import iter_statements, parse_source
 
 
 def iter_program(script: Path, env: Environment) -> Iterator[str]:
@@ -48,7 +48,7 @@ def iter_imports(module: Module, env: Environment) -> Iterator[str]:
 
 
 def _iter_names(tree: ast.Module, package: str, env: Environment) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in iter_statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _with_parents(alias.name)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from rustext.distributions import Distribution
+
+_BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")  # fields that hold statements
 
 
 def iter_texts(
@@ -43,3 +46,17 @@ def parse_source(source: str | bytes) -> ast.Module:
             raise SyntaxError(str(error)) from error
         except (RecursionError, MemoryError) as error:
             raise SyntaxError("it is nested too deeply") from error
+
+
+def iter_statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module, its statements at any depth and the clauses that they stand in, outer ones first.
+
+    Most nodes are expressions, which hold no statement
+    (https://docs.python.org/3/library/ast.html#abstract-grammar): `ast.walk` takes far longer.
+    """
+    waiting = deque[ast.AST]([tree])
+    while waiting:
+        node = waiting.popleft()
+        for block in _BLOCKS:
+            waiting.extend(getattr(node, block, ()))
+        yield node

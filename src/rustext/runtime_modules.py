@@ -21,7 +21,7 @@ from rustext.distributions import Distribution
 from rustext.environment import Environment
 from rustext.kept import KeptFacts
 from rustext.model import EvidenceKind
-from rustext.python_source import parse_source
+from rustext.python_source import iter_statements, parse_source
 
 
 def find_runtime_modules(
@@ -90,7 +90,7 @@ def _iter_imported(module: str, dist: Distribution) -> Iterator[str]:
 
 def _iter_imports(tree: ast.Module, file: PurePosixPath) -> Iterator[str]:
     """The absolute names of the modules that a source imports from."""
-    for node in ast.walk(tree):
+    for node in iter_statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

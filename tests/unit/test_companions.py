@@ -138,8 +138,9 @@ def test_native_code_names_data_files_as_well(tmp_path: Path, gcc: Compile) -> N
 
 @pytest.mark.parametrize(
     "file",
-    ["pkg/tests/data.txt", "pkg/stub.pyi", "pkg/code.rs", "pkg/py.typed", "top.txt", "pkg/a.h"],
-)
+    ["pkg/tests/data.txt", "pkg/stub.pyi", "pkg/code.rs", "pkg/py.typed", "top.txt", "pkg/a.h",
+     "pkg/locale/de.po"],
+)  # fmt: skip
 def test_tests_stubs_headers_and_sources_are_no_data(file: str, tmp_path: Path) -> None:
     name = Path(file).name
     install(tmp_path, "pkg", files={"pkg/__init__.py": f"x = '{name}'", file: ""})

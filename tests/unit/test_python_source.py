@@ -15,7 +15,7 @@ from rustext.distributions import iter_distributions
 from rustext.errors import InvalidProgram
 from rustext.model import CompanionKind
 from rustext.program import iter_imports, iter_program
-from rustext.python_source import parse_source
+from rustext.python_source import iter_statements, parse_source
 
 TERMS = "x = " + "+".join(["native.x"] * 100_000)
 SIGNS = "native.x = " + "-" * 100_000 + "1"
@@ -46,6 +46,37 @@ def test_escape_sequences_are_their_authors_business() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ast.dump(parse_source("'\\d'")) == ast.dump(parse_source(b"'\\\\d'"))
+
+
+def test_all_statements_are_found_in_the_order_of_asts_own_walk() -> None:
+    for file in sorted(Path(ast.__file__).parent.glob("*.py")):
+        tree = parse_source(file.read_bytes())
+        found = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+        assert [node for node in iter_statements(tree) if isinstance(node, ast.stmt)] == found
+
+
+def test_statements_are_found_in_each_clause() -> None:
+    source = """
+match x:
+    case 1: import a
+try: import b
+except A: import c
+else: import d
+finally: import e
+for x in y: import f
+else: import g
+while x:
+    with z:
+        if x: import h
+        elif y: import i
+        else: import j
+class C:
+    async def k(self):
+        async with x: import k
+"""
+    names = {n.names[0].name for n in iter_statements(ast.parse(source))
+             if isinstance(n, ast.Import)}  # fmt: skip
+    assert names == set("abcdefghijk")
 
 
 @DEEP
