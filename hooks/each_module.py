@@ -7,6 +7,7 @@ the same module. What they say comes from `rustext.session`.
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -95,6 +96,9 @@ def own_lists(module: str) -> dict[str, list[Any]]:
     except Exception as error:  # noqa: BLE001  (the border to the freezer)
         _skip(module, error)
         return {}
+    # What is known stays to the end: without this, each of a build's dozens of full collections
+    # would walk it (https://docs.python.org/3/library/gc.html#gc.freeze).
+    gc.freeze()
     lists: dict[str, list[Any]] = {"hiddenimports": imports, "datas": left, "binaries": []}
     if plan is not None:
         lists["optional"] = [i.module for i in plan.modules(Verdict.IF_PRESENT)]

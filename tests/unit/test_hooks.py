@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
@@ -205,6 +206,16 @@ def test_exclusion_from_the_whole_program_is_reported(own_hook: Path) -> None:
 def test_module_without_a_file_gets_an_empty_hook(own_hook: Path) -> None:
     attributes = each_module.hook_attributes("sys", str(own_hook))
     assert attributes["hiddenimports"] == []
+
+
+def test_what_is_found_makes_no_collection_longer() -> None:
+    gc.unfreeze()
+    each_module.own_lists.cache_clear()
+    try:
+        each_module.own_lists("json")
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
 
 
 def test_configuration_that_means_nothing_stops_no_build(
