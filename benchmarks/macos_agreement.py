@@ -30,10 +30,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rustext.binary import is_native, read_binary
-from rustext.loader import Loader
-from rustext.model import Format, Missing
-from rustext.resolve import Resolver
+from rustext.formats.binary import is_native, read_binary
+from rustext.loaders.resolver import Resolver
+from rustext.loaders.rules import Loader
+from rustext.model.image import Format
+from rustext.model.libraries import Missing
 
 RULES = Path(__file__).parents[1] / "tests" / "loader_rules"
 PLUGIN = Path(__file__).parents[1] / "plugins" / "RustextPlugin.py"

@@ -19,13 +19,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rustext.binary import open_binary
-from rustext.discover import iter_native_files, open_source
-from rustext.environment import stdlib_environment
-from rustext.imports import iter_crate_rules
-from rustext.model import EvidenceKind, NativeFile
-from rustext.strings import iter_strings
-from rustext.wanted_names import WantedNames
+from rustext.discovery.native_files import iter_native_files, open_source
+from rustext.environment.environment import stdlib_environment
+from rustext.formats.binary import open_binary
+from rustext.imports.crate_rules import iter_crate_rules
+from rustext.model.evidence import EvidenceKind
+from rustext.model.native_file import NativeFile
+from rustext.strings.name_filter import WantedNames
+from rustext.strings.name_refs import iter_strings
 
 ROOT = Path(__file__).resolve().parent.parent
 # Entries that are no module names: cut short, or two names as one (see the corpus' own notes).

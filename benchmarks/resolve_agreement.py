@@ -26,11 +26,12 @@ from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from rustext.binary import is_native, read_binary
 from rustext.errors import RustextError
-from rustext.loader import Loader
-from rustext.model import Format, ImageKind, Resolved
-from rustext.resolve import Resolver
+from rustext.formats.binary import is_native, read_binary
+from rustext.loaders.resolver import Resolver
+from rustext.loaders.rules import Loader
+from rustext.model.image import Format, ImageKind
+from rustext.model.libraries import Resolved
 
 Found = dict[str, str | None]  # the file of each name; None: there is none
 

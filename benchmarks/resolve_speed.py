@@ -31,11 +31,11 @@ from auditwheel.lddtree import ldd as lddtree
 from nuitka.freezer import DllDependenciesPosix
 from PyInstaller.depend import bindepend
 
-from rustext.binary import read_binary
 from rustext.errors import RustextError
-from rustext.loader import Loader
-from rustext.model import Format, ImageKind
-from rustext.resolve import Resolver
+from rustext.formats.binary import read_binary
+from rustext.loaders.resolver import Resolver
+from rustext.loaders.rules import Loader
+from rustext.model.image import Format, ImageKind
 
 OURS = "rustext"
 GROWTH = (1, 10, 50, 100, 250, 500)  # extensions

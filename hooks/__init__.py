@@ -4,7 +4,7 @@
 a subprocess before each build (https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package),
 and no more of rustext is imported for it than it needs. The packages with hooks of their own are
 loaded there as well, so they are asked on this occasion. The hooks in the folder that it names call
-`each_module`, and those in `early`. Whatever goes wrong, the build goes on, and a line says so.
+`module_hook` and `pre_import`. Whatever goes wrong, the build goes on, and a line says so.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def get_hook_dirs() -> list[str]:
     Raises what `start_session` would: PyInstaller reports it, and the build goes on without hooks.
     """
     from rustext.config import find_config, with_traces  # noqa: PLC0415  (the hooks need none)
-    from rustext.environment import this_environment  # noqa: PLC0415
-    from rustext.hook_cache import cached_hooks  # noqa: PLC0415
-    from rustext.options import read_options  # noqa: PLC0415
+    from rustext.environment.environment import this_environment  # noqa: PLC0415
+    from rustext.freezing.options import read_options  # noqa: PLC0415
+    from rustext.freezing.pyinstaller.hook_cache import cached_hooks  # noqa: PLC0415
 
     from .other_hooks import ask_others  # noqa: PLC0415
 

@@ -29,11 +29,11 @@ def hook(api: Any) -> None:
     if importlib.util.find_spec("rustext_hooks") is None:
         _import_package("rustext_hooks", _HOOKS)
     try:
-        whole_program = importlib.import_module("rustext_hooks.whole_program")
+        checkout = importlib.import_module("rustext_hooks.checkout")
     except ImportError as error:
         _logger.warning("rustext: nothing added: %s; `pip install rustext` brings all", error)
     else:
-        whole_program.add_all(api)
+        checkout.add_all(api)
 
 
 def _import_package(name: str, folder: Path) -> None:

@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from rustext.hook_cache import OTHERS_FILE
+from rustext.freezing.pyinstaller.hook_cache import OTHERS_FILE
 
 _OWN = __name__.partition(".")[0]
 _CONTRIB = "_pyinstaller_hooks_contrib"

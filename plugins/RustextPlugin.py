@@ -3,7 +3,7 @@
 Nuitka has no entry points: it imports each file in `nuitka/plugins/standard/`, where the wheel
 puts this one, and instantiates the classes whose `plugin_name` is asked for. The same file works
 as `--user-plugin="$(rustext plugin-path)"`. As it is imported in every build, used or not, it
-imports rustext only when it is used. What it says comes from `rustext.session`.
+imports rustext only when it is used. What it says comes from `rustext.freezing.session`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from nuitka.plugins.PluginBase import NuitkaPluginBase
 from nuitka.Version import getNuitkaVersion
 
 if TYPE_CHECKING:
-    from rustext.install_names import InstallNames
-    from rustext.session import Session
-    from rustext.stand_ins import StandIns
+    from rustext.freezing.nuitka.install_names import InstallNames
+    from rustext.freezing.nuitka.renamed_modules import StandIns
+    from rustext.freezing.session import Session
 
 _FLAGS = {
     "strict": "Stop the build where a library of a Rust extension is missing or a file cannot be "
@@ -82,8 +82,8 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         """The state of this build; made when the first module asks for it."""
         self.broken = True  # until there is a session
         from rustext.errors import RustextError  # noqa: PLC0415
-        from rustext.options import read_options  # noqa: PLC0415
-        from rustext.session import start_session  # noqa: PLC0415
+        from rustext.freezing.options import read_options  # noqa: PLC0415
+        from rustext.freezing.session import start_session  # noqa: PLC0415
 
         folder = Path(_options().getMainEntryPointFilenames()[0]).resolve().parent
         try:
@@ -99,14 +99,14 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     @functools.cached_property
     def install_names(self) -> InstallNames:
         """What Nuitka's scanner for macOS has to be told."""
-        from rustext.install_names import InstallNames  # noqa: PLC0415
+        from rustext.freezing.nuitka.install_names import InstallNames  # noqa: PLC0415
 
         return InstallNames(self.session.build.planner)
 
     @functools.cached_property
     def stand_ins(self) -> StandIns:
         """Copies of files under the names that they have in the bundle."""
-        from rustext.stand_ins import StandIns  # noqa: PLC0415
+        from rustext.freezing.nuitka.renamed_modules import StandIns  # noqa: PLC0415
 
         return StandIns()
 
@@ -259,7 +259,7 @@ class NuitkaPluginDetectorRustext(NuitkaPluginBase):  # type: ignore[misc]
         if path is None or self._done:
             return
         try:
-            from rustext.discover import is_rust  # noqa: PLC0415
+            from rustext.discovery.native_files import is_rust  # noqa: PLC0415
 
             self._done = is_rust(path)
         except Exception:  # noqa: BLE001  (a hint is not worth a word about its failure)

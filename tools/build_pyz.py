@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = "3.10"
 PACKAGES = ("packaging>=24.2", "platformdirs>=4.2", "tomli>=2")  # that verification imports
-START = ("rustext.cli", "rustext.verify_command")
+START = ("rustext.cli.main", "rustext.cli.verify_command")
 KEPT_DATA = ("data", "report")  # folders below rustext whose other files are needed
 MAIN = """\
 import sys
@@ -31,7 +31,7 @@ import sys
 if sys.version_info < (3, 10):
     sys.exit("error: rustext-verify needs Python 3.10 or later, this is " + sys.version.split()[0])
 
-from rustext.cli import run
+from rustext.cli.main import run
 
 sys.exit(run(["verify"] + sys.argv[1:]))
 """
@@ -118,7 +118,7 @@ def iter_names(tree: ast.Module) -> Iterator[str]:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and str(node.value).startswith("rustext."):
-            # A command's address, `rustext.commands:inspect`, leads to what is not needed here.
+            # A command's address, as `rustext.cli.scan_command:scan`, is not needed here.
             yield str(node.value)
 
 

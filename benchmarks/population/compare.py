@@ -29,9 +29,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from rustext.discover import iter_native_files, open_source
+from rustext.discovery.native_files import iter_native_files, open_source
 from rustext.errors import RustextError
-from rustext.model import Image, NativeFile, NeedKind
+from rustext.model.image import Image, NeedKind
+from rustext.model.native_file import NativeFile
 
 WORKERS = 2
 GOAL = 0.995  # share of equal values

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rustext.environment import Environment
+from rustext.environment.environment import Environment
 
 
 class Closure:

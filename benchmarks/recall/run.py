@@ -29,13 +29,13 @@ from closure import Closure, Import
 
 import rustext
 from rustext.config import Config
-from rustext.discover import iter_environment
-from rustext.environment import Environment, read_environment
-from rustext.model import ExtensionPlan, Verdict
-from rustext.naming import importer_name
-from rustext.plan import Planner
-from rustext.recording import record
-from rustext.trace import Importer, Language, Trace, format_trace, read_trace
+from rustext.discovery.module_names import importer_name
+from rustext.discovery.native_files import iter_environment
+from rustext.environment.environment import Environment, read_environment
+from rustext.model.plan import ExtensionPlan, Verdict
+from rustext.plan.planner import Planner
+from rustext.tracing.recording import record
+from rustext.tracing.trace_file import Importer, Language, Trace, format_trace, read_trace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUT = 300  # seconds a program may run

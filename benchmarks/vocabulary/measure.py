@@ -15,11 +15,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rustext.binary import open_binary
-from rustext.environment import stdlib_environment
-from rustext.model import EvidenceKind
-from rustext.strings import iter_strings
-from rustext.wanted_names import WantedNames
+from rustext.environment.environment import stdlib_environment
+from rustext.formats.binary import open_binary
+from rustext.model.evidence import EvidenceKind
+from rustext.strings.name_filter import WantedNames
+from rustext.strings.name_refs import iter_strings
 
 HERE = Path(__file__).resolve().parent
 

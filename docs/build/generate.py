@@ -18,7 +18,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from rustext.arguments import make_parser
+from rustext.cli.arguments import make_parser
 from rustext.report.rules import RULES
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from rustext.build import Build
 from rustext.config import Config
-from rustext.environment import this_environment
-from rustext.hook_files import iter_hook_targets
-from rustext.model import Verdict
-from rustext.plan import Planner
+from rustext.environment.environment import this_environment
+from rustext.freezing.build import Build
+from rustext.freezing.pyinstaller.hook_files import iter_hook_targets
+from rustext.model.plan import Verdict
+from rustext.plan.planner import Planner
 
 _PLANNER = Planner(this_environment(), Config())
 _MODULES = [target.module for target in iter_hook_targets(_PLANNER) if target.extension]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rustext.cli import run
+from rustext.cli.main import run
 
 
 def main() -> None:

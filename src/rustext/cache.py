@@ -21,11 +21,12 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rustext import __version__
+from rustext.data import package_folder
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def reader_version() -> str:
 
     An editable installation changes without a new release.
     """
-    here = Path(__file__).parent
+    here = package_folder()
     times = [
         os.stat(os.path.join(folder, name)).st_mtime_ns  # noqa: PTH116, PTH118 (as in `identify`)
         for folder, _, names in os.walk(here)
@@ -209,3 +210,41 @@ def _replace(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
+
+
+class KeptFacts:
+    """The answers about one folder's files, as an earlier run has left them, and new ones."""
+
+    def __init__(self, cache: Cache | None, root: Path) -> None:
+        """Without a cache nothing is known, and nothing is kept."""
+        self._cache, self._root = cache, root
+        listing = cache.read(root) if cache is not None else None
+        self._known = {row.path: row for row in listing.rows} if listing is not None else {}
+        self._files = dict(listing.files) if listing is not None else {}
+        self._rows: list[Row] = []
+        self._changed = False
+
+    def get(self, path: Path, find: Callable[[], str], *, given: str = "") -> str:
+        """The answer about a file, which `find` gives where it is not known: a line of ASCII.
+
+        `given` is all that the answer depends on beside the file. Raises what `find` raises.
+        """
+        if self._cache is None:
+            return find()
+        name = str(path.relative_to(self._root))
+        identity = identify(path)
+        row = self._known.get(name)
+        if row is None or row.owner != given or self._files.get(name) != identity:
+            row = Row(path=name, owner=given, text=find())
+            self._changed = True
+        if identity is not None:
+            self._files[name] = identity
+            self._rows.append(row)
+        return row.text
+
+    def save(self) -> None:
+        """Keep what has been asked for, and forget the rest."""
+        if self._cache is not None and self._changed:
+            names = {row.path for row in self._rows}
+            files = {name: one for name, one in self._files.items() if name in names}
+            self._cache.write(self._root, Listing(folders={}, files=files, rows=self._rows))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rustext.errors import InvalidConfiguration
-from rustext.trace import Trace, merge, read_trace
+from rustext.tracing.trace_file import Trace, merge, read_trace
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rustext.findings import Finding, Severity, VerifyReport
-from rustext.model import FoundBy, Missing, Resolved
+from rustext.model.findings import Finding, Severity
+from rustext.model.libraries import FoundBy, Missing, Resolved
+from rustext.model.verification import VerifyReport
 from rustext.report.html import to_html
 
 BUNDLE = Path("/dist/app")

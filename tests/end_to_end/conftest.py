@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from debian import Debian
 from lab import Lab
+from verifying import Verify
 
 
 @pytest.fixture(scope="session")
@@ -22,26 +19,6 @@ def lab(cache: Path, wheel: Path) -> Lab:
 @pytest.fixture(scope="session")
 def debian(cache: Path) -> Debian:
     return Debian(cache)
-
-
-class Verify:
-    """`rustext verify` as its users start it."""
-
-    def __call__(self, bundle: Path, *arguments: str) -> dict[str, Any]:
-        """The document of `--json`; its findings' ids have to agree with the exit code."""
-        done = subprocess.run(
-            [sys.executable, "-m", "rustext", "verify", str(bundle), "--json", *arguments],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        assert done.returncode in {0, 1}, done.stderr
-        report: dict[str, Any] = json.loads(done.stdout)
-        assert report["ok"] == (done.returncode == 0)
-        return report
-
-    def errors(self, bundle: Path, *arguments: str) -> list[tuple[str, str]]:
-        """The ids and subjects of the findings at error level."""
-        findings = self(bundle, *arguments)["findings"]
-        return [(f["id"], f["subject"]) for f in findings if f["severity"] == "error"]
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from rustext.knowledge import read_data
-from rustext.verify.policies import read_policies
+from rustext.data import read_data
+from rustext.verify.target.policies import read_policies
 
 pytestmark = pytest.mark.network
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from bundles import make_bundle
-from conftest import Verify
 from debian import Debian
 from examples import FOLDER, Example
 from lab import FREEZERS, Frozen, Lab
 from packaging.version import Version
 from systems import DEBIAN, GLIBC, run_inside, unpack_system
+from verifying import Verify
 
 pytestmark = pytest.mark.network
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Verify
 from debian import Debian
+from verifying import Verify
 
-from rustext.verify.bundle import read_bundle
-from rustext.verify.ext_suffix import find_looked_for
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.facts.python_suffixes import find_looked_for
 
 pytestmark = pytest.mark.network
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from bundles import unpack_wheel
-from conftest import Verify
 from debian import Debian
 from packaging import _musllinux
 from systems import run_inside
+from verifying import Verify
 
 pytestmark = pytest.mark.network
 

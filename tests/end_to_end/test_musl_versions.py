@@ -14,11 +14,11 @@ from debian import Debian
 from packaging import _musllinux
 from packaging.version import Version
 
-from rustext.doctor import examine
-from rustext.static_program import find_musl_version
+from rustext.cli.doctor_command import examine
+from rustext.formats.elf.static_linkage import find_musl_version
 
 if TYPE_CHECKING:
-    from conftest import Verify
+    from verifying import Verify
 
 pytestmark = [
     pytest.mark.network,

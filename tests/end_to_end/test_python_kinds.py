@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from bundles import unpack_wheel
-from conftest import Verify
+from verifying import Verify
 
 pytestmark = pytest.mark.network
 

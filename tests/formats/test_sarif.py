@@ -11,8 +11,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pytest
 from jsonschema import Draft7Validator
 
-from rustext.cli import run
-from rustext.findings import Finding, Severity, VerifyReport
+from rustext.cli.main import run
+from rustext.model.findings import Finding, Severity
+from rustext.model.verification import VerifyReport
 from rustext.report.rules import RULES, help_uri
 from rustext.report.sarif import sarif_document
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from examples import Example, Outcome, find_examples, iter_outcomes
 from lab import FREEZERS, ROOT, Lab
 
-from rustext.environment import read_interpreter
+from rustext.environment.environment import read_interpreter
 
 TABLE = ROOT / "docs" / "example-matrix.json"
 PAGE = ROOT / "docs" / "example-matrix.md"

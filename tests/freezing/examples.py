@@ -17,11 +17,12 @@ from pathlib import Path
 
 from lab import ROOT, Frozen, Lab, locked
 
-from rustext.environment import stdlib_environment
+from rustext.environment.environment import stdlib_environment
 from rustext.errors import RustextError
-from rustext.findings import IsolatedRun, Severity
-from rustext.verify import verify
-from rustext.verify.bundle import read_bundle
+from rustext.model.findings import Severity
+from rustext.model.verification import IsolatedRun
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.verify import verify
 
 FOLDER = ROOT / "example_apps"
 # Where a program lies, or unpacks itself, differs from run to run.

@@ -18,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rustext.environment import read_interpreter
-from rustext.verify.isolate import IsolatedRun, python_folders, run_isolated
+from rustext.environment.environment import read_interpreter
+from rustext.model.verification import IsolatedRun
+from rustext.verify.run.isolated_run import python_folders, run_isolated
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -11,10 +11,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from lab import Frozen, Lab
 
-from rustext.binary import open_binary
-from rustext.verify.bundle import Freezer, read_bundle
-from rustext.verify.module_tables import find_nuitka_modules
-from rustext.verify.pyinstaller_archive import parse_archive
+from rustext.formats.binary import open_binary
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.bundle.module_tables import find_nuitka_modules
+from rustext.verify.bundle.program import Freezer
+from rustext.verify.bundle.pyinstaller_archive import parse_archive
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from lab import Lab
 
-from rustext.findings import Severity
-from rustext.verify import verify_folder
+from rustext.model.findings import Severity
+from rustext.verify.verify import verify_folder
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

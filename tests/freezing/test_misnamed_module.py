@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from lab import FREEZERS, Lab
 
-from rustext.environment import stdlib_environment
-from rustext.verify import verify
-from rustext.verify.bundle import read_bundle
-from rustext.verify.plans import find_plan
+from rustext.environment.environment import stdlib_environment
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.facts.left_plan import find_plan
+from rustext.verify.verify import verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

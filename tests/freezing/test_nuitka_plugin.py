@@ -13,10 +13,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from lab import HERE, Frozen, Lab, check, install, uv
 
-from rustext.cli import run
-from rustext.model import EvidenceKind
-from rustext.plan_file import PLAN_FILE, read_plan
-from rustext.trace import Importer, Language, Trace, format_trace
+from rustext.cli.main import run
+from rustext.model.evidence import EvidenceKind
+from rustext.plan.plan_file import PLAN_FILE, read_plan
+from rustext.tracing.trace_file import Importer, Language, Trace, format_trace
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

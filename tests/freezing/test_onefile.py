@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from lab import FREEZERS, Lab
 
-from rustext.cli import run
-from rustext.verify.bundle import read_bundle
-from rustext.verify.opening import open_bundle
+from rustext.cli.main import run
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.onefile.open_bundle import open_bundle
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

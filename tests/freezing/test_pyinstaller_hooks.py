@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from lab import HERE, ROOT, Frozen, Lab, check, install, uv
 
-from rustext.verify import verify_folder
+from rustext.verify.verify import verify_folder
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from lab import Frozen, Lab
 
-from rustext.cli import run
-from rustext.plan_file import PLAN_FILE, read_plan
+from rustext.cli.main import run
+from rustext.plan.plan_file import PLAN_FILE, read_plan
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

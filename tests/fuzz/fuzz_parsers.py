@@ -22,12 +22,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rustext.binary import parse_binary
-from rustext.code_signature import iter_damage, parse_signature
-from rustext.elf import MAGIC, parse_elf, parse_elf_symbols
 from rustext.errors import InvalidBinary
-from rustext.model import Binary
-from rustext.reader import Reader
+from rustext.formats.binary import parse_binary
+from rustext.formats.elf.header import MAGIC
+from rustext.formats.elf.image import parse_elf, parse_elf_symbols
+from rustext.formats.macho.code_signature import iter_damage, parse_signature
+from rustext.formats.reader import Reader
+from rustext.model.image import Binary
 
 HANG = 20  # seconds after which a run is given up
 EDGES = (0, 1, 2, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, (1 << 63) - 1)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from ld_debug import OPENER, parse_ld_debug
 
-from rustext.loader import Loader
-from rustext.model import FoundBy, LibraryGraph, Missing, Resolved
-from rustext.resolve import resolve
+from rustext.loaders.resolver import resolve
+from rustext.loaders.rules import Loader
+from rustext.model.libraries import FoundBy, LibraryGraph, Missing, Resolved
 
 _LD_SO = "/lib64/ld-linux-x86-64.so.2"
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from macholib.dyld import dyld_find
 
-from rustext.binary import read_binary
-from rustext.loader import Loader
-from rustext.model import FoundBy, Missing, NeedKind, Resolved
-from rustext.resolve import resolve
+from rustext.formats.binary import read_binary
+from rustext.loaders.resolver import resolve
+from rustext.loaders.rules import Loader
+from rustext.model.image import NeedKind
+from rustext.model.libraries import FoundBy, Missing, Resolved
 
 MAIN = "int main(void) { return 0; }\n"
 LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB = 0xC, 0x80000018, 0x8000001F

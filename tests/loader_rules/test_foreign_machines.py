@@ -14,9 +14,9 @@ import pytest
 from debian import mirror
 from ld_debug import OPENER, parse_ld_debug
 
-from rustext.loader import Loader
-from rustext.model import FoundBy, Missing, Resolved
-from rustext.resolve import resolve
+from rustext.loaders.resolver import resolve
+from rustext.loaders.rules import Loader
+from rustext.model.libraries import FoundBy, Missing, Resolved
 
 pytestmark = pytest.mark.network
 ZIG = (sys.executable, "-m", "ziglang")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from rustext.binary import read_binary
-from rustext.loader import Loader
-from rustext.model import FoundBy, Missing, Resolved
-from rustext.resolve import Resolver, resolve
+from rustext.formats.binary import read_binary
+from rustext.loaders.resolver import Resolver, resolve
+from rustext.loaders.rules import Loader
+from rustext.model.libraries import FoundBy, Missing, Resolved
 
 LD_SO = "/lib64/ld-linux-x86-64.so.2"
 
@@ -440,7 +440,7 @@ def test_the_closure_is_breadth_first(lab):
 
 def test_files_are_read_once_for_many_questions(lab):
     extensions = [lab.library(f"mod{n}.so", "-Wl,--no-as-needed", "-lm") for n in range(5)]
-    from rustext.binary import read_binary
+    from rustext.formats.binary import read_binary
 
     asked: list[Path] = []
 

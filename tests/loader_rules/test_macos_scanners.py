@@ -19,20 +19,13 @@ import otool
 import pytest
 from test_dyld import LC_LOAD_WEAK_DYLIB, dylib, program, set_command
 
-from rustext.binary import read_binary
-from rustext.destination import HeaderEdits, Layout, header_edits, iter_moves
-from rustext.loader import Loader
-from rustext.model import (
-    FoundBy,
-    Image,
-    LibraryGraph,
-    Missing,
-    NativeFile,
-    NeedKind,
-    Provenance,
-    Resolved,
-)
-from rustext.resolve import resolve
+from rustext.formats.binary import read_binary
+from rustext.loaders.resolver import resolve
+from rustext.loaders.rules import Loader
+from rustext.model.image import Image, NeedKind
+from rustext.model.libraries import FoundBy, LibraryGraph, Missing, Resolved
+from rustext.model.native_file import NativeFile, Provenance
+from rustext.plan.destinations import HeaderEdits, Layout, header_edits, iter_moves
 
 pytestmark = pytest.mark.freezing
 PLUGIN = Path(__file__).parents[2] / "plugins/RustextPlugin.py"

@@ -1,7 +1,7 @@
 """Code signatures that others made: of published wheels, by Apple's linker and codesign.
 
 They were checked by dyld on each machine that has loaded them, and are the second source for
-`rustext.code_signature`.
+`rustext.formats.macho.code_signature`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from rustext.binary import open_binary
-from rustext.code_signature import CodeSignature, iter_damage, parse_signature
-from rustext.environment import stdlib_environment
-from rustext.findings import Finding, Severity
-from rustext.verify import verify
-from rustext.verify.bundle import read_bundle
+from rustext.environment.environment import stdlib_environment
+from rustext.formats.binary import open_binary
+from rustext.formats.macho.code_signature import CodeSignature, iter_damage, parse_signature
+from rustext.model.findings import Finding, Severity
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.verify import verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

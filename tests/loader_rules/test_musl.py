@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rustext.loader import Loader
-from rustext.model import FoundBy, Missing, Resolved
-from rustext.resolve import resolve
+from rustext.loaders.resolver import resolve
+from rustext.loaders.rules import Loader
+from rustext.model.libraries import FoundBy, Missing, Resolved
 
 LDSO = "prefix/lib/ld-musl-x86_64.so.1"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from rustext.binary import is_native, read_binary
-from rustext.destination import iter_warnings
-from rustext.discover import folder_source, iter_native_files
-from rustext.loader import Loader
-from rustext.model import FoundBy, Resolved
-from rustext.resolve import Resolver
+from rustext.discovery.native_files import folder_source, iter_native_files
+from rustext.formats.binary import is_native, read_binary
+from rustext.loaders.resolver import Resolver
+from rustext.loaders.rules import Loader
+from rustext.model.libraries import FoundBy, Resolved
+from rustext.plan.destinations import iter_warnings
 
 pytestmark = pytest.mark.network
 HOMEBREW = "/opt/homebrew/opt"

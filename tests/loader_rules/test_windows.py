@@ -7,9 +7,9 @@ from pathlib import Path
 import pefile
 import pytest
 
-from rustext.loader import Loader
-from rustext.model import FoundBy, Missing, Resolved
-from rustext.resolve import resolve
+from rustext.loaders.resolver import resolve
+from rustext.loaders.rules import Loader
+from rustext.model.libraries import FoundBy, Missing, Resolved
 
 TARGET = "x86_64-windows-gnu"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from macos_mutations import MAC_MUTATIONS, MacMutation, make_folder
 
-from rustext.findings import Severity
-from rustext.verify import verify_folder
+from rustext.model.findings import Severity
+from rustext.verify.verify import verify_folder
 
 pytestmark = pytest.mark.network
 

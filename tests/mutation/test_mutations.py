@@ -14,14 +14,15 @@ from bundles import Bundle
 from lab import FREEZERS
 from mutations import MUTATIONS, Mutation
 
-from rustext.environment import stdlib_environment
-from rustext.findings import Finding, IsolatedRun, Severity
-from rustext.verify import verify
-from rustext.verify.bundle import read_bundle
+from rustext.environment.environment import stdlib_environment
+from rustext.model.findings import Finding, Severity
+from rustext.model.verification import IsolatedRun
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.fix_suffix import fix_suffixes
-from rustext.verify.isolate import python_folders, run_isolated
-from rustext.verify.plans import find_plan
-from rustext.verify.target import parse_target
+from rustext.verify.run.isolated_run import python_folders, run_isolated
+from rustext.verify.target.target import parse_target
+from rustext.verify.verify import verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 

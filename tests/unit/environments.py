@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from rustext.environment import Environment, this_interpreter
+from rustext.environment.environment import Environment, this_interpreter
 
 Files = Mapping[str, "str | bytes | Path"]
 

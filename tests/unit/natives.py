@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from rustext.discover import folder_source, read_native_file
-from rustext.model import Crate, EvidenceKind, NativeFile, StringRef
+from rustext.discovery.native_files import folder_source, read_native_file
+from rustext.model.evidence import EvidenceKind, StringRef
+from rustext.model.native_file import Crate, NativeFile
 
 
 def native_file(

@@ -11,15 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rustext.cache import (
-    Cache,
-    Listing,
-    Row,
-    identify,
-    is_current,
-    iter_unchanged,
-    read_folders,
-)
+from rustext.cache import Cache, Listing, Row, identify, is_current, iter_unchanged, read_folders
 
 
 @pytest.fixture

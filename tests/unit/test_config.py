@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from environments import write_files
 
-from rustext.config import Config, Scope, find_config, read_config
+from rustext.config import Config, Optional, Scope, find_config, read_config
 from rustext.errors import InvalidConfiguration, RustextError
-from rustext.imports import Optional
 
 
 def write(folder: Path, text: str) -> Path:

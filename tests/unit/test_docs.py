@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from rustext.arguments import make_parser
+from rustext.cli.arguments import make_parser
 from rustext.config import parse_config
+from rustext.data import read_data
 from rustext.errors import InvalidConfiguration
-from rustext.knowledge import read_data
 from rustext.report.rules import DOCS, RULES, help_uri
 
 if sys.version_info >= (3, 11):

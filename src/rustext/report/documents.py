@@ -10,16 +10,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rustext.findings import BundlePython, Finding, IsolatedRun, SystemFloor, VerifyReport
-from rustext.model import (
-    Companion,
-    Edge,
-    ExtensionPlan,
-    ImplicitImport,
-    Missing,
-    NativeFile,
-    Resolved,
-)
+from rustext.model.findings import Finding
+from rustext.model.libraries import Edge, Missing, Resolved
+from rustext.model.native_file import NativeFile
+from rustext.model.plan import ExtensionPlan
+from rustext.model.plan_json import companion_json, import_json
+from rustext.model.verification import BundlePython, IsolatedRun, SystemFloor, VerifyReport
 
 
 def to_json(value: Mapping[str, Any]) -> str:
@@ -84,27 +80,6 @@ def edge_json(edge: Edge) -> dict[str, Any]:
         else [],
         "needed_by": str(edge.needed_by),
         "kind": edge.kind.value,
-    }
-
-
-def import_json(implicit: ImplicitImport) -> dict[str, Any]:
-    """One implicit import with its evidence, strongest first."""
-    return {
-        "module": implicit.module,
-        "verdict": implicit.verdict.value,
-        "reason": implicit.reason,
-        "evidence": [
-            {"kind": e.kind.value, "where": e.where, "detail": e.detail} for e in implicit.evidence
-        ],
-    }
-
-
-def companion_json(companion: Companion) -> dict[str, Any]:
-    """One companion; `file` is its place in the bundle."""
-    return {
-        "file": str(companion.destination),
-        "kind": companion.kind.value,
-        "reason": companion.reason,
     }
 
 

@@ -7,16 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rustext.model import (
-    Companion,
-    ExtensionPlan,
-    ImplicitImport,
-    LibraryGraph,
-    NativeFile,
-    Verdict,
-)
+from rustext.model.libraries import LibraryGraph
+from rustext.model.native_file import NativeFile
+from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Verdict
 from rustext.report.console import Console, Style
-from rustext.tree import iter_library_lines
+from rustext.report.library_tree import iter_library_lines
 
 _VERDICTS = {
     Verdict.INCLUDE: Style.GREEN,

@@ -14,13 +14,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
-from importlib import resources
 from itertools import groupby
 from pathlib import Path
 
 from rustext import __version__
-from rustext.findings import Finding, PartSize, Severity, SystemFloor, VerifyReport
-from rustext.model import Edge, Missing, Resolved
+from rustext.data import package_text
+from rustext.model.findings import Finding, Severity
+from rustext.model.libraries import Edge, Missing, Resolved
+from rustext.model.verification import PartSize, SystemFloor, VerifyReport
 from rustext.report.escape import one_line
 from rustext.report.library_graph import NodeKind, Picture, draw_picture
 from rustext.report.rules import RULES, help_uri
@@ -73,7 +74,7 @@ def to_html(report: VerifyReport) -> str:
 
 
 def _read(name: str) -> str:
-    return resources.files("rustext.report").joinpath(name).read_text(encoding="utf-8")
+    return package_text(f"report/{name}")
 
 
 def _hash(text: str) -> str:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from rustext.findings import VerifyReport
-from rustext.model import Edge, Resolved
+from rustext.model.libraries import Edge, Resolved
+from rustext.model.verification import VerifyReport
 
 _SWEEPS = 6
 _MOST_NODES = 400

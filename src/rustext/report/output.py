@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from rustext.errors import UnreadableFile
-from rustext.findings import VerifyReport
+from rustext.model.verification import VerifyReport
 from rustext.report.console import Console
 from rustext.report.documents import to_json, verify_json
 from rustext.report.html import to_html

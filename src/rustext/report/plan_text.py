@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rustext.model import Companion, ImplicitImport, Verdict
-from rustext.plan_file import BuildPlan
+from rustext.model.plan import BuildPlan, Companion, ImplicitImport, Verdict
 from rustext.report.console import Console, Style
 
 

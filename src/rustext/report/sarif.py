@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 from rustext import __version__
-from rustext.findings import Finding, VerifyReport
+from rustext.model.findings import Finding
+from rustext.model.verification import VerifyReport
 from rustext.report.escape import one_line
 from rustext.report.rules import DOCS, RULES, help_uri
 

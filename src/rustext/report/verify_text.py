@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from rustext.findings import Finding, IsolatedRun, Severity, SystemFloor, VerifyReport
+from rustext.model.findings import Finding, Severity
+from rustext.model.verification import IsolatedRun, SystemFloor, VerifyReport
 from rustext.report.console import Console, Style
 from rustext.report.escape import one_line
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rustext.errors import InvalidBundle, UnreadableFile
-from rustext.findings import BundlePython, Finding, Severity
-from rustext.verify.bundle import Bundle
-from rustext.verify.ext_suffix import Misnamed, choose_looked_for, iter_misnamed
+from rustext.model.findings import Finding, Severity
+from rustext.model.verification import BundlePython
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.facts.python_suffixes import Misnamed, choose_looked_for, iter_misnamed
 
 
 def fix_suffixes(bundle: Bundle, python: BundlePython | None = None) -> tuple[Finding, ...]:

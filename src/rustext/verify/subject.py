@@ -10,19 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rustext.binary import read_linkage
-from rustext.environment import Environment
-from rustext.findings import BundlePython, Finding, IsolatedRun
-from rustext.loader import Loader
-from rustext.model import Binary, Edge, Resolved
-from rustext.plan_file import BuildPlan
-from rustext.resolve import Resolver
-from rustext.selftest import SelfTest
-from rustext.verify.bundle import Bundle, Freezer
-from rustext.verify.stdlib import in_stdlib
-from rustext.verify.target import Target, name_platform
-
-_LIMIT = 1_000_000  # libraries and places looked at; real bundles take some 7 for each native file
+from rustext.environment.environment import Environment
+from rustext.model.findings import Finding
+from rustext.model.libraries import Edge
+from rustext.model.plan import BuildPlan
+from rustext.model.verification import BundlePython, IsolatedRun
+from rustext.plan.selftest import SelfTest
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.target.stdlib import in_stdlib
+from rustext.verify.target.target import Target, name_platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,35 +52,6 @@ class Subject:
 
 
 Check = Callable[[Subject], Iterator[Finding]]
-
-
-def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
-    """What the loader would find for the program and for each native file, once each.
-
-    Raises `InvalidBinary` where files name libraries without end.
-    """
-    program = bundle.program.path if bundle.program is not None else None
-    # PyInstaller's bootloader sets LD_LIBRARY_PATH to its folder and starts itself again:
-    # https://pyinstaller.org/en/stable/runtime-information.html#ld-library-path-libpath-considerations
-    path = (str(bundle.contents),) if bundle.freezer is Freezer.PYINSTALLER else ()
-    known = {native: file.binary for native, file in bundle.files}
-    edges: dict[Edge, None] = {}
-
-    def read(native: Path) -> Binary:
-        return known.get(native) or read_linkage(native)
-
-    loaded: dict[str, Path] = {}
-    if program is not None:
-        loader = Loader(executable=program, library_path=path)
-        first = Resolver(loader=loader, read=read, limit=_LIMIT)
-        edges.update(dict.fromkeys(first.resolve(program).edges))
-        loaded = {e.soname: e.path for e in edges if isinstance(e, Resolved) and e.path}
-    loader = Loader(executable=program, library_path=path, loaded=loaded)
-    rest = Resolver(loader=loader, read=read, limit=_LIMIT)
-    for native, _ in bundle.files:
-        if native != program:
-            edges.update(dict.fromkeys(rest.resolve(native).edges))
-    return tuple(edges)
 
 
 def platform_of(bundle: Bundle) -> str:

@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from archives import archive, pyz
 from compiling import Compile
 from environments import write_files
 from onefiles import payload
-from test_pyinstaller_archive import archive, pyz
 
 from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.model import Missing
+from rustext.model.libraries import Missing
 from rustext.verify import subject
-from rustext.verify.bundle import read_bundle
-from rustext.verify.subject import resolve_bundle
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.facts.libraries import resolve_bundle
 
 pytestmark = pytest.mark.heavy
 
@@ -38,7 +38,7 @@ MEMORY = 500 << 20  # bytes
 
 CHILD = """
 import resource, sys
-from rustext.cli import run
+from rustext.cli.main import run
 code = run(["verify", *sys.argv[1:]])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 sys.exit(code)
@@ -255,7 +255,7 @@ def test_a_crafted_payload_is_refused(alone: Callable[[bytes], Path], tmp_path: 
 def test_a_file_that_vanishes_while_it_is_read_is_named(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rustext.verify import natives
+    from rustext.verify.bundle import native_files as natives
 
     real = natives.is_native
 

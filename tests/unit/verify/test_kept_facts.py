@@ -11,13 +11,16 @@ import pytest
 from compiling import Compile
 from environments import write_files
 
-from rustext import discover, strings
-from rustext.environment import stdlib_environment, stdlib_of, this_interpreter
-from rustext.findings import Finding, Severity
-from rustext.model import Crate, Image
-from rustext.provenance import Marks, format_marks, parse_marks
-from rustext.verify import clues, verify
-from rustext.verify.bundle import read_bundle
+from rustext.discovery import native_files as discover
+from rustext.discovery.provenance import Marks, format_marks, parse_marks
+from rustext.environment.environment import stdlib_environment, stdlib_of, this_interpreter
+from rustext.model.findings import Finding, Severity
+from rustext.model.image import Image
+from rustext.model.native_file import Crate
+from rustext.strings import name_refs as strings
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.facts import import_clues as clues
+from rustext.verify.verify import verify
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 RUSTC = f"/rustc/{'0' * 40}/library/core/src/lib.rs"

@@ -16,15 +16,16 @@ from compiling import Compile
 from environments import write_files
 from packaging import _musllinux
 
-from rustext.binary import read_binary
-from rustext.environment import stdlib_environment
-from rustext.findings import BundlePython, Finding, Severity, VerifyReport
-from rustext.static_program import Linkage, linkage_of
-from rustext.verify import verify
-from rustext.verify.bundle import read_bundle
-from rustext.verify.python_kind import parse_python
-from rustext.verify.target import parse_target
-from rustext.verify.wheel_tags import parse_floor
+from rustext.environment.environment import stdlib_environment
+from rustext.formats.binary import read_binary
+from rustext.formats.elf.static_linkage import Linkage, linkage_of
+from rustext.model.findings import Finding, Severity
+from rustext.model.verification import BundlePython, VerifyReport
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.facts.wheel_tags import parse_floor
+from rustext.verify.target.requested_python import parse_python
+from rustext.verify.target.target import parse_target
+from rustext.verify.verify import verify
 
 PROGRAM = "int main(void) { return 0; }"
 MODULE = "int PyInit__core(void) { return 0; }"

@@ -18,19 +18,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from archives import archive, pyz
 from compiling import Compile, compiler
 from environments import write_files
-from test_pyinstaller_archive import archive, pyz
 
-from rustext.cli import run
-from rustext.environment import stdlib_environment
+from rustext.cli.main import run
+from rustext.environment.environment import stdlib_environment
 from rustext.errors import InvalidBundle, RustextError, UnreadableFile
-from rustext.findings import Finding, IsolatedRun, Severity, VerifyReport
-from rustext.model import Crate, FoundBy, Resolved
-from rustext.verify import sort_findings, verify
-from rustext.verify.bundle import Bundle, Freezer, read_bundle
-from rustext.verify.libraries import is_system_library
+from rustext.model.findings import Finding, Severity
+from rustext.model.libraries import FoundBy, Resolved
+from rustext.model.native_file import Crate
+from rustext.model.verification import IsolatedRun, VerifyReport
+from rustext.verify.bundle.bundle import Bundle, read_bundle
+from rustext.verify.bundle.program import Freezer
 from rustext.verify.subject import platform_of
+from rustext.verify.target.system_libraries import is_system_library
+from rustext.verify.verify import sort_findings, verify
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 MAIN = "int own(void); int main(void) { return own(); }"

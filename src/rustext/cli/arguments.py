@@ -1,0 +1,180 @@
+"""The arguments of the command line.
+
+In: what was typed. Out: a namespace whose `command` is `module:function`: a command's modules are
+imported when it is chosen, for what all of them import takes longer than most of them run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rustext import __version__
+from rustext.report.rules import DOCS
+
+TRACE_FILE = Path("rustext-trace.toml")
+_EPILOG = f"Documentation: {DOCS}; each command has --help."
+
+
+def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
+    """Read the arguments; those for a program, after `--`, argparse would not take after an option.
+
+    https://github.com/python/cpython/issues/58399
+    """
+    own, program = list(args), []
+    if own[:1] == ["verify"] and "--" in own:
+        at = own.index("--")
+        own, program = own[:at], own[at + 1 :]
+    parser = make_parser()
+    parsed = parser.parse_args(own)
+    if program:
+        parsed.arguments = [*parsed.arguments, *program]
+    if "format" in parsed:
+        if parsed.json and parsed.format not in (None, "json"):
+            parser.error(f"argument --json: not allowed with argument --format {parsed.format}")
+        parsed.format = "json" if parsed.json else parsed.format or "text"
+        parsed.json = parsed.format == "json"
+    return parsed
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; the reference in the documentation is made from it."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON document")
+    loudness = common.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
+    loudness.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
+
+    parser = argparse.ArgumentParser(
+        prog="rustext",
+        description="Freeze Python programs that use Rust extension modules, and prove the result.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"rustext {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("scan", parents=[common], help="list the Rust extensions")
+    one.add_argument("path", nargs="?", type=Path, help="a wheel, a folder of wheels, or a folder")
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument("--all", action="store_true", help="list native files that are not Rust too")
+    one.add_argument("--no-cache", action="store_true", help="read everything anew")
+    one.set_defaults(command="rustext.cli.scan_command:scan")
+
+    one = commands.add_parser("inspect", parents=[common], help="everything about one extension")
+    one.add_argument("target", help="a module or distribution name, a native file, or a wheel")
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument(
+        "--probe", action="store_true", help="import the module once, and see what it imports"
+    )
+    one.add_argument("--no-cache", action="store_true", help="read everything anew")
+    one.add_argument("--tree", action="store_true", help="the tree of its libraries alone")
+    one.add_argument(
+        "--format", choices=("text", "json", "dot"),
+        help="dot: its libraries as a picture, for Graphviz",
+    )  # fmt: skip
+    one.set_defaults(command="rustext.cli.inspect_command:inspect")
+
+    one = commands.add_parser("verify", parents=[common], help="prove that a bundle stands alone")
+    _add_verify_arguments(one)
+
+    one = commands.add_parser("trace", parents=[common], help="record what native code imports")
+    one.add_argument(
+        "-o", "--output", type=Path, default=TRACE_FILE, metavar="FILE",
+        help=f"where to write the record (default {TRACE_FILE})",
+    )  # fmt: skip
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument(
+        "--all", action="store_true",
+        help='keep what C, Cython and other native code imports too, for scope = "native"',
+    )  # fmt: skip
+    one.add_argument(
+        "--merge", type=Path, nargs="+", default=[], metavar="RECORD",
+        help="run nothing: join these records",
+    )  # fmt: skip
+    one.add_argument(
+        "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
+        help="run a module with the arguments that follow, as python -m does",
+    )  # fmt: skip
+    one.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="-- SCRIPT", help="a program, its arguments"
+    )
+    one.set_defaults(command="rustext.cli.trace_command:trace")
+
+    one = commands.add_parser(
+        "plan", parents=[common], help="what a freezer would be told for one program, and why"
+    )
+    one.add_argument("script", type=Path, help="the program's first file")
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument(
+        "--trace", type=Path, action="append", default=[], metavar="RECORD",
+        help="a record of `rustext trace`, beside the one in pyproject.toml",
+    )  # fmt: skip
+    one.set_defaults(command="rustext.cli.plan_command:plan")
+
+    one = commands.add_parser(
+        "nuitka-config", parents=[common], help="write a package configuration for Nuitka"
+    )
+    one.add_argument("file", type=Path, help="for --user-package-configuration-file")
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.set_defaults(command="rustext.cli.plan_command:write_config")
+
+    one = commands.add_parser("hooks", parents=[common], help="write PyInstaller hooks")
+    one.add_argument("folder", type=Path, help="for --additional-hooks-dir; made where missing")
+    one.set_defaults(command="rustext.cli.hooks_command:write_hook_files")
+
+    one = commands.add_parser("plugin-path", parents=[common], help="for Nuitka's --user-plugin")
+    one.set_defaults(command="rustext.cli.doctor_command:print_plugin_path")
+
+    one = commands.add_parser("doctor", parents=[common], help="is this machine ready to freeze")
+    one.set_defaults(command="rustext.cli.doctor_command:print_checks")
+    return parser
+
+
+def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
+    one.add_argument("bundle", type=Path, help="its folder, or the one-file program")
+    one.add_argument("--no-cache", action="store_true", help="read everything anew")
+    one.add_argument("--run", action="store_true", help="also start the program, isolated")
+    one.add_argument(
+        "--selftest", action="store_true",
+        help="also start the self-test that is built into the program, isolated",
+    )  # fmt: skip
+    one.add_argument(
+        "--plan", type=Path, metavar="FILE",
+        help="what the freezer was told, where it is not in the bundle (--rustext-report)",
+    )  # fmt: skip
+    one.add_argument(
+        "--timeout", type=float, default=60, metavar="SECONDS",
+        help="limit for --run and --selftest (default 60)",
+    )  # fmt: skip
+    one.add_argument(
+        "--hide", type=Path, action="append", default=[], metavar="DIR",
+        help="a folder that the program must not see when it is started, such as its sources",
+    )  # fmt: skip
+    one.add_argument(
+        "--allow-system", action="append", default=[], metavar="SONAME",
+        help="a library that the target machines provide",
+    )  # fmt: skip
+    one.add_argument(
+        "--target", metavar="TAG",
+        help="the machines that it has to run on, as wheels name them: manylinux_2_28_x86_64",
+    )  # fmt: skip
+    one.add_argument(
+        "--python", metavar="KIND",
+        help="the bundle's Python: 3.12, pypy3.10, or an interpreter (default: what it shows)",
+    )  # fmt: skip
+    one.add_argument(
+        "--fix-suffix", action="store_true",
+        help="first give misnamed extension modules in the folder a name that Python looks for",
+    )  # fmt: skip
+    one.add_argument(
+        "--format",
+        choices=("text", "json", "html", "sarif"),
+        help="text for people (the default), or for a machine",
+    )
+    one.add_argument(
+        "-o", "--output", type=Path, metavar="FILE",
+        help="write the report into a file; an earlier report is replaced, nothing else is",
+    )  # fmt: skip
+    one.add_argument("arguments", nargs="*", help="arguments for the program, after --")
+    one.set_defaults(command="rustext.cli.verify_command:verify")

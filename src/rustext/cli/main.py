@@ -1,0 +1,54 @@
+"""The command line: reads arguments, runs stages, renders what they return.
+
+Exit codes: 0 for good, 1 for findings at error level, 2 for a question that cannot be answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from rustext.cli.arguments import parse_arguments
+from rustext.errors import RustextError
+from rustext.report.console import Console, Style, open_console
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command; return its exit code."""
+    parsed = parse_arguments(args)
+    level = logging.DEBUG if parsed.verbose else logging.ERROR if parsed.quiet else logging.WARNING
+    logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
+    module, _, name = parsed.command.partition(":")
+    try:
+        command: Callable[[argparse.Namespace, Console], int]
+        command = getattr(importlib.import_module(module), name)
+        return command(parsed, _stdout())
+    except RustextError as error:
+        return _refuse(str(error), error.hint)
+    except BrokenPipeError:  # the reader has seen enough: `rustext scan | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # a name that is too long, a full disk: the system's own words
+        return _refuse(": ".join(str(p) for p in (error.filename, error.strerror or error) if p))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _refuse(message: str, hint: str | None = None) -> int:
+    """Say on stderr why the question cannot be answered; what a path holds stays on one line."""
+    console = open_console(sys.stderr)
+    console.line(("error:", Style.RED), f" {message}")
+    if hint:
+        console.line(("hint:", Style.BOLD), f" {hint}")
+    return 2
+
+
+def _stdout() -> Console:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return open_console(sys.stdout)

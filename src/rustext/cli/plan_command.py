@@ -1,0 +1,75 @@
+"""`rustext plan` and `rustext nuitka-config`: what a freezer would be told, without a freezer."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from rustext.config import find_config, with_traces
+from rustext.environment.environment import Environment, read_environment, this_environment
+from rustext.errors import RustextError, UnreadableFile
+from rustext.freezing.build import Build
+from rustext.freezing.nuitka.package_config import format_config
+from rustext.freezing.script_imports import iter_imports, iter_program
+from rustext.freezing.session import make_plan
+from rustext.plan.plan_file import build_plan_json
+from rustext.plan.planner import Planner
+from rustext.report.console import Console, counted, progress_line
+from rustext.report.documents import to_json
+from rustext.report.plan_text import print_build_plan
+
+
+def plan(args: argparse.Namespace, console: Console) -> int:
+    """Print what would be added to one program, and why."""
+    script = args.script.resolve()
+    env = read_environment(args.python) if args.python else this_environment()
+    folders = tuple(dict.fromkeys((str(script.parent), *env.interpreter.path)))
+    env = Environment(replace(env.interpreter, path=folders))
+    config = with_traces(find_config(script.parent), args.trace)
+    what = f"following the imports of {args.script}"
+    with progress_line(what, quiet=args.quiet or args.json):
+        build, skipped = follow(script, Build(Planner(env, config)))
+    made = make_plan(build)
+    if args.json:
+        console.write(to_json(build_plan_json(made)))
+    else:
+        print_build_plan(console, made, skipped, verbose=args.verbose)
+    return 0
+
+
+def write_config(args: argparse.Namespace, console: Console) -> int:
+    """Write a package configuration for Nuitka."""
+    env = read_environment(args.python) if args.python else this_environment()
+    with progress_line("reading the environment", quiet=args.quiet or args.json):
+        text = format_config(Planner(env, find_config(Path.cwd())))
+    try:
+        args.file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UnreadableFile(f"{args.file} cannot be written: {error.strerror}") from error
+    count = text.count("\n- module-name:")
+    if args.json:
+        console.write(to_json({"file": str(args.file), "modules": count}))
+    elif not args.quiet:
+        console.line(f"{counted(count, 'module')} in {args.file}")
+    return 0
+
+
+def follow(script: Path, build: Build) -> tuple[Build, tuple[str, ...]]:
+    """Let all modules that a script reaches enter the build; also what could not be judged."""
+    env, skipped, seen = build.planner.env, [], set()
+    waiting = list(iter_program(script, env))
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        module = env.find_module(name)
+        if module is None:
+            continue
+        try:
+            waiting += [i.module for i in build.enter(name, module.path)]
+        except RustextError as error:
+            skipped.append(f"{name}: {error}")
+        waiting += iter_imports(module, env)
+    return build, tuple(sorted(skipped))

@@ -1,0 +1,122 @@
+"""`rustext scan`: the native files of an environment, a folder, a wheel or a folder of wheels.
+
+In: arguments. Out: one row a native file, on stdout. Rows are JSON texts from the start: those of
+a folder that has not changed come out of the cache and are written as they are, and no module
+that reads binaries is so much as imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rustext.cache import is_current, open_cache
+from rustext.environment import interpreter_facts as interpreter
+from rustext.errors import InvalidWheel, RustextError
+from rustext.report.console import Console, Style, counted
+from rustext.report.escape import one_line
+
+_log = logging.getLogger(__name__)
+
+
+def scan(args: argparse.Namespace, console: Console) -> int:
+    """Print the rows; raises `InvalidWheel` at the end if some wheels could not be read."""
+    refused: list[RustextError] = []
+    if args.path is not None and not args.path.is_dir():
+        rows = _reader().read_file(args.path)
+    elif args.path is not None and (wheels := sorted(args.path.glob("*.whl"))):
+        rows = _reader().read_wheels(wheels, refused, quiet=args.quiet or args.json)
+    else:
+        rows = _scan_folders(_folders(args), args)
+    if args.json:
+        _write_json(console, rows)
+    else:
+        _print_table(console, [json.loads(row) for row in rows], everything=args.all)
+    for error in refused:
+        _log.warning("%s", error)
+    if refused:
+        raise InvalidWheel(f"{len(refused)} of {len(wheels)} wheels could not be read")
+    return 0
+
+
+def _reader() -> Any:
+    """The part of the command that reads binaries; a folder found in the cache needs none of it."""
+    return importlib.import_module("rustext.cli.scan_rows")
+
+
+def _environments() -> Any:
+    """What reads another interpreter's environment."""
+    return importlib.import_module("rustext.environment.environment")
+
+
+def _folders(args: argparse.Namespace) -> Sequence[Path]:
+    if args.path is not None:
+        return [args.path.resolve()]
+    if args.python is not None:
+        folders: Sequence[Path] = _environments().read_environment(args.python).sites
+        return folders
+    facts: dict[str, Any] = interpreter.describe()
+    path: list[str] = facts["path"]
+    # Python puts the folder of the program that it runs first, for `-m` the current one: neither
+    # is part of the environment. https://docs.python.org/3/library/sys.html#sys.path
+    if path[:1] == sys.path[:1] and not getattr(sys.flags, "safe_path", False):
+        path = path[1:]
+    return interpreter.sites(path, facts["stdlib"])
+
+
+def _scan_folders(folders: Sequence[Path], args: argparse.Namespace) -> list[str]:
+    cache = None if args.no_cache else open_cache("scan")
+    found: dict[str, str] = {}
+    for folder in folders:
+        known = cache.read(folder) if cache is not None else None
+        if known is None or not is_current(known, folder):
+            known = _reader().list_folder(folder, known, quiet=args.quiet or args.json)
+            if cache is not None:
+                cache.write(folder, known)
+        found.update({f"{folder}/{row.path}": row.text for row in known.rows})
+    return list(found.values())
+
+
+# --- output -----------------------------------------------------------------------------------
+
+
+def _write_json(console: Console, rows: Iterable[str]) -> None:
+    """One document, an extension a line."""
+    text = ",\n    ".join(rows)
+    console.write(
+        f'{{\n  "extensions": [\n    {text}\n  ]\n}}\n' if text else '{\n  "extensions": []\n}\n'
+    )
+
+
+def _print_table(console: Console, rows: Sequence[Mapping[str, Any]], *, everything: bool) -> None:
+    rows = sorted(rows, key=lambda row: (row["distribution"] or "", row["file"]))
+    rust = [row for row in rows if row["rust"]]
+    lines = [_cells(row) for row in (rows if everything else rust)]
+    if lines:
+        lines.insert(0, ("module or file", "distribution", "binding", "rustc", "platform"))
+        widths = [max(len(line[column]) for line in lines) for column in range(4)]
+        head, *body = ["  ".join((*map(str.ljust, line, widths), line[-1])) for line in lines]
+        console.line((head, Style.BOLD))
+        for line in body:
+            console.line(line)
+    console.line(f"{len(rust)} Rust of {counted(len(rows), 'native file')}")
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    binding = f"{row['binding']} {row['pyo3']}" if row["pyo3"] else row["binding"]
+    floor = f", glibc {row['glibc_floor']}" if row["glibc_floor"] else ""
+    minimum = f", macOS {row['minimum_os']}" if row["minimum_os"] else ""
+    cells = (
+        row["module"] or f"{row['file']}  (not a module)",
+        f"{row['distribution'] or '-'} {row['version'] or ''}".strip(),
+        binding,
+        row["rustc"] or "-",
+        f"{row['format']} {'+'.join(row['architectures'])}{floor}{minimum}",
+    )
+    return tuple(map(one_line, cells))

@@ -1,0 +1,1 @@
+"""The native files of an environment, a wheel or a folder."""

@@ -1,0 +1,97 @@
+"""The native files of an environment's distributions, each read once.
+
+In: an environment. Out: the native files of each distribution, and whether it is a Rust
+distribution or a neighbour of one. What a distribution holds is read when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from rustext.cache import KeptFacts, open_cache
+from rustext.discovery.native_files import (
+    environment_source,
+    is_rust,
+    iter_native_files,
+    read_native_file,
+)
+from rustext.discovery.sources import Source
+from rustext.environment.distributions import Distribution
+from rustext.environment.environment import Environment
+from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.formats.binary import is_native
+from rustext.model.native_file import NativeFile
+
+
+class Catalogue:
+    """Native files by distribution; remembers what it has read for as long as it lives."""
+
+    def __init__(self, env: Environment, *, keep: bool = False) -> None:
+        """With `keep`, marks of Rust are kept in the platform's cache folder for the next time."""
+        self.env = env
+        self._keep = keep
+        self._sources: dict[Path, Source] = {}
+        self._native: dict[str, tuple[tuple[Path, NativeFile], ...]] = {}
+        self._rust: dict[str, bool] = {}
+        self._neighbours: dict[str, bool] = {}
+
+    def read_file(self, path: Path) -> NativeFile:
+        """One native file of the environment, Rust or not.
+
+        Raises `InvalidBinary` or `UnreadableFile` if it cannot be read as a native file.
+        """
+        dist, site = self.env.owner_of(path), self.env.site_of(path)
+        if dist is not None and dist.site == site:
+            with contextlib.suppress(UnreadableFile):  # another file of the distribution, it may be
+                for known, file in self.native_files(dist):
+                    if known == path:
+                        return file
+        return read_native_file(path, self._source(site or path.parent))
+
+    def native_files(self, dist: Distribution) -> tuple[tuple[Path, NativeFile], ...]:
+        """The native files that the distribution installed, sorted by path."""
+        if dist.name not in self._native:
+            source = self._source(dist.site)
+            files = (dist.site / f for f in dist.files if ".." not in f.parts)
+            kept = KeptFacts(open_cache("marks", dist.name) if self._keep else None, dist.site)
+            self._native[dist.name] = tuple(iter_native_files(source, files, kept))
+            kept.save()
+        return self._native[dist.name]
+
+    def is_rust(self, dist: Distribution) -> bool:
+        """Whether the distribution holds Rust code, be it in a program that it put on PATH."""
+        if dist.name not in self._rust:
+            native = self.native_files(dist)
+            self._rust[dist.name] = any(f.provenance.rust for _, f in native) or any(
+                _is_rust_program(dist.site / f) for f in dist.files if f.parts[0] == ".."
+            )
+        return self._rust[dist.name]
+
+    def is_neighbour(self, dist: Distribution) -> bool:
+        """Whether it holds no Rust, and requires or is required by one that does, extras or not."""
+        if dist.name not in self._neighbours:
+            others = (self.env.distributions[n] for n in self.env.neighbours_of(dist.name))
+            found = not self.is_rust(dist) and any(map(self._seems_rust, others))
+            self._neighbours[dist.name] = found
+        return self._neighbours[dist.name]
+
+    def _seems_rust(self, dist: Distribution) -> bool:
+        """Whether it holds Rust; what cannot be read, and need not be in the program, does not."""
+        try:
+            return self.is_rust(dist)
+        except (InvalidBinary, UnreadableFile):
+            return False
+
+    def _source(self, site: Path) -> Source:
+        if site not in self._sources:
+            self._sources[site] = environment_source(self.env, site)
+        return self._sources[site]
+
+
+def _is_rust_program(path: Path) -> bool:
+    """Whether a file that was installed outside of `site-packages` holds Rust code."""
+    try:
+        return path.is_file() and is_native(path) and is_rust(path)
+    except (InvalidBinary, UnreadableFile):
+        return False

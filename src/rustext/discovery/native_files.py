@@ -1,0 +1,219 @@
+"""Find the native files of an environment, a wheel or a folder.
+
+In: an environment, or the path of a wheel, folder or file. Out: one `NativeFile` for each native
+file, Rust or not, sorted by path. Nothing is imported or executed; a wheel's native files are
+unpacked into a temporary folder for as long as the source is open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
+
+from rustext.cache import KeptFacts
+from rustext.discovery.library_openers import Opener, find_opener
+from rustext.discovery.module_names import Naming, name_file
+from rustext.discovery.provenance import Marks, format_marks, parse_marks, provenance, read_marks
+from rustext.discovery.sources import NEVER_NATIVE, Package, Source, make_package
+from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_wheel
+from rustext.environment.distributions import Distribution, iter_distributions
+from rustext.environment.environment import Environment
+from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
+from rustext.formats.binary import is_native, open_binary
+from rustext.model.image import Image
+from rustext.model.native_file import Binding, NativeFile
+
+_SOURCE_LIMIT = 4 << 20  # bytes of a Python source that is searched
+
+
+def iter_environment(env: Environment) -> Iterator[tuple[Path, NativeFile]]:
+    """The native files of all `site-packages` folders, each with its path on this machine."""
+    for site in env.sites:
+        yield from iter_native_files(environment_source(env, site))
+
+
+def environment_source(env: Environment, site: Path) -> Source:
+    """One `site-packages` folder, with the owners that the installers recorded."""
+    return _source(site, (d for d in env.distributions.values() if d.site == site))
+
+
+@contextlib.contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Open a wheel or a folder; a wheel's native files stay unpacked until the end of the block.
+
+    Raises `InvalidWheel` for an archive that must not be unpacked, `UnreadableFile` otherwise.
+    """
+    if path.is_dir():
+        yield folder_source(path)
+    elif not path.exists():
+        raise UnreadableFile(f"{path} does not exist")
+    elif path.suffix == ".whl" and path.is_file():  # opening a FIFO would wait for its writer
+        with tempfile.TemporaryDirectory(prefix="rustext-") as folder:
+            yield unpack_wheel(path, Path(folder))
+    else:
+        raise InvalidWheel(f"{path} is neither a wheel nor a folder")
+
+
+def folder_source(root: Path, dists: Iterable[Distribution] | None = None) -> Source:
+    """A folder; where it holds `.dist-info` folders, they say whose file is whose.
+
+    `dists` are the distributions in it, where they have been read already.
+    """
+    return _source(root, iter_distributions(root) if dists is None else dists)
+
+
+def iter_native_files(
+    source: Source, files: Iterable[Path] | None = None, kept: KeptFacts | None = None
+) -> Iterator[tuple[Path, NativeFile]]:
+    """The native files of a source, sorted by path; what is no native file is passed over.
+
+    `files` are those to look at, inside the source's root; without it, all that are there. `kept`
+    is as for `read_native_file`.
+    """
+    for path in find_native(source, files):
+        with contextlib.suppress(InvalidBinary):  # a magic number alone: data, not a library
+            yield path, read_native_file(path, source, kept)
+
+
+def find_native(source: Source, files: Iterable[Path] | None = None) -> Iterator[Path]:
+    """The files that begin as native ones do, sorted; arguments as for `iter_native_files`."""
+    for path in sorted(_iter_files(source.root) if files is None else files):
+        if path.suffix not in NEVER_NATIVE and path.is_file() and is_native(path):
+            yield path
+
+
+def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) -> NativeFile:
+    """Read one native file of a source.
+
+    To look for marks of Rust means to read all its bytes: those in `kept`, which an earlier run has
+    found, count as long as the file is the same. Raises `InvalidBinary` or `UnreadableFile`.
+    """
+    relative = PurePosixPath(path.relative_to(source.root).as_posix())
+    package = source.packages.get(relative)
+    opener = cache(partial(find_opener, relative, _iter_python_sources(relative, source)))
+    with open_binary(path) as (binary, data):
+        naming = name_file(relative, binary.images)
+        judge = partial(
+            provenance,
+            binary.image,
+            data,
+            _find_marks(path, binary.image, data, kept),
+            sbom=package.crates if package is not None else (),
+            opened_by=lambda: found.binding if (found := opener()) is not None else None,
+        )
+        found = judge(claimed=False)
+        if not found.rust and naming.module is not None and package is not None:
+            module = naming.module.rpartition(".")[2]
+            if module in package.targets and not _has_rust(package, source, but=relative):
+                found = judge(claimed=True)
+    return NativeFile(
+        path=source.members.get(relative, relative),
+        distribution=package.name if package else None,
+        version=package.version if package else None,
+        binary=binary,
+        provenance=found,
+        module=naming.module,
+        suffix=naming.suffix,
+        naming=naming.kinds,
+        explanation=_explain(
+            naming, opener() if found.rust and "no-init" in naming.kinds else None
+        ),
+    )
+
+
+def _find_marks(path: Path, image: Image, data: mmap.mmap, kept: KeptFacts | None) -> Marks:
+    if kept is None:
+        return read_marks(image, data)
+    return parse_marks(kept.get(path, lambda: format_marks(read_marks(image, data))))
+
+
+def _explain(naming: Naming, opener: Opener | None) -> str:
+    """Add to the reason why nothing imports a library who opens it instead."""
+    if opener is None or naming.kinds != ("no-init",):
+        return naming.explanation
+    if opener.binding is Binding.PLUGIN:
+        how = f"named in `{opener.source}`, which leaves it to others to open it"
+    else:
+        how = f"opened with {opener.binding.value} by `{opener.source}`"
+    return f"exports no PyInit_ function; {how}"
+
+
+def _has_rust(package: Package, source: Source, *, but: PurePosixPath) -> bool:
+    """Whether another file of the distribution bears a mark of Rust.
+
+    Bills of materials speak of a whole distribution. A file without marks is theirs only if it is
+    the library that their crate builds and nothing else can be.
+    """
+    others = (source.root / f for f, owner in source.packages.items() if owner is package)
+    for path in others:
+        if path != source.root / but and path.suffix not in NEVER_NATIVE:
+            with contextlib.suppress(InvalidBinary, UnreadableFile):  # recorded, and gone
+                if is_native(path) and is_rust(path):
+                    return True
+    return False
+
+
+def _iter_python_sources(
+    path: PurePosixPath, source: Source
+) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """The Python sources of the distribution that `path` belongs to.
+
+    Where no distribution is known, those of the top-level package.
+    """
+    if source.wheel is not None:
+        with zipfile.ZipFile(source.wheel) as archive:
+            for info in archive.infolist():
+                if info.filename.endswith(".py") and info.file_size <= _SOURCE_LIMIT:
+                    with contextlib.suppress(*ARCHIVE_ERRORS):  # a damaged source opens nothing
+                        yield installed_path(PurePosixPath(info.filename)), archive.read(info)
+        return
+    package = source.packages.get(path)
+    if package is not None:
+        files = [f for f, owner in source.packages.items() if owner is package]
+    elif len(path.parts) > 1:
+        folder = source.root / path.parts[0]
+        files = [PurePosixPath(f.relative_to(source.root)) for f in sorted(folder.rglob("*.py"))]
+    else:
+        files = []
+    for file in files:
+        if file.suffix == ".py":
+            with contextlib.suppress(OSError):
+                yield file, (source.root / file).read_bytes()[:_SOURCE_LIMIT]
+
+
+def is_rust(path: Path) -> bool:
+    """Whether a native file bears a mark of Rust; its distribution is not asked.
+
+    Raises `InvalidBinary` or `UnreadableFile`.
+    """
+    with open_binary(path) as (binary, data):
+        return provenance(binary.image, data, read_marks(binary.image, data)).rust
+
+
+def _source(root: Path, dists: Iterable[Distribution]) -> Source:
+    packages: dict[PurePosixPath, Package] = {}
+    for dist in dists:
+        package = make_package(dist.name, dist.version, [_read_bytes(root / f) for f in dist.sboms])
+        packages.update(dict.fromkeys(dist.files, package))
+    return Source(root=root, packages=packages)
+
+
+def _iter_files(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = [f for f in folders if f != "__pycache__"]
+        for name in files:
+            if os.path.splitext(name)[1] not in NEVER_NATIVE:  # noqa: PTH122 (hot loop)
+                yield Path(folder, name)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

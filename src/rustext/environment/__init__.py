@@ -1,0 +1,1 @@
+"""What can be imported in an environment, and which distribution owns it."""

@@ -1,0 +1,289 @@
+"""The environment that a program is frozen from: what can be imported, and whose it is.
+
+In: the folders of `sys.path` and the facts of one interpreter (this one, or another that is asked
+in a child process). Out: an `Environment` that answers for any dotted name which file would be
+imported and which distribution it belongs to, without importing anything. The search follows
+https://docs.python.org/3/reference/import.html#the-path-based-finder and PEP 420.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rustext.data import package_text
+from rustext.environment import interpreter_facts as interpreter
+from rustext.environment.child_process import run_python
+from rustext.errors import ForeignProcessError, InvalidEnvironment
+
+if TYPE_CHECKING:
+    from rustext.environment.distributions import Distribution, Installed
+
+
+class Owner(Enum):
+    """Who brings a module."""
+
+    STDLIB = "standard library"
+    DISTRIBUTION = "distribution"
+    NOBODY = "no distribution"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """An importable module; `path` is None for built-in ones and for namespace packages."""
+
+    name: str
+    owner: Owner
+    distribution: str | None = None  # canonical name (PEP 503)
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """The facts of an interpreter that decide what it can import."""
+
+    version: tuple[int, int]
+    path: tuple[str, ...]  # sys.path without the script's folder
+    stdlib: tuple[str, ...]  # folders of the standard library, lib-dynload among them
+    builtins: tuple[str, ...]
+    suffixes: tuple[str, ...]  # of extension modules, importlib.machinery.EXTENSION_SUFFIXES
+    prefixes: tuple[str, ...]  # sys.prefix, sys.base_prefix
+    markers: Mapping[str, str] = field(default_factory=dict)  # PEP 508
+
+
+def this_interpreter() -> Interpreter:
+    """The running interpreter's facts."""
+    return _parse_interpreter(interpreter.describe())
+
+
+def read_interpreter(python: Path) -> Interpreter:
+    """Ask another interpreter for its facts, in a child process.
+
+    Raises `InvalidEnvironment` if the file is no interpreter that can answer.
+    """
+    source = package_text("environment/interpreter_facts.py")
+    try:
+        return _parse_interpreter(json.loads(run_python(python, source)))
+    except (ForeignProcessError, ValueError, TypeError, AttributeError) as error:
+        raise InvalidEnvironment(
+            f"{python} does not answer as a Python interpreter: {error}",
+            hint="name an interpreter that runs on this machine",
+        ) from error
+
+
+def _parse_interpreter(raw: Mapping[str, Any]) -> Interpreter:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    return Interpreter(**fields)
+
+
+class Environment:
+    """The modules and distributions of one interpreter's `sys.path`.
+
+    Everything is looked up when asked for and remembered as long as the object lives.
+    """
+
+    def __init__(self, facts: Interpreter) -> None:
+        """Take the interpreter's facts; nothing is read yet."""
+        self.interpreter = facts
+        self._listings: dict[Path, frozenset[str]] = {}
+        self._modules: dict[str, Module] = {}
+        self._folders: dict[str, tuple[Path, ...]] = {}  # by package
+        self._names: dict[str, frozenset[str]] = {}  # by package
+
+    @functools.cached_property
+    def sites(self) -> tuple[Path, ...]:
+        """The folders of `sys.path` that are not the standard library's, in order."""
+        facts = self.interpreter
+        return tuple(interpreter.sites(list(facts.path), list(facts.stdlib)))
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Those of `sites` that no installer keeps: the sources of editable installs."""
+        scripts = {"bin", "Scripts"}
+        return tuple(
+            s for s in self.sites if s.name not in scripts and not any(s.glob("*.dist-info"))
+        )
+
+    def iter_extensions(self, source: Path) -> Iterator[Path]:
+        """The extension modules in the packages of a source folder.
+
+        Folders without `__init__.py` are passed over: a source folder can hold anything, such as
+        build trees and other environments, and PyInstaller's builds wait for the answer.
+        """
+        todo = [source]
+        while todo:
+            for entry in os.scandir(todo.pop()):
+                if entry.is_dir(follow_symlinks=False):
+                    if os.path.isfile(os.path.join(entry.path, "__init__.py")):  # noqa: PTH113, PTH118
+                        todo.append(Path(entry.path))
+                elif entry.name.endswith(self.interpreter.suffixes):
+                    yield Path(entry.path)
+
+    @functools.cached_property
+    def _installed(self) -> Installed:
+        from rustext.environment.distributions import Installed  # noqa: PLC0415  (slow, and not always needed)
+
+        return Installed(self.sites, self.interpreter.markers)
+
+    @property
+    def distributions(self) -> Mapping[str, Distribution]:
+        """The installed distributions by canonical name; the first on the path wins."""
+        return self._installed.by_name
+
+    def owner_of(self, path: Path) -> Distribution | None:
+        """The distribution whose RECORD lists the file, or None."""
+        return self._installed.owner_of(path)
+
+    def requirements_of(self, name: str) -> frozenset[str]:
+        """The canonical names of all that `name` requires here, directly or not."""
+        return self._installed.requirements_of(name)
+
+    def named_by(self, name: str) -> frozenset[str]:
+        """The canonical names that a distribution's requirements name, for an extra or not."""
+        return self._installed.named_by(name)
+
+    def neighbours_of(self, name: str) -> frozenset[str]:
+        """The installed distributions whose requirements name `name`, or that its own name."""
+        return self._installed.neighbours_of(name)
+
+    def is_required(self, name: str) -> bool:
+        """Whether any installed distribution requires `name` without an extra."""
+        return name in self._installed.required
+
+    def site_of(self, path: Path) -> Path | None:
+        """The folder of `sys.path` that `path` is imported from: the innermost that holds it."""
+        return max(
+            (site for site in self.sites if path.is_relative_to(site)),
+            key=lambda site: len(site.parts),
+            default=None,
+        )
+
+    def find_module(self, name: str) -> Module | None:
+        """What `import name` would find, or None; nothing is imported."""
+        module = self._modules.get(name)
+        if module is None:  # what is not there is asked for too often to be kept, and cheap
+            module = self._find_module(name)
+            if module is not None:
+                self._modules[name] = module
+        return module
+
+    @property
+    def top_level(self) -> frozenset[str]:
+        """What the first words of names can be that `find_module` finds, and some more."""
+        return self._names_in("") | frozenset(self.interpreter.builtins)
+
+    def modules_in(self, package: str) -> tuple[str, ...]:
+        """The names of the modules directly in a package, sorted; empty for what is none."""
+        lasts = sorted(n for n in self._names_in(package) if n.isidentifier() and n != "__init__")
+        return tuple(f"{package}.{n}" for n in lasts if self.find_module(f"{package}.{n}"))
+
+    def _find_module(self, name: str) -> Module | None:
+        if name in self.interpreter.builtins:
+            return Module(name=name, owner=Owner.STDLIB)
+        if not all(name.split(".")):
+            return None
+        package, _, last = name.rpartition(".")
+        if last not in self._names_in(package):
+            return None
+        return self._find_in(self._folders_of(package), name, last)
+
+    def _folders_of(self, package: str) -> tuple[Path, ...]:
+        """Where the modules of a package are looked for; those of "" are top-level modules."""
+        if package not in self._folders:
+            outer, _, last = package.rpartition(".")
+            if not package:
+                found = (*map(Path, self.interpreter.stdlib), *self.sites)
+            elif last in self._names_in(outer):
+                found = self._package_folders(self._folders_of(outer), last)
+            else:
+                found = ()
+            self._folders[package] = found
+        return self._folders[package]
+
+    def _names_in(self, package: str) -> frozenset[str]:
+        """What the names of a package's modules can be: few of the names that are asked for."""
+        if package not in self._names:
+            folders = self._folders_of(package)
+            entries = (entry for folder in folders for entry in self._list(folder))
+            self._names[package] = frozenset(entry.partition(".")[0] for entry in entries)
+        return self._names[package]
+
+    def _find_in(self, folders: Iterable[Path], name: str, last: str) -> Module | None:
+        namespace = None
+        for folder in folders:
+            listing = self._list(folder)
+            if last in listing:
+                package = self._first(folder / last, "__init__")
+                if package is not None:
+                    return self._own(name, package)
+                if self._list(folder / last):
+                    namespace = namespace or Module(name=name, owner=Owner.NOBODY)
+            module = self._first(folder, last)
+            if module is not None:
+                return self._own(name, module)
+        return namespace
+
+    def _first(self, folder: Path, stem: str) -> Path | None:
+        """The file that the path-based finder takes for `stem` in a folder, by its suffixes."""
+        listing = self._list(folder)
+        suffixes = (*self.interpreter.suffixes, ".py", ".pyc")
+        return next((folder / f"{stem}{s}" for s in suffixes if f"{stem}{s}" in listing), None)
+
+    def _package_folders(self, folders: Iterable[Path], package: str) -> tuple[Path, ...]:
+        portions = []
+        for folder in folders:
+            inner = self._list(folder / package) if package in self._list(folder) else frozenset()
+            if self._first(folder / package, "__init__") is not None:
+                return (folder / package,)
+            if self._first(folder, package) is not None:  # a module: it has no submodules
+                return ()
+            if inner:
+                portions.append(folder / package)
+        return tuple(portions)
+
+    def _own(self, name: str, path: Path) -> Module:
+        if self.site_of(path) is not None:
+            dist = self.owner_of(path)
+            if dist is None:
+                return Module(name=name, owner=Owner.NOBODY, path=path)
+            return Module(name=name, owner=Owner.DISTRIBUTION, distribution=dist.name, path=path)
+        return Module(name=name, owner=Owner.STDLIB, path=path)
+
+    @property
+    def listed(self) -> tuple[Path, ...]:
+        """The folders that the answers so far were made from."""
+        return tuple(self._listings)
+
+    def _list(self, folder: Path) -> frozenset[str]:
+        if folder not in self._listings:
+            try:
+                self._listings[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 (names only)
+            except OSError:
+                self._listings[folder] = frozenset()
+        return self._listings[folder]
+
+
+def this_environment() -> Environment:
+    """The environment of the running interpreter."""
+    return Environment(this_interpreter())
+
+
+def stdlib_environment() -> Environment:
+    """The running interpreter's standard library alone."""
+    return stdlib_of(this_interpreter())
+
+
+def stdlib_of(facts: Interpreter) -> Environment:
+    """An interpreter's standard library alone."""
+    return Environment(replace(facts, path=()))
+
+
+def read_environment(python: Path) -> Environment:
+    """The environment of another interpreter."""
+    return Environment(read_interpreter(python))

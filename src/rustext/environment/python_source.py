@@ -1,0 +1,62 @@
+"""Read and parse Python source that other people wrote; nothing is imported or run.
+
+In: a distribution, or the source of a file. Out: texts, or the syntax tree, or one kind of error
+where this Python has none.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from rustext.environment.distributions import Distribution
+
+_BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")  # fields that hold statements
+
+
+def iter_texts(
+    dist: Distribution, *, but: Iterable[str] = ()
+) -> Iterator[tuple[PurePosixPath, str]]:
+    """The Python files in a distribution's packages; one that cannot be read says nothing.
+
+    Those in folders with the names in `but` are passed over.
+    """
+    passed_over = {"..", *but}
+    for file in dist.files:
+        if file.suffix == ".py" and passed_over.isdisjoint(file.parts):
+            with contextlib.suppress(OSError):
+                yield file, (dist.site / file).read_text(encoding="utf-8", errors="replace")
+
+
+def parse_source(source: str | bytes) -> ast.Module:
+    """The syntax tree of a source; nothing is printed about its escape sequences.
+
+    Raises `SyntaxError` if this Python cannot parse it, be it nested more deeply than the parser
+    goes (https://docs.python.org/3/library/ast.html#ast.parse).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(source)
+        except ValueError as error:  # such as a NUL, up to Python 3.11
+            raise SyntaxError(str(error)) from error
+        except (RecursionError, MemoryError) as error:
+            raise SyntaxError("it is nested too deeply") from error
+
+
+def iter_statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module, its statements at any depth and the clauses that they stand in, outer ones first.
+
+    Most nodes are expressions, which hold no statement
+    (https://docs.python.org/3/library/ast.html#abstract-grammar): `ast.walk` takes far longer.
+    """
+    waiting = deque[ast.AST]([tree])
+    while waiting:
+        node = waiting.popleft()
+        for block in _BLOCKS:
+            waiting.extend(getattr(node, block, ()))
+        yield node

@@ -1,0 +1,1 @@
+"""What a native file says of itself, in any of the three formats."""

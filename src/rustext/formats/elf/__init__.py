@@ -1,0 +1,1 @@
+"""ELF files, read as the dynamic loader reads them."""

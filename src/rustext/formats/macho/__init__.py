@@ -1,0 +1,1 @@
+"""Mach-O files, read as dyld reads them."""

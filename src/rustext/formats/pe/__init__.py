@@ -1,0 +1,1 @@
+"""PE files, read as Windows' loader reads them."""

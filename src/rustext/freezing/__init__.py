@@ -1,0 +1,1 @@
+"""One build of a freezer, as modules enter it."""

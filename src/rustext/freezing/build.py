@@ -1,0 +1,142 @@
+"""One run of a freezer: what to tell it as modules enter the build, and each thing once.
+
+In: modules by name and file, in whatever order the freezer finds them. Out: further modules and
+companions. Both adapters use it, so that what they say cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rustext.config import find_config, with_traces
+from rustext.discovery.extension_suffixes import split_suffix
+from rustext.environment.environment import this_environment
+from rustext.formats.binary import is_native
+from rustext.model.plan import Companion, CompanionKind, ExtensionPlan, ImplicitImport, Verdict
+from rustext.plan.planner import Planner
+
+
+class Build:
+    """Collects what native code needs while a freezer follows imports.
+
+    A file that cannot be judged raises `RustextError`; the build is to go on without it.
+    """
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+        self.plans: dict[Path, ExtensionPlan] = {}
+        self.modules: dict[str, ImplicitImport] = {}
+        self._entered: dict[str, Path] = {}  # modules of the program by name
+        self._said: set[Path] = set()  # companions that the freezer has heard of
+        self._present: set[str] = set()  # top-level packages in the build
+        self._waiting: dict[str, list[ImplicitImport]] = {}  # by top-level package
+        self._done: set[Path] = set()
+
+    def enter(self, name: str, path: Path | None) -> tuple[ImplicitImport, ...]:
+        """The imports that a module causes on entering the build.
+
+        These are its own, if it is a Rust extension, and those of earlier extensions that had to
+        wait until a program brings in the module's package (`include-if-present`).
+        """
+        top = name.partition(".")[0]
+        self._present.add(top)
+        if path is not None:
+            self._entered[name] = path
+        found = self._waiting.pop(top, [])
+        plan = self.plan(path) if path is not None else None
+        if plan is not None:
+            found += plan.modules(Verdict.INCLUDE)
+            for optional in plan.modules(Verdict.IF_PRESENT):
+                package = optional.module.partition(".")[0]
+                ready = package in self._present
+                (found if ready else self._waiting.setdefault(package, [])).append(optional)
+        if path is not None:
+            found += self.planner.plugin_modules_for(path)
+            for misnamed in self._misnamed_beside(path):
+                found += misnamed.modules(Verdict.INCLUDE)
+        new = {i.module: i for i in reversed(found) if i.module not in self.modules}
+        self.modules.update(new)
+        return tuple(reversed(new.values()))
+
+    def _misnamed_beside(self, path: Path) -> Iterator[ExtensionPlan]:
+        """The plans of the distribution's modules that the freezer cannot find by their names."""
+        for companion in self.planner.companions_for(path):
+            if companion.renamed:
+                plan = self.plan(companion.path)
+                if plan is not None:
+                    yield plan
+
+    def plan(self, path: Path) -> ExtensionPlan | None:
+        """The plan for a module's file; None if it is no Rust extension."""
+        if path not in self.plans and path not in self._done:
+            self._done.add(path)
+            if split_suffix(path.name)[1] is not None and is_native(path):
+                plan = self.planner.plan_extension(path)
+                if plan is not None:
+                    self.plans[path] = plan
+        return self.plans.get(path)
+
+    def file_of(self, module: str) -> Path | None:
+        """The file that `module` is imported from in this environment."""
+        found = self.planner.env.find_module(module)
+        return found.path if found is not None else None
+
+    def accompany(self, path: Path, *kinds: CompanionKind) -> Iterator[Companion]:
+        """The companions of these kinds of the distribution that a module's file belongs to.
+
+        Each comes once in a build, however many modules the distribution has.
+        """
+        for companion in self.planner.companions_for(path):
+            if companion.kind in kinds and companion.path not in self._said:
+                self._said.add(companion.path)
+                yield companion
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Forget what entered the build and did not stay: a freezer may drop what it followed."""
+        kept = frozenset(names)
+        self._entered = {name: path for name, path in self._entered.items() if name in kept}
+        renamed = (c.path for c in self.companions if c.renamed)
+        stayed = frozenset((*self._entered.values(), *renamed))
+        self.plans = {path: plan for path, plan in self.plans.items() if path in stayed}
+        wanted = {i.module for plan in self.plans.values() for i in plan.imports}
+        wanted |= {
+            i.module for p in self._entered.values() for i in self.planner.plugin_modules_for(p)
+        }
+        self.modules = {name: implicit for name, implicit in self.modules.items() if name in wanted}
+
+    @property
+    def extensions(self) -> tuple[ExtensionPlan, ...]:
+        """The plans of the native files that rustext looks after, by path; not of neighbours'."""
+        plans = (self.plans[path] for path in sorted(self.plans))
+        return tuple(plan for plan in plans if self.planner.covers(plan.file))
+
+    @property
+    def companions(self) -> tuple[Companion, ...]:
+        """The companions of all that is in the build, sorted by destination."""
+        found = (c for p in self._entered.values() for c in self.planner.companions_for(p))
+        return tuple(sorted({c.path: c for c in found}.values(), key=lambda c: str(c.destination)))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user has to look after, a line each."""
+        return tuple(w for path in sorted(self.plans) for w in self.plans[path].warnings)
+
+    def summary(self) -> str:
+        """One line for the freezer's log."""
+        parts = (
+            f"Rust extensions: {len(self.extensions)}",
+            f"modules added: {len(self.modules)}",
+            f"files added: {len(self.companions)}",
+        )
+        return ", ".join(parts)
+
+
+def start_build(folder: Path, *, traces: Iterable[Path] = ()) -> Build:
+    """A build in the running interpreter's environment; `folder` holds the program.
+
+    `traces` are records beside the configuration's. Raises `InvalidConfiguration` for a
+    `[tool.rustext]` that cannot be understood, `UnreadableFile` or `InvalidTrace` for a record.
+    """
+    config = with_traces(find_config(folder), traces)
+    return Build(Planner(this_environment(), config, keep=True))

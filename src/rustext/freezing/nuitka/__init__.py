@@ -1,0 +1,1 @@
+"""What Nuitka is told, in its words."""

@@ -1,0 +1,208 @@
+"""Write PyInstaller hooks for the Rust extensions of an environment.
+
+In: an environment, and a folder. Out: a hook file for each module that needs one. A hook's name is
+all that PyInstaller looks at until the module turns up in a program, so the short ones, which find
+out what to add when they run, can be written before any build.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext import __version__
+from rustext.data import read_data
+from rustext.discovery.native_files import iter_native_files
+from rustext.discovery.sources import Source
+from rustext.environment.distributions import Distribution
+from rustext.environment.environment import Environment
+from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.freezing.pyinstaller.hook_text import MARK, hook_text, runtime_hook_text
+from rustext.model.native_file import NativeFile
+from rustext.plan.planner import Planner
+from rustext.plan.selftest import entry_source
+
+_log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
+
+_OTHER_KINDS = ("pre_safe_import_module", "pre_find_module_path")  # folders, by PyInstaller's names
+_SELFTEST_HOOK = "pyi_rth_rustext_selftest.py"
+
+# A priority above 0, that of hooks which packages bring themselves: this one runs theirs as well.
+_TEMPLATE = """\
+# Written by rustext {version} for the module `{module}`: {why}
+# What it adds, and why, is worked out when a program imports the module: `rustext plan` shows it.
+# $PyInstaller-Hook-Priority: 1
+from rustext_hooks.module_hook import hook_attributes
+
+globals().update(hook_attributes({module!r}, __file__))
+"""
+_RUNTIME_TEMPLATE = """\
+# Written by rustext {version} for the module `{module}`: {why}
+# Names the modules that it makes as it loads, of which there are no files.
+# $PyInstaller-Hook-Priority: 1
+from rustext_hooks.pre_import import announce, runtime_modules
+
+
+def pre_safe_import_module(api):
+    announce(runtime_modules(api.module_name), api, __file__)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookTarget:
+    """A module that gets a hook, and the file or distribution that is the reason."""
+
+    module: str
+    why: str
+    extension: bool  # a Rust extension module, and no package
+    neighbour: bool = False  # of a distribution without Rust
+    companions: bool  # it brings what the distribution needs beside its modules
+
+
+def iter_hook_targets(planner: Planner, *, neighbours: bool = False) -> Iterator[HookTarget]:
+    """The modules of an environment whose import has to be hooked, sorted by distribution.
+
+    These are the Rust extension modules, and the outermost packages and modules of each Rust
+    distribution: Python code may load its library by path, or hand it to others who do. With
+    `neighbours`, the same of those of their neighbours that nobody else has a hook for.
+    """
+    env = planner.env
+    hooked = _hooked_modules(env) if neighbours else frozenset()
+    for dist in sorted(env.distributions.values(), key=lambda d: d.name):
+        native = [file for _, file in planner.catalogue.native_files(dist)]
+        if any(map(planner.covers, native)) or planner.catalogue.is_rust(dist):
+            yield from _distribution_targets(planner, dist, native)
+        elif neighbours and planner.catalogue.is_neighbour(dist):
+            targets = tuple(_distribution_targets(planner, dist, native, neighbour=True))
+            if hooked.isdisjoint(target.module for target in targets):
+                yield from targets
+    for site in env.sources:
+        source = Source(root=site, packages={})
+        for _, file in iter_native_files(source, env.iter_extensions(site)):
+            if planner.covers(file) and file.module is not None:
+                yield HookTarget(
+                    module=file.module, why=str(file.path), extension=True, companions=True
+                )
+
+
+def _hooked_modules(env: Environment) -> frozenset[str]:
+    """The modules that have a hook in any installed distribution, by the names of their files.
+
+    Hooks in folders of their own are of other kinds, or those of tests.
+    """
+    passed_over = {*_OTHER_KINDS, *read_data("companions")["not_data_folders"]}
+    return frozenset(
+        file.name[len("hook-") : -len(".py")]
+        for dist in env.distributions.values()
+        for file in dist.files
+        if file.name.startswith("hook-") and file.suffix == ".py"
+        if passed_over.isdisjoint(file.parts)
+    )
+
+
+def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
+    """Write hooks that say all that they add into a folder, which is made where it is missing.
+
+    Each native file of the environment is read. One that cannot be read has no hook, and a line in
+    the log says so. What this has written there before, and would not write now, is removed.
+    """
+    texts: dict[Path, str] = {}
+    for target in iter_hook_targets(planner, neighbours=True):
+        early, hook = _places(folder, target.module)
+        try:
+            texts[hook] = hook_text(
+                planner, target.module, target.why, companions=target.companions
+            )
+            runtime = target.extension and runtime_hook_text(planner, target.module, target.why)
+        except (InvalidBinary, UnreadableFile) as error:
+            _log.warning("rustext: no hook for %s: %s", target.module, error)
+        else:
+            texts.update({early: runtime} if runtime else {})
+    _remove_written(folder, but=texts)
+    return _write(texts)
+
+
+def _remove_written(folder: Path, *, but: Collection[Path]) -> None:
+    """Remove the hooks of an earlier time, for modules that are here no more; nobody else's."""
+    for path in {*folder.glob("hook-*.py"), *folder.glob("*/hook-*.py")}.difference(but):
+        if path.read_bytes().startswith(MARK.encode()):
+            path.unlink()
+
+
+def write_short_hooks(
+    planner: Planner, folder: Path, *, selftest: bool = False
+) -> tuple[Path, ...]:
+    """Write hooks that find out what to add when they run, and that cost next to nothing to write.
+
+    The folder is made where it is missing. With `selftest`, a run-time hook goes into each program
+    that has one of the Rust modules.
+    """
+    texts: dict[Path, str] = {}
+    modules = []
+    for target in iter_hook_targets(planner, neighbours=True):
+        values = {"version": __version__, "module": target.module, "why": target.why}
+        early, hook = _places(folder, target.module)
+        texts[hook] = _TEMPLATE.format(**values)
+        if target.extension:
+            texts[early] = _RUNTIME_TEMPLATE.format(**values)
+        if not target.neighbour:
+            modules.append(target.module)
+    if selftest:  # https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package
+        texts[folder / "rthooks" / _SELFTEST_HOOK] = entry_source()
+        texts[folder / "rthooks.dat"] = repr({name: [_SELFTEST_HOOK] for name in modules}) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    return _write(texts)
+
+
+def _places(folder: Path, module: str) -> tuple[Path, Path]:
+    """Where PyInstaller looks for the two kinds of hooks."""
+    name = f"hook-{module}.py"
+    return folder / "pre_safe_import_module" / name, folder / name
+
+
+def _write(texts: Mapping[Path, str]) -> tuple[Path, ...]:
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tuple(sorted(texts))
+
+
+def _distribution_targets(
+    planner: Planner, dist: Distribution, native: list[NativeFile], *, neighbour: bool = False
+) -> Iterator[HookTarget]:
+    label = f"{dist.name} {dist.version}"
+    outermost = sorted(_outermost_modules(planner.env, dist))
+    for file in native:
+        covered = neighbour or planner.covers(file)
+        if covered and file.module is not None and file.module not in outermost:
+            yield HookTarget(
+                module=file.module,
+                why=f"{file.path} of {label}",
+                extension=not neighbour,
+                neighbour=neighbour,
+                companions=not outermost,
+            )
+    extensions = {file.module for file in native}
+    for module in outermost:
+        yield HookTarget(
+            module=module,
+            why=f"{label}, which works with Rust code" if neighbour else f"native files of {label}",
+            extension=module in extensions and not neighbour,
+            neighbour=neighbour,
+            companions=True,
+        )
+
+
+def _outermost_modules(env: Environment, dist: Distribution) -> set[str]:
+    """The modules of a distribution that are in no package of its own."""
+    found = set()
+    for folder in {f.parts[: len(f.parts) - 1] or (f.name.partition(".")[0],) for f in dist.files}:
+        for end in range(1, len(folder) + 1):
+            module = env.find_module(".".join(folder[:end]))
+            if module is not None and module.path is not None:
+                if module.distribution == dist.name:
+                    found.add(module.name)
+                break
+    return found

@@ -1,0 +1,77 @@
+"""Which modules a program imports, as far as its source says; nothing is imported or run.
+
+In: a script and its environment. Out: the modules that its `import` statements reach, one after
+the other, through the program's own files and the packages of its environment. The standard library
+is not followed. What a freezer finds by other means is not seen: names that are computed, and what
+its own hooks and rules add.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from rustext.environment.environment import Environment, Module, Owner
+from rustext.environment.python_source import iter_statements, parse_source
+from rustext.errors import InvalidProgram, UnreadableFile
+
+
+def iter_program(script: Path, env: Environment) -> Iterator[str]:
+    """The names that a script's own statements import, whether they can be found or not.
+
+    Raises `UnreadableFile`, or `InvalidProgram` if it is not Python.
+    """
+    try:
+        source = script.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(f"{script} cannot be read: {error.strerror}") from error
+    try:
+        tree = parse_source(source)
+    except SyntaxError as error:
+        raise InvalidProgram(f"{script} is no Python source: {error}") from error
+    yield from _iter_names(tree, "", env)
+
+
+def iter_imports(module: Module, env: Environment) -> Iterator[str]:
+    """The names that a module's statements import; none for native and unreadable ones."""
+    if module.path is None or module.path.suffix != ".py" or module.owner is Owner.STDLIB:
+        return
+    package = module.name
+    if module.path.stem != "__init__":
+        package = module.name.rpartition(".")[0]
+    try:
+        tree = parse_source(module.path.read_bytes())
+    except (OSError, SyntaxError):
+        return
+    yield from _iter_names(tree, package, env)
+
+
+def _iter_names(tree: ast.Module, package: str, env: Environment) -> Iterator[str]:
+    for node in iter_statements(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = _resolve(node, package)
+            yield from _with_parents(base)
+            for alias in node.names:
+                name = f"{base}.{alias.name}" if base else alias.name
+                if alias.name != "*" and env.find_module(name) is not None:
+                    yield name
+
+
+def _resolve(node: ast.ImportFrom, package: str) -> str:
+    """The absolute name of the module in `from … import` (PEP 328)."""
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    kept = parts[: len(parts) - node.level + 1]
+    return ".".join((*kept, *filter(None, [node.module])))
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    """An import of `a.b.c` imports `a` and `a.b` before."""
+    parts = name.split(".") if name else []
+    for count in range(1, len(parts) + 1):
+        yield ".".join(parts[:count])

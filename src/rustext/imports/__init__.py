@@ -1,0 +1,1 @@
+"""Which modules native code imports, with the evidence."""

@@ -1,0 +1,56 @@
+"""Match the rules of `data/crates.toml` with the crates of a native file."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from rustext.data import read_data
+from rustext.environment.environment import Environment
+from rustext.model.native_file import NativeFile
+
+
+def iter_crate_rules(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The rules of `data/crates.toml` that speak of this file, each with its evidence in words.
+
+    What is installed is not looked at: that is each rule's `when`.
+    """
+    crates = {c.name: c for c in reversed(file.provenance.crates)}
+    for rule in read_data("crates")["rule"]:
+        crate = crates.get(rule["crate"])
+        if (
+            crate is not None
+            and _fits(rule["versions"], crate.version)
+            and all(data.find(mark.encode("ascii")) >= 0 for mark in rule["strings"])
+        ):
+            label = f"crate {crate.name} {crate.version or '(unknown version)'} ({crate.source})"
+            yield rule, f"{label}: {rule['why']}; {rule['source']}"
+
+
+def _fits(versions: str, version: str | None) -> bool:
+    if version is None:
+        return True
+    try:
+        return SpecifierSet(versions).contains(Version(version), prereleases=True)
+    except InvalidVersion:  # a crate's pre-release need not be a PEP 440 version
+        return True
+
+
+def is_installed(requirement: str, env: Environment) -> bool:
+    """Whether the environment fulfils a requirement (PEP 508); an empty one always is."""
+    if not requirement:
+        return True
+    wanted = Requirement(requirement)
+    installed = env.distributions.get(canonicalize_name(wanted.name))
+    if installed is None:
+        return False
+    try:
+        return wanted.specifier.contains(Version(installed.version), prereleases=True)
+    except InvalidVersion:
+        return not wanted.specifier

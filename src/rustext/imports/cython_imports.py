@@ -1,0 +1,113 @@
+"""What the native files of a Rust distribution's neighbour import of their own distribution.
+
+In: an extension module that is not Rust, its distribution, and the environment. Out: one
+`ImplicitImport` for each module of the distribution that it names. Such extensions are made by
+Cython as a rule, which keeps the names of modules as C strings or, since release 3.2, inside a
+compressed table (`CYTHON_COMPRESS_STRINGS`). Where the distribution carries the sources as well,
+their import statements say the same
+(https://cython.readthedocs.io/en/latest/src/userguide/language_basics.html, "The include
+statement").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import posixpath
+import re
+from collections.abc import Iterator
+from importlib.util import resolve_name
+from pathlib import PurePosixPath
+
+from rustext.environment.distributions import Distribution
+from rustext.environment.environment import Environment
+from rustext.formats.binary import open_binary
+from rustext.model.evidence import Evidence, EvidenceKind
+from rustext.model.native_file import NativeFile
+from rustext.model.plan import ImplicitImport, Verdict
+
+_INCLUDE = re.compile(r"""^[ \t]*include[ \t]+["']([\w./-]+\.pxi)["']""", re.MULTILINE)
+# `from a.b import c, d`, in parentheses as well; `import a.b, c.d`
+_FROM = re.compile(
+    r"^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+c?import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
+)
+_IMPORT = re.compile(r"^[ \t]*c?import[ \t]+([\w. \t,]+)", re.MULTILINE)
+_COMMENT = re.compile(r"#.*")
+
+
+def find_own_imports(
+    file: NativeFile, dist: Distribution, env: Environment
+) -> tuple[ImplicitImport, ...]:
+    """The modules of `dist` that its extension module `file` names, sorted.
+
+    Raises `InvalidBinary` or `UnreadableFile` if the file cannot be read as a native file.
+    """
+    gathered: dict[str, Evidence] = {}
+    with open_binary(dist.site / file.path) as (_, data):
+        for name, evidence in (*_from_strings(file, data), *_from_sources(file, dist)):
+            module = env.find_module(name)
+            there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
+            if module is not None and module.distribution == dist.name and not there:
+                gathered.setdefault(name, evidence)
+    return tuple(
+        ImplicitImport(
+            module=name,
+            verdict=Verdict.INCLUDE,
+            reason="the extension's own distribution",
+            evidence=(gathered[name],),
+        )
+        for name in sorted(gathered)
+    )
+
+
+def _from_strings(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[str, Evidence]]:
+    """The C strings that begin with the extension's own package."""
+    top = (file.module or "").partition(".")[0]
+    if not top or not top.isascii():
+        return
+    name = rb"(?<![\w.])%b(?:\.[A-Za-z_]\w{0,99}){1,9}(?=\0)" % re.escape(top.encode())
+    for found in re.finditer(name, data):
+        where = f"{file.path} at 0x{found.start():x}"
+        detail = "a C string that names a module of the distribution"
+        yield (
+            found[0].decode("ascii"),
+            Evidence(kind=EvidenceKind.C_STRING, where=where, detail=detail),
+        )
+
+
+def _from_sources(file: NativeFile, dist: Distribution) -> Iterator[tuple[str, Evidence]]:
+    """What the import statements of the extension's own source say, and of what that includes."""
+    stem, known = file.path.name.partition(".")[0], set(dist.files)
+    waiting, seen = [file.path.with_name(f"{stem}.pyx")], set[PurePosixPath]()
+    while waiting:
+        source = waiting.pop()
+        if source in seen or source not in known:
+            continue
+        seen.add(source)
+        try:
+            text = (dist.site / source).read_text(encoding="utf-8", errors="replace")
+        except OSError:  # recorded, and gone
+            continue
+        waiting += [_beside(source, name) for name in _INCLUDE.findall(text)]
+        evidence = Evidence(
+            kind=EvidenceKind.PYTHON_NAME, where=str(source), detail="an import statement"
+        )
+        package = ".".join(file.path.parts[:-1])  # included code is the extension's
+        yield from ((name, evidence) for name in _iter_imported(_COMMENT.sub("", text), package))
+
+
+def _beside(source: PurePosixPath, name: str) -> PurePosixPath:
+    return PurePosixPath(posixpath.normpath(source.parent / name))
+
+
+def _iter_imported(text: str, package: str) -> Iterator[str]:
+    """What modules the import statements of a text could mean; the last part may be no module."""
+    for listed in _IMPORT.findall(text):
+        yield from (words.split()[0] for words in listed.split(",") if words.split())
+    for origin, *lists in _FROM.findall(text):
+        with contextlib.suppress(ImportError):  # beyond the top-level package
+            dots = origin if not origin.strip(".") else f"{origin}."
+            module = resolve_name(f"{dots}x", package).rpartition(".")[0]
+            yield module
+            names = "".join(lists).split(",")
+            yield from (f"{module}.{words.split()[0]}" for words in names if words.split())

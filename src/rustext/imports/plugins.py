@@ -1,0 +1,126 @@
+"""Modules that a Rust distribution finds by looking around, not by importing them by name.
+
+In: a distribution and its environment. Out: one `ImplicitImport` for each module that it would find
+at run time: in a package of its own or a namespace package whose folders it lists, or behind an
+entry point of a group that it asks for. Only what the distribution's own code does counts. An
+extension module that another library opens by path is one of them: it has to be there, imported or
+not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+from rustext.data import read_data
+from rustext.environment.distributions import Distribution
+from rustext.environment.environment import Environment, Owner
+from rustext.environment.python_source import iter_texts
+from rustext.formats.binary import open_binary
+from rustext.model.evidence import Evidence, EvidenceKind
+from rustext.model.native_file import NativeFile
+from rustext.model.plan import ImplicitImport, Verdict
+
+_LISTERS = ("iter_modules", "walk_packages")
+_LISTS_MODULES = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
+# The folder that is listed is that of the file itself.
+_LISTS_ITS_OWN = re.compile(
+    r"\b(iter_modules|walk_packages)\s*\([^)\n]*(?<![\w.])(?:__path__|__file__)\b"
+)
+_IMPORTED = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
+_ASKS_ENTRY_POINTS = re.compile(r"\b(?:iter_)?entry_points\s*\(")
+_LITERAL = re.compile(r"""["']([\w.:-]+)["']""")
+_COMMANDS = frozenset({"console_scripts", "gui_scripts"})  # for installers
+
+
+def find_plugin_modules(
+    dist: Distribution, env: Environment, native: Iterable[tuple[Path, NativeFile]] = ()
+) -> tuple[ImplicitImport, ...]:
+    """The modules that `dist` would find in this environment, sorted by name.
+
+    `native` holds the distribution's native files with their paths on this machine.
+    """
+    found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
+    for file, text in iter_texts(dist, but=read_data("companions")["not_data_folders"]):
+        for name, what in _iter_modules_for(text, file, dist, env):
+            found[name] = _plugin(name, str(file), what)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _iter_opened(native: Iterable[tuple[Path, NativeFile]]) -> Iterator[tuple[str, str, str]]:
+    """The extension modules that bear the mark of a plugin: name, file, and the mark."""
+    marks = [
+        m
+        for row in read_data("bindings")["binding"]
+        if row["kind"] == "plugin"
+        for m in row["marks"]
+    ]
+    for path, file in native:
+        if file.module is not None:
+            with open_binary(path) as (_, data):
+                mark = next((m for m in marks if data.find(m.encode()) >= 0), None)
+            if mark is not None:
+                yield file.module, str(file.path), f"exports `{mark}…`, for a library that opens it"
+
+
+def _iter_modules_for(
+    text: str, file: PurePosixPath, dist: Distribution, env: Environment
+) -> Iterator[tuple[str, str]]:
+    """The modules that the source `text` would find, each with what it does to find it."""
+    lists = any(word in text for word in _LISTERS)  # the patterns alone take long
+    if lists and _LISTS_MODULES.search(text):
+        for package in sorted(set(_IMPORTED.findall(text))):
+            for name in _namespace_modules(package, env):
+                yield name, f"lists the modules of `{package}`"
+    for how in sorted(set(_LISTS_ITS_OWN.findall(text))) if lists else ():
+        for name in _own_modules(file, dist, env, deep=how == "walk_packages"):
+            yield name, f"lists the modules of `{'.'.join(file.parent.parts)}`"
+    if "entry_points" in text and _ASKS_ENTRY_POINTS.search(text):
+        for group in sorted(set(_LITERAL.findall(text)) - _COMMANDS):
+            for name in _entry_point_modules(group, env):
+                yield name, f"asks for entry points of `{group}`"
+
+
+def _namespace_modules(package: str, env: Environment) -> Iterator[str]:
+    module = env.find_module(package)
+    if module is None or module.owner is not Owner.NOBODY or module.path is not None:
+        return  # not a namespace package (PEP 420)
+    yield package
+    for site in env.sites:
+        folder = site.joinpath(*package.split("."))
+        if folder.is_dir():
+            for entry in sorted(folder.iterdir()):
+                name = f"{package}.{entry.name.partition('.')[0]}"
+                if entry.name != "__pycache__" and env.find_module(name) is not None:
+                    yield name
+
+
+def _own_modules(
+    file: PurePosixPath, dist: Distribution, env: Environment, *, deep: bool
+) -> Iterator[str]:
+    """The Python modules beside a file; with `deep`, those in the packages below as well."""
+    for other in dist.files:
+        if other.suffix == ".py" and other.is_relative_to(file.parent) and other != file:
+            parts = other.with_suffix("").relative_to(file.parent).parts
+            inner = parts[:-1] if parts[-1] == "__init__" else parts
+            name = ".".join((*file.parent.parts, *inner))
+            if (deep or len(inner) == 1) and env.find_module(name) is not None:
+                yield name
+
+
+def _entry_point_modules(group: str, env: Environment) -> Iterator[str]:
+    for dist in env.distributions.values():
+        if any(f.parent == dist.metadata and f.name == "entry_points.txt" for f in dist.files):
+            points = metadata.Distribution.at(dist.site / dist.metadata).entry_points
+            for point in points.select(group=group):
+                if env.find_module(point.module) is not None:
+                    yield point.module
+
+
+def _plugin(name: str, where: str, what: str) -> ImplicitImport:
+    evidence = Evidence(kind=EvidenceKind.PLUGIN, where=where, detail=what)
+    return ImplicitImport(
+        module=name, verdict=Verdict.INCLUDE, reason="found at run time", evidence=(evidence,)
+    )

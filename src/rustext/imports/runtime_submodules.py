@@ -1,0 +1,101 @@
+"""Modules that native code makes as it loads, below its own name.
+
+In: an extension module, the Python sources of its distribution, its binary. Out: the names below it
+that no file has. Python imports such a name because the extension has entered it into `sys.modules`
+by then (https://docs.python.org/3/reference/import.html#the-module-cache). A freezer that looks for
+a file finds none, and may then drop the extension with it, where nothing imports that by its own
+name.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from rustext.cache import KeptFacts, open_cache
+from rustext.environment.distributions import Distribution
+from rustext.environment.environment import Environment
+from rustext.environment.python_source import iter_statements, parse_source
+from rustext.formats.binary import located, open_binary
+from rustext.model.evidence import EvidenceKind
+
+
+def find_runtime_modules(
+    module: str, path: Path, dist: Distribution | None, env: Environment
+) -> tuple[str, ...]:
+    """The modules that the extension `module` makes below its name, sorted, parents included.
+
+    The distribution's own Python code knows them best; without a word there, the binary is asked.
+    That holds the names of classes as well: they do no harm, for nobody imports them. Raises
+    `InvalidBinary` or `UnreadableFile`.
+    """
+    found = set(_iter_imported(module, dist)) if dist is not None else set()
+    found = found or set(_names_in_binary(module, path))
+    names = {parent for name in found for parent in _iter_below(module, name)}
+    return tuple(sorted(name for name in names if env.find_module(name) is None))
+
+
+def _iter_below(module: str, name: str) -> Iterator[str]:
+    """`name` and the names between `module` and it."""
+    while name != module:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+def _names_in_binary(module: str, path: Path) -> frozenset[str]:
+    """The names below `module` that the binary holds as strings, from one build to the next."""
+    kept = KeptFacts(open_cache("runtime-modules", module), path.parent)
+    text = kept.get(path, lambda: json.dumps(sorted(_read_names(module, path))))
+    kept.save()
+    return frozenset(json.loads(text))
+
+
+def _read_names(module: str, path: Path) -> frozenset[str]:
+    """Where a string could end in several places, it ends in the first.
+
+    rustc puts others behind it.
+    """
+    from rustext.strings.name_filter import WantedNames  # noqa: PLC0415
+    from rustext.strings.name_refs import iter_strings  # noqa: PLC0415  (what is kept needs none of it)
+
+    prefix = f"{module}."
+    wanted = WantedNames(lambda name: name.startswith(prefix), (module.partition(".")[0],))
+    shortest: dict[tuple[int, int], str] = {}
+    with open_binary(path) as (binary, data), located(path):
+        if data.find(prefix.encode()) >= 0:
+            for number, image in enumerate(binary.images):
+                for ref in iter_strings(image, data, wanted):
+                    if ref.kind is not EvidenceKind.LOOSE_STRING:
+                        known = shortest.setdefault((number, ref.offset), ref.text)
+                        shortest[number, ref.offset] = min(known, ref.text, key=len)
+    return frozenset(shortest.values())
+
+
+def _iter_imported(module: str, dist: Distribution) -> Iterator[str]:
+    """The names below `module` that the distribution's own Python code imports."""
+    mention = re.compile(rf"\b{re.escape(module.rpartition('.')[2])}\.\w")
+    for file in dist.files:
+        if file.suffix == ".py" and ".." not in file.parts:
+            try:
+                text = (dist.site / file).read_text(encoding="utf-8", errors="replace")
+                tree = parse_source(text) if mention.search(text) else ast.Module([], [])
+            except (OSError, SyntaxError):  # not there, or for another Python
+                continue
+            yield from (n for n in _iter_imports(tree, file) if n.startswith(f"{module}."))
+
+
+def _iter_imports(tree: ast.Module, file: PurePosixPath) -> Iterator[str]:
+    """The absolute names of the modules that a source imports from."""
+    for node in iter_statements(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = file.parts[: len(file.parts) - node.level] if node.level else ()
+            yield ".".join((*package, *_parts(node.module)))
+
+
+def _parts(name: str | None) -> Iterable[str]:
+    return name.split(".") if name else ()

@@ -1,0 +1,206 @@
+"""Which Python modules native code imports, and what a freezer should do about each.
+
+In: a native file, the strings of its images, the crates in it, and the target environment. Out:
+one `ImplicitImport` for each module that can be imported there, with its verdict and evidence.
+
+The verdicts keep a promise and its price apart. What native code surely imports is included. What
+it may import stays out of programs that do not have it already: a data frame library in each app
+that could convert to one would be a defect, a missing `zoneinfo` as well.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from rustext.config import Optional
+from rustext.data import read_data
+from rustext.environment.environment import Environment, Module, Owner
+from rustext.imports.crate_rules import is_installed, iter_crate_rules
+from rustext.model.evidence import Evidence, EvidenceKind, StringRef
+from rustext.model.native_file import NativeFile
+from rustext.model.plan import SEEN, SURE, ImplicitImport, Verdict
+
+_CAPSULE_ATTRIBUTES = 2  # dotted parts of a capsule's name that are no modules
+_ORDER = tuple(EvidenceKind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One module with all that speaks for it, ready to be judged."""
+
+    module: Module
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def kinds(self) -> frozenset[EvidenceKind]:
+        return frozenset(e.kind for e in self.evidence)
+
+    @property
+    def surely_imported(self) -> bool:
+        """A call, a crate rule, or a dotted name: plain words are not sure to be module names."""
+        return bool(self.kinds & SURE) or (
+            "." in self.module.name and self.kinds != {EvidenceKind.LOOSE_STRING}
+        )
+
+
+def find_imports(
+    file: NativeFile,
+    strings: Iterable[StringRef],
+    data: mmap.mmap,
+    env: Environment,
+    *,
+    optional: Optional = Optional.INSTALLED,
+    seen: Iterable[tuple[str, Evidence]] = (),
+) -> tuple[ImplicitImport, ...]:
+    """Find and judge the modules that `file` imports, sorted by name.
+
+    `strings` are those of all its images; `data` is the whole file; `seen` are modules for which
+    there is other evidence.
+    """
+    gathered: dict[str, set[Evidence]] = {}
+    crates = _from_crates(file, data, env) if can_import(data) else ()
+    for name, evidence in (*_from_strings(file, strings), *crates, *seen):
+        module = _importable(name, evidence.kind, env)
+        if module is not None and module.name != file.module:
+            gathered.setdefault(module.name, set()).add(evidence)
+    found = []
+    for name in sorted(gathered):
+        module = env.find_module(name)
+        if module is not None:
+            ranked = sorted(gathered[name], key=lambda e: (_ORDER.index(e.kind), e.where, e.detail))
+            case = _Case(module=module, evidence=tuple(ranked))
+            verdict, reason = _judge(case, file, env, optional)
+            found.append(
+                ImplicitImport(module=name, verdict=verdict, reason=reason, evidence=case.evidence)
+            )
+    return tuple(found)
+
+
+def can_import(data: mmap.mmap) -> bool:
+    """Whether a file is linked to Python's import functions, or looks them up by name."""
+    return data.find(b"PyImport") >= 0 or data.find(b"PyCapsule_Import") >= 0
+
+
+def find_named(name: str, env: Environment) -> Module | None:
+    """The module that an import by this name finds: itself, or the one that a capsule is in.
+
+    A capsule's name ends in attributes: `datetime.datetime_CAPI`, `polars.polars._allocator`
+    (https://docs.python.org/3/c-api/capsule.html#c.PyCapsule_Import).
+    """
+    module = env.find_module(name)
+    for _ in range(_CAPSULE_ATTRIBUTES):
+        if module is not None or "." not in name:
+            break
+        name = name.rpartition(".")[0]
+        module = env.find_module(name)
+    return module
+
+
+def _importable(name: str, kind: EvidenceKind, env: Environment) -> Module | None:
+    return find_named(name, env) if kind in SURE else env.find_module(name)
+
+
+def _from_strings(file: NativeFile, strings: Iterable[StringRef]) -> Iterator[tuple[str, Evidence]]:
+    for ref in strings:
+        where = f"{file.path} at 0x{ref.offset:x}"
+        yield ref.text, Evidence(kind=ref.kind, where=where, detail=ref.detail)
+
+
+def _from_crates(
+    file: NativeFile, data: mmap.mmap, env: Environment
+) -> Iterator[tuple[str, Evidence]]:
+    for rule, detail in iter_crate_rules(file, data):
+        if is_installed(rule["when"], env):
+            for name in rule["imports"]:
+                yield (
+                    name,
+                    Evidence(kind=EvidenceKind.CRATE_RULE, where=str(file.path), detail=detail),
+                )
+
+
+def _judge(
+    case: _Case, file: NativeFile, env: Environment, optional: Optional
+) -> tuple[Verdict, str]:
+    if case.kinds & SEEN:
+        return Verdict.INCLUDE, "seen to be imported"
+    if case.kinds == {EvidenceKind.LOOSE_STRING}:
+        return Verdict.REPORT, "the name stands in running text only"
+    if case.module.owner is Owner.STDLIB:
+        return _judge_stdlib(case)
+    owner = case.module.distribution
+    if is_own(case.module, file):
+        return Verdict.INCLUDE, f"the extension's own {'distribution' if owner else 'package'}"
+    if file.distribution is not None and owner in env.requirements_of(file.distribution):
+        return Verdict.INCLUDE, f"required by {file.distribution}"
+    declared = file.distribution is not None and owner in env.named_by(file.distribution)
+    return _judge_optional(case, owner, env, optional, declared=declared)
+
+
+def is_own(module: Module, file: NativeFile) -> bool:
+    """Whether a module is of the same distribution, or package, as a native file."""
+    owner = module.distribution
+    return owner == file.distribution and bool(owner or _share_package(module.name, file.module))
+
+
+def complete_names(
+    beginnings: Iterable[StringRef], file: NativeFile, env: Environment
+) -> Iterator[StringRef]:
+    """The modules that a name could become which native code completes at run time.
+
+    Each of `beginnings` ends in a dot; only packages of the file's own distribution count, for
+    what is in those, their own code can ask for.
+    """
+    for ref in beginnings:
+        package = env.find_module(ref.text[:-1])
+        if package is not None and is_own(package, file):
+            detail = f"completes `{ref.text}`, which stands {ref.detail}"
+            for name in env.modules_in(package.name):
+                yield replace(ref, text=name, detail=detail)
+
+
+def _share_package(name: str, module: str | None) -> bool:
+    return module is not None and name.partition(".")[0] == module.partition(".")[0]
+
+
+def _judge_stdlib(case: _Case) -> tuple[Verdict, str]:
+    if is_too_large(case.module.name):
+        return Verdict.REPORT, "too large to be taken on the evidence of a string"
+    doubt = doubt_of(case.module.name)
+    in_source = EvidenceKind.PYTHON_NAME in case.kinds
+    if doubt is not None and not in_source and not case.surely_imported:
+        return Verdict.REPORT, doubt
+    return Verdict.INCLUDE, "standard library"
+
+
+def is_too_large(name: str) -> bool:
+    """Whether a module of the standard library is never taken on such evidence."""
+    return name.partition(".")[0] in read_data("stdlib")["never"]
+
+
+def doubt_of(name: str) -> str | None:
+    """Why a string with the name of this standard-library module proves nothing; None if it may."""
+    known = read_data("stdlib")
+    if name in known["vocabulary"]:
+        return "a word that is in every Rust extension"
+    if name in known["removed"]:
+        return "a module that Python has since removed, and a short word"
+    return None
+
+
+def _judge_optional(
+    case: _Case, owner: str | None, env: Environment, optional: Optional, *, declared: bool
+) -> tuple[Verdict, str]:
+    if owner is None:
+        if case.surely_imported:
+            return Verdict.INCLUDE, "beside the program, in no distribution"
+        return Verdict.REPORT, "in no distribution, and the name may be an ordinary word"
+    if optional is Optional.NEVER:
+        return Verdict.REPORT, f"{owner} is not required, and optional imports are switched off"
+    if not case.surely_imported and not declared:  # what is there already costs nothing
+        why = f"{owner} is not required, and the name may be an ordinary word"
+        return Verdict.IF_PRESENT, f"{why}; taken where the program has it already"
+    if optional is Optional.INSTALLED and not env.is_required(owner):
+        return Verdict.INCLUDE, f"{owner} is installed and nothing else requires it"
+    return Verdict.IF_PRESENT, f"{owner} is not required; taken where the program has it already"

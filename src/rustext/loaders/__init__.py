@@ -1,0 +1,1 @@
+"""Which libraries each system's loader would find, and how."""

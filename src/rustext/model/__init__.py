@@ -1,0 +1,1 @@
+"""Records that pass between stages."""

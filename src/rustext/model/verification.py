@@ -1,0 +1,95 @@
+"""Records of one verification: the run, the system floor, sizes, and the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.model.findings import Finding, Severity
+from rustext.model.libraries import Edge
+from rustext.model.native_file import NativeFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsolatedRun:
+    """The end of an isolated run. `hidden` is empty where the kernel gave no namespace."""
+
+    code: int  # negative: the signal that ended it
+    stdout: str
+    stderr: str
+    hidden: tuple[Path, ...]
+    libraries: tuple[Path, ...]  # all that the loader initialised, in order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundlePython:
+    """The Python that a bundle brings along; `source` says how rustext came to know."""
+
+    implementation: str  # cpython, pypy or graalpy
+    version: tuple[int, int]
+    flags: str  # "t" free-threaded, "d" debug
+    source: str
+
+    @property
+    def name(self) -> str:
+        """As people write it: `3.13t`, `pypy3.10`."""
+        prefix = "" if self.implementation == "cpython" else self.implementation
+        return f"{prefix}{self.version[0]}.{self.version[1]}{self.flags}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorCause:
+    """A file that needs what a floor asks for, and the symbols for which it does so."""
+
+    file: str
+    version: str  # "GLIBC_2.34"; for musl and macOS the version alone
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemFloor:
+    """The oldest system that a bundle runs on, for one architecture.
+
+    `version` is None where nothing in the bundle asks for one. `policy` is the oldest wheel policy
+    whose every promise suffices, `systems` the oldest release of each well-known distribution.
+    """
+
+    system: str  # glibc, musl or macOS
+    architecture: str
+    version: str | None
+    policy: str | None
+    systems: tuple[str, ...]
+    causes: tuple[FloorCause, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSize:
+    """What one file or folder at the top of a bundle takes, in bytes."""
+
+    name: str  # relative to the bundle; "" for all that is small
+    size: int
+    files: int
+    largest: tuple[tuple[str, int], ...]  # some of its files with their sizes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """The result of verifying one bundle."""
+
+    bundle: Path
+    freezer: str
+    platform: str
+    target: str | None
+    findings: tuple[Finding, ...]
+    libraries: tuple[Edge, ...]
+    extensions: tuple[NativeFile, ...]
+    modules: int
+    python: BundlePython | None = None
+    floors: tuple[SystemFloor, ...] = ()
+    run: IsolatedRun | None = None
+    sizes: tuple[PartSize, ...] = ()  # measured for reports that show them
+
+    @property
+    def ok(self) -> bool:
+        """True without findings at error level."""
+        return all(f.severity is not Severity.ERROR for f in self.findings)

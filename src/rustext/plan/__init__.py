@@ -1,0 +1,1 @@
+"""Plan what a freezer must add for a program's Rust extensions."""

@@ -1,0 +1,260 @@
+"""What a Rust distribution needs beside its modules.
+
+In: a distribution of the environment and its native files. Out: its `Companion` files, each with
+the reason. A *Rust distribution* is one whose files hold Rust code; its *neighbours* are those that
+require it or that it requires, and nothing is said of others. All is found by evidence in its own
+code: a freezer follows imports, and the libraries that imported files name, and sees nothing of
+what code opens by path.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from rustext.data import read_data
+from rustext.discovery.module_names import working_name
+from rustext.environment.distributions import Distribution
+from rustext.environment.python_source import iter_texts, parse_source
+from rustext.formats.binary import is_native
+from rustext.model.image import ImageKind
+from rustext.model.native_file import NativeFile
+from rustext.model.plan import Companion, CompanionKind
+
+# What `importlib.metadata` reads:
+# https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+_METADATA_FILES = frozenset({"METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt"})
+# A quoted string, or a part of one between slashes, that could name a file or a folder.
+_WORD = re.compile(r"""["'/\\]([\w.+@*-]{1,120})(?=["'/\\])""")
+# Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
+_ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
+_PROGRAM_FOLDERS = frozenset({"bin", "Scripts"})
+_ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\b|pkg_resources\b")
+_SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by chance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCode:
+    """What a distribution's Python files say that could lead to a file."""
+
+    words: frozenset[str]  # the parts of all string literals
+    locators: tuple[PurePosixPath, ...]  # files that use `__file__`
+    seekers: tuple[PurePosixPath, ...]  # files that ask where programs are installed
+    asks_for_metadata: bool
+
+
+def find_companions(
+    dist: Distribution,
+    native: Iterable[tuple[Path, NativeFile]],
+    suffixes: Sequence[str] = (),
+    *,
+    others: Iterable[Distribution] = (),
+) -> tuple[Companion, ...]:
+    """The companions of one Rust distribution, sorted by destination.
+
+    `native` holds the distribution's native files with their paths on this machine, `suffixes`
+    what the interpreter looks for: a module under a name that it never looks for gets one that
+    it does. `others` are distributions that it imports by a computed name: the files of theirs
+    that its code names come along.
+    """
+    files = list(native)
+    texts = dict(iter_texts(dist))
+    code, refused = read_own_code(texts), tuple(_refused(dist, texts))
+    found = [*_path_loaded(files, suffixes), *_metadata(dist), *refused, *_programs(dist, code)]
+    found += _data(dist, files, code, but={companion.destination for companion in refused})
+    found += (companion for other in others for companion in _data_of_other(other, code))
+    found += _folders(dist, code, found)
+    return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
+
+
+def find_neighbour_companions(
+    dist: Distribution, native: Iterable[tuple[Path, NativeFile]]
+) -> tuple[Companion, ...]:
+    """The companions of a neighbour of Rust distributions, sorted by destination.
+
+    Its native files are its freezer's business. What its Python code opens and asks for is not seen
+    by a freezer either, and the Rust distribution is of no use without.
+    """
+    code = read_own_code(dict(iter_texts(dist, but=read_data("companions")["not_data_folders"])))
+    taken = {file.path for _, file in native} | {f for f in dist.files if f.suffix == ".py"}
+    found = [*_data(dist, (), code, but=taken)]
+    found += _metadata(dist) if code.asks_for_metadata else ()
+    return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
+
+
+def read_own_code(texts: Mapping[PurePosixPath, str]) -> OwnCode:
+    """Read what a distribution's Python files hold."""
+    return OwnCode(
+        words=frozenset(word for text in texts.values() for word in _WORD.findall(text)),
+        locators=tuple(sorted(file for file, text in texts.items() if "__file__" in text)),
+        seekers=tuple(sorted(f for f, text in texts.items() if _ASKS_FOR_PROGRAMS.search(text))),
+        asks_for_metadata=any(
+            ("importlib" in text or "pkg_resources" in text) and _ASKS_FOR_METADATA.search(text)
+            for text in texts.values()
+        ),
+    )
+
+
+def _refused(dist: Distribution, texts: Mapping[PurePosixPath, str]) -> Iterator[Companion]:
+    """The sources that this Python cannot compile, where the distribution's code counts on that."""
+    if any("except SyntaxError" in text for text in texts.values()):
+        for file, text in texts.items():
+            if not _compiles(text):
+                yield Companion(
+                    path=dist.site / file,
+                    destination=file,
+                    kind=CompanionKind.DATA,
+                    reason="this Python cannot compile it, and the code that imports it counts on "
+                    "that",
+                )
+
+
+def _compiles(text: str) -> bool:
+    try:
+        parse_source(text)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _path_loaded(
+    native: Sequence[tuple[Path, NativeFile]], suffixes: Sequence[str]
+) -> Iterator[Companion]:
+    """Native files that no import statement reaches keep their place beside the package.
+
+    Python code opens them by path (ctypes, uniffi, cffi, a plugin) or starts them as a process.
+    """
+    for path, file in native:
+        if file.module is None and len(file.path.parts) > 1 and ".." not in file.path.parts:
+            program = file.binary.image.kind is ImageKind.EXECUTABLE
+            name = working_name(path.name, file.binary.images, suffixes) if suffixes else None
+            misnamed = name is not None and not path.with_name(name).exists()
+            yield Companion(
+                path=path,
+                destination=file.path.with_name(str(name)) if misnamed else file.path,
+                kind=CompanionKind.EXECUTABLE if program else CompanionKind.LIBRARY,
+                reason=f"this Python never looks for `{path.name}`"
+                if misnamed
+                else file.explanation,
+            )
+
+
+def _programs(dist: Distribution, code: OwnCode) -> Iterator[Companion]:
+    """The programs that the distribution put beside the interpreter, and that its code looks for.
+
+    The prefix of a frozen program is the folder of its modules.
+    """
+    outside = (f for f in dist.files if ".." in f.parts and f.parent.name in _PROGRAM_FOLDERS)
+    for file in outside if code.seekers else ():
+        path = Path(os.path.normpath(dist.site / file))
+        if path.is_file() and is_native(path):  # others are scripts that start the interpreter
+            yield Companion(
+                path=path,
+                destination=PurePosixPath(file.parent.name, file.name),
+                kind=CompanionKind.EXECUTABLE,
+                reason=f"`{code.seekers[0].name}` asks where programs are installed",
+            )
+
+
+def _metadata(dist: Distribution) -> Iterator[Companion]:
+    """The metadata that code asks for by a name which no freezer can read off the source."""
+    for file in dist.files:
+        if file.parent == dist.metadata and file.name in _METADATA_FILES:
+            yield Companion(
+                path=dist.site / file,
+                destination=PurePosixPath(file),
+                kind=CompanionKind.METADATA,
+                reason="importlib.metadata may be asked for it with a computed name",
+            )
+
+
+def _data(
+    dist: Distribution,
+    native: Sequence[tuple[Path, NativeFile]],
+    code: OwnCode,
+    *,
+    but: Collection[PurePosixPath] = (),
+) -> Iterator[Companion]:
+    """Data files whose name, or whose folder's name, stands in the distribution's own code."""
+    taken = {*(file.path for _, file in native), *but}
+    tops = {file.parts[0] for file in dist.files}
+    for file in dist.files:
+        if file not in taken and _may_be_data(dist, file):
+            word = _python_word(file, code.words, tops) or _native_word(file, native)
+            if word is not None and (dist.site / file).is_file():
+                yield Companion(
+                    path=dist.site / file,
+                    destination=file,
+                    kind=CompanionKind.DATA,
+                    reason=f"`{word}` stands in the distribution's own code",
+                )
+
+
+def _data_of_other(other: Distribution, code: OwnCode) -> Iterator[Companion]:
+    """The data files of another distribution under whole names that stand in the own code."""
+    for file in other.files:
+        if file.name in code.words and file.suffix != ".py" and _may_be_data(other, file):
+            yield Companion(
+                path=other.site / file,
+                destination=file,
+                kind=CompanionKind.DATA,
+                reason=f"`{file.name}` stands in the code that imports its package",
+            )
+
+
+def _may_be_data(dist: Distribution, file: PurePosixPath) -> bool:
+    rules = read_data("companions")
+    return not (
+        len(file.parts) < 2
+        or ".." in file.parts
+        or file.parts[0] == str(dist.metadata)
+        or file.suffix in rules["not_data_suffixes"]
+        or file.name in rules["not_data_names"]
+        or not set(file.parts[:-1]).isdisjoint(rules["not_data_folders"])
+    )
+
+
+def _python_word(file: PurePosixPath, words: frozenset[str], tops: set[str]) -> str | None:
+    """The word that names the file, or one of its folders below the package."""
+    if file.name in words:
+        return file.name
+    if file.suffix == ".py":  # a module is a module; only its whole file name makes it data
+        return None
+    if file.suffix in words or f"*{file.suffix}" in words:
+        return file.suffix or None
+    folders = (part for part in file.parts[:-1] if part not in tops)
+    return next((part for part in folders if part in words), None)
+
+
+def _native_word(file: PurePosixPath, native: Sequence[tuple[Path, NativeFile]]) -> str | None:
+    name = file.name.encode()
+    if file.suffix in {"", ".py"} or len(name) < _SHORTEST_NATIVE_WORD:
+        return None
+    for path, _ in native:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
+            if m.find(name) >= 0:
+                return file.name
+    return None
+
+
+def _folders(dist: Distribution, code: OwnCode, others: Sequence[Companion]) -> Iterator[Companion]:
+    """Folders that code reaches by `__file__`: a path through one that is missing leads nowhere.
+
+    Both freezers keep Python modules inside an archive, so a package that holds nothing else has
+    no folder. Each comes with the file that looks from there.
+    """
+    there = {parent for other in others for parent in other.destination.parents}
+    for file in code.locators:
+        folder = file.parent
+        if len(file.parts) > 1 and folder not in there and _may_be_data(dist, file):
+            there.add(folder)
+            yield Companion(
+                path=dist.site / file,
+                destination=file,
+                kind=CompanionKind.FOLDER,
+                reason=f"`{file.name}` builds a path from where it lies",
+            )

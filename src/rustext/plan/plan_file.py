@@ -1,0 +1,158 @@
+"""What a freezer was told about one program, as a file: a report to read, a plan to verify by.
+
+In: a `BuildPlan`, or the text of its file. Out: the other. The file is JSON, sorted, and names
+nothing of the machine that built: the same program gives the same bytes, and it can be left in a
+bundle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rustext import __version__
+from rustext.errors import InvalidPlan, UnreadableFile
+from rustext.model.evidence import Evidence, EvidenceKind
+from rustext.model.plan import (
+    BuildPlan,
+    Companion,
+    CompanionKind,
+    ImplicitImport,
+    PlannedExtension,
+    Verdict,
+)
+from rustext.model.plan_json import companion_json, import_json
+
+PLAN_FILE = "rustext-plan.json"  # where a bundle keeps it, beside its modules
+VERSION = 1
+_LIMIT = 16 << 20  # bytes; the plan of a large program has some hundred thousand
+
+
+# --- the file ---------------------------------------------------------------------------------
+
+
+def build_plan_json(plan: BuildPlan) -> dict[str, Any]:
+    """The document of a plan, as `rustext plan --json` prints it."""
+    return {
+        "version": VERSION,
+        "rustext": __version__,
+        "freezer": plan.freezer,
+        "python": plan.python,
+        "extensions": [
+            {
+                "file": str(e.file),
+                "module": e.module,
+                "distribution": e.distribution,
+                "version": e.version,
+            }
+            for e in plan.extensions
+        ],
+        "modules": [import_json(i) for i in plan.modules],
+        "left_out": [import_json(i) for i in plan.left_out],
+        "companions": [companion_json(c) for c in plan.companions],
+        "warnings": list(plan.warnings),
+    }
+
+
+def format_plan(plan: BuildPlan) -> str:
+    """The text of a plan's file."""
+    return json.dumps(build_plan_json(plan), indent=2) + "\n"
+
+
+def write_plan(plan: BuildPlan, file: Path) -> None:
+    """Write a plan's file, whole or not at all; raises `UnreadableFile` where that cannot be."""
+    if os.path.isdir(file):  # noqa: PTH112 (`Path` raises for a name that is too long)
+        raise UnreadableFile(f"{file} cannot be written: it is a folder", hint="name a file in it")
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.write_text(format_plan(plan), encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        raise UnreadableFile(f"{file} cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):  # where it has become the file, it is gone
+            draft.unlink()
+
+
+def read_plan(file: Path) -> BuildPlan:
+    """Read a plan's file; raises `UnreadableFile` or `InvalidPlan`."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_LIMIT + 1)
+    except OSError as error:
+        raise UnreadableFile(f"{file} cannot be read: {error.strerror}") from error
+    if len(content) > _LIMIT:
+        raise InvalidPlan(f"{file} is larger than any plan: more than {_LIMIT >> 20} MiB")
+    try:
+        return parse_plan(content.decode("utf-8"), str(file))
+    except UnicodeDecodeError as error:
+        raise InvalidPlan(f"{file} is not text in UTF-8") from error
+
+
+def parse_plan(text: str, where: str) -> BuildPlan:
+    """Read a plan's text; `where` names it in messages. Raises `InvalidPlan` if it is none."""
+    try:
+        document = json.loads(text)
+        version = document["version"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InvalidPlan(f"{where} is no plan that rustext has written") from error
+    if version != VERSION:
+        raise InvalidPlan(
+            f"{where} is a plan of version {version!r}, and only {VERSION} is known",
+            hint="freeze again, or verify with the rustext that made the bundle",
+        )
+    try:
+        return BuildPlan(
+            freezer=_text(document["freezer"]),
+            python=str(document["python"]),
+            extensions=tuple(map(_parse_extension, document["extensions"])),
+            modules=tuple(map(_parse_import, document["modules"])),
+            left_out=tuple(map(_parse_import, document["left_out"])),
+            companions=tuple(map(_parse_companion, document["companions"])),
+            warnings=tuple(map(str, document["warnings"])),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidPlan(f"{where} holds what no plan has: {error!r}") from error
+
+
+def _parse_extension(row: Mapping[str, Any]) -> PlannedExtension:
+    return PlannedExtension(
+        file=_inside(row["file"]),
+        module=_text(row["module"]),
+        distribution=_text(row["distribution"]),
+        version=_text(row["version"]),
+    )
+
+
+def _parse_import(row: Mapping[str, Any]) -> ImplicitImport:
+    return ImplicitImport(
+        module=str(row["module"]),
+        verdict=Verdict(row["verdict"]),
+        reason=str(row["reason"]),
+        evidence=tuple(
+            Evidence(kind=EvidenceKind(e["kind"]), where=str(e["where"]), detail=str(e["detail"]))
+            for e in row["evidence"]
+        ),
+    )
+
+
+def _parse_companion(row: Mapping[str, Any]) -> Companion:
+    place = _inside(row["file"])
+    kind = CompanionKind(row["kind"])
+    return Companion(path=Path(place), destination=place, kind=kind, reason=str(row["reason"]))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _inside(text: Any) -> PurePosixPath:
+    """A path below the bundle's folder: a plan comes with a bundle and is not trusted."""
+    path = PurePosixPath(str(text))
+    if path.is_absolute() or ".." in path.parts or "\0" in str(path):
+        raise ValueError(f"a path that leaves the bundle: {str(path)!r}")
+    return path

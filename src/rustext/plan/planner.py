@@ -1,0 +1,223 @@
+"""What a freezer has to hear about the Rust extensions of a program.
+
+In: an environment and a project's configuration. Out: for each native file an `ExtensionPlan`, for
+each Rust distribution, and for the neighbours that it works with, its companions. The adapters ask
+as modules enter the build, so that only what a program uses is ever read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePath, PurePosixPath
+
+from rustext.config import Config, Scope
+from rustext.discovery.catalogue import Catalogue
+from rustext.environment.distributions import Distribution
+from rustext.environment.environment import Environment, Owner
+from rustext.imports.cached_strings import NameStrings
+from rustext.imports.cython_imports import find_own_imports
+from rustext.imports.dynamic_imports import find_named_imports
+from rustext.imports.file_imports import find_file_imports
+from rustext.imports.plugins import find_plugin_modules
+from rustext.imports.verdicts import is_too_large
+from rustext.loaders.resolver import Resolver
+from rustext.loaders.rules import Loader
+from rustext.model.evidence import Evidence, EvidenceKind
+from rustext.model.libraries import LibraryGraph
+from rustext.model.native_file import NativeFile
+from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Verdict
+from rustext.plan.companions import find_companions, find_neighbour_companions
+from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
+from rustext.tracing.probe import Probe, probe
+
+
+class Planner:
+    """Plans for one environment; remembers what it has read for as long as it lives."""
+
+    def __init__(
+        self,
+        env: Environment,
+        config: Config,
+        *,
+        loader: Loader | None = None,
+        python: Path | None = None,
+        keep: bool = False,
+    ) -> None:
+        """`python` is the environment's interpreter: with it, each module is imported once.
+
+        With `keep`, what binaries say is kept in the platform's cache folder for the next time.
+        """
+        self.env = env
+        self.config = config
+        self.catalogue = Catalogue(env, keep=keep)
+        self._python = python
+        self._kept = NameStrings(env) if keep else None
+        self._loader = loader or Loader()
+        self._resolver = Resolver(loader=self._loader)
+        self._companions: dict[str, tuple[Companion, ...]] = {}
+        self._named: dict[str, tuple[tuple[str, Evidence], ...]] = {}
+        self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
+
+    def for_environment(self, env: Environment) -> Planner:
+        """A planner that differs in its environment alone."""
+        return Planner(
+            env,
+            self.config,
+            loader=self._loader,
+            python=self._python,
+            keep=self._kept is not None,
+        )
+
+    def plan_extension(self, path: Path) -> ExtensionPlan | None:
+        """The plan for one file of the environment; None if it is none of rustext's.
+
+        Raises `InvalidBinary` or `UnreadableFile` if the file cannot be read as a native file.
+        """
+        file = self.catalogue.read_file(path)
+        if self.covers(file):
+            return self.plan_file(path, file)
+        dist = self.env.owner_of(path)
+        if dist is None or not self.catalogue.is_neighbour(dist):
+            return None
+        return self._plan_neighbour(path, file, dist)
+
+    def covers(self, file: NativeFile) -> bool:
+        """Whether rustext looks after the file: if it holds Rust code, or by configuration."""
+        return file.provenance.rust or self.config.scope is Scope.NATIVE
+
+    def plan_file(self, path: Path, file: NativeFile) -> ExtensionPlan:
+        """The plan for a native file that discovery has described."""
+        probed = self._probe(file)
+        dist = self.env.distributions.get(file.distribution) if file.distribution else None
+        named = self._named_imports(dist) if dist is not None else ()
+        observed = (*(probed.evidence if probed is not None else ()), *named)
+        imports = find_file_imports(
+            path, file, self.env, self.config, observed=observed, kept=self._kept
+        )
+        libraries = self._resolver.resolve(path)
+        companions = self._companions_of(dist) if dist is not None else ()
+        return ExtensionPlan(
+            file=file,
+            path=path,
+            imports=imports,
+            libraries=libraries,
+            companions=companions,
+            warnings=(
+                *missing_warnings(file, libraries, self.env),
+                *run_path_warnings(file),
+                *destination_warnings(
+                    file,
+                    libraries,
+                    self.env.site_of(path),
+                    siblings=self.catalogue.native_files(dist) if dist is not None else (),
+                    companions=companions,
+                ),
+                *(probed.warnings if probed is not None else ()),
+            ),
+        )
+
+    def _plan_neighbour(self, path: Path, file: NativeFile, dist: Distribution) -> ExtensionPlan:
+        """The plan for a neighbour's native file: what it imports of its own, and no more."""
+        return ExtensionPlan(
+            file=file,
+            path=path,
+            imports=find_own_imports(file, dist, self.env),
+            libraries=LibraryGraph(root=path, edges=()),
+        )
+
+    def _named_imports(self, dist: Distribution) -> tuple[tuple[str, Evidence], ...]:
+        """What a distribution's Python code imports by names that no freezer can read."""
+        if dist.name not in self._named:
+            self._named[dist.name] = find_named_imports(dist, self.env)
+        return self._named[dist.name]
+
+    def _named_distributions(self, dist: Distribution) -> Iterator[Distribution]:
+        """The other distributions that a distribution's Python code imports in such a way."""
+        modules = (self.env.find_module(name) for name, _ in self._named_imports(dist))
+        owners = {m.distribution for m in modules if m is not None and m.distribution}
+        return (self.env.distributions[name] for name in sorted(owners - {dist.name}))
+
+    def _probe(self, file: NativeFile) -> Probe | None:
+        return probe(file, self._python, self.env.sites) if self._python is not None else None
+
+    def companions_for(self, path: Path) -> tuple[Companion, ...]:
+        """The companions of the distribution of `path`, if it or a neighbour of it holds Rust."""
+        dist = self.env.owner_of(path)
+        return self._companions_of(dist) if dist is not None else ()
+
+    def plugin_modules_for(self, path: Path) -> tuple[ImplicitImport, ...]:
+        """What the distribution that `path` belongs to finds by looking around, or by names.
+
+        The names are those that its Python code imports and that not every freezer can read, as far
+        as that code is below the same top-level name as `path`: of a distribution's packages, a
+        program need not have all. A neighbour of Rust distributions brings only these.
+        """
+        dist = self.env.owner_of(path)
+        if dist is None:
+            return ()
+        top = _top_of(path.relative_to(dist.site))
+        return tuple(
+            implicit
+            for implicit in self._plugins_of(dist)
+            if any(
+                e.kind is EvidenceKind.PLUGIN or _top_of(PurePosixPath(e.where)) == top
+                for e in implicit.evidence
+            )
+        )
+
+    def _plugins_of(self, dist: Distribution) -> tuple[ImplicitImport, ...]:
+        if dist.name not in self._plugins:
+            found: Iterable[ImplicitImport] = ()
+            if self.catalogue.is_rust(dist):
+                listed = find_plugin_modules(dist, self.env, self.catalogue.native_files(dist))
+                found = (*listed, *self._iter_named(dist, self._named_imports(dist)))
+            elif self.catalogue.is_neighbour(dist):
+                named = find_named_imports(dist, self.env, completed=False)
+                found = self._iter_named(dist, named)
+            self._plugins[dist.name] = tuple(found)
+        return self._plugins[dist.name]
+
+    def _iter_named(
+        self, dist: Distribution, named: Iterable[tuple[str, Evidence]]
+    ) -> Iterator[ImplicitImport]:
+        """The modules among `named` that are its own, of what it requires, or Python's."""
+        needed = self.env.requirements_of(dist.name) | {dist.name}
+        gathered: dict[str, list[Evidence]] = {}
+        for name, evidence in named:
+            module = self.env.find_module(name)
+            if module is None:
+                continue
+            python = module.owner is Owner.STDLIB and not is_too_large(name)
+            if python or module.distribution in needed:
+                gathered.setdefault(name, []).append(evidence)
+        for name in sorted(gathered):
+            yield ImplicitImport(
+                module=name,
+                verdict=Verdict.INCLUDE,
+                reason=f"imported by the Python code of {dist.name}",
+                evidence=tuple(gathered[name]),
+            )
+
+    def _own_companions(self, file: NativeFile) -> tuple[Companion, ...]:
+        dist = self.env.distributions.get(file.distribution) if file.distribution else None
+        return self._companions_of(dist) if dist is not None else ()
+
+    def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
+        if dist.name not in self._companions:
+            found: tuple[Companion, ...] = ()
+            if self.catalogue.is_rust(dist):
+                found = find_companions(
+                    dist,
+                    self.catalogue.native_files(dist),
+                    self.env.interpreter.suffixes,
+                    others=self._named_distributions(dist),
+                )
+            elif self.catalogue.is_neighbour(dist):
+                found = find_neighbour_companions(dist, self.catalogue.native_files(dist))
+            self._companions[dist.name] = found
+        return self._companions[dist.name]
+
+
+def _top_of(file: PurePath) -> str:
+    """The top-level name that a file is imported below."""
+    return file.parts[0].partition(".")[0]

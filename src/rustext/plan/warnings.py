@@ -1,0 +1,65 @@
+"""Warnings about a native file: what the loader will not find, here or in a bundle.
+
+In: a native file, its library graph, and the environment. Out: one line for each problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rustext.environment.environment import Environment
+from rustext.model.image import Format
+from rustext.model.libraries import LibraryGraph
+from rustext.model.native_file import NativeFile
+from rustext.model.plan import Companion
+from rustext.plan import destinations
+
+
+def missing_warnings(file: NativeFile, libraries: LibraryGraph, env: Environment) -> Iterator[str]:
+    """What the loader does not find.
+
+    A library of another distribution is found by its soname, or by its install name below
+    `@rpath`, once that has loaded it.
+    """
+    kind = file.binary.image.format
+    if kind is Format.PE:  # Python's own DLL and the C run-time's come with the interpreter
+        return
+    where = "on this machine" if kind is Format.ELF else "beside it, and not the system's"
+    for soname in dict.fromkeys(missing.soname for missing in libraries.missing):
+        name = soname.removeprefix("@rpath/")
+        owners = sorted(
+            dist.name
+            for dist in env.distributions.values()
+            if dist.name != file.distribution and any(f.name == name for f in dist.files)
+        )
+        if owners:
+            yield f"{file.path} needs `{soname}` of {owners[0]}, which has to be loaded first"
+        else:
+            yield f"{file.path} needs `{soname}`, which is not {where}"
+
+
+def destination_warnings(
+    file: NativeFile,
+    libraries: LibraryGraph,
+    site: Path | None,
+    *,
+    siblings: Sequence[tuple[Path, NativeFile]],
+    companions: Iterable[Companion],
+) -> Iterator[str]:
+    """What will not load from where the freezers put it; nothing for a file of no folder."""
+    if site is not None:
+        found = destinations.iter_warnings(
+            file, libraries, site, siblings=siblings, companions=companions
+        )
+        yield from (f"{finding.message}; {finding.hint}" for finding in found)
+
+
+def run_path_warnings(file: NativeFile) -> Iterator[str]:
+    """Absolute run paths are those of the machine that built the file (PEP 513, "Bundled Wheels").
+
+    The loader still looks there first, wherever the file ends up.
+    """
+    paths = {p for image in file.binary.images for p in (*image.rpath, *image.runpath)}
+    for path in sorted(p for p in paths if p.startswith("/")):
+        yield f"{file.path} has the run path `{path}`, a folder of the machine that built it"

@@ -1,0 +1,1 @@
+"""Straight-line disassembly, one module an architecture."""

@@ -1,0 +1,1 @@
+"""Record what a program imports while it runs."""

@@ -1,0 +1,131 @@
+"""Records of what native code was seen to import: what they say, how they are kept and merged.
+
+In: a file that was written before, or several records. Out: a `Trace`; new ones come from
+`rustext.tracing.recording`. The file is TOML, sorted, and names nothing of the machine or the run,
+so that it can be committed and compared: the same imports give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from rustext.errors import InvalidTrace, UnreadableFile
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+VERSION = 1
+UNKNOWN = ""  # stands where the importing file could not be told
+_HEADER = """\
+# What native code was seen to import, by `rustext trace`. Keep it with the project, and name it in
+# pyproject.toml: [tool.rustext] trace = "…"
+"""
+
+
+class Language(Enum):
+    """What an importing file was made from, as far as can be known."""
+
+    RUST = "rust"
+    OTHER = "other"  # C, Cython, mypyc, …
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importer:
+    """One native file and what it imported; `name` is its module, or its path in its folder."""
+
+    name: str
+    language: Language
+    imports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """All that was seen; importers are sorted by name."""
+
+    importers: tuple[Importer, ...] = ()
+
+    def without_other_languages(self) -> Trace:
+        """What Rust code, and code of which nothing is known, has imported."""
+        kept = (i for i in self.importers if i.language is not Language.OTHER)
+        return Trace(importers=tuple(kept))
+
+    def imports_of(self, name: str) -> tuple[str, ...]:
+        """What one native file, by its name in the record, was seen to import."""
+        return next((i.imports for i in self.importers if i.name == name), ())
+
+
+def merge(traces: Iterable[Trace]) -> Trace:
+    """All that any of the records saw."""
+    languages: dict[str, Language] = {}
+    imports: dict[str, set[str]] = {}
+    for trace in traces:
+        for importer in trace.importers:
+            imports.setdefault(importer.name, set()).update(importer.imports)
+            if languages.get(importer.name, Language.UNKNOWN) is Language.UNKNOWN:
+                languages[importer.name] = importer.language
+    return Trace(
+        importers=tuple(
+            Importer(name=n, language=languages[n], imports=tuple(sorted(imports[n])))
+            for n in sorted(imports)
+        )
+    )
+
+
+def format_trace(trace: Trace) -> str:
+    """The text of a record's file."""
+    parts = [_HEADER, f"version = {VERSION}\n"]
+    for importer in trace.importers:
+        lines = ["", "[[importer]]"]
+        lines.append(f"name = {json.dumps(importer.name)}")  # a JSON string is a TOML string
+        lines.append(f"language = {json.dumps(importer.language.value)}")
+        lines += ["imports = [", *(f"    {json.dumps(m)}," for m in importer.imports), "]"]
+        parts.append("\n".join(lines) + "\n")
+    return "".join(parts)
+
+
+def parse_trace(text: str, where: str) -> Trace:
+    """Read a record's text; `where` names it in messages.
+
+    Raises `InvalidTrace` if it is none.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidTrace(f"{where} is not valid TOML: {error}") from error
+    if table.get("version") != VERSION:
+        raise InvalidTrace(
+            f"{where} is no record of version {VERSION}", hint="make it anew with `rustext trace`"
+        )
+    try:
+        return merge([Trace(importers=tuple(map(_parse_importer, table.get("importer", []))))])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidTrace(f"{where} has an `importer` that is none: {error}") from error
+
+
+def _parse_importer(table: Mapping[str, Any]) -> Importer:
+    name, imports = table["name"], table["imports"]
+    if not isinstance(name, str) or not all(isinstance(m, str) for m in imports):
+        raise TypeError("`name` is a string and `imports` a list of strings")
+    return Importer(name=name, language=Language(table["language"]), imports=tuple(imports))
+
+
+def read_trace(file: Path) -> Trace:
+    """Read a record's file.
+
+    Raises `UnreadableFile` or `InvalidTrace`.
+    """
+    try:
+        return parse_trace(file.read_text(encoding="utf-8"), str(file))
+    except OSError as error:
+        raise UnreadableFile(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidTrace(f"{file} is not text in UTF-8") from error

@@ -1,0 +1,77 @@
+"""Name the Python modules that stand as files in a bundle, or in a zip file on its `sys.path`.
+
+In: a `Tree` and the folders of it that are on `sys.path`. Out: the names of modules. Of a zip file
+the list of members alone is read, and nothing is decompressed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import struct
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rustext.verify.bundle.native_files import Unreadable
+from rustext.verify.bundle.tree import Tree
+
+# PyInstaller's, cx_Freeze's, and the embeddable package's for Windows.
+_LIBRARY = re.compile(r"(?:^|/)(?:base_library|library|python3\d+)\.zip$")
+_END = struct.Struct("<4s4H2LH")  # APPNOTE.TXT 4.3.16, end of central directory record
+_END_MAGIC = b"PK\5\6"
+_LIST_LIMIT = 8 << 20  # bytes of a zip file's list of members; 10,000 modules take 1 MB
+_FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError)
+
+
+def iter_loose_modules(tree: Tree, folders: Sequence[str]) -> Iterator[str]:
+    """The modules that stand as `.py` or `.pyc` files; `folders` are those of `search_path`."""
+    prefixes = [f"{folder}/" if folder else "" for folder in folders]
+    for path in tree.files:
+        stem, suffix = os.path.splitext(path)  # noqa: PTH122 (there may be a million)
+        if suffix in {".py", ".pyc"}:
+            prefix = next((p for p in prefixes if path.startswith(p)), "")
+            yield _dotted(stem[len(prefix) :])
+
+
+def find_libraries(tree: Tree) -> tuple[Path, ...]:
+    """The zip files that a freezer or an embedded Python puts on `sys.path`."""
+    return tuple(tree.path(path) for path in tree.files if _LIBRARY.search(path))
+
+
+def read_library(path: Path) -> frozenset[str] | Unreadable:
+    """The modules in a zip file on `sys.path`, or why its members cannot be listed."""
+    try:
+        if (size := _list_size(path)) > _LIST_LIMIT:
+            return Unreadable(path=path, reason=f"its list of members claims {size:,} bytes")
+        with zipfile.ZipFile(path) as archive:
+            return frozenset(_iter_members(archive))
+    except _FAULTS as error:
+        return Unreadable(path=path, reason=str(error).lower())
+
+
+def _iter_members(archive: zipfile.ZipFile) -> Iterator[str]:
+    for name in archive.namelist():
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        if suffix in {".py", ".pyc"}:
+            yield _dotted(stem)
+
+
+def _list_size(path: Path) -> int:
+    """How many bytes `zipfile` is going to read at once, as the file's end says."""
+    with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - _END.size - 0xFFFF))
+        tail = stream.read()
+    at = tail.rfind(_END_MAGIC)
+    if at < 0:
+        return 0
+    with contextlib.suppress(struct.error):
+        claimed: int = _END.unpack_from(tail, at)[5]
+        return claimed
+    return 0
+
+
+def _dotted(stem: str) -> str:
+    return stem.removesuffix("/__init__").replace("/", ".")

@@ -1,0 +1,149 @@
+"""Read the native files of a bundle, each once.
+
+In: a `Tree`, and the folders of it that are on `sys.path`. Out: the native files, named as the
+bundle's Python sees them, and the files that should be native and cannot be read. A file is taken
+for a native one by its first bytes; by its name alone it is one that has lost its content.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.cache import KeptFacts, open_cache
+from rustext.discovery.native_files import folder_source, read_native_file
+from rustext.discovery.sources import NEVER_NATIVE, Source
+from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.formats.binary import HEAD, is_native
+from rustext.model.native_file import NativeFile
+from rustext.verify.bundle.tree import Tree
+
+_NATIVE_NAME = re.compile(r"\.(?:so|pyd|dll|dylib)$|^lib[^/]*\.so(?:\.\d+)+$")
+_ELF = b"\x7fELF"
+_LINKER_SCRIPTS = (b"/* GNU ld script", b"INPUT", b"GROUP", b"OUTPUT_FORMAT")  # ld(1), "Scripts"
+_SIZE_LIMIT = 4 << 30  # bytes; no loader maps a larger file, and the largest real one has 2 GiB
+_SPARSE_FLOOR = 64 << 20  # bytes; below that a file with holes is read like any other
+_SPARSE_RATIO = 16  # claimed to stored; file systems that compress stay below 10
+_FOLDERS = 50  # on `sys.path`; each file is compared with each
+# The folders of `sys.path`: the standard library's own, and those below it.
+_SITE = re.compile(r"site-packages|dist-packages|lib-dynload|python3\.\d+t?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A file that cannot be read, and why; `native`: its name or first bytes say a loader would."""
+
+    path: Path
+    reason: str
+    native: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Natives:
+    """The native files of a tree, by path on this machine, and what could not be read."""
+
+    files: tuple[tuple[Path, NativeFile], ...]
+    unreadable: tuple[Unreadable, ...]
+
+
+def search_path(tree: Tree, *contents: str) -> tuple[str, ...]:
+    """The folders of the tree that its Python imports from, innermost first.
+
+    `contents` take the place of `site-packages`; others are known by their names
+    (https://docs.python.org/3/library/site.html).
+    """
+    named = [folder for folder in tree.folders if _SITE.fullmatch(folder.rpartition("/")[2])]
+    outermost = sorted(named, key=lambda folder: folder.count("/"))[:_FOLDERS]
+    return tuple(sorted({*contents, *outermost}, key=lambda folder: (-len(folder), folder)))
+
+
+def read_natives(tree: Tree, folders: Sequence[str], *, cached: bool = False) -> Natives:
+    """Read the native files of a tree; `folders` are those of `search_path`.
+
+    To look for marks of Rust means to read all there is: with `cached`, those that an earlier run
+    has found in a file count as long as the file is the same.
+    """
+    kept = KeptFacts(open_cache("marks") if cached else None, tree.root)
+    sources = [(f"{f}/" if f else "", folder_source(tree.path(f))) for f in folders]
+    outside = Source(root=tree.root, packages={})
+    files: list[tuple[Path, NativeFile]] = []
+    unreadable: list[Unreadable] = []
+    for name in _candidates(tree):
+        path = tree.path(name)
+        source = next((s for prefix, s in sources if name.startswith(prefix)), outside)
+        found = _read(path, source, kept)
+        if isinstance(found, NativeFile):
+            files.append((path, found))
+        elif found is not None:
+            unreadable.append(found)
+    kept.save()
+    return Natives(files=tuple(files), unreadable=tuple(unreadable))
+
+
+def is_named_native(path: str) -> bool:
+    """Whether a path ends as those of libraries and extension modules do."""
+    return _NATIVE_NAME.search(path.rpartition("/")[2]) is not None
+
+
+def unreasonable_size(path: Path) -> str | None:
+    """Why a native file is too large to be one, or has never been written to its end.
+
+    Raises `OSError`.
+    """
+    status = path.stat()
+    size = status.st_size
+    if size > _SIZE_LIMIT:
+        return f"{size:,} bytes are more than a loader maps"
+    stored = getattr(status, "st_blocks", size) * 512  # POSIX leaves the unit open; all use 512
+    if size > max(_SPARSE_FLOOR, stored * _SPARSE_RATIO):
+        return f"of its {size:,} bytes {stored:,} have been written"
+    return None
+
+
+def _candidates(tree: Tree) -> Iterator[str]:
+    for name in tree.files:
+        if os.path.splitext(name)[1] not in NEVER_NATIVE:  # noqa: PTH122 (hot loop)
+            yield name
+
+
+def _read(path: Path, source: Source, kept: KeptFacts) -> NativeFile | Unreadable | None:
+    named = is_named_native(path.name)
+    try:
+        if not is_native(path):
+            return _without_magic(path) if named else None
+        if (reason := unreasonable_size(path)) is not None:
+            return Unreadable(path=path, reason=reason)
+        return read_native_file(path, source, kept)
+    except InvalidBinary as error:
+        return Unreadable(path=path, reason=_reason(error, path), native=named or _is_elf(path))
+    except (OSError, UnreadableFile) as error:
+        return Unreadable(path=path, reason=_reason(error, path), native=named)
+
+
+def _without_magic(path: Path) -> Unreadable | None:
+    """A file that has a library's name alone; a linker script has it by right."""
+    with path.open("rb", buffering=0) as stream:
+        head = stream.read(HEAD)
+    if not head:
+        return Unreadable(path=path, reason="the file is empty")
+    if head.startswith(_LINKER_SCRIPTS):
+        return None
+    return Unreadable(path=path, reason="neither ELF nor Mach-O nor PE")
+
+
+def _is_elf(path: Path) -> bool:
+    """ELF's magic number is no accident; those of Mach-O and PE are two or four common bytes."""
+    try:
+        with path.open("rb", buffering=0) as stream:
+            return stream.read(len(_ELF)) == _ELF
+    except OSError:
+        return False
+
+
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error).removeprefix(f"cannot read `{path}`: ")

@@ -1,0 +1,73 @@
+"""Find out what a program is: which freezer made it, and which modules it carries inside.
+
+In: an executable. Out: a `Program`. Neither freezer has to be installed, and nothing is executed.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from rustext.errors import InvalidBinary
+from rustext.formats.binary import open_binary
+from rustext.model.image import Binary, ImageKind
+from rustext.verify.bundle.module_tables import find_nuitka_modules
+from rustext.verify.bundle.pyinstaller_archive import Archive, parse_archive
+
+
+class Freezer(Enum):
+    """Who made the bundle."""
+
+    NUITKA = "nuitka"
+    PYINSTALLER = "pyinstaller"
+    CX_FREEZE = "cx_freeze"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """The file that starts the bundle, and the modules that it carries inside.
+
+    `damage` says why these cannot be read: nothing is known then of the modules that are missing.
+    """
+
+    path: Path
+    binary: Binary
+    freezer: Freezer
+    modules: frozenset[str] = frozenset()
+    python: tuple[int, int] | None = None
+    archive: Archive | None = None  # PyInstaller's
+    damage: str | None = None
+
+
+def read_program(path: Path) -> Program | None:
+    """Read an executable; None for a native file that nothing starts.
+
+    Raises `InvalidBinary` or `UnreadableFile`.
+    """
+    with open_binary(path) as (binary, data):
+        if binary.image.kind is not ImageKind.EXECUTABLE:
+            return None
+        return parse_program(path, binary, data)
+
+
+def parse_program(path: Path, binary: Binary, data: mmap.mmap) -> Program:
+    """The same for a file that is open; what its header calls it does not matter."""
+    try:
+        archive = parse_archive(data)
+        if archive is not None:
+            return Program(
+                path=path,
+                binary=binary,
+                freezer=Freezer.PYINSTALLER,
+                modules=archive.modules,
+                python=archive.python,
+                archive=archive,
+            )
+        modules = find_nuitka_modules(binary.image, data)
+    except InvalidBinary as error:
+        return Program(path=path, binary=binary, freezer=Freezer.PYINSTALLER, damage=str(error))
+    freezer = Freezer.UNKNOWN if modules is None else Freezer.NUITKA
+    return Program(path=path, binary=binary, freezer=freezer, modules=modules or frozenset())

@@ -1,0 +1,156 @@
+"""Read what a program that PyInstaller made carries in its archive.
+
+In: the bytes of the executable. Out: an `Archive`: the modules of the PYZ, the Python version, and
+the files of a one-file program with where their bytes are. The layout is the one that PyInstaller's
+manual describes under "Advanced Topics: CArchive and ZlibArchive"
+(https://pyinstaller.org/en/stable/advanced-topics.html); it is read without PyInstaller, so that a
+bundle can be judged where PyInstaller is not installed. Nothing is decompressed or executed.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rustext.errors import TruncatedBinary
+from rustext.verify.bundle.marshal_reader import parse_marshal
+
+_MAGIC = b"MEI\014\013\012\013\016"
+_COOKIE = struct.Struct("!8sIIII64s")  # magic, archive size, TOC offset, TOC size, Python, library
+_ENTRY = struct.Struct("!IIIIBc")  # entry size, data offset, data size, full size, compressed, type
+_PYZ = struct.Struct("!4s4sI")  # magic, Python's magic, TOC offset
+_TABLE_LIMIT = 64 << 20  # bytes of a table of contents; the largest real ones take 2 MiB
+_PYZ_LIMIT = 8  # PyInstaller writes one; each could be as large as the file
+_WINDOW = 16 << 20  # bytes; a multiple of every page size
+_CONTENTS_OPTION = "pyi-contents-directory "
+_FILES = frozenset([b"b", b"x", b"Z", b"n"])  # binaries, data, zip files on sys.path, links
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file that a one-file program unpacks when it starts."""
+
+    name: str
+    offset: int  # of its first byte in the executable
+    size: int  # of its bytes in the executable
+    full_size: int
+    compressed: bool  # as a zlib stream
+    link: bool  # the bytes are the target of a symbolic link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """What the archive at the end of a PyInstaller program says.
+
+    `contents` is the folder beside the program that holds its files, "" where that is the
+    program's own, as in all programs made before PyInstaller 6. `library` is the file of Python's
+    that the program opens, "" where it names none.
+    """
+
+    python: tuple[int, int]
+    modules: frozenset[str]
+    scripts: tuple[str, ...]
+    members: tuple[Member, ...] = ()
+    contents: str = ""
+    library: str = ""
+
+
+def parse_archive(data: mmap.mmap) -> Archive | None:
+    """The archive in an executable; None if PyInstaller did not make it.
+
+    Raises `TruncatedBinary` if the archive is damaged.
+    """
+    at = _find_cookie(data)
+    if at < 0 or at + _COOKIE.size > len(data):
+        return None
+    _, size, toc, toc_size, version, library = _COOKIE.unpack_from(data, at)
+    start = at + _COOKIE.size - size
+    if start < 0 or start + toc + toc_size > len(data):
+        raise TruncatedBinary("PyInstaller's archive points outside of the executable")
+    modules: set[str] = set()
+    places: set[tuple[int, int]] = set()  # of module archives
+    scripts, members, contents = [], [], ""
+    for kind, name, member in _iter_entries(data, start, start + toc, toc_size):
+        if kind == b"z":
+            places.add((member.offset, member.size))
+        elif kind in {b"m", b"M"}:
+            modules.add(name)
+        elif kind == b"s":
+            scripts.append(name)
+        elif kind == b"o" and name.startswith(_CONTENTS_OPTION):
+            contents = name.removeprefix(_CONTENTS_OPTION)
+        elif kind in _FILES:
+            members.append(member)
+    if len(places) > _PYZ_LIMIT:
+        raise TruncatedBinary(f"PyInstaller's archive holds more than {_PYZ_LIMIT} module archives")
+    return Archive(
+        python=divmod(version, 100),
+        modules=frozenset(modules.union(*(_pyz_modules(data, *place) for place in places))),
+        scripts=tuple(scripts),
+        members=tuple(members),
+        contents=contents,
+        library=library.split(b"\0", 1)[0].decode("utf-8", "replace"),
+    )
+
+
+def _find_cookie(data: mmap.mmap) -> int:
+    """Where the last cookie is, -1 without one; each piece's memory is given back."""
+    for start in range((len(data) - 1) // _WINDOW * _WINDOW, -1, -_WINDOW):
+        at = data.rfind(_MAGIC, start, start + _WINDOW + len(_MAGIC) - 1)
+        if at >= 0:
+            return at
+        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows, which trims by itself
+            data.madvise(mmap.MADV_DONTNEED, start, min(_WINDOW, len(data) - start))
+    return -1
+
+
+def _iter_entries(
+    data: mmap.mmap, start: int, at: int, size: int
+) -> Iterator[tuple[bytes, str, Member]]:
+    """Type, name and place of each entry of the table of contents at `at`."""
+    if size > _TABLE_LIMIT:
+        raise TruncatedBinary(f"PyInstaller's archive claims a table of {size:,} bytes")
+    end = at + size
+    while at + _ENTRY.size <= end:
+        entry, offset, length, full, compressed, kind = _ENTRY.unpack_from(data, at)
+        if entry < _ENTRY.size or at + entry > end:
+            raise TruncatedBinary("an entry of PyInstaller's archive has a length that cannot be")
+        raw = data[at + _ENTRY.size : at + entry]
+        name = raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+        if start + offset + length > len(data):
+            raise TruncatedBinary(f"`{name}` in PyInstaller's archive ends outside of the file")
+        yield (
+            kind,
+            name,
+            Member(
+                name=name,
+                offset=start + offset,
+                size=length,
+                full_size=full,
+                compressed=bool(compressed),
+                link=kind == b"n",
+            ),
+        )
+        at += entry
+
+
+def _pyz_modules(data: mmap.mmap, start: int, length: int) -> frozenset[str]:
+    if start + max(length, _PYZ.size) > len(data):
+        raise TruncatedBinary("PyInstaller's module archive ends outside of the executable")
+    magic, _, toc = _PYZ.unpack_from(data, start)
+    if magic != b"PYZ\0" or toc >= length:
+        raise TruncatedBinary("PyInstaller's module archive has no table")
+    if length - toc > _TABLE_LIMIT:
+        raise TruncatedBinary(f"PyInstaller's module table claims {length - toc:,} bytes")
+    table: Any = parse_marshal(data[start + toc : start + length])
+    entries = table.items() if isinstance(table, dict) else table
+    try:
+        names = [name for name, _ in entries]
+    except (TypeError, ValueError) as error:
+        raise TruncatedBinary("PyInstaller's module table has another shape") from error
+    if not all(isinstance(name, str) for name in names):
+        raise TruncatedBinary("PyInstaller's module table names modules by other than text")
+    return frozenset(names)

@@ -1,0 +1,47 @@
+"""One module for each finding; `CHECKS` lists them in the order in which they run."""
+
+from __future__ import annotations
+
+from rustext.verify.checks.app_signature import check_seal
+from rustext.verify.checks.architecture import check_architecture
+from rustext.verify.checks.code_signature import check_signatures
+from rustext.verify.checks.duplicate_libraries import check_duplicates
+from rustext.verify.checks.extension_suffix import check_suffixes
+from rustext.verify.checks.imports import check_imports
+from rustext.verify.checks.install_names import check_install_names
+from rustext.verify.checks.libc_mix import check_libc
+from rustext.verify.checks.libraries import check_libraries
+from rustext.verify.checks.planned_contents import check_plan
+from rustext.verify.checks.program_start import check_start
+from rustext.verify.checks.python_abi import check_python_abi
+from rustext.verify.checks.run import check_run
+from rustext.verify.checks.run_paths import check_rpaths
+from rustext.verify.checks.selftest import check_selftest
+from rustext.verify.checks.static_interpreter import check_static_interpreter
+from rustext.verify.checks.symbol_versions import check_versions
+from rustext.verify.checks.system_floors import check_floors
+from rustext.verify.checks.unreadable_files import check_links, check_unreadable
+from rustext.verify.subject import Check
+
+CHECKS: tuple[Check, ...] = (
+    check_libraries,
+    check_start,
+    check_versions,
+    check_imports,
+    check_suffixes,
+    check_architecture,
+    check_libc,
+    check_static_interpreter,
+    check_python_abi,
+    check_floors,
+    check_rpaths,
+    check_duplicates,
+    check_unreadable,
+    check_links,
+    check_install_names,
+    check_signatures,
+    check_seal,
+    check_plan,
+    check_selftest,
+    check_run,
+)

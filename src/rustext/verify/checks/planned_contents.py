@@ -1,0 +1,164 @@
+"""Find what a build's plan promises and the bundle does not hold.
+
+In: a `Subject`, with the plan that was left in the bundle or kept outside. Out: the findings
+`missing-import`, `missing-companion` and `missing-metadata`. Without a plan little can be known of
+companions: the source that opens a file by its path is not there to be read any more. What is left
+are the bundle's own records of a Rust distribution (`*.dist-info/RECORD`), where a freezer has kept
+them, and native code that asks for metadata of a distribution that the bundle holds none of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from packaging.utils import canonicalize_name
+
+from rustext.discovery.extension_suffixes import split_suffix
+from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.formats.binary import open_binary
+from rustext.model.findings import Finding, Severity
+from rustext.model.native_file import NativeFile
+from rustext.model.plan import BuildPlan, Companion, CompanionKind, ImplicitImport, is_sure
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.bundle.program import Freezer
+from rustext.verify.facts.wheel_tags import iter_recorded
+from rustext.verify.subject import Subject
+
+_ASKS_METADATA = (b"importlib.metadata", b"importlib_metadata")
+# A name that no extension module has; of `name.so`, only the file itself could tell.
+_LIBRARY = re.compile(r"lib.*\.so(\.\d+)*|.*\.(dylib|dll)")
+_HINT = "freeze again with rustext's plugin or hooks; what a later step removes has to stay"
+
+
+def check_plan(subject: Subject) -> Iterator[Finding]:
+    """What is planned and not there; without a plan, what the bundle itself shows to be missing."""
+    bundle, plan = subject.bundle, subject.plan
+    if plan is None:
+        yield from _unlisted_libraries(bundle)
+        if bundle.freezer is not Freezer.NUITKA:  # which keeps metadata inside the program too
+            yield from _unanswered_metadata(bundle)
+        return
+    if bundle.freezer is not Freezer.UNKNOWN:  # of others, not all modules can be listed
+        yield from _missing_modules(bundle, plan)
+    for companion in plan.companions:
+        if not _is_there(bundle, companion):
+            yield _missing_companion(companion)
+
+
+def _missing_modules(bundle: Bundle, plan: BuildPlan) -> Iterator[Finding]:
+    # Nuitka's table names an extension module whether or not its file is there.
+    extensions = {file.module for _, file in bundle.files}
+    for extension in plan.extensions:
+        if extension.module is not None and extension.module not in extensions:
+            evidence = (("planned as", str(extension.file)),)
+            yield _missing_import(extension.module, "a Rust extension of the program", evidence)
+    for implicit in plan.modules:
+        if implicit.module not in bundle.modules:
+            yield _missing_module(implicit)
+
+
+def _is_there(bundle: Bundle, companion: Companion) -> bool:
+    # A plan may name what no file system takes: `Path` raises there, `os.path` says no.
+    place = bundle.contents / companion.destination
+    if companion.kind is CompanionKind.FOLDER:
+        return os.path.isdir(place.parent)  # noqa: PTH112
+    # Nuitka gives all extension modules one suffix; of a renamed one the plan names another.
+    stem, suffix = split_suffix(place.name)
+    places = (place,) if suffix is None else (place, place.with_name(f"{stem}.so"))
+    return any(map(os.path.exists, places))
+
+
+def _missing_import(
+    name: str,
+    what: str,
+    evidence: tuple[tuple[str, str], ...],
+    severity: Severity = Severity.ERROR,
+) -> Finding:
+    return Finding(
+        id="missing-import",
+        severity=severity,
+        subject=name,
+        message=f"`{name}`, {what}, is planned and not in the bundle",
+        evidence=evidence,
+        hint=_HINT,
+    )
+
+
+def _missing_module(implicit: ImplicitImport) -> Finding:
+    evidence = tuple(("evidence", f"{e.kind.value}: {e.where}") for e in implicit.evidence)
+    severity = Severity.ERROR if is_sure(implicit) else Severity.WARNING
+    return _missing_import(implicit.module, "which this program may import", evidence, severity)
+
+
+def _missing_companion(companion: Companion) -> Finding:
+    metadata = companion.kind is CompanionKind.METADATA
+    folder = companion.kind is CompanionKind.FOLDER
+    place = companion.destination.parent if folder else companion.destination
+    return Finding(
+        id="missing-metadata" if metadata else "missing-companion",
+        severity=Severity.ERROR,
+        subject=str(place),
+        message=f"`{place}` is planned and not in the bundle",
+        evidence=((companion.kind.value, companion.reason),),
+        hint=_HINT,
+    )
+
+
+# --- without a plan ---------------------------------------------------------------------------
+
+
+def _unlisted_libraries(bundle: Bundle) -> Iterator[Finding]:
+    """Libraries that a Rust distribution installed, by its RECORD, and the bundle does not hold."""
+    names = {path.name for path, _ in bundle.files}
+    rust = {file.path for _, file in bundle.files if file.provenance.rust}
+    for record in sorted(bundle.contents.glob("*.dist-info/RECORD")):
+        listed = tuple(map(PurePosixPath, iter_recorded(record)))
+        if rust.isdisjoint(listed):
+            continue
+        for file in listed:
+            if _LIBRARY.fullmatch(file.name) and file.name not in names:
+                yield Finding(
+                    id="missing-companion",
+                    severity=Severity.WARNING,
+                    subject=str(file),
+                    message=f"`{file}` was installed with the program's Rust code and is not in "
+                    "the bundle",
+                    evidence=(("listed in", f"{record.parent.name}/RECORD"),),
+                    hint="if code opens it by path, freeze with rustext's plugin or hooks",
+                )
+
+
+def _unanswered_metadata(bundle: Bundle) -> Iterator[Finding]:
+    """Extensions that name the module which reads metadata, where theirs is not in the bundle.
+
+    A distribution's name is known only by its metadata; what counts is one like the package's.
+    """
+    infos = (p.name for p in bundle.contents.glob("*.dist-info"))
+    known = {canonicalize_name(name.partition("-")[0]) for name in infos}
+    asking: dict[str, NativeFile] = {}
+    for path, file in bundle.files:
+        top = file.module.partition(".")[0] if file.module is not None else ""
+        lacking = top and top not in asking and canonicalize_name(top) not in known
+        if file.provenance.rust and lacking and _asks_metadata(path):
+            asking[top] = file
+    for top, file in sorted(asking.items()):
+        yield Finding(
+            id="missing-metadata",
+            severity=Severity.WARNING,
+            subject=top,
+            message=f"native code of `{top}` reads metadata, and the bundle holds none of a "
+            "distribution of that name",
+            evidence=(("read by", str(file.path)),),
+            hint="freeze with rustext's plugin or hooks, which bring it along",
+        )
+
+
+def _asks_metadata(path: Path) -> bool:
+    try:
+        with open_binary(path) as (_, data):
+            return any(data.find(word) >= 0 for word in _ASKS_METADATA)
+    except (InvalidBinary, UnreadableFile):
+        return False

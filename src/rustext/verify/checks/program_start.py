@@ -1,0 +1,72 @@
+"""Find what a program needs to start at all, beside the libraries that it names as needed.
+
+In: a `Subject`. Out: the findings `missing-library` and `host-library` for the dynamic loader that
+an ELF program names (PT_INTERP, opened by the kernel at this very path: elf(5)), and for the Python
+library that a PyInstaller program opens by the name in its archive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from rustext.model.findings import Finding, Severity
+from rustext.verify.bundle.program import Program
+from rustext.verify.common_findings import host_library
+from rustext.verify.subject import Subject
+from rustext.verify.target.system_libraries import is_system_library
+
+# The folders of the loaders in the psABIs (https://sourceware.org/glibc/wiki/ABIList) and musl's.
+_LOADER_FOLDERS = frozenset({"/lib", "/lib32", "/lib64", "/libx32", "/system/bin"})
+
+
+def check_start(subject: Subject) -> Iterator[Finding]:
+    """Find a loader that target machines do not have, and an embedded Python that is gone."""
+    program = subject.bundle.program
+    if program is not None:
+        yield from _check_loader(subject, program)
+        yield from _check_python(subject, program)
+
+
+def _check_loader(subject: Subject, program: Program) -> Iterator[Finding]:
+    loader = program.binary.image.interpreter
+    if loader is None or loader in subject.allow_system:
+        return
+    path = PurePosixPath(loader)
+    known = is_system_library(path.name) or path.name.startswith("linker")  # Android's
+    if known and str(path.parent) in _LOADER_FOLDERS:
+        return
+    evidence = (("named by", subject.inside(program.path)),)
+    if known and Path(loader).exists():
+        yield host_library(loader, evidence)
+    else:
+        yield Finding(
+            id="missing-library",
+            severity=Severity.ERROR,
+            subject=loader,
+            message=f"the program names the loader `{loader}`, which target machines do not have",
+            evidence=evidence,
+            hint="build with the system's own toolchain, or set the loader with `patchelf "
+            "--set-interpreter`",
+        )
+
+
+def _check_python(subject: Subject, program: Program) -> Iterator[Finding]:
+    library = program.archive.library if program.archive is not None else ""
+    name = PurePosixPath(library).name
+    contents = subject.bundle.contents
+    if not name or (contents / library).exists():
+        return
+    if any(path.name == name for path, _ in subject.bundle.files):
+        return
+    yield Finding(
+        id="missing-library",
+        severity=Severity.ERROR,
+        subject=library,
+        message=f"`{library}`, the program's Python, is not in the bundle",
+        evidence=(
+            ("named by", subject.inside(program.path)),
+            ("searched", subject.inside(contents / library)),
+        ),
+        hint="build the bundle again",
+    )

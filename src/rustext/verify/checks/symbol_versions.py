@@ -1,0 +1,84 @@
+"""Find the libraries that are found, and are too old for the files that need them.
+
+In: a `Subject` with the loader's answers. Out: `missing-library` for a library of the bundle, and
+without a target `glibc-floor` for one of this machine. Before any code runs, glibc's loader looks
+for each version that a file needs among those that the library defines, and gives up without it:
+https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
+("Startup Sequence"). musl's loader looks at no versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rustext.errors import RustextError
+from rustext.formats.binary import open_binary
+from rustext.formats.elf.image import parse_elf_definitions
+from rustext.formats.elf.libc import uses_musl
+from rustext.model.findings import Finding, Severity
+from rustext.model.image import Format
+from rustext.model.libraries import Resolved
+from rustext.verify.facts.system_needs import Need, explain
+from rustext.verify.subject import Subject
+
+
+def check_versions(subject: Subject) -> Iterator[Finding]:
+    """Find the versions that a library does not have, where the loader would stop for it."""
+    bundle = subject.bundle
+    if bundle.image.format is not Format.ELF or uses_musl(bundle.image):
+        return
+    versions = {path: file.binary.image.versions for path, file in bundle.files}
+    if bundle.program is not None:
+        versions[bundle.program.path] = bundle.program.binary.image.versions
+    defined: dict[Path, frozenset[str]] = {}
+    for edge in subject.edges:
+        if not isinstance(edge, Resolved) or edge.path is None or edge.needed_by not in versions:
+            continue
+        if subject.target is not None and not bundle.holds(edge.path):  # not this machine is meant
+            continue
+        if edge.path not in defined:
+            defined[edge.path] = _read_definitions(edge.path)
+        for need in versions[edge.needed_by]:
+            lacks = need.library == edge.soname and need.version not in defined[edge.path]
+            if lacks and not need.weak and defined[edge.path]:
+                found = Need(path=edge.needed_by, library=edge.soname, version=need.version)
+                inside = bundle.holds(edge.path)
+                yield _too_old(subject, next(explain([found])), edge.path, inside=inside)
+
+
+def _read_definitions(path: Path) -> frozenset[str]:
+    """Without any, the loader asks for none."""
+    try:
+        with open_binary(path) as (_, data):
+            return parse_elf_definitions(data)
+    except RustextError:
+        return frozenset()
+
+
+def _too_old(subject: Subject, need: Need, library: Path, *, inside: bool) -> Finding:
+    where = subject.inside(library)
+    user = subject.inside(need.path)
+    evidence = (
+        ("library", where),
+        *(("for", ", ".join(need.symbols[:6])) for _ in need.symbols[:1]),
+    )
+    if inside:
+        return Finding(
+            id="missing-library",
+            severity=Severity.ERROR,
+            subject=need.library,
+            message=f"`{need.library}` in the bundle has no {need.version}, which "
+            f"`{need.path.name}` needs",
+            evidence=(("needed by", user), *evidence),
+            hint="put the newer library into the bundle: the one that the file was built against",
+        )
+    return Finding(
+        id="glibc-floor",
+        severity=Severity.ERROR,
+        subject=user,
+        message=f"`{need.path.name}` needs {need.version}, which this machine's `{need.library}` "
+        "does not have",
+        evidence=evidence,
+        hint="freeze on an older system, or name the systems that are meant with `--target`",
+    )

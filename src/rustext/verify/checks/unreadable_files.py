@@ -1,0 +1,62 @@
+"""Find what cannot be read, here or by the loader, and the links that lead out of the bundle.
+
+In: a `Subject`. Out: the findings `unreadable-file` and `outside-link`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rustext.model.findings import Finding, Severity
+from rustext.model.libraries import Resolved
+from rustext.verify.common_findings import unreadable_file
+from rustext.verify.subject import Subject
+
+_LINK_HINT = "put a copy of the file there, or a link to a file inside the bundle"
+_SHOWN = 50  # findings of one kind; a hostile folder has a million
+
+
+def check_unreadable(subject: Subject) -> Iterator[Finding]:
+    """Find the native files, archives and folders that cannot be read."""
+    bundle = subject.bundle
+    if bundle.program is not None and bundle.program.damage is not None:
+        yield unreadable_file(subject.inside(bundle.program.path), bundle.program.damage)
+    for file in bundle.unreadable[:_SHOWN]:
+        severity = Severity.ERROR if file.native else Severity.WARNING
+        yield unreadable_file(subject.inside(file.path), file.reason, severity)
+    if (more := len(bundle.unreadable) - _SHOWN) > 0:
+        yield unreadable_file(f"{bundle.path.name}: {more} more", "as above")
+
+
+def check_links(subject: Subject) -> Iterator[Finding]:
+    """Find the links that lead out of the bundle, or nowhere.
+
+    One that some file's library is found through is a `host-library` already.
+    """
+    bundle = subject.bundle
+    used = {
+        str(edge.path)
+        for edge in subject.edges
+        if isinstance(edge, Resolved) and edge.path is not None
+    }
+    links = [link for link in bundle.links if str(bundle.root / link.path) not in used]
+    links.sort(key=lambda link: not link.exists)  # the errors first
+    for link in links[:_SHOWN]:
+        where = f"{bundle.path.name}/{link.path}"
+        yield Finding(
+            id="outside-link",
+            severity=Severity.ERROR if link.exists else Severity.WARNING,
+            subject=where,
+            message=f"`{where}` is a link that leads "
+            + ("out of the bundle" if link.exists else "nowhere"),
+            evidence=(("leads to", link.target),),
+            hint=_LINK_HINT,
+        )
+    if more := links[_SHOWN:]:
+        yield Finding(
+            id="outside-link",
+            severity=Severity.ERROR if any(link.exists for link in more) else Severity.WARNING,
+            subject=f"{bundle.path.name}: {len(more)} more",
+            message=f"{len(more)} more links lead out of the bundle, or nowhere",
+            hint=_LINK_HINT,
+        )

@@ -1,0 +1,68 @@
+"""What a native file says of the modules that it imports and its bundle lacks.
+
+In: a native file, and what counts as a module that is lacking. Out: `Clues`. To follow strings
+through code takes most of a verification's time, so clues are kept between runs: for as long as
+the file is the same, and the bundle lacks the same modules.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rustext.cache import KeptFacts
+from rustext.formats.binary import open_binary
+from rustext.imports.crate_rules import iter_crate_rules
+from rustext.imports.verdicts import can_import
+from rustext.model.evidence import EvidenceKind, StringRef
+from rustext.model.native_file import NativeFile
+from rustext.strings.name_filter import WantedNames
+from rustext.strings.name_refs import iter_strings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clues:
+    """The strings that name modules, and the crate rules that speak of the file."""
+
+    strings: tuple[StringRef, ...] = ()
+    rules: tuple[tuple[Mapping[str, Any], str], ...] = ()  # rows of data/crates.toml, and evidence
+
+
+def read_clues(path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
+    """Read a file's clues; none where it is not linked to Python's import.
+
+    Raises `InvalidBinary` or `UnreadableFile`.
+    """
+    with open_binary(path) as (_, data):
+        if not can_import(data):
+            return Clues()
+        strings = [r for image in file.binary.images for r in iter_strings(image, data, wanted)]
+        return Clues(strings=tuple(strings), rules=tuple(iter_crate_rules(file, data)))
+
+
+def find_clues(kept: KeptFacts, path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
+    """The clues of a file, read only if they are not known; raises as `read_clues`."""
+    crates = repr(file.provenance.crates)
+    return _load(kept.get(path, lambda: _dump(read_clues(path, file, wanted)), given=crates))
+
+
+def _dump(clues: Clues) -> str:
+    return json.dumps([[_plain(ref) for ref in clues.strings], list(clues.rules)])
+
+
+def _plain(ref: StringRef) -> Iterable[object]:
+    return [ref.text, ref.offset, ref.kind.value, ref.detail]
+
+
+def _load(text: str) -> Clues:
+    strings, rules = json.loads(text)
+    return Clues(
+        strings=tuple(
+            StringRef(text=name, offset=offset, kind=EvidenceKind(kind), detail=detail)
+            for name, offset, kind, detail in strings
+        ),
+        rules=tuple((rule, detail) for rule, detail in rules),
+    )

@@ -1,0 +1,44 @@
+"""Resolve the libraries of every native file of a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rustext.formats.binary import read_linkage
+from rustext.loaders.resolver import Resolver
+from rustext.loaders.rules import Loader
+from rustext.model.image import Binary
+from rustext.model.libraries import Edge, Resolved
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.bundle.program import Freezer
+
+_LIMIT = 1_000_000  # libraries and places looked at; real bundles take some 7 for each native file
+
+
+def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
+    """What the loader would find for the program and for each native file, once each.
+
+    Raises `InvalidBinary` where files name libraries without end.
+    """
+    program = bundle.program.path if bundle.program is not None else None
+    # PyInstaller's bootloader sets LD_LIBRARY_PATH to its folder and starts itself again:
+    # https://pyinstaller.org/en/stable/runtime-information.html#ld-library-path-libpath-considerations
+    path = (str(bundle.contents),) if bundle.freezer is Freezer.PYINSTALLER else ()
+    known = {native: file.binary for native, file in bundle.files}
+    edges: dict[Edge, None] = {}
+
+    def read(native: Path) -> Binary:
+        return known.get(native) or read_linkage(native)
+
+    loaded: dict[str, Path] = {}
+    if program is not None:
+        loader = Loader(executable=program, library_path=path)
+        first = Resolver(loader=loader, read=read, limit=_LIMIT)
+        edges.update(dict.fromkeys(first.resolve(program).edges))
+        loaded = {e.soname: e.path for e in edges if isinstance(e, Resolved) and e.path}
+    loader = Loader(executable=program, library_path=path, loaded=loaded)
+    rest = Resolver(loader=loader, read=read, limit=_LIMIT)
+    for native, _ in bundle.files:
+        if native != program:
+            edges.update(dict.fromkeys(rest.resolve(native).edges))
+    return tuple(edges)

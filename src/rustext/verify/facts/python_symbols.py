@@ -1,0 +1,94 @@
+"""Find the functions of Python that a module calls and that the bundle's Python does not have.
+
+In: a `Bundle`, and a module's file. Out: names. Only ELF is judged: there a module binds all
+functions when it is loaded, and libpython, or the program that it is linked into, exports them all.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rustext.errors import RustextError
+from rustext.formats.binary import map_file, open_binary
+from rustext.formats.elf.header import MAGIC
+from rustext.formats.elf.image import parse_elf_names, parse_elf_symbols
+from rustext.formats.elf.symbol_versions import DynamicSymbol
+from rustext.model.image import Format
+from rustext.verify.bundle.bundle import Bundle
+
+# The names that C code may use: https://docs.python.org/3/c-api/intro.html#include-files
+_PYTHON = re.compile(r"_?Py[A-Z_][A-Za-z0-9_]*")
+_NAMES = re.compile(rb"(?<=\0)(_?Py(?!Init)[A-Z_][A-Za-z0-9_]*)(?=\0)")
+_ALWAYS = {"Py_Initialize", "PyImport_ImportModule", "PyObject_GetAttr", "Py_GetVersion"}
+
+
+class PythonSymbols:
+    """What the bundle's Python exports, read when it is first asked for."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Read nothing yet."""
+        self._bundle = bundle
+        self._found: tuple[str, frozenset[str]] | None = None
+        self._others: frozenset[str] | None = None
+
+    @property
+    def provider(self) -> str:
+        """The file that exports Python's functions, or "" where none does."""
+        return self._exports()[0]
+
+    def absent_from_python(self, path: Path) -> tuple[str, ...]:
+        """The functions that a module asks for and nothing in the bundle exports, sorted."""
+        provider, exports = self._exports()
+        if not provider or not self._may_lack(path, exports):
+            return ()
+        absent = {
+            s.name
+            for s in _symbols(path)
+            if not s.defined and not s.weak and s.name not in exports and _PYTHON.fullmatch(s.name)
+        }
+        return tuple(sorted(absent - self._other_exports())) if absent else ()
+
+    def _may_lack(self, path: Path, exports: frozenset[str]) -> bool:
+        """Whether any name in the file is unknown: few files get as far as their symbols."""
+        try:
+            with map_file(path) as data:
+                names = parse_elf_names(data) if data[: len(MAGIC)] == MAGIC else b""
+        except RustextError:  # what cannot be read is for another finding
+            return False
+        return any(match[1].decode("ascii") not in exports for match in _NAMES.finditer(names))
+
+    def _exports(self) -> tuple[str, frozenset[str]]:
+        if self._found is None:
+            self._found = self._find_python()
+        return self._found
+
+    def _find_python(self) -> tuple[str, frozenset[str]]:
+        bundle = self._bundle
+        if bundle.image.format is not Format.ELF:
+            return "", frozenset()
+        program = () if bundle.program is None else (bundle.program.path,)
+        for path in (*(p for p, _ in bundle.files if p.name.startswith("libpython")), *program):
+            exports = _exported(path)
+            if exports >= _ALWAYS:
+                return path.name, exports
+        return "", frozenset()
+
+    def _other_exports(self) -> frozenset[str]:
+        """What other libraries export under such names; hardly ever asked for."""
+        if self._others is None:
+            files = (path for path, file in self._bundle.files if file.suffix is None)
+            self._others = frozenset().union(*map(_exported, files))
+        return self._others
+
+
+def _exported(path: Path) -> frozenset[str]:
+    return frozenset(s.name for s in _symbols(path) if s.defined and _PYTHON.fullmatch(s.name))
+
+
+def _symbols(path: Path) -> tuple[DynamicSymbol, ...]:
+    try:
+        with open_binary(path) as (binary, data):
+            return parse_elf_symbols(data) if binary.image.format is Format.ELF else ()
+    except RustextError:  # what cannot be read is for another finding
+        return ()

@@ -1,0 +1,1 @@
+"""Unpack one-file programs."""

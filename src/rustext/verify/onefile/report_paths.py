@@ -1,0 +1,44 @@
+"""Say where a one-file program's members are, in words that last longer than its temporary folder.
+
+In: a `VerifyReport` of an unpacked program. Out: the same report, in which the file that the user
+knows stands in the folder's place: `dist/app/libz.so.1` for what lies in the file `dist/app`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from rustext.model.findings import Finding
+from rustext.model.libraries import Edge, Resolved
+from rustext.model.verification import VerifyReport
+
+
+def relocate(report: VerifyReport, folder: Path, origin: Path) -> VerifyReport:
+    """The report with `origin` in the place of `folder` wherever a path is named."""
+
+    def text(value: str) -> str:
+        return value.replace(str(folder), str(origin))
+
+    def edge(value: Edge) -> Edge:
+        needed_by = Path(text(str(value.needed_by)))
+        if isinstance(value, Resolved):
+            path = Path(text(str(value.path))) if value.path is not None else None
+            return replace(value, path=path, needed_by=needed_by)
+        searched = tuple(replace(place, path=text(place.path)) for place in value.searched)
+        return replace(value, searched=searched, needed_by=needed_by)
+
+    def finding(value: Finding) -> Finding:
+        return replace(
+            value,
+            subject=text(value.subject),
+            message=text(value.message),
+            evidence=tuple((label, text(line)) for label, line in value.evidence),
+            hint=text(value.hint) if value.hint is not None else None,
+        )
+
+    return replace(
+        report,
+        findings=tuple(map(finding, report.findings)),
+        libraries=tuple(map(edge, report.libraries)),
+    )

@@ -1,0 +1,154 @@
+"""Start a program as a customer would: without the host's Python, environments and sources.
+
+In: a bundle, its program and arguments. Out: how it ended, what it printed, and which libraries
+the loader took from outside of the bundle, in the loader's own words (`LD_DEBUG=libs`, ld.so(8)).
+On Linux the folders to hide are covered by empty ones in a mount namespace of their own
+(mount_namespaces(7), user_namespaces(7)); where the kernel does not allow that, the program is
+started without hiding and the result says so.
+
+The child that enters the namespace and becomes the program is `rustext.verify.run.isolated_child`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rustext.data import package_text
+from rustext.environment.child_process import Finished, run
+from rustext.model.verification import IsolatedRun
+from rustext.verify.run.isolated_child import REFUSED
+from rustext.verify.run.loader_log import LOG_NAME, find_initialised
+
+_PATH = "/usr/bin:/bin"
+# Each apart, and from the bundle: a program may empty its folder for temporary files.
+_ROOMS = ("home", "tmp", "log")
+# Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
+_KEPT_VARIABLES = (
+    "LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
+    "SYSTEMROOT",  # without it no program starts on Windows
+)  # fmt: skip
+
+
+def run_isolated(
+    root: Path,
+    program: Path,
+    arguments: Sequence[str] = (),
+    *,
+    hide: Sequence[Path] = (),
+    timeout: float = 60,
+    variables: Mapping[str, str] | None = None,
+) -> IsolatedRun:
+    """Run `program`, which lies in the bundle `root`, with the folders in `hide` out of sight.
+
+    `timeout` is in seconds; `variables` are set beside the few that programs get. The bundle
+    itself stays visible, read-only or not as it is, even inside a hidden folder. Raises
+    `ForeignProcessError` if it does not end in time.
+    """
+    with temporary_folder("rustext-run-") as scratch:
+        for name in _ROOMS:
+            (scratch / name).mkdir()
+        env = {**_clean_environment(scratch), **(variables or {})}
+        covered = _outermost(path.resolve() for path in hide if path.is_dir())
+        # A namespace cannot be entered from a path that is about to vanish: rustext itself, and
+        # the Python that runs it, are needed until the very last step.
+        order = {
+            "root": str(root.resolve()),
+            "inside": str(scratch / "bundle"),
+            "program": str(program.resolve().relative_to(root.resolve())),
+            "arguments": list(arguments),
+            "hide": [str(path) for path in covered],
+            "env": env,
+            "home": str(scratch / "home"),
+        }
+        done = _run_hidden(order, program.name, timeout)
+        hidden = covered if done is not None else ()
+        if done is None:
+            command = [str(program.resolve()), *arguments]
+            done = run(command, timeout=timeout, env=env, cwd=scratch / "home")
+        # What a one-file program has unpacked to the folder for temporary files is its own too.
+        own = (scratch / "bundle", scratch)
+        seen = find_initialised(scratch / "log", (*own, root.resolve()), _PATH)
+    libraries = (
+        next((root / path.relative_to(o) for o in own if path.is_relative_to(o)), path)
+        for path in seen
+    )
+    return IsolatedRun(
+        code=done.code,
+        stdout=done.stdout,
+        stderr=done.stderr,
+        hidden=hidden,
+        libraries=tuple(dict.fromkeys(libraries)),
+    )
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder that a program may leave in any state, until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+        folder = Path(name).resolve()
+        try:
+            yield folder
+        finally:
+            _flatten(folder)
+
+
+def _flatten(folder: Path) -> None:
+    """Move all folders below this one to its top.
+
+    Of 1,000 folders in each other `shutil.rmtree` makes an error before Python 3.12.4:
+    https://github.com/python/cpython/issues/89727.
+    """
+    work = [folder]
+    for current in work:
+        with suppress(OSError):  # closed to us: `TemporaryDirectory` opens it
+            for entry in list(os.scandir(current)):
+                if entry.is_dir(follow_symlinks=False):
+                    target = folder / f"flat-{len(work)}"
+                    Path(entry.path).rename(target)
+                    work.append(target)
+
+
+def _run_hidden(order: Mapping[str, object], name: str, timeout: float) -> Finished | None:
+    """Run a program by the child's orders; None where there are no namespaces, or none for us."""
+    if sys.platform != "linux":
+        return None
+    child = package_text("verify/run/isolated_child.py")
+    command = [sys.executable, "-I", "-c", child, json.dumps(order)]
+    done = run(command, timeout=timeout, name=name)
+    return None if done.stderr.strip() == REFUSED else done
+
+
+def python_folders(prefixes: Sequence[str], stdlib: Sequence[str]) -> tuple[Path, ...]:
+    """The folders of an interpreter that can be hidden without taking the system with them.
+
+    A prefix such as `/usr` is shared with the C library; of such only Python's own folders go.
+    """
+    shared = {Path("/"), Path("/usr"), Path("/usr/local")}
+    whole = [Path(p) for p in prefixes if Path(p).resolve() not in shared]
+    return (*whole, *(Path(p) for p in stdlib))
+
+
+def _clean_environment(scratch: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return {
+        **kept,
+        "PATH": _PATH,
+        "HOME": str(scratch / "home"),
+        "TMPDIR": str(scratch / "tmp"),
+        "LD_DEBUG": "libs",
+        "LD_DEBUG_OUTPUT": str(scratch / "log" / LOG_NAME),
+    }
+
+
+def _outermost(folders: Iterator[Path]) -> tuple[Path, ...]:
+    found: list[Path] = []
+    for folder in sorted(set(folders)):
+        if not any(folder.is_relative_to(outer) for outer in found):
+            found.append(folder)
+    return tuple(found)

@@ -1,0 +1,69 @@
+"""Start a bundle in isolation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from rustext.errors import InvalidBundle
+from rustext.model.image import Format
+from rustext.model.verification import IsolatedRun
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.onefile.open_bundle import put_alone
+from rustext.verify.run.isolated_run import run_isolated, temporary_folder
+from rustext.verify.subject import platform_of
+
+_SYSTEMS = {"linux": Format.ELF, "darwin": Format.MACHO, "win32": Format.PE}  # by sys.platform
+_LAST_LINES = 12  # of a failed program's output that a finding quotes
+_LONGEST = 1000  # characters of such a line
+
+
+def run_bundle(
+    bundle: Bundle,
+    arguments: Sequence[str] = (),
+    *,
+    hide: Sequence[Path] = (),
+    timeout: float = 60,
+    variables: Mapping[str, str] | None = None,
+) -> IsolatedRun:
+    """Start a bundle's program as `run_isolated` does; a one-file program starts as one file.
+
+    Raises `InvalidBundle` where there is none, or one for another system, and `ForeignProcessError`
+    if it does not end in time.
+    """
+    if bundle.start is None:
+        raise InvalidBundle(
+            f"{bundle.path} holds no program that could be started",
+            hint="leave out `--run` and `--selftest`",
+        )
+    if _SYSTEMS.get(sys.platform, bundle.image.format) is not bundle.image.format:
+        raise InvalidBundle(
+            f"{bundle.path} is for {platform_of(bundle)}, and does not start on this system",
+            hint="leave out `--run` and `--selftest` here: all else is judged on any system",
+        )
+    isolated = partial(
+        run_isolated, arguments=arguments, hide=hide, timeout=timeout, variables=variables
+    )
+    if bundle.origin is None:
+        return isolated(bundle.root, bundle.start)
+    with temporary_folder("rustext-alone-") as alone:
+        ended = isolated(alone, put_alone(bundle.origin, alone))
+    libraries = (
+        bundle.root / path.relative_to(alone) if path.is_relative_to(alone) else path
+        for path in ended.libraries
+    )
+    return replace(ended, libraries=tuple(libraries))
+
+
+def name_end(run: IsolatedRun) -> str:
+    """How a program ended: `exit code 1` or `signal 6`."""
+    return f"signal {-run.code}" if run.code < 0 else f"exit code {run.code}"
+
+
+def quote_last(printed: str) -> tuple[tuple[str, str], ...]:
+    """The last lines of what a program printed, as evidence; long ones are cut."""
+    lines = printed[-_LAST_LINES * _LONGEST :].strip().splitlines()[-_LAST_LINES:]
+    return tuple(("printed", line[:_LONGEST]) for line in lines)

@@ -1,0 +1,1 @@
+"""The machines and the Python that a bundle is meant for."""

@@ -1,0 +1,86 @@
+"""Judge whether a finished bundle stands alone.
+
+In: a `Bundle`, what its target machines provide, and the end of an isolated run if there was one.
+Out: a `VerifyReport`. Files are read and nothing is executed. Each check is a function of a
+`Subject`, in a module of its own; `CHECKS` is the list of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rustext.environment.environment import Environment, stdlib_environment
+from rustext.model.findings import Finding, Severity
+from rustext.model.plan import BuildPlan
+from rustext.model.verification import BundlePython, IsolatedRun, VerifyReport
+from rustext.plan.selftest import SelfTest
+from rustext.verify.bundle.bundle import Bundle, read_bundle
+from rustext.verify.checks import CHECKS
+from rustext.verify.facts.libraries import resolve_bundle
+from rustext.verify.facts.python import find_bundled_python
+from rustext.verify.facts.system_floor import find_floors
+from rustext.verify.onefile.report_paths import relocate
+from rustext.verify.subject import Subject, platform_of
+from rustext.verify.target.target import Target
+
+_RANK = tuple(Severity)
+
+
+def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from different sources)
+    bundle: Bundle,
+    *,
+    stdlib: Environment,
+    allow_system: Sequence[str] = (),
+    run: IsolatedRun | None = None,
+    plan: BuildPlan | None = None,
+    selftest: SelfTest | None = None,
+    known: Sequence[Finding] = (),
+    target: Target | None = None,
+    python: BundlePython | None = None,
+    cached: bool = False,
+) -> VerifyReport:
+    """Verify a bundle; `known` are findings that stand already, the others as in `Subject`.
+
+    Raises `InvalidBinary` where files name libraries without end.
+    """
+    subject = Subject(
+        bundle=bundle,
+        stdlib=stdlib,
+        edges=resolve_bundle(bundle),
+        allow_system=frozenset(allow_system),
+        run=run,
+        plan=plan,
+        selftest=selftest,
+        target=target,
+        python=python or find_bundled_python(bundle),
+        cached=cached,
+    )
+    findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
+    report = VerifyReport(
+        bundle=bundle.path,
+        freezer=bundle.freezer.value,
+        platform=platform_of(bundle),
+        target=target.tag if target is not None else None,
+        findings=tuple(sort_findings(findings)),
+        libraries=subject.edges,
+        extensions=tuple(file for _, file in bundle.files if file.provenance.rust),
+        modules=len(bundle.modules),
+        python=subject.python,
+        floors=find_floors(bundle, subject.edges),
+        run=run or (selftest.run if selftest is not None else None),
+    )
+    return report if bundle.origin is None else relocate(report, bundle.root, bundle.origin)
+
+
+def verify_folder(folder: Path, *, allow_system: Sequence[str] = ()) -> VerifyReport:
+    """Read and verify the folder of a bundle, for the Python that runs this.
+
+    Raises `InvalidBundle` or `UnreadableFile`.
+    """
+    return verify(read_bundle(folder), stdlib=stdlib_environment(), allow_system=allow_system)
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Worst first, then by id and subject: the same findings always give the same bytes."""
+    return sorted(findings, key=lambda f: (_RANK.index(f.severity), f.id, f.subject, f.message))

@@ -1,0 +1,34 @@
+"""rustext is installed beside the program that is frozen, and must not change what is in it.
+
+A package that imports something where it is there (as one that prints in colour does) takes it into
+a bundle from every environment that has it. So nearly nothing comes with rustext.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+SOURCE = Path(__file__).parents[3] / "src" / "rustext"
+ALLOWED = {"packaging", "platformdirs", "tomli"}
+
+
+def test_nothing_else_is_installed_with_it() -> None:
+    needed = [Requirement(line) for line in requires("rustext") or ()]
+    always = {n.name for n in needed if n.marker is None or "extra" not in str(n.marker)}
+    assert always == ALLOWED
+
+
+def test_nothing_else_is_imported() -> None:
+    imported = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    assert imported - sys.stdlib_module_names <= ALLOWED | {"rustext", "rustext_hooks"}

@@ -1,0 +1,404 @@
+"""What a freezer is told as modules enter a build, and the hooks that are written before one.
+
+The environment is made of folders; its one Rust extension is compiled by rustc in the test.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.machinery
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+from compiling import Compile, compiler
+from environments import Files, environment, install, write_files
+
+from rustext.config import Config, Optional, Scope
+from rustext.environment.environment import Environment
+from rustext.errors import InvalidBinary, InvalidConfiguration, UnreadableFile
+from rustext.freezing.build import Build, start_build
+from rustext.freezing.pyinstaller.hook_cache import cached_hooks, fingerprint
+from rustext.freezing.pyinstaller.hook_files import (
+    iter_hook_targets,
+    write_hooks,
+    write_short_hooks,
+)
+from rustext.model.evidence import EvidenceKind
+from rustext.model.plan import CompanionKind, Verdict
+from rustext.plan.planner import Planner
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+
+# `PyImport_Import` is looked up at run time; each name is a `&str` whose bounds the data knows.
+RUST = """
+use std::ffi::{c_char, c_void};
+extern "C" { fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void; }
+#[no_mangle] pub static NAMES: [&str; 6] =
+    ["zoneinfo._common", "app.part", "needed.sub", "popular.inner", "alone.inner", "no.where"];
+#[no_mangle] pub extern "C" fn PyInit__core() -> *mut c_void {
+    unsafe { dlsym(std::ptr::null_mut(), "PyImport_Import\\0".as_ptr().cast()) }
+}
+"""
+HOOKS = ("hook-app._core.py", "hook-app.py", "hook-bypath.py")
+LIBRARY = '#[no_mangle] pub extern "C" fn add(a: i32) -> String { a.to_string() }'
+
+
+@pytest.fixture(scope="module")
+def rustc(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+    command = ["rustc", "--edition=2021", "--crate-type=cdylib", "-Awarnings"]
+    return compiler(command, tmp_path_factory.mktemp("rustc"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    site: Path
+    env: Environment
+
+    @property
+    def core(self) -> Path:
+        return self.site / f"app/_core{SUFFIX}"
+
+    def planner(self, **options: object) -> Planner:
+        return Planner(self.env, Config(**options))  # type: ignore[arg-type]
+
+    def build(self, **options: object) -> Build:
+        return Build(self.planner(**options))
+
+
+@pytest.fixture
+def lab(tmp_path: Path, rustc: Compile, gcc: Compile) -> Lab:
+    site = tmp_path / "site-packages"
+    files: Files = {
+        "app/__init__.py": "", "app/part.py": "", f"app/_core{SUFFIX}": rustc("libcore.so", RUST),
+        "app/libhelper.so": rustc("libhelper.so", LIBRARY),
+        "app/bin/tool": gcc("tool", "int main(void) { return 0; }"),
+    }  # fmt: skip
+    install(site, "app", files=files, requires=["needed"])
+    install(site, "needed", files={"needed/__init__.py": "", "needed/sub.py": ""})
+    install(site, "popular", files={"popular/__init__.py": "", "popular/inner.py": ""})
+    install(site, "fan", requires=["popular"])
+    install(site, "alone", files={"alone/__init__.py": "", "alone/inner.py": ""})
+    plain = gcc("plain.so", "void *PyInit_plain(void) { return 0; }", "-shared", "-fPIC")
+    install(site, "c-only", files={f"plain{SUFFIX}": plain})
+    install(site, "by-path", "2.0", files={"bypath/__init__.py": "",
+            "bypath/lib/libby.so": rustc("libby.so", LIBRARY)})  # fmt: skip
+    return Lab(site=site, env=environment(site))
+
+
+# --- plan -------------------------------------------------------------------------------------
+
+
+def test_a_plan_holds_what_the_binary_says_with_evidence(lab: Lab) -> None:
+    plan = lab.planner().plan_extension(lab.core)
+    assert plan is not None
+    assert {i.module: i.verdict for i in plan.imports} == {
+        "zoneinfo._common": Verdict.INCLUDE,
+        "app.part": Verdict.INCLUDE,
+        "needed.sub": Verdict.INCLUDE,
+        "popular.inner": Verdict.IF_PRESENT,
+        "alone.inner": Verdict.INCLUDE,
+    }
+    assert {i.evidence[0].kind for i in plan.imports} == {EvidenceKind.EXACT_STRING}
+    data = lab.core.read_bytes()
+    for implicit in plan.imports:
+        for evidence in implicit.evidence:
+            offset = int(evidence.where.rpartition("0x")[2], 16)
+            assert data[offset:].startswith(implicit.module.encode())
+    assert {c.destination for c in plan.companions} >= {
+        PurePosixPath("app/libhelper.so"), PurePosixPath("app/bin/tool"),
+        PurePosixPath("app-1.0.dist-info/METADATA"),
+    }  # fmt: skip
+    assert plan.libraries.edges
+    assert plan.warnings == ()
+
+
+def test_a_plan_holds_what_python_code_imports_by_name(lab: Lab) -> None:
+    """As `PyImport_Import` of Rust code, with the same price: what others require may be absent."""
+    function = "def require(name):\n    return importlib.import_module(name)\n"
+    calls = "".join(f"require({n!r})\n" for n in ("alone", "popular", "nowhere", "plain"))
+    (lab.site / "app/part.py").write_text(f"import importlib\n{function}{calls}")
+    plan = lab.planner().plan_extension(lab.core)
+    assert plan is not None
+    named = {
+        i.module: (i.verdict, evidence.where)
+        for i in plan.imports
+        for evidence in i.evidence
+        if evidence.kind is EvidenceKind.PYTHON_CALL
+    }
+    assert named == {
+        "alone": (Verdict.INCLUDE, "app/part.py"),
+        "plain": (Verdict.INCLUDE, "app/part.py"),
+        "popular": (Verdict.IF_PRESENT, "app/part.py"),
+    }
+
+
+def test_a_file_without_rust_has_no_plan(lab: Lab) -> None:
+    assert lab.planner().plan_extension(lab.site / f"plain{SUFFIX}") is None
+    with pytest.raises(InvalidBinary):
+        lab.planner().plan_extension(lab.site / "app/part.py")
+
+
+def test_a_missing_library_is_a_warning(lab: Lab, rustc: Compile, gcc: Compile) -> None:
+    gone = gcc("libgone.so", "int gone;", "-shared", "-fPIC", "-Wl,-soname,libgone.so.7")
+    flags = [f"-Clink-arg={gone}", "-Clink-arg=-Wl,--no-as-needed"]
+    broken = lab.site / f"app/broken{SUFFIX}"
+    broken.write_bytes(rustc("libbroken.so", LIBRARY, flags[1], flags[0]).read_bytes())
+    plan = lab.planner().plan_extension(broken)
+    assert plan is not None
+    expected = f"app/broken{SUFFIX} needs `libgone.so.7`, which is not on this machine"
+    assert plan.warnings == (expected,)
+
+
+def test_a_library_of_another_distribution_has_to_be_loaded_first(
+    lab: Lab, rustc: Compile, gcc: Compile
+) -> None:
+    """As metatensor's library, which featomic's needs and metatensor's Python code opens."""
+    theirs = gcc("libtheirs.so", "int x;", "-shared", "-fPIC", "-Wl,-soname,libtheirs.so")
+    flags = ["-Clink-arg=-Wl,--no-as-needed", f"-Clink-arg={theirs}"]
+    user = lab.site / f"app/user{SUFFIX}"
+    user.write_bytes(rustc("libuser.so", LIBRARY, *flags).read_bytes())
+    install(lab.site, "theirs", files={"theirs/lib/libtheirs.so": theirs})
+    plan = Planner(environment(lab.site), Config()).plan_extension(user)
+    assert plan is not None
+    expected = f"app/user{SUFFIX} needs `libtheirs.so` of theirs, which has to be loaded first"
+    assert plan.warnings == (expected,)
+
+
+def test_the_configuration_adds_and_overrides(lab: Lab) -> None:
+    plan = lab.planner(include=("mine", "popular.inner"), optional=Optional.NEVER).plan_extension(
+        lab.core
+    )
+    assert plan is not None
+    verdicts = {i.module: i.verdict for i in plan.imports}
+    assert verdicts["mine"] is verdicts["popular.inner"] is Verdict.INCLUDE
+    assert verdicts["alone.inner"] is Verdict.REPORT
+    assert list(verdicts) == sorted(verdicts)
+
+
+# --- build ------------------------------------------------------------------------------------
+
+
+def test_an_extension_brings_its_imports_and_waits_for_what_is_optional(lab: Lab) -> None:
+    build = lab.build()
+    found = {i.module for i in build.enter("app._core", lab.core)}
+    assert found == {"zoneinfo._common", "app.part", "needed.sub", "alone.inner"}
+    assert [i.module for i in build.enter("popular", lab.site / "popular/__init__.py")] == [
+        "popular.inner"
+    ]
+    assert build.enter("popular.inner", lab.site / "popular/inner.py") == ()
+    assert set(build.modules) == {*found, "popular.inner"}
+
+
+def test_what_is_there_already_does_not_have_to_wait(lab: Lab) -> None:
+    build = lab.build()
+    assert build.enter("popular", lab.site / "popular/__init__.py") == ()
+    assert "popular.inner" in {i.module for i in build.enter("app._core", lab.core)}
+
+
+def test_each_thing_is_said_once(lab: Lab) -> None:
+    build = lab.build()
+    assert build.enter("app._core", lab.core)
+    assert build.enter("app._core", lab.core) == ()
+    kinds = (CompanionKind.LIBRARY, CompanionKind.EXECUTABLE)
+    first = [str(c.destination) for c in build.accompany(lab.core, *kinds)]
+    assert first == ["app/bin/tool", "app/libhelper.so"]
+    assert list(build.accompany(lab.site / "app/part.py", *kinds)) == []
+    assert [c.kind for c in build.accompany(lab.core, CompanionKind.METADATA)]
+    assert build.summary().startswith("Rust extensions: 1, modules added: 4, files")
+
+
+def test_other_modules_bring_nothing(lab: Lab) -> None:
+    build = lab.build()
+    for name in ("plain", "fan", "alone"):
+        path = build.file_of(name)
+        assert build.enter(name, path) == ()
+    assert build.enter("sys", None) == ()
+    assert list(build.accompany(lab.site / f"plain{SUFFIX}", *CompanionKind)) == []
+    assert list(build.accompany(Path("/nowhere.py"), *CompanionKind)) == []
+    assert build.plans == {}
+    assert build.summary() == ("Rust extensions: 0, modules added: 0, files added: 0")
+
+
+def test_a_build_reads_the_configuration_beside_the_program(tmp_path: Path) -> None:
+    write_files(tmp_path, {"pyproject.toml": '[tool.rustext]\ninclude = ["mine"]'})
+    assert start_build(tmp_path).planner.config.include == ("mine",)
+    write_files(tmp_path, {"pyproject.toml": "[tool.rustext]\nx = 1"})
+    with pytest.raises(InvalidConfiguration):
+        start_build(tmp_path)
+
+
+# --- hooks ------------------------------------------------------------------------------------
+
+
+def test_each_rust_extension_gets_a_hook_and_nothing_else_does(lab: Lab, tmp_path: Path) -> None:
+    targets = {t.module: t.why for t in iter_hook_targets(lab.planner())}
+    assert targets == {
+        "app._core": f"app/_core{SUFFIX} of app 1.0",
+        "app": "native files of app 1.0",  # its Python code may load something by path
+        "bypath": "native files of by-path 2.0",
+    }
+    written = write_short_hooks(lab.planner(), tmp_path / "new" / "hooks")
+    early, *hooks = sorted(written, key=lambda p: p.parent, reverse=True)
+    hooks.sort()
+    assert [p.name for p in hooks] == [*HOOKS, "hook-needed.py"]  # the last is a neighbour's
+    assert (early.parent.name, early.name) == ("pre_safe_import_module", "hook-app._core.py")
+    for path, module in zip(hooks, ("app._core", "app", "bypath", "needed"), strict=True):
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        names = [c.args[0].value for c in calls if c.args and isinstance(c.args[0], ast.Constant)]
+        assert names == [module]
+    defined = [n for n in ast.parse(early.read_text()).body if isinstance(n, ast.FunctionDef)]
+    assert [f.name for f in defined] == ["pre_safe_import_module"]
+
+
+def test_written_hooks_say_what_they_add_and_where_it_comes_from(
+    lab: Lab, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for folder in ("one", "two"):
+        write_hooks(Planner(environment(lab.site), Config()), tmp_path / folder)
+    assert caplog.messages == []
+    names = ("hook-app._core.py", "hook-app.py")
+    text = "".join((tmp_path / "one" / name).read_text() for name in names)
+    assert text == "".join((tmp_path / "two" / name).read_text() for name in names)
+    assert str(tmp_path) not in text
+    lists = {
+        node.targets[0].id: [ast.unparse(item) for item in node.value.elts]
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.List)
+    }
+    plan = lab.build().plan(lab.core)
+    assert plan is not None
+    assert lists["hiddenimports"] == [repr(i.module) for i in plan.modules(Verdict.INCLUDE)]
+    assert lists["_optional"] == [repr(i.module) for i in plan.modules(Verdict.IF_PRESENT)]
+    assert "(str(_file('app/libhelper.so')), 'app')" in lists["binaries"]
+    entries = [line for line in text.splitlines() if line.startswith("    ")]
+    assert all(line.startswith("    # ") for line in entries[::2])
+    assert not any(line.startswith("    # ") for line in entries[1::2])
+
+
+def test_hooks_of_an_earlier_time_are_removed_and_no_others(lab: Lab, tmp_path: Path) -> None:
+    write_hooks(lab.planner(), tmp_path)
+    (tmp_path / "hook-mine.py").write_text("hiddenimports = []\n")
+    shutil.rmtree(lab.site / "app")
+    shutil.rmtree(lab.site / "app-1.0.dist-info")
+    write_hooks(Planner(environment(lab.site), Config()), tmp_path)
+    assert {p.name for p in tmp_path.glob("hook-*")} == {"hook-bypath.py", "hook-mine.py"}
+
+
+def test_an_extension_of_the_sources_gets_a_hook(lab: Lab, tmp_path: Path) -> None:
+    source = tmp_path / "src"
+    write_files(source, {"own/__init__.py": "", f"own/_core{SUFFIX}": lab.core})
+    planner = Planner(environment(lab.site, source), Config())
+    assert "own._core" in {t.module for t in iter_hook_targets(planner)}
+
+
+def test_hooks_are_kept_while_nothing_changes(lab: Lab, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    folder = cached_hooks(lab.env, Config(), cache)
+    names = sorted(p.name for p in folder.glob("hook-*"))
+    assert names == [*HOOKS, "hook-needed.py"]
+    stamp = (folder / "hook-bypath.py").stat().st_mtime_ns
+    assert cached_hooks(lab.env, Config(), cache) == folder
+    assert (folder / "hook-bypath.py").stat().st_mtime_ns == stamp
+    install(lab.site, "newcomer", files={"new.py": ""})
+    other = cached_hooks(environment(lab.site), Config(), cache)
+    assert other != folder
+
+
+def test_a_reinstalled_distribution_changes_the_fingerprint(lab: Lab) -> None:
+    before = fingerprint(lab.env, Config())
+    record = lab.site / "app-1.0.dist-info/RECORD"
+    os.utime(record, ns=(1, 1))
+    assert fingerprint(environment(lab.site), Config()) != before
+
+
+def test_another_scope_has_hooks_of_its_own(lab: Lab) -> None:
+    native = Config(scope=Scope.NATIVE)
+    assert fingerprint(lab.env, native) != fingerprint(lab.env, Config())
+
+
+@pytest.mark.heavy
+def test_builds_in_several_processes_agree_on_one_folder(lab: Lab, tmp_path: Path) -> None:
+    script = tmp_path / "build.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from rustext.config import Config\n"
+        "from rustext.environment.environment import this_environment\n"
+        "from rustext.freezing.pyinstaller.hook_cache import cached_hooks\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "folder = cached_hooks(this_environment(), Config(), Path(sys.argv[1]))\n"
+        "print(folder, len(list(folder.glob('hook-*.py'))))\n"
+    )
+    command = [sys.executable, str(script), str(tmp_path / "cache")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    env = {**os.environ, "PYTHONPATH": str(lab.site)}
+    builds = [subprocess.Popen(command, env=env, **pipes) for _ in range(3)]
+    for build in builds:
+        assert build.stdout is not None
+        assert build.stdout.readline() == "ready\n"
+    answers = {build.communicate("go\n", timeout=60)[0] for build in builds}
+    assert [build.returncode for build in builds] == [0] * 3
+    (answer,) = answers
+    folder, count = answer.split()
+    assert int(count) >= 2
+    home = tmp_path / "cache" / "pyinstaller"
+    assert [p.name for p in home.iterdir()] == [Path(folder).name]
+
+
+def test_the_cache_keeps_the_newest_folders_and_those_in_use(lab: Lab, tmp_path: Path) -> None:
+    home = tmp_path / "cache" / "pyinstaller"
+    now = time.time()
+    for index in range(20):
+        (home / f"old{index}").mkdir(parents=True)
+        os.utime(home / f"old{index}", (index, index))
+    for name, used in ((".draft-stopped", 0), (".draft-at-work", now), ("used-today", now - 9999)):
+        (home / name).mkdir()
+        os.utime(home / name, (used, used))
+    folder = cached_hooks(lab.env, Config(), tmp_path / "cache")
+    kept = {p.name for p in home.iterdir()}
+    newest = {f"old{i}" for i in range(14, 20)}
+    assert kept == {folder.name, "used-today", ".draft-at-work", *newest}
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The machine's folder for temporary files."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_without_a_cache_folder_hooks_go_to_a_temporary_one(
+    lab: Lab, tmp_path: Path, temporary: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache").write_text("a file: no folder can be made here, not even by root")
+    folder = cached_hooks(lab.env, Config(), tmp_path / "cache")
+    assert folder.is_relative_to(temporary)
+    assert (folder / "hook-app._core.py").is_file()
+    assert temporary.joinpath(f"rustext-{os.getuid()}").stat().st_mode & 0o777 == 0o700
+    assert [r.getMessage().partition(", for")[0] for r in caplog.records] == [
+        "rustext: hooks go to a temporary folder"
+    ]
+    assert cached_hooks(lab.env, Config(), tmp_path / "cache") == folder
+
+
+def test_hooks_are_never_put_where_others_can_write(
+    lab: Lab, tmp_path: Path, temporary: Path
+) -> None:
+    (tmp_path / "cache").touch()
+    shared = temporary / f"rustext-{os.getuid()}"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(UnreadableFile, match="not a folder of this user's alone"):
+        cached_hooks(lab.env, Config(), tmp_path / "cache")

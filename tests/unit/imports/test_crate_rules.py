@@ -1,0 +1,93 @@
+"""Each rule about a crate holds for a published wheel in which the crate's code was linked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from environments import environment, install
+
+from rustext.config import Config
+from rustext.data import read_data
+from rustext.discovery.native_files import folder_source, iter_native_files
+from rustext.model.evidence import Evidence, EvidenceKind
+from rustext.model.plan import ExtensionPlan
+from rustext.plan.planner import Planner
+
+# A wheel for each (crate, module), and what stands for the distribution that the rule asks for.
+WHEELS = {
+    ("numpy", "numpy._core.multiarray"): ("tsdownsample==0.1.5.1", "numpy 2.1.0"),
+    ("numpy", "numpy.core.multiarray"): ("tsdownsample==0.1.5.1", "numpy 1.26.0"),
+    ("numpy <0.22", "numpy.core.multiarray"): ("pycoverm==0.6.2", "numpy 1.26.0"),
+    ("pyo3-log", "logging"): ("perpetual==2.3.0", ""),
+    ("pyo3-async-runtimes", "asyncio"): ("baml-py==0.226.3", ""),
+    ("pyo3-asyncio", "contextvars"): ("scyllapy==1.3.3", ""),
+    ("arrow-pyarrow", "pyarrow"): ("fastexcel==0.21.0", "pyarrow 21.0.0"),
+    ("pyo3-polars", "polars"): ("polars-distance==0.5.3", "polars 1.30.0"),
+    ("pyo3-file", "io"): ("python-calamine==0.9.1", ""),
+    ("serde-pyobject", "pydantic"): ("ommx==2.9.3", "pydantic 2.11.0"),
+}
+
+
+# Crates that pass whole literals on to Python need no rule: what they import is read off the file.
+LITERALS = {
+    ("pyo3-arrow", "arro3.core"): ("arro3-io==0.9.1", "arro3 0.9.1"),
+    ("pyo3-object_store", "datetime"): ("async-tiff==0.7.2", ""),
+    ("pyo3's rust_decimal", "decimal"): ("arro3-io==0.9.1", ""),
+}
+
+
+def test_each_rule_has_a_wheel() -> None:
+    crates = {crate.partition(" ")[0] for crate, _ in WHEELS}
+    assert {rule["crate"] for rule in read_data("crates")["rule"]} == crates
+
+
+def write_stub(site: Path, module: str, distribution: str) -> None:
+    """A distribution of this name and version that has the module and nothing else."""
+    name, version = distribution.split()
+    parts = module.split(".")
+    packages = ["/".join(parts[:end]) + "/__init__.py" for end in range(1, len(parts) + 1)]
+    install(site, name, version, files=dict.fromkeys([*packages, f"{name}/lib/__init__.py"], ""))
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("crate", "module"), WHEELS)
+def test_a_rule_speaks_of_a_published_wheel(crate: str, module: str, tmp_path: Path) -> None:
+    requirement, distribution = WHEELS[crate, module]
+    details = [
+        evidence.detail
+        for evidence in find_evidence(requirement, distribution, module, tmp_path)
+        if evidence.kind is EvidenceKind.CRATE_RULE
+    ]
+    assert any(detail.startswith(f"crate {crate.partition(' ')[0]} ") for detail in details)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("crate", "module"), LITERALS)
+def test_a_literal_needs_no_rule(crate: str, module: str, tmp_path: Path) -> None:
+    requirement, distribution = LITERALS[crate, module]
+    kinds = {e.kind for e in find_evidence(requirement, distribution, module, tmp_path)}
+    assert kinds & {EvidenceKind.IMPORT_CALL, EvidenceKind.EXACT_STRING}
+    assert EvidenceKind.CRATE_RULE not in kinds
+
+
+def find_evidence(
+    requirement: str, distribution: str, module: str, site: Path
+) -> tuple[Evidence, ...]:
+    """All evidence for one module in a published wheel that stands beside `distribution`."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    command += [str(site), "--only-binary=:all:", "--platform", "manylinux_2_28_x86_64"]
+    command += ["--platform", "manylinux_2_17_x86_64", "--python-version", "3.11", requirement]
+    subprocess.run(command, check=True, timeout=600)
+    if distribution:
+        write_stub(site, module, distribution)
+    found = (i for plan in plans(site) for i in plan.imports if i.module == module)
+    return tuple(evidence for implicit in found for evidence in implicit.evidence)
+
+
+def plans(site: Path) -> list[ExtensionPlan]:
+    planner = Planner(environment(site), Config())
+    files = iter_native_files(folder_source(site))
+    return [planner.plan_file(path, file) for path, file in files if file.provenance.rust]

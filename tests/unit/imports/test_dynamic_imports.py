@@ -1,0 +1,206 @@
+"""Imports by a name that Python code hands to a function, beside what Python does when it runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from environments import environment, install
+
+from rustext.imports.dynamic_imports import find_named_imports
+from rustext.model.evidence import EvidenceKind
+
+MODULES = ("alpha", "beta.inner", "gamma", "delta")
+FILES = {"beta/__init__.py": "", "beta/inner.py": "", **{f"{m}.py": "" for m in MODULES[::2]}}
+FILES["delta.py"] = ""
+FUNCTION = "def require(name):\n    try:\n        return importlib.import_module(name)\n"
+FUNCTION += "    except ModuleNotFoundError:\n        raise\n"
+IMPORT = "import importlib\nfrom importlib import import_module\n"
+
+
+def found(site: Path, text: str, **more: str) -> set[str]:
+    files = {"host/__init__.py": text, **{f"host/{name}.py": t for name, t in more.items()}}
+    install(site, "host", files={**files, **FILES})
+    env = environment(site)
+    named = find_named_imports(env.distributions["host"], env)
+    kinds = {EvidenceKind.PYTHON_CALL, EvidenceKind.PYTHON_NAME}
+    assert {evidence.kind for _, evidence in named} <= kinds
+    return {name for name, _ in named}
+
+
+def imported(site: Path) -> set[str]:
+    """Which of the modules are there once the package has been imported."""
+    code = f"import host, sys; print(*sys.modules.keys() & {set(MODULES)!r})"
+    command = [sys.executable, "-c", code]
+    return set(
+        subprocess.run(
+            command, cwd=site, stdout=subprocess.PIPE, text=True, check=True, timeout=60
+        ).stdout.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (f"{IMPORT}{FUNCTION}require('alpha')", {"alpha"}),
+        (f'{IMPORT}{FUNCTION}require(\n    name="beta.inner",\n)', {"beta.inner"}),
+        ("def load(module, level=0):\n    __import__(module)\nload('gamma', 0)", {"gamma"}),
+        (f"{IMPORT}class A:\n def get(self, x): import_module(x)\nA().get('delta')", {"delta"}),
+        (f"{IMPORT}def other(name, kind): import_module(kind)\nother('alpha', 'beta')", set()),
+        (f"{IMPORT}def quiet(name): return name\nquiet('alpha'); unused = import_module", set()),
+        (f"{IMPORT}def one(name): pass\ndef two(kind): import_module(name)\none('alpha')", set()),
+    ],
+)  # fmt: skip
+def test_a_name_counts_where_the_function_imports_its_first_parameter(
+    text: str, names: set[str], tmp_path: Path
+) -> None:
+    assert found(tmp_path, text) == names
+    assert imported(tmp_path) >= names
+
+
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        ("import_module('alpha')", {"alpha"}),
+        ('importlib.import_module(\n    "beta.inner")', {"beta.inner"}),
+        ("import_module('.one', __package__)", {"host.one"}),
+        ("import_module(name='.one', package=__name__)", {"host.one"}),
+        ("__import__('gamma', fromlist=['x'])", {"gamma"}),
+        ("import_module('...one', 'host.inner.deep')", set()),
+        ("importlib.util.find_spec('delta')", set()),  # looked for, and not imported
+    ],
+)
+def test_a_name_may_stand_in_the_call(call: str, names: set[str], tmp_path: Path) -> None:
+    assert found(tmp_path, f"{IMPORT}import importlib.util\n{call}", one="") == names
+    assert imported(tmp_path) >= names & set(MODULES)
+
+
+def test_the_function_may_be_in_another_file_of_the_distribution(tmp_path: Path) -> None:
+    calls = "from host import tools\ntools.require('alpha')\nrequire = len\nrequire('gamma')"
+    names = found(tmp_path, calls, tools=f"{IMPORT}{FUNCTION}")
+    assert "alpha" in imported(tmp_path) & names
+
+
+def test_the_evidence_names_the_file_and_the_call(tmp_path: Path) -> None:
+    install(tmp_path, "host", files={"host/a.py": f"{IMPORT}{FUNCTION}require ( 'alpha')"})
+    env = environment(tmp_path)
+    ((_, evidence),) = find_named_imports(env.distributions["host"], env)
+    assert (evidence.where, evidence.detail) == ("host/a.py", 'require("alpha")')
+
+
+def test_a_call_counts_once_where_the_name_of_another_function_begins_its_own(
+    tmp_path: Path,
+) -> None:
+    text = f"{IMPORT}{FUNCTION}{FUNCTION.replace('require', 'require_now')}require_now('alpha')"
+    install(tmp_path, "host", files={"host/a.py": text})
+    env = environment(tmp_path)
+    ((name, evidence),) = find_named_imports(env.distributions["host"], env)
+    assert (name, evidence.detail) == ("alpha", 'require_now("alpha")')
+
+
+def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) -> None:
+    files = {"host/tests/a.py": f"{IMPORT}{FUNCTION}require('alpha')"}
+    install(tmp_path, "host", files=files)
+    env = environment(tmp_path)
+    assert find_named_imports(env.distributions["host"], env) == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        ("_import_module(\n    f'words_{kind}')", {"words_small", "words_large"}),
+        ('find_spec(f"words.{kind}")', {"words.small", "words.large"}),
+        ("import_module(f'words.{kind}.list')", {"words.small.list", "words.large.list"}),
+        ("import_module(f'words.{kind}.{list}')", set()),
+        ("import_module(f'words{kind}')", set()),  # the beginning of who knows what
+        ("import_module(f'{kind}')", set()),
+        ("import_module(f'.{kind}', __name__)", set()),
+        ("reimport_module(f'words_{kind}')", set()),
+    ],
+)
+def test_a_name_that_is_completed_at_run_time_may_become_any_that_is_there(
+    call: str, names: set[str], tmp_path: Path
+) -> None:
+    files = {f"words{c}{size}.py": "" for c in "_/" for size in ("small", "large")}
+    install(tmp_path, "words", files={**files, "words_small/data.bin": ""})
+    assert found(tmp_path, f"def load(kind):\n    return {call}\n") == names
+
+
+LAZY = IMPORT + "def __getattr__(name):\n    return import_module(TABLE[name], __name__)\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "names"),
+    [
+        ("{'a': 'host.one', 'b': ('host.two', 'B')}", {"host.one", "host.two"}),
+        ("{'a': '.one'}", {"host.one"}),
+        ("{'a': 'one', 'b': '..one', 'c': '.one.'}", set()),  # not as names of modules are written
+        ("{'a': 'host.none', 'b': 'alpha', 'c': 'os.path'}", set()),  # others are not its own
+        ("{'a': 'host.one of them'}", set()),
+    ],
+)
+def test_the_own_modules_in_a_table_are_imported_when_somebody_asks(
+    table: str, names: set[str], tmp_path: Path
+) -> None:
+    files = {"one": "", "two": ""}
+    assert found(tmp_path, f"{LAZY}TABLE = {table}", **files) == names
+    assert found(tmp_path, f"{IMPORT}TABLE = {table}", **files) == set()  # nothing is computed
+
+
+def test_what_a_table_names_is_loaded_when_somebody_asks(tmp_path: Path) -> None:
+    text = f"{LAZY}TABLE = {{'a': 'host.one', 'b': '.two'}}"
+    names = found(tmp_path, text, one="", two="")
+    code = "import host, sys; host.a, host.b; print(*(m for m in sys.modules if 'host.' in m))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
+                          text=True, check=True, timeout=60)  # fmt: skip
+    assert set(done.stdout.split()) == names
+
+
+def test_a_table_may_stand_in_another_file_than_the_import(tmp_path: Path) -> None:
+    table = "TABLE = {'a': 'host.one', 'b': '.two'}"
+    assert found(tmp_path, LAZY, table=table, one="", two="") == {"host.one"}
+    lazy = {"deep/__init__": "", "deep/lazy": LAZY}
+    assert found(tmp_path, "", one="", **lazy, **{"deep/below/table": table}) == {"host.one"}
+    assert found(tmp_path, "", one="", **lazy, **{"beside/table": table}) == set()
+
+
+def test_a_file_is_there_where_it_names_itself(tmp_path: Path) -> None:
+    files = {"deep/__init__": LAZY, "deep/one": "TABLE = ['host', 'host.deep', 'host.deep.one']"}
+    assert found(tmp_path, "", **files) == set()
+
+
+def test_what_is_not_for_import_is_not_imported(tmp_path: Path) -> None:
+    names = ("__main__", "tests.util", "sub.__init__")
+    files = {"tests/__init__": "", "tests/util": "", "sub/__init__": "", "__main__": ""}
+    text = f"{LAZY}TABLE = {[f'host.{name}' for name in names]}"
+    assert found(tmp_path, text, **files) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def import_module(name): pass\nTABLE = ['host.one']",
+        "# import_module(name) would do\nTABLE = ['host.one']",
+        "# such as import_module('host.one')",
+    ],
+)
+def test_what_only_speaks_of_imports_imports_nothing(text: str, tmp_path: Path) -> None:
+    assert found(tmp_path, text, one="") == set()
+
+
+def test_a_module_in_no_package_has_no_modules_below(tmp_path: Path) -> None:
+    install(tmp_path, "flat", files={"flat.py": f"{LAZY}TABLE = ['.other']", "other.py": ""})
+    env = environment(tmp_path)
+    assert find_named_imports(env.distributions["flat"], env) == ()
+    assert env.find_module(".other") is None
+
+
+def test_a_name_of_many_parts_is_no_name(tmp_path: Path) -> None:
+    assert found(tmp_path, f"{LAZY}TABLE = ['host{'.a' * 5000}']") == set()
+
+
+def test_to_look_for_modules_is_not_to_import_them(tmp_path: Path) -> None:
+    text = f"{IMPORT}def there(name): return find_spec(name)\nTABLE = ['host.one']"
+    assert found(tmp_path, text, one="") == set()

@@ -1,0 +1,128 @@
+"""Modules that a distribution finds at run time, by listing a namespace or asking entry points."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from environments import environment, install, write_files
+
+from rustext.discovery.native_files import environment_source, iter_native_files
+from rustext.imports.plugins import find_plugin_modules
+from rustext.model.evidence import EvidenceKind
+from rustext.model.plan import Verdict
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+NAMES = ("plugin", "plain")
+LISTS = "import pkgutil\nimport host_ext\nfor m in pkgutil.iter_modules(host_ext.__path__): ..."
+ASKS = 'from importlib.metadata import entry_points\nfound = entry_points(group="host.plugins")'
+
+
+def found(site: Path, *others: Path) -> dict[str, str]:
+    env = environment(site, *others)
+    modules = find_plugin_modules(env.distributions["host"], env)
+    assert all(m.verdict is Verdict.INCLUDE for m in modules)
+    assert all(e.kind is EvidenceKind.PLUGIN for m in modules for e in m.evidence)
+    assert [m.module for m in modules] == sorted(m.module for m in modules)
+    return {m.module: m.evidence[0].detail for m in modules}
+
+
+def test_the_modules_of_a_listed_namespace_come_from_all_folders(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    install(first, "host", files={"host/__init__.py": LISTS})
+    write_files(first, {"host_ext/one.py": "", "host_ext/data.txt": ""})
+    install(second, "more", files={"host_ext/two.py": "", "host_ext/sub/__init__.py": ""})
+    assert found(first, second) == dict.fromkeys(
+        ("host_ext", "host_ext.one", "host_ext.sub", "host_ext.two"),
+        "lists the modules of `host_ext`",
+    )
+
+
+def test_a_regular_package_that_is_listed_is_no_place_for_plugins(tmp_path: Path) -> None:
+    install(tmp_path, "host", files={"host/__init__.py": LISTS, "host_ext/__init__.py": "",
+                                     "host_ext/one.py": ""})  # fmt: skip
+    assert found(tmp_path) == {}
+
+
+def test_a_namespace_that_is_only_imported_is_not_listed(tmp_path: Path) -> None:
+    install(tmp_path, "host", files={"host/__init__.py": "import host_ext"})
+    write_files(tmp_path, {"host_ext/one.py": ""})
+    assert found(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("call", "below"),
+    [
+        ("iter_modules(__path__)", False),
+        ("iter_modules(path=__path__, prefix='host.')", False),
+        ("iter_modules([os.path.dirname(__file__)])", False),
+        ("walk_packages(__path__, 'host.')", True),
+    ],
+)
+def test_the_modules_of_a_package_that_lists_its_own_folder(
+    call: str, below: bool, tmp_path: Path
+) -> None:
+    """What pkgutil finds there, asked in an interpreter of its own."""
+    init = f"import os, pkgutil\nfound = sorted(m.name for m in pkgutil.{call})\n"
+    files = {"host/__init__.py": init, "host/one.py": "", "host/data.txt": ""}
+    files |= {"host/sub/__init__.py": "", "host/sub/deep.py": "", "host/bare/hidden.txt": ""}
+    install(tmp_path, "host", files=files)
+    command = [sys.executable, "-c", "import host; print(*host.found)"]
+    listed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    names = {f"host.{name.removeprefix('host.')}" for name in listed.stdout.split()}
+    assert ("host.sub.deep" in names) == below
+    assert found(tmp_path) == dict.fromkeys(sorted(names), "lists the modules of `host`")
+
+
+def test_what_only_tests_would_list_is_left_out(tmp_path: Path) -> None:
+    init = "import pkgutil\nfound = list(pkgutil.iter_modules(__path__))\n"
+    files = {"host/__init__.py": "", "host/tests/__init__.py": init, "host/tests/one.py": ""}
+    install(tmp_path, "host", files=files)
+    assert found(tmp_path) == {}
+
+
+def entry_points(name: str, text: str) -> dict[str, str]:
+    return {f"{name}-1.0.dist-info/entry_points.txt": text}
+
+
+def test_entry_points_of_a_group_that_the_code_asks_for_are_found(tmp_path: Path) -> None:
+    install(tmp_path, "host", files={"host/__init__.py": ASKS})
+    text = "[host.plugins]\na = one:run\nb = absent.part:run\n[other]\nc = two\n"
+    install(tmp_path, "one", files={"one.py": "", "two.py": "", **entry_points("one", text)})
+    assert found(tmp_path) == {"one": "asks for entry points of `host.plugins`"}
+
+
+def test_commands_are_for_installers(tmp_path: Path) -> None:
+    install(tmp_path, "host", files={"host/__init__.py": ASKS + '; "console_scripts"'})
+    text = "[console_scripts]\na = one:run\n"
+    install(tmp_path, "one", files={"one.py": "", **entry_points("one", text)})
+    assert found(tmp_path) == {}
+
+
+def test_a_file_that_is_gone_says_nothing(tmp_path: Path) -> None:
+    install(tmp_path, "host", files={"host/__init__.py": LISTS, "host/data.bin": "x"})
+    write_files(tmp_path, {"host_ext/one.py": ""})
+    (tmp_path / "host/__init__.py").unlink()
+    assert found(tmp_path) == {}
+
+
+def test_an_extension_module_that_a_library_opens_by_path_comes_along(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """The function is one that polars looks up in a plugin (data/bindings.toml)."""
+    functions = "void *PyInit_{0}(void) {{ return 0; }} void *{1}(void) {{ return 0; }}"
+    for name, function in (("plugin", "_polars_plugin_double"), ("plain", "double_it")):
+        library = gcc(f"{name}.so", functions.format(name, function), "-shared", "-fPIC")
+        write_files(tmp_path, {f"host/{name}{SUFFIX}": library})
+    files = dict.fromkeys(("host/__init__.py",), "")
+    natives = {f"host/{name}{SUFFIX}": tmp_path / f"host/{name}{SUFFIX}" for name in NAMES}
+    install(tmp_path, "host", files={**files, **natives})
+    env = environment(tmp_path)
+    native = list(iter_native_files(environment_source(env, tmp_path)))
+    assert len(native) == len(NAMES)
+    modules = find_plugin_modules(env.distributions["host"], env, native)
+    assert [m.module for m in modules] == ["host.plugin"]

@@ -1,0 +1,191 @@
+"""What a distribution needs beside its modules, each kind with the evidence that brings it."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import sysconfig
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from environments import Files, install, write_files
+
+from rustext.discovery.native_files import folder_source, iter_native_files
+from rustext.environment.distributions import iter_distributions
+from rustext.environment.python_source import iter_texts
+from rustext.model.plan import Companion, CompanionKind
+from rustext.plan.companions import find_companions, read_own_code
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+
+
+def companions(site: Path) -> dict[str, Companion]:
+    (dist,) = iter_distributions(site)
+    native = list(iter_native_files(folder_source(site)))
+    found = find_companions(dist, native, importlib.machinery.EXTENSION_SUFFIXES)
+    assert list(found) == sorted(found, key=lambda c: (c.destination, c.kind.value))
+    return {str(c.destination): c for c in found}
+
+
+def data_of(site: Path) -> dict[str, str]:
+    return {name: c.reason for name, c in companions(site).items() if c.kind is CompanionKind.DATA}
+
+
+def test_native_files_that_no_import_reaches_keep_their_place(tmp_path: Path, gcc: Compile) -> None:
+    library = gcc("libx.so", "int x;", "-shared", "-fPIC")
+    module = gcc("core.so", "void *PyInit_core(void) { return 0; }", "-shared", "-fPIC")
+    program = gcc("tool", "int main(void) { return 0; }")
+    files: Files = {
+        f"pkg/core{SUFFIX}": module, "pkg/linux-x86_64/libx.so": library, "pkg/bin/tool": program,
+        "top.so": library,
+    }  # fmt: skip
+    install(tmp_path, "pkg", files=files)
+    found = companions(tmp_path)
+    assert found["pkg/linux-x86_64/libx.so"].kind is CompanionKind.LIBRARY
+    assert found["pkg/bin/tool"].kind is CompanionKind.EXECUTABLE
+    assert found["pkg/bin/tool"].path == tmp_path / "pkg/bin/tool"
+    assert f"pkg/core{SUFFIX}" not in found  # imported
+    assert "top.so" not in found  # there is no package to keep it in
+
+
+def test_a_module_that_python_never_looks_for_gets_a_name_that_it_does(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """Where the right one is there as well, each keeps its name."""
+    module = gcc("core.so", "void *PyInit_core(void) { return 0; }", "-shared", "-fPIC")
+    wrong = SUFFIX.replace("-linux-gnu", "v9-linux-gnu")
+    install(tmp_path, "pkg", files={f"pkg/core{wrong}": module})
+    found = companions(tmp_path)[f"pkg/core{SUFFIX}"]
+    assert found.renamed
+    assert found.path == tmp_path / f"pkg/core{wrong}"
+    assert found.reason == f"this Python never looks for `core{wrong}`"
+    (tmp_path / f"pkg/core{SUFFIX}").write_bytes(module.read_bytes())
+    assert not companions(tmp_path)[f"pkg/core{wrong}"].renamed
+
+
+def test_a_program_that_installers_put_elsewhere_comes_where_code_looks_for_it(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    site = tmp_path / "lib" / "python3" / "site-packages"
+    tool = gcc("tool", "int main(void) { return 0; }")
+    asks = "import sysconfig\nfolder = sysconfig.get_path('scripts')\n"
+    files: Files = {"pkg/__init__.py": asks, "../../../bin/tool": tool,
+                    "../../../bin/script": "#!/bin/sh\n", "../../../share/tool": tool}  # fmt: skip
+    install(site, "pkg", files=files)
+    found = companions(site)
+    (program,) = (c for c in found.values() if c.kind is CompanionKind.EXECUTABLE)
+    assert program.path == tmp_path / "bin" / "tool"
+    scripts = sysconfig.get_path("scripts", "posix_prefix", {"base": str(tmp_path)})
+    assert tmp_path / program.destination == Path(scripts) / "tool"
+    assert program.reason == "`__init__.py` asks where programs are installed"
+    (site / "pkg/__init__.py").write_text("import sysconfig\n")
+    assert CompanionKind.EXECUTABLE not in {c.kind for c in companions(site).values()}
+
+
+def test_metadata_comes_and_nothing_else_of_its_folder(tmp_path: Path) -> None:
+    info = "pkg-1.0.dist-info"
+    files = {f"{info}/entry_points.txt": "", f"{info}/licenses/LICENSE": "", "pkg/__init__.py": ""}
+    install(tmp_path, "pkg", files=files)
+    found = {n for n, c in companions(tmp_path).items() if c.kind is CompanionKind.METADATA}
+    assert found == {f"{info}/METADATA", f"{info}/entry_points.txt"}
+
+
+def test_a_data_file_comes_when_the_own_code_names_it(tmp_path: Path) -> None:
+    files = {
+        "pkg/__init__.py": "MODEL = 'model.onnx'\nT = f\"{here}/tables/\"\nG = glob('*.bin')",
+        "pkg/model.onnx": "",
+        "pkg/other.onnx": "",
+        "pkg/tables/a.csv": "",
+        "pkg/deep/tables/b.csv": "",
+        "pkg/x.bin": "",
+        "pkg/loose.csv": "",
+    }
+    install(tmp_path, "pkg", files=files)
+    assert data_of(tmp_path) == {
+        "pkg/model.onnx": "`model.onnx` stands in the distribution's own code",
+        "pkg/tables/a.csv": "`tables` stands in the distribution's own code",
+        "pkg/deep/tables/b.csv": "`tables` stands in the distribution's own code",
+        "pkg/x.bin": "`.bin` stands in the distribution's own code",
+    }
+
+
+def test_data_of_a_package_that_is_imported_by_a_computed_name_comes_when_it_is_named(
+    tmp_path: Path,
+) -> None:
+    """As sudachipy's dictionaries, each a distribution of its own."""
+    code = "path = Path(import_module(f'words_{kind}').__file__).parent / 'lists' / 'system.dic'"
+    install(tmp_path, "pkg", files={"pkg/__init__.py": code})
+    names = ("__init__.py", "lists/system.dic", "lists/other.dic", "tests/system.dic")
+    install(tmp_path, "words-small", files={f"words_small/{name}": "" for name in names})
+    own, other = sorted(iter_distributions(tmp_path), key=lambda dist: dist.name)
+    data = {
+        str(c.destination): c.path
+        for c in find_companions(own, (), others=[other])
+        if c.kind is CompanionKind.DATA
+    }
+    name = "words_small/lists/system.dic"
+    assert data == {name: tmp_path / name}
+
+
+def test_native_code_names_data_files_as_well(tmp_path: Path, gcc: Compile) -> None:
+    source = 'const char *n = "prefixmodel.binsuffix"; void *PyInit_core(void) { return 0; }'
+    module = gcc("core.so", source, "-shared", "-fPIC")
+    files: Files = {f"pkg/core{SUFFIX}": module, "pkg/model.bin": "", "pkg/absent.bin": "",
+                    "pkg/n.b": ""}  # fmt: skip
+    install(tmp_path, "pkg", files=files)
+    assert set(data_of(tmp_path)) == {"pkg/model.bin"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["pkg/tests/data.txt", "pkg/stub.pyi", "pkg/code.rs", "pkg/py.typed", "top.txt", "pkg/a.h",
+     "pkg/locale/de.po"],
+)  # fmt: skip
+def test_tests_stubs_headers_and_sources_are_no_data(file: str, tmp_path: Path) -> None:
+    name = Path(file).name
+    install(tmp_path, "pkg", files={"pkg/__init__.py": f"x = '{name}'", file: ""})
+    assert data_of(tmp_path) == {}
+
+
+def test_a_module_is_data_only_under_its_whole_name(tmp_path: Path) -> None:
+    files = {"pkg/__init__.py": "x = 'script.py'; y = '.py'; z = 'other'",
+             "pkg/script.py": "", "pkg/other.py": ""}  # fmt: skip
+    install(tmp_path, "pkg", files=files)
+    assert set(data_of(tmp_path)) == {"pkg/script.py"}
+
+
+def test_a_file_that_is_recorded_and_gone_is_no_companion(tmp_path: Path) -> None:
+    install(tmp_path, "pkg", files={"pkg/__init__.py": "x = 'model.bin'", "pkg/model.bin": ""})
+    (tmp_path / "pkg/model.bin").unlink()
+    assert data_of(tmp_path) == {}
+
+
+def test_a_folder_comes_when_code_looks_from_where_it_lies(tmp_path: Path) -> None:
+    files = {
+        "pkg/__init__.py": "import os\nhere = os.path.dirname(__file__)",
+        "pkg/inner/__init__.py": "",
+        "pkg/inner/find.py": "from pathlib import Path\nroot = Path(__file__).parent",
+        "pkg/quiet/__init__.py": "",
+        "pkg/tests/test.py": "__file__",
+    }
+    install(tmp_path, "pkg", files=files)
+    found = companions(tmp_path)
+    folders = {n for n, c in found.items() if c.kind is CompanionKind.FOLDER}
+    assert folders == {"pkg/__init__.py", "pkg/inner/find.py"}
+
+
+def test_a_folder_that_is_there_for_another_reason_needs_no_file(tmp_path: Path) -> None:
+    files = {"pkg/__init__.py": "x = __file__ + 'model.bin' + '/model.bin'", "pkg/model.bin": ""}
+    install(tmp_path, "pkg", files=files)
+    kinds = {c.kind for n, c in companions(tmp_path).items() if n.startswith("pkg/")}
+    assert kinds == {CompanionKind.DATA}
+
+
+def test_code_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
+    install(tmp_path, "pkg", files={"pkg/__init__.py": "x = 'a.bin'", "pkg/gone.py": "'b.bin'"})
+    write_files(tmp_path, {"pkg/__init__.py": b"# \xff\xfe\nx = 'a.bin'"})
+    (tmp_path / "pkg/gone.py").unlink()
+    (dist,) = iter_distributions(tmp_path)
+    words = read_own_code(dict(iter_texts(dist))).words
+    assert "a.bin" in words
+    assert "b.bin" not in words

@@ -1,0 +1,68 @@
+"""What a program needs to start at all; that it does not start without, the kernel says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from archives import archive, pyz
+from compiling import Compile
+
+from rustext.environment.environment import stdlib_environment
+from rustext.model.findings import Finding
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.verify import verify
+
+MAIN = "int main(void) { return 0; }"
+
+
+def findings(root: Path) -> list[Finding]:
+    return list(verify(read_bundle(root), stdlib=stdlib_environment()).findings)
+
+
+def starts(root: Path) -> bool:
+    try:
+        return subprocess.run([root / "app"], check=False).returncode == 0
+    except FileNotFoundError:  # what execve says of a loader that is not there
+        return False
+
+
+def test_a_loader_that_is_nowhere_is_missing(tmp_path: Path, gcc: Compile) -> None:
+    shutil.copy(gcc("app", MAIN, "-Wl,--dynamic-linker=/lib64/ld-nowhere.so.2"), tmp_path)
+    (finding,) = findings(tmp_path)
+    assert (finding.id, finding.subject) == ("missing-library", "/lib64/ld-nowhere.so.2")
+    assert not starts(tmp_path)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names the loader of x86-64")
+def test_a_loader_in_a_folder_of_its_own_is_the_hosts(tmp_path: Path, gcc: Compile) -> None:
+    """As in programs built with a package manager that keeps a C library of its own."""
+    loader = tmp_path / "store/lib/ld-linux-x86-64.so.2"
+    loader.parent.mkdir(parents=True)
+    loader.symlink_to("/lib64/ld-linux-x86-64.so.2")
+    (tmp_path / "app").mkdir()
+    shutil.copy(gcc("app", MAIN, f"-Wl,--dynamic-linker={loader}"), tmp_path / "app")
+    (finding,) = findings(tmp_path / "app")
+    assert (finding.id, finding.subject) == ("host-library", str(loader))
+    assert starts(tmp_path / "app")
+
+
+def test_the_systems_own_loader_is_expected(tmp_path: Path, gcc: Compile) -> None:
+    shutil.copy(gcc("app", MAIN), tmp_path)
+    assert findings(tmp_path) == []
+    assert starts(tmp_path)
+
+
+def test_a_program_without_the_python_that_its_archive_names_is_told(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    shutil.copy(gcc("app", MAIN), tmp_path)
+    with (tmp_path / "app").open("ab") as program:
+        program.write(archive([(b"z", "PYZ.pyz", pyz([]))]))
+    (finding,) = findings(tmp_path)
+    assert (finding.id, finding.subject) == ("missing-library", "libpython3.11.so")
+    shutil.copy(gcc("libpython3.11.so", "int x;", "-shared", "-fPIC"), tmp_path)
+    assert findings(tmp_path) == []
