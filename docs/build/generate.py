@@ -106,7 +106,7 @@ def _cell(text: str) -> str:
 
 def read_schemas() -> dict[str, str]:
     """The JSON Schemas by the names of their commands."""
-    folder = resources.files("rustext").joinpath("schemas")
+    folder = resources.files("rustext").joinpath("data", "schemas")
     return {
         entry.name.removesuffix(".json"): entry.read_text("utf-8")
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
@@ -118,7 +118,7 @@ def iter_schemas() -> Iterator[str]:
     for name, text in read_schemas().items():
         schema = json.loads(text)
         yield f"## rustext {name} --json\n"
-        yield f"{schema['title']}. [Schema](../../src/rustext/schemas/{name}.json)\n"
+        yield f"{schema['title']}. [Schema](../../src/rustext/data/schemas/{name}.json)\n"
         yield from _iter_keys(schema)
         for key, part in schema.get("$defs", {}).items():
             yield f"### {key} in {name}\n"

@@ -100,7 +100,7 @@ def test_the_reference_names_each_command_and_option(site: Path) -> None:
 
 
 def test_the_schemas_are_where_they_say(site: Path) -> None:
-    for file in (ROOT / "src" / "rustext" / "schemas").glob("*.json"):
+    for file in (ROOT / "src" / "rustext" / "data" / "schemas").glob("*.json"):
         address = json.loads(file.read_text(encoding="utf-8"))["$id"]
         assert address.startswith(DOCS)
         assert (site / address.removeprefix(DOCS)).read_bytes() == file.read_bytes()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rustext.model.findings import Finding, Severity
+from rustext.model.verification import IsolatedRun
+from rustext.verify.subject import Subject
+from rustext.verify.target.system_libraries import is_system_library
 
 
 def host_library(soname: str, evidence: Sequence[tuple[str, str]]) -> Finding:
@@ -17,6 +20,18 @@ def host_library(soname: str, evidence: Sequence[tuple[str, str]]) -> Finding:
         evidence=tuple(evidence),
         hint=f"put it into the bundle, or allow it with `--allow-system {soname}`",
     )
+
+
+def iter_host_libraries(subject: Subject, run: IsolatedRun) -> Iterator[Finding]:
+    """The libraries that a running program took from outside of its bundle."""
+    for library in run.libraries:
+        if not (
+            library.is_relative_to(subject.bundle.root)
+            or library.name in subject.allow_system
+            or is_system_library(library.name)
+        ):
+            evidence = (("loaded from", str(library)), ("by", "the running program"))
+            yield host_library(library.name, evidence)
 
 
 def unreadable_file(subject: str, reason: str, severity: Severity = Severity.ERROR) -> Finding:

@@ -51,7 +51,7 @@ pytestmark = pytest.mark.usefixtures("lean_path")
 
 
 def schema(name: str) -> dict[str, Any]:
-    file = resources.files("rustext").joinpath("schemas", f"{name}.json")
+    file = resources.files("rustext").joinpath("data", "schemas", f"{name}.json")
     loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return loaded
 
@@ -59,7 +59,7 @@ def schema(name: str) -> dict[str, Any]:
 def schemas() -> list[str]:
     return sorted(
         entry.name.removesuffix(".json")
-        for entry in resources.files("rustext").joinpath("schemas").iterdir()
+        for entry in resources.files("rustext").joinpath("data", "schemas").iterdir()
     )
 
 

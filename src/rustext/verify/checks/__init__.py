@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from rustext.verify.checks.app_signature import check_seal
-from rustext.verify.checks.architecture import check_architecture
-from rustext.verify.checks.code_signature import check_signatures
-from rustext.verify.checks.duplicate_libraries import check_duplicates
-from rustext.verify.checks.extension_suffix import check_suffixes
-from rustext.verify.checks.imports import check_imports
-from rustext.verify.checks.install_names import check_install_names
-from rustext.verify.checks.libc_mix import check_libc
-from rustext.verify.checks.libraries import check_libraries
-from rustext.verify.checks.planned_contents import check_plan
-from rustext.verify.checks.program_start import check_start
-from rustext.verify.checks.python_abi import check_python_abi
-from rustext.verify.checks.run import check_run
-from rustext.verify.checks.run_paths import check_rpaths
-from rustext.verify.checks.selftest import check_selftest
-from rustext.verify.checks.static_interpreter import check_static_interpreter
-from rustext.verify.checks.symbol_versions import check_versions
-from rustext.verify.checks.system_floors import check_floors
-from rustext.verify.checks.unreadable_files import check_links, check_unreadable
+from rustext.verify.checks.macos.app_signature import check_seal
+from rustext.verify.checks.macos.code_signature import check_signatures
+from rustext.verify.checks.macos.install_names import check_install_names
+from rustext.verify.checks.native.architecture import check_architecture
+from rustext.verify.checks.native.duplicate_libraries import check_duplicates
+from rustext.verify.checks.native.libc_mix import check_libc
+from rustext.verify.checks.native.libraries import check_libraries
+from rustext.verify.checks.native.program_start import check_start
+from rustext.verify.checks.native.run_paths import check_rpaths
+from rustext.verify.checks.native.static_interpreter import check_static_interpreter
+from rustext.verify.checks.native.symbol_versions import check_versions
+from rustext.verify.checks.native.system_floors import check_floors
+from rustext.verify.checks.native.unreadable_files import check_links, check_unreadable
+from rustext.verify.checks.python.extension_suffix import check_suffixes
+from rustext.verify.checks.python.imports import check_imports
+from rustext.verify.checks.python.planned_contents import check_plan
+from rustext.verify.checks.python.python_abi import check_python_abi
+from rustext.verify.checks.running.run import check_run
+from rustext.verify.checks.running.selftest import check_selftest
 from rustext.verify.subject import Check
 
 CHECKS: tuple[Check, ...] = (

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rustext.model.findings import Finding, Severity
 from rustext.plan.selftest import Answer, Asked, SelfTest
-from rustext.verify.checks.run import iter_host_libraries
+from rustext.verify.common_findings import iter_host_libraries
 from rustext.verify.run.start import name_end, quote_last
 from rustext.verify.subject import Subject
 

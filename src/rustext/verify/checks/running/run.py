@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rustext.model.findings import Finding, Severity
-from rustext.model.verification import IsolatedRun
-from rustext.verify.common_findings import host_library
+from rustext.verify.common_findings import iter_host_libraries
 from rustext.verify.run.start import name_end, quote_last
 from rustext.verify.subject import Subject
-from rustext.verify.target.system_libraries import is_system_library
 
 
 def check_run(subject: Subject) -> Iterator[Finding]:
@@ -32,15 +30,3 @@ def check_run(subject: Subject) -> Iterator[Finding]:
             hint="arguments for the program go after `--`",
         )
     yield from iter_host_libraries(subject, run)
-
-
-def iter_host_libraries(subject: Subject, run: IsolatedRun) -> Iterator[Finding]:
-    """The libraries that a running program took from outside of its bundle."""
-    for library in run.libraries:
-        if not (
-            library.is_relative_to(subject.bundle.root)
-            or library.name in subject.allow_system
-            or is_system_library(library.name)
-        ):
-            evidence = (("loaded from", str(library)), ("by", "the running program"))
-            yield host_library(library.name, evidence)

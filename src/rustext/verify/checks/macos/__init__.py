@@ -1,0 +1,1 @@
+"""Checks of what only macOS has: install names and signatures."""

@@ -1,0 +1,1 @@
+"""Checks of native files: libraries, symbols, run paths, and the systems that they need."""

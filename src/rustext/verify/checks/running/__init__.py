@@ -1,0 +1,1 @@
+"""Checks of what the program did when it ran."""
