@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         self._strict = bool(options.get("rustext_strict"))
         self._failed: set[str] = set()
         self.broken = False  # rustext itself, not one module of the program
+        self._find_editable()
 
     @classmethod
     def addPluginCommandLineOptions(cls, group: Any) -> None:
@@ -76,6 +78,15 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
             "--rustext-trace", action="append", dest="rustext_traces", default=[], metavar="FILE",
             help="A record of `rustext trace`, beside the one in pyproject.toml. Can be repeated.",
         )  # fmt: skip
+
+    @_guarded
+    def _find_editable(self) -> None:
+        """Let Nuitka find what import finders serve: it searches `sys.path` alone."""
+        from rustext.environment.environment import this_environment  # noqa: PLC0415
+
+        folder = this_environment().editable_folder
+        if folder is not None:
+            sys.path.insert(0, str(folder))
 
     @functools.cached_property
     def session(self) -> Session:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "rustext"
 FOLDERS = ("src", "hooks", "plugins")
 LAYERS = (
-    ("errors", "model", "data", "cache"),
+    ("errors", "model", "data", "files"),
     ("formats", "environment", "report"),
     ("strings", "loaders", "discovery"),
     ("tracing",),

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rustext.cache import Cache, Listing, Row, identify, is_current, open_cache
 from rustext.environment import interpreter_facts as interpreter
+from rustext.files.cache import Cache, Listing, Row, identify, is_current, open_cache
 from rustext.report.console import Console
 
 _LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")

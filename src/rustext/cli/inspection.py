@@ -126,12 +126,25 @@ def _find_named(name: str, planner: Planner) -> list[tuple[Path, NativeFile]]:
     found = exact or _prefer_rust(native)
     if found:
         return found
-    if module is not None and module.path is not None and dist is None and is_native(module.path):
-        return [(module.path, _read_single(module.path))]
+    if module is not None and dist is None:
+        loose = _find_loose(name, module.path, planner)
+        if loose:
+            return loose
     known = "holds no native file" if dist is not None or module is not None else "is not installed"
     raise RustextError(
         f"`{name}` {known} in this environment", hint="`rustext scan` lists what there is"
     )
+
+
+def _find_loose(name: str, path: Path | None, planner: Planner) -> list[tuple[Path, NativeFile]]:
+    """The native file of a module that no distribution lists, or those of a package."""
+    if path is not None and is_native(path):
+        return [(path, planner.catalogue.read_file(path))]
+    env = planner.env
+    folders = [path.parent] if path is not None and path.stem == "__init__" else []
+    folders += [s.joinpath(*name.split(".")) for s in env.sites if path is None]
+    files = (f for d in folders if d.is_dir() for f in env.iter_extensions(d, namespaces=True))
+    return _prefer_rust((file, planner.catalogue.read_file(file)) for file in files)
 
 
 def _prefer_rust(native: Iterable[tuple[Path, NativeFile]]) -> list[tuple[Path, NativeFile]]:

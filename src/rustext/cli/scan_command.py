@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rustext.cache import is_current, open_cache
 from rustext.environment import interpreter_facts as interpreter
-from rustext.errors import InvalidWheel, RustextError
+from rustext.errors import InvalidWheel, RustextError, UnreadableFile
+from rustext.files.cache import is_current, open_cache
 from rustext.report.console import Console, Style, counted
 from rustext.report.escape import one_line
 
@@ -55,6 +55,11 @@ def _environments() -> Any:
     return importlib.import_module("rustext.environment.environment")
 
 
+def _editable_installs() -> Any:
+    """What reads the import finders of editable installs; few environments have one."""
+    return importlib.import_module("rustext.environment.editable_installs")
+
+
 def _folders(args: argparse.Namespace) -> Sequence[Path]:
     if args.path is not None:
         return [args.path.resolve()]
@@ -67,7 +72,16 @@ def _folders(args: argparse.Namespace) -> Sequence[Path]:
     # is part of the environment. https://docs.python.org/3/library/sys.html#sys.path
     if path[:1] == sys.path[:1] and not getattr(sys.flags, "safe_path", False):
         path = path[1:]
-    return interpreter.sites(path, facts["stdlib"])
+    folders = interpreter.sites(path, facts["stdlib"])
+    editable = _editable_installs().find_editable(folders)
+    for fault in editable.faults:
+        _log.warning("%s", fault)
+    if editable.modules:
+        try:
+            folders = [_editable_installs().link_folder(editable), *folders]
+        except UnreadableFile as error:
+            _log.warning("%s", error)
+    return folders
 
 
 def _scan_folders(folders: Sequence[Path], args: argparse.Namespace) -> list[str]:

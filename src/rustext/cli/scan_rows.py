@@ -8,6 +8,7 @@ listing are taken over from it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rustext.cache import Identity, Listing, Row, identify, iter_unchanged, read_folders
 from rustext.discovery.extension_suffixes import importable_by
 from rustext.discovery.native_files import (
     find_native,
@@ -26,10 +26,14 @@ from rustext.discovery.native_files import (
 )
 from rustext.discovery.sources import Source
 from rustext.environment.distributions import Distribution, iter_distributions
-from rustext.errors import InvalidBinary, RustextError
+from rustext.environment.editable_installs import is_link_folder
+from rustext.errors import InvalidBinary, RustextError, UnreadableFile
+from rustext.files.cache import Identity, Listing, Row, identify, iter_unchanged, read_folders
+from rustext.model.faults import Fault
 from rustext.report.console import progress_line
 from rustext.report.documents import extension_json
 
+_log = logging.getLogger(__name__)
 _WORKERS = 2  # reading is bound by the processor; more would crowd out what else runs
 
 
@@ -78,7 +82,10 @@ def list_folder(root: Path, known: Listing | None = None, *, quiet: bool = False
     the listing stale at once.
     """
     folders = read_folders(root, _walk(root))
-    dists = tuple(iter_distributions(root))
+    faults: list[Fault] = []
+    dists = tuple(iter_distributions(root, faults))
+    for fault in faults:
+        _log.warning("%s", fault)
     files = _identify_metadata(root, dists)
     source = folder_source(root, dists)
     owners = {f: str(record) for d in dists if (record := _record(d)) for f in d.files}
@@ -86,7 +93,7 @@ def list_folder(root: Path, known: Listing | None = None, *, quiet: bool = False
     unchanged = iter_unchanged(known, root) if known is not None else ()
     kept = {row.path: row for row in unchanged if '"linked"' not in row.text}
     rows = []
-    paths = list(find_native(source))
+    paths = list(find_native(source, note_fault=_say))
     with progress_line(f"reading {root}", quiet=quiet) as show:
         for number, path in enumerate(paths, 1):
             show(f"  {number} of {len(paths)}")
@@ -99,9 +106,13 @@ def list_folder(root: Path, known: Listing | None = None, *, quiet: bool = False
     return Listing(folders=folders, files=files, rows=_with_links(rows))
 
 
+def _say(path: Path, reason: str, _effect: str) -> None:
+    _log.warning("%s", Fault(path=path, reason=reason, effect="it is not in the list"))
+
+
 def _walk(root: Path) -> Iterator[str]:
     """The folders below `root` and itself, relative; Python's own caches come and go."""
-    for folder, names, _ in os.walk(root):
+    for folder, names, _ in os.walk(root, followlinks=is_link_folder(root)):
         names[:] = [name for name in names if name != "__pycache__"]
         yield os.path.relpath(folder, root)
 
@@ -127,6 +138,9 @@ def _read_row(path: Path, source: Source, owner: str) -> Row | None:
     try:
         file = read_native_file(path, source)
     except InvalidBinary:  # a magic number alone: data, not a library
+        return None
+    except UnreadableFile as error:
+        _log.warning("%s; it is not in the list", error)
         return None
     text = json.dumps(extension_json(file, importable_by(file)))
     return Row(path=str(file.path), owner=owner, text=text)

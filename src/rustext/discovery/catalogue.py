@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from rustext.cache import KeptFacts, open_cache
 from rustext.discovery.native_files import (
     environment_source,
     is_rust,
@@ -20,6 +19,7 @@ from rustext.discovery.sources import Source
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.files.cache import KeptFacts, open_cache
 from rustext.formats.binary import is_native
 from rustext.model.native_file import NativeFile
 
@@ -55,7 +55,8 @@ class Catalogue:
             source = self._source(dist.site)
             files = (dist.site / f for f in dist.files if ".." not in f.parts)
             kept = KeptFacts(open_cache("marks", dist.name) if self._keep else None, dist.site)
-            self._native[dist.name] = tuple(iter_native_files(source, files, kept))
+            found = iter_native_files(source, files, kept, note_fault=self.env.note_fault)
+            self._native[dist.name] = tuple(found)
             kept.save()
         return self._native[dist.name]
 

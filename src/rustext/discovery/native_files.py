@@ -12,24 +12,28 @@ import mmap
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
-from rustext.cache import KeptFacts
 from rustext.discovery.library_openers import Opener, find_opener
 from rustext.discovery.module_names import Naming, name_file
 from rustext.discovery.provenance import Marks, format_marks, parse_marks, provenance, read_marks
 from rustext.discovery.sources import NEVER_NATIVE, Package, Source, make_package
 from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_wheel
 from rustext.environment.distributions import Distribution, iter_distributions
+from rustext.environment.editable_installs import is_link_folder
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
+from rustext.files.cache import KeptFacts
 from rustext.formats.binary import is_native, open_binary
 from rustext.model.image import Image
 from rustext.model.native_file import Binding, NativeFile
 
 _SOURCE_LIMIT = 4 << 20  # bytes of a Python source that is searched
+_LEFT_OUT = "nothing is added for this file"
+
+NoteFault = Callable[[Path, str, str], None]  # path, reason, effect
 
 
 def iter_environment(env: Environment) -> Iterator[tuple[Path, NativeFile]]:
@@ -69,23 +73,61 @@ def folder_source(root: Path, dists: Iterable[Distribution] | None = None) -> So
 
 
 def iter_native_files(
-    source: Source, files: Iterable[Path] | None = None, kept: KeptFacts | None = None
+    source: Source,
+    files: Iterable[Path] | None = None,
+    kept: KeptFacts | None = None,
+    *,
+    note_fault: NoteFault | None = None,
 ) -> Iterator[tuple[Path, NativeFile]]:
     """The native files of a source, sorted by path; what is no native file is passed over.
 
     `files` are those to look at, inside the source's root; without it, all that are there. `kept`
-    is as for `read_native_file`.
+    is as for `read_native_file`. A file that cannot be read is handed to `note_fault`; without it,
+    `UnreadableFile` is raised.
     """
-    for path in find_native(source, files):
-        with contextlib.suppress(InvalidBinary):  # a magic number alone: data, not a library
+    for path in find_native(source, files, note_fault=note_fault):
+        try:
             yield path, read_native_file(path, source, kept)
+        except InvalidBinary as error:
+            if note_fault is not None and _is_named_native(path):
+                note_fault(path, str(error), _LEFT_OUT)
+        except UnreadableFile as error:
+            if note_fault is None:
+                raise
+            note_fault(path, _reason(error), _LEFT_OUT)
 
 
-def find_native(source: Source, files: Iterable[Path] | None = None) -> Iterator[Path]:
+def find_native(
+    source: Source,
+    files: Iterable[Path] | None = None,
+    *,
+    note_fault: NoteFault | None = None,
+) -> Iterator[Path]:
     """The files that begin as native ones do, sorted; arguments as for `iter_native_files`."""
     for path in sorted(_iter_files(source.root) if files is None else files):
-        if path.suffix not in NEVER_NATIVE and path.is_file() and is_native(path):
-            yield path
+        if path.suffix in NEVER_NATIVE:
+            continue
+        try:
+            if is_native(path):
+                yield path
+        except UnreadableFile as error:
+            gone = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
+            if note_fault is None and not gone:
+                raise
+            dangling = gone and os.path.islink(path) and _is_named_native(path)  # noqa: PTH114
+            if note_fault is not None and (dangling or not gone):  # else removed since recorded
+                note_fault(path, _reason(error), _LEFT_OUT)
+
+
+def _is_named_native(path: Path) -> bool:
+    """Whether a file is called as extension modules and libraries are."""
+    return not {".so", ".pyd", ".dll", ".dylib"}.isdisjoint(path.suffixes)
+
+
+def _reason(error: UnreadableFile) -> str:
+    """The reason alone: the message names the file as well."""
+    cause = error.__cause__
+    return ((cause.strerror if isinstance(cause, OSError) else None) or str(error)).lower()
 
 
 def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) -> NativeFile:
@@ -205,7 +247,7 @@ def _source(root: Path, dists: Iterable[Distribution]) -> Source:
 
 
 def _iter_files(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, followlinks=is_link_folder(root)):
         folders[:] = [f for f in folders if f != "__pycache__"]
         for name in files:
             if os.path.splitext(name)[1] not in NEVER_NATIVE:  # noqa: PTH122 (hot loop)

@@ -7,18 +7,28 @@ In: the folders of `sys.path` that installers keep, and the interpreter's PEP 50
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import functools
+import os
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.message import Message
+from email.parser import HeaderParser
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+
+from rustext.errors import UnreadableFile
+from rustext.files.untrusted import is_utf8, read_text
+from rustext.model.faults import Fault
+
+_METADATA_LIMIT, _RECORD_LIMIT = 16 << 20, 64 << 20  # bytes; the largest real RECORD has 5 MB
+_END_OF_HEADER = re.compile(r"\r?\n\r?\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +56,14 @@ class Installed:
     def __init__(self, sites: Sequence[Path], markers: Mapping[str, str]) -> None:
         self._sites = sites
         self._markers = markers
+        self.faults: list[Fault] = []  # complete once `by_name` has been asked for
 
     @functools.cached_property
     def by_name(self) -> Mapping[str, Distribution]:
         """The distributions by canonical name; the first on the path wins."""
         found: dict[str, Distribution] = {}
         for site in self._sites:
-            for dist in iter_distributions(site):
+            for dist in iter_distributions(site, self.faults):
                 found.setdefault(dist.name, dist)
         return found
 
@@ -132,37 +143,104 @@ class Installed:
         )
 
 
-def iter_distributions(site: Path) -> Iterator[Distribution]:
-    """The distributions installed in one folder.
+def iter_distributions(site: Path, faults: list[Fault] | None = None) -> Iterator[Distribution]:
+    """The distributions installed in one folder; metadata without a name is passed over.
 
-    Metadata that has no name, or that cannot be read as text, is passed over.
+    What cannot be read is appended to `faults`.
     """
+    found = [] if faults is None else faults
     for raw in metadata.distributions(path=[str(site)]):
-        with contextlib.suppress(UnicodeDecodeError, csv.Error):
-            dist = _read_distribution(raw, site)
-            if dist is not None:
-                yield dist
+        folder = getattr(raw, "_path", None)  # no public way to it before Python 3.13's `origin`
+        if isinstance(folder, Path):
+            try:
+                dist = _read_distribution(raw, folder, site, found)
+            except _Unreadable as error:
+                found.append(error.fault)
+            else:
+                if dist is not None:
+                    yield dist
 
 
-def _read_distribution(raw: metadata.Distribution, site: Path) -> Distribution | None:
-    fields = raw.metadata
-    folder = getattr(raw, "_path", None)  # no public way to it before Python 3.13's `origin`
-    if not fields or not fields["Name"] or folder is None:
+class _Unreadable(Exception):
+    """A distribution's metadata could not be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(reason)
+        effect = "the distribution that it describes is not known"
+        self.fault = Fault(path=path, reason=reason, effect=effect)
+
+
+def _read_distribution(
+    raw: metadata.Distribution, folder: Path, site: Path, faults: list[Fault]
+) -> Distribution | None:
+    if not is_utf8(folder.name):
+        raise _Unreadable(folder, "its name is not UTF-8")
+    fields = _read_fields(folder)
+    if fields is None or not fields["Name"]:
         return None
-    requires = fields.get_all("Requires-Dist") or raw.requires or ()  # the latter reads it again
+    name = canonicalize_name(str(fields["Name"]))
+    if not is_utf8(name):
+        raise _Unreadable(folder, "the distribution's name is not UTF-8")
+    requires = fields.get_all("Requires-Dist") or _old_requirements(raw, folder)
     return Distribution(
-        name=canonicalize_name(fields["Name"]),
-        version=fields["Version"] or "",
+        name=name,
+        version=str(fields["Version"] or ""),
         site=site,
         metadata=PurePosixPath(folder.name),
-        requires=tuple(_iter_requirements(requires)),
-        files=tuple(_iter_record(raw.read_text("RECORD") or "")),
+        requires=tuple(_iter_requirements(map(str, requires))),
+        files=_read_record(folder / "RECORD", name, site, faults),
     )
 
 
-def _iter_record(text: str) -> Iterator[PurePosixPath]:
-    """The paths of a RECORD; `importlib.metadata.files` costs ten times as much."""
-    return (PurePosixPath(row[0]) for row in csv.reader(text.splitlines()) if row and row[0])
+def _read_fields(folder: Path) -> Message | None:
+    """The header fields of the metadata; None where there is none. An old egg-info is one file."""
+    for file in (folder / "METADATA", folder / "PKG-INFO", folder):
+        if os.path.lexists(file) and not file.is_dir():
+            try:
+                text = read_text(file, _METADATA_LIMIT)
+            except UnreadableFile as error:
+                raise _Unreadable(file, str(error)) from error
+            # The description, by far the largest part, follows the header.
+            return HeaderParser().parsestr(_END_OF_HEADER.split(text, maxsplit=1)[0])
+    return None
+
+
+def _old_requirements(raw: metadata.Distribution, folder: Path) -> Iterable[str]:
+    """The requirements of an egg-info folder, which are in a file of their own."""
+    return (raw.requires or ()) if (folder / "requires.txt").is_file() else ()
+
+
+def _read_record(
+    file: Path, name: str, site: Path, faults: list[Fault]
+) -> tuple[PurePosixPath, ...]:
+    """The paths of a RECORD relative to `site`; `importlib.metadata.files` costs ten times as much.
+
+    Absolute paths are allowed: https://packaging.python.org/en/latest/specifications/
+    recording-installed-packages/#the-record-file
+    """
+    if not os.path.lexists(file):
+        return ()
+    effect = f"the files of {name} are not known"
+    try:
+        text = read_text(file, _RECORD_LIMIT)
+        rows = [row[0] for row in csv.reader(text.splitlines()) if row and row[0]]
+    except (UnreadableFile, csv.Error) as error:
+        faults.append(Fault(path=file, reason=str(error), effect=effect))
+        return ()
+    good = [row for row in rows if "\0" not in row and is_utf8(row)]
+    if len(good) < len(rows):
+        reason = f"{len(rows) - len(good)} of the names in it are not UTF-8"
+        faults.append(Fault(path=file, reason=reason, effect="those files are left out"))
+    return tuple(PurePosixPath(_relative(row, site)) for row in good)
+
+
+def _relative(row: str, site: Path) -> str:
+    if not Path(row).is_absolute():
+        return row
+    try:
+        return os.path.relpath(row, site).replace(os.sep, "/")
+    except ValueError:  # on another drive of Windows
+        return row
 
 
 def _iter_requirements(lines: Iterable[str]) -> Iterable[Requirement]:

@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 from rustext.data import package_text
 from rustext.environment import interpreter_facts as interpreter
 from rustext.environment.child_process import run_python
-from rustext.errors import ForeignProcessError, InvalidEnvironment
+from rustext.environment.editable_installs import EditableModules, find_editable, link_folder
+from rustext.errors import ForeignProcessError, InvalidEnvironment, UnreadableFile
+from rustext.files.cache import user_cache_folder
+from rustext.model.faults import Fault
 
 if TYPE_CHECKING:
     from rustext.environment.distributions import Distribution, Installed
@@ -91,10 +94,12 @@ class Environment:
     def __init__(self, facts: Interpreter) -> None:
         """Take the interpreter's facts; nothing is read yet."""
         self.interpreter = facts
+        self._faults: list[Fault] = []
         self._listings: dict[Path, frozenset[str]] = {}
         self._modules: dict[str, Module] = {}
         self._folders: dict[str, tuple[Path, ...]] = {}  # by package
         self._names: dict[str, frozenset[str]] = {}  # by package
+        self.editable_folder: Path | None = None  # with links to the modules of import finders
 
     @functools.cached_property
     def sites(self) -> tuple[Path, ...]:
@@ -110,18 +115,39 @@ class Environment:
             s for s in self.sites if s.name not in scripts and not any(s.glob("*.dist-info"))
         )
 
-    def iter_extensions(self, source: Path) -> Iterator[Path]:
+    @functools.cached_property
+    def editable(self) -> EditableModules:
+        """What the import finders of editable installs serve."""
+        return find_editable(self.sites)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The files that could not be read so far, each once, in the order of their paths."""
+        found = (*self._installed.faults, *self.editable.faults, *self._faults)
+        return tuple(sorted(dict.fromkeys(found), key=lambda fault: str(fault.path)))
+
+    def iter_extensions(self, source: Path, *, namespaces: bool = False) -> Iterator[Path]:
         """The extension modules in the packages of a source folder.
 
-        Folders without `__init__.py` are passed over: a source folder can hold anything, such as
-        build trees and other environments, and PyInstaller's builds wait for the answer.
+        Namespace packages (PEP 420) count on demand: without `__init__.py`, any folder is one, and
+        a source folder can hold build trees and other environments.
         """
-        todo = [source]
+        todo, seen = [source], set()
         while todo:
-            for entry in os.scandir(todo.pop()):
-                if entry.is_dir(follow_symlinks=False):
-                    if os.path.isfile(os.path.join(entry.path, "__init__.py")):  # noqa: PTH113, PTH118
-                        todo.append(Path(entry.path))
+            folder = todo.pop()
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                effect = "extension modules in it are not found"
+                self._faults.append(Fault(path=folder, reason=reason, effect=effect))
+                continue
+            for entry in entries:
+                if entry.is_dir():
+                    if entry.name.isidentifier() and _is_package(entry.path, namespaces=namespaces):
+                        real = os.path.realpath(entry.path)
+                        todo += [] if real in seen else [Path(entry.path)]
+                        seen.add(real)
                 elif entry.name.endswith(self.interpreter.suffixes):
                     yield Path(entry.path)
 
@@ -135,6 +161,10 @@ class Environment:
     def distributions(self) -> Mapping[str, Distribution]:
         """The installed distributions by canonical name; the first on the path wins."""
         return self._installed.by_name
+
+    def note_fault(self, path: Path, reason: str, effect: str) -> None:
+        """Remember a file that could not be read."""
+        self._faults.append(Fault(path=path, reason=reason, effect=effect))
 
     def owner_of(self, path: Path) -> Distribution | None:
         """The distribution whose RECORD lists the file, or None."""
@@ -269,9 +299,31 @@ class Environment:
         return self._listings[folder]
 
 
+def _is_package(folder: str, *, namespaces: bool) -> bool:
+    if os.path.isfile(os.path.join(folder, "__init__.py")):  # noqa: PTH113, PTH118
+        return True
+    environment = os.path.isfile(os.path.join(folder, "pyvenv.cfg"))  # noqa: PTH113, PTH118
+    return namespaces and not environment and os.path.basename(folder) != "__pycache__"  # noqa: PTH119
+
+
 def this_environment() -> Environment:
-    """The environment of the running interpreter."""
-    return Environment(this_interpreter())
+    """The environment of the running interpreter, editable installs included."""
+    return with_editable(this_interpreter())
+
+
+def with_editable(facts: Interpreter) -> Environment:
+    """An environment whose path begins with the modules that import finders serve."""
+    env = Environment(facts)
+    if env.editable.modules:
+        try:
+            folder = link_folder(env.editable)
+        except UnreadableFile as error:
+            env.note_fault(user_cache_folder(), str(error), f"{error.hint}")
+        else:
+            linked = Environment(replace(facts, path=(str(folder), *facts.path)))
+            linked.editable_folder = folder
+            return linked
+    return env
 
 
 def stdlib_environment() -> Environment:
@@ -285,5 +337,5 @@ def stdlib_of(facts: Interpreter) -> Environment:
 
 
 def read_environment(python: Path) -> Environment:
-    """The environment of another interpreter."""
-    return Environment(read_interpreter(python))
+    """The environment of another interpreter, editable installs included."""
+    return with_editable(read_interpreter(python))

@@ -120,7 +120,8 @@ class Build:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user has to look after, a line each."""
-        return tuple(w for path in sorted(self.plans) for w in self.plans[path].warnings)
+        planned = (w for path in sorted(self.plans) for w in self.plans[path].warnings)
+        return (*map(str, self.planner.env.faults), *planned)
 
     def summary(self) -> str:
         """One line for the freezer's log."""

@@ -16,8 +16,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from rustext.cache import Cache, Listing, Row, identify, is_current, open_cache
 from rustext.environment.environment import Environment
+from rustext.files.cache import Cache, Listing, Row, identify, is_current, open_cache
 from rustext.imports.verdicts import complete_names, find_named
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.image import Binary

@@ -15,10 +15,10 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from rustext.cache import KeptFacts, open_cache
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.environment.python_source import iter_statements, parse_source
+from rustext.files.cache import KeptFacts, open_cache
 from rustext.formats.binary import located, open_binary
 from rustext.model.evidence import EvidenceKind
 

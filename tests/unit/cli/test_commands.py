@@ -98,7 +98,7 @@ def test_scan_of_a_folder_of_wheels_reads_each(
         ("my-pkg", [f"pkg/demo{SUFFIX}", "pkg/libx.so.1"]),
         ("My_Pkg", [f"pkg/demo{SUFFIX}", "pkg/libx.so.1"]),
         ("pkg", [f"pkg/demo{SUFFIX}", "pkg/libx.so.1"]),
-        ("flat.demo", [f"demo{SUFFIX}"]),
+        ("flat.demo", [f"flat/demo{SUFFIX}"]),
     ],
 )
 def test_inspect_takes_a_module_or_a_distribution(

@@ -15,11 +15,11 @@ import pytest
 from compiling import Compile
 from environments import Files, install, write_files
 
-from rustext.cache import Listing, open_cache, reader_version
 from rustext.cli import scan_rows as scan
 from rustext.cli.main import run
 from rustext.cli.scan_rows import list_folder, note_links, read_file, read_wheels
 from rustext.errors import InvalidWheel, RustextError
+from rustext.files.cache import Listing, open_cache, reader_version
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 CRATE = "/cargo/registry/src/index.crates.io-6f17d22bba15001f/serde-1.0.0/src/lib.rs"

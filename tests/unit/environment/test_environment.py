@@ -25,6 +25,7 @@ from rustext.environment.environment import (
     this_interpreter,
 )
 from rustext.errors import InvalidEnvironment
+from rustext.model.faults import Fault
 
 # Asks the import system itself, in a process of its own: the parents of a dotted name have to be
 # imported for that.
@@ -286,8 +287,11 @@ def test_odd_metadata_does_not_stop_the_others(tmp_path: Path) -> None:
             "flat.egg-info": "Name: flat\nVersion: 0.8\n",
         },
     )
-    found = {d.name: d for d in iter_distributions(tmp_path)}
-    assert set(found) == {"good", "old", "flat"}
+    faults: list[Fault] = []
+    found = {d.name: d for d in iter_distributions(tmp_path, faults)}
+    assert set(found) == {"good", "old", "flat", "l", "null"}
+    assert [(f.path.parent.name, f.path.name) for f in faults] == [("null-1.dist-info", "RECORD")]
+    assert found["null"].files == ()
     assert [str(r) for r in found["good"].requires] == ["one"]
     assert found["old"].files == ()
 

@@ -26,6 +26,7 @@ from rustext.config import Config
 from rustext.data import package_text
 from rustext.environment.environment import Environment
 from rustext.errors import UnreadableFile
+from rustext.files.cache import identify, user_cache_folder
 
 Others = Sequence[tuple[str, str]]  # who else has hooks: an entry point's module, and a folder
 
@@ -51,10 +52,8 @@ def cached_hooks(
     another folder. Several builds may do this at once: the folder appears whole or not at all.
     Raises `UnreadableFile` where nothing can be written, not even temporary files.
     """
-    from platformdirs import user_cache_path  # noqa: PLC0415  (not needed to write hooks)
-
     name = fingerprint(env, config, others) + ("-selftest" if selftest else "")
-    kept = cache or user_cache_path("rustext", appauthor=False)
+    kept = cache or user_cache_folder()
     try:
         return _keep_hooks(env, config, kept / "pyinstaller" / name, others, selftest=selftest)
     except OSError as error:
@@ -125,13 +124,13 @@ def fingerprint(env: Environment, config: Config, others: Others | None = None) 
         _digest_files(digest, site.glob("*.dist-info/RECORD"))
     for site in env.sources:
         _digest_files(digest, env.iter_extensions(site))
+    digest.update(repr(env.editable).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:24]
 
 
 def _digest_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
     for file in sorted(files):
-        stat = file.stat()
-        digest.update(f"{file} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+        digest.update(f"{file} {identify(file)}\n".encode("utf-8", "surrogateescape"))
 
 
 def _remove_oldest(home: Path) -> None:

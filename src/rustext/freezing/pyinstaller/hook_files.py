@@ -50,6 +50,14 @@ def pre_safe_import_module(api):
 """
 
 
+# https://pyinstaller.org/en/stable/hooks.html#the-pre-find-module-path-psim-api-method
+_EDITABLE_TEMPLATE = """\
+# Written by rustext {version}: an import finder serves `{module}`, which is installed with `-e`.
+def pre_find_module_path(api):
+    api.search_dirs = [{folder!r}, *api.search_dirs]
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookTarget:
     """A module that gets a hook, and the file or distribution that is the reason."""
@@ -61,12 +69,16 @@ class HookTarget:
     companions: bool  # it brings what the distribution needs beside its modules
 
 
-def iter_hook_targets(planner: Planner, *, neighbours: bool = False) -> Iterator[HookTarget]:
+def iter_hook_targets(
+    planner: Planner, *, neighbours: bool = False, loose: bool = False
+) -> Iterator[HookTarget]:
     """The modules of an environment whose import has to be hooked, sorted by distribution.
 
     These are the Rust extension modules, and the outermost packages and modules of each Rust
     distribution: Python code may load its library by path, or hand it to others who do. With
-    `neighbours`, the same of those of their neighbours that nobody else has a hook for.
+    `neighbours`, the same of those of their neighbours that nobody else has a hook for. With
+    `loose`, the extension modules that no distribution lists as well, wherever they are: to find
+    them takes seconds in a large environment.
     """
     env = planner.env
     hooked = _hooked_modules(env) if neighbours else frozenset()
@@ -78,9 +90,10 @@ def iter_hook_targets(planner: Planner, *, neighbours: bool = False) -> Iterator
             targets = tuple(_distribution_targets(planner, dist, native, neighbour=True))
             if hooked.isdisjoint(target.module for target in targets):
                 yield from targets
-    for site in env.sources:
+    for site in env.sites if loose else env.sources:
         source = Source(root=site, packages={})
-        for _, file in iter_native_files(source, env.iter_extensions(site)):
+        files = (f for f in env.iter_extensions(site, namespaces=loose) if not env.owner_of(f))
+        for _, file in iter_native_files(source, files, note_fault=env.note_fault):
             if planner.covers(file) and file.module is not None:
                 yield HookTarget(
                     module=file.module, why=str(file.path), extension=True, companions=True
@@ -109,7 +122,7 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     the log says so. What this has written there before, and would not write now, is removed.
     """
     texts: dict[Path, str] = {}
-    for target in iter_hook_targets(planner, neighbours=True):
+    for target in iter_hook_targets(planner, neighbours=True, loose=True):
         early, hook = _places(folder, target.module)
         try:
             texts[hook] = hook_text(
@@ -149,6 +162,11 @@ def write_short_hooks(
             texts[early] = _RUNTIME_TEMPLATE.format(**values)
         if not target.neighbour:
             modules.append(target.module)
+    if planner.env.editable_folder is not None:
+        for name in planner.env.editable.names:
+            texts[folder / "pre_find_module_path" / f"hook-{name}.py"] = _EDITABLE_TEMPLATE.format(
+                version=__version__, module=name, folder=str(planner.env.editable_folder)
+            )
     if selftest:  # https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package
         texts[folder / "rthooks" / _SELFTEST_HOOK] = entry_source()
         texts[folder / "rthooks.dat"] = repr({name: [_SELFTEST_HOOK] for name in modules}) + "\n"

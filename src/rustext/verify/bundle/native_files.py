@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rustext.cache import KeptFacts, open_cache
 from rustext.discovery.native_files import folder_source, read_native_file
 from rustext.discovery.sources import NEVER_NATIVE, Source
 from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.files.cache import KeptFacts, open_cache
 from rustext.formats.binary import HEAD, is_native
 from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.tree import Tree

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rustext.cache import KeptFacts
+from rustext.files.cache import KeptFacts
 from rustext.formats.binary import open_binary
 from rustext.imports.crate_rules import iter_crate_rules
 from rustext.imports.verdicts import can_import

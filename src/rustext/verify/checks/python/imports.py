@@ -12,9 +12,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from rustext.cache import Cache, KeptFacts, open_cache
 from rustext.data import read_data
 from rustext.errors import InvalidBinary
+from rustext.files.cache import Cache, KeptFacts, open_cache
 from rustext.imports.verdicts import doubt_of
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.findings import Finding, Severity

@@ -112,12 +112,17 @@ def open_cache(purpose: str, question: str = "") -> Cache:
 
     `question` is all that an answer depends on beside the listed files, in few letters.
     """
+    return Cache(user_cache_folder() / purpose, f"{_running_version()} {question}".rstrip())
+
+
+def user_cache_folder() -> Path:
+    """The platform's cache folder for rustext; it need not exist."""
     try:
         platformdirs = importlib.import_module("platformdirs")
-        folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
     except ImportError:  # a checkout alone, in an environment without what rustext needs
-        folder = Path.home() / ".cache" / "rustext"
-    return Cache(folder / purpose, f"{_running_version()} {question}".rstrip())
+        return Path.home() / ".cache" / "rustext"
+    folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
+    return folder
 
 
 @functools.cache

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from rustext.cache import Cache, Listing, Row, identify, is_current, iter_unchanged, read_folders
+from rustext.files.cache import (
+    Cache,
+    Listing,
+    Row,
+    identify,
+    is_current,
+    iter_unchanged,
+    read_folders,
+)
 
 
 @pytest.fixture

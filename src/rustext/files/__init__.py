@@ -1,0 +1,1 @@
+"""Reading files that other people wrote, and keeping results from one run to the next."""

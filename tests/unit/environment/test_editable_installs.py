@@ -1,0 +1,114 @@
+"""Finders of editable installs, in the words of each build backend.
+
+`tests/end_to_end/test_editable_installs.py` lets the backends write them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from environments import environment, write_files
+
+from rustext.environment.editable_installs import find_editable, link_folder
+from rustext.environment.environment import with_editable
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    write_files(folder, {"core/__init__.py": "", "core/sub/__init__.py": "", "one.py": ""})
+    write_files(folder, {"built/_core.so": "", "other/__init__.py": ""})
+    return folder
+
+
+def finder(kind: str, source: Path) -> tuple[str, str]:
+    """The name and the text of a finder that serves `pkg` from `source/core`."""
+    core = source / "core"
+    match kind:
+        case "setuptools":
+            return "__editable___pkg_1_0_finder.py", (
+                f"import sys\nMAPPING: dict[str, str] = {{'pkg': {str(core)!r}, "
+                f"'solo': {str(source / 'one')!r}, 'ns.inner': {str(source / 'other')!r}}}\n"
+                "NAMESPACES: dict[str, list[str]] = {'ns': []}\n"
+            )
+        case "editables":
+            return "_editable_impl_pkg.py", (
+                "from editables.redirector import RedirectingFinder as F\nF.install()\n"
+                f"F.map_module('pkg', {str(core / '__init__.py')!r})\n"
+            )
+        case "scikit-build-core":
+            return "_editable_skbc_pkg.py", (
+                "def install(known, wheel, *rest):\n    pass\n\n"
+                f"install({{'pkg': {str(core / '__init__.py')!r}}}, "
+                "{'pkg._core': 'pkg/_core.so'}, None, False)\n"
+            )
+    plan = {
+        "python": {str(core / "__init__.py"): {"destination": "{py_platlib}/pkg/__init__.py"}},
+        "targets": {
+            str(source / "built" / "_core.so"): {"destination": "{py_platlib}/pkg/_core.so"}
+        },
+        "man": {"x.1": {"destination": "{mandir}/x.1"}},
+    }
+    write_files(source / "build", {"meson-info/intro-install_plan.json": json.dumps(plan)})
+    return "_pkg_editable_loader.py", (
+        f"def init():\n    MesonpyMetaFinder('pkg', {{'pkg'}}, {str(source / 'build')!r}, [], 0)\n"
+    )
+
+
+KINDS = ("setuptools", "editables", "scikit-build-core", "meson-python")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_finder_serves_is_found(kind: str, source: Path, tmp_path: Path) -> None:
+    name, text = finder(kind, source)
+    site = tmp_path / "site"
+    write_files(site, {name: text, "pkg/_core.so": ""})
+    env = with_editable(environment(site).interpreter)
+    assert env.faults == ()
+    found = env.find_module("pkg")
+    assert found is not None
+    assert found.path is not None
+    assert found.path.resolve() == source / "core" / "__init__.py"
+    assert env.editable_folder == env.sites[0]
+    expected = {
+        "setuptools": {"solo": source / "one.py", "ns.inner": source / "other" / "__init__.py",
+                       "pkg.sub": source / "core" / "sub" / "__init__.py"},
+        "editables": {"pkg.sub": source / "core" / "sub" / "__init__.py"},
+        "scikit-build-core": {"pkg._core": site / "pkg" / "_core.so"},
+        "meson-python": {"pkg._core": source / "built" / "_core.so"},
+    }[kind]  # fmt: skip
+    for module, file in expected.items():
+        found = env.find_module(module)
+        assert found is not None, module
+        assert found.path is not None
+        assert found.path.resolve() == file
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_finder_that_says_nothing_is_named(kind: str, source: Path, tmp_path: Path) -> None:
+    name, _ = finder(kind, source)
+    write_files(tmp_path / "site", {name: "raise SystemExit('not run')\n"})
+    found = find_editable([tmp_path / "site"])
+    assert not found.modules
+    assert [fault.path.name for fault in found.faults] == [name]
+    assert "without `-e`" in str(found.faults[0])
+
+
+def test_the_sources_are_only_linked_to(source: Path, tmp_path: Path) -> None:
+    name, text = finder("scikit-build-core", source)
+    write_files(tmp_path / "site", {name: text, "pkg/_core.so": ""})
+    before = sorted(map(str, source.rglob("*")))
+    found = find_editable([tmp_path / "site"])
+    assert link_folder(found) == link_folder(found)
+    assert sorted(map(str, source.rglob("*"))) == before
+
+
+def test_a_file_that_is_new_in_a_merged_package_is_found(source: Path, tmp_path: Path) -> None:
+    name, text = finder("scikit-build-core", source)
+    write_files(tmp_path / "site", {name: text, "pkg/_core.so": ""})
+    link_folder(find_editable([tmp_path / "site"]))
+    write_files(source, {"core/late.py": ""})
+    env = with_editable(environment(tmp_path / "site").interpreter)
+    assert env.find_module("pkg.late") is not None
