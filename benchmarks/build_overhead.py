@@ -41,7 +41,7 @@ PACKAGES = (
     "jiter==0.19.0",
 )
 # What rustext itself needs is in both environments, for packages import what they find there.
-OWN_NEEDS = ("platformdirs", "packaging")
+OWN_NEEDS = ("platformdirs", "packaging", "pyelftools", "macholib")
 PROGRAM = """
 import dataclasses, datetime, decimal, email, enum, json, queue, uuid, zoneinfo
 import fractions, pathlib, ipaddress, re, typing, collections.abc, copy, inspect

@@ -3,8 +3,9 @@
 Usage: python tools/build_pyz.py [FILE]        (default: dist/rustext-verify.pyz)
 
 Needs pip and a package index. The file runs on every Python from 3.10 on, on every platform, for it
-holds nothing but Python source: the modules of rustext that verification imports, `packaging`,
-`platformdirs` and `tomli`, and their licences. The same sources give the same bytes.
+holds nothing but Python source: the modules of rustext, pyelftools and macholib that verification
+imports, `packaging`, `platformdirs` and `tomli`, and their licences. The same sources give the same
+bytes.
 https://docs.python.org/3/library/zipapp.html
 """
 
@@ -18,13 +19,21 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from importlib.util import resolve_name
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = "3.10"
-PACKAGES = ("packaging>=24.2", "platformdirs>=4.2", "tomli>=2")  # that verification imports
+PACKAGES = (  # that verification imports
+    "macholib>=1.16",
+    "packaging>=24.2",
+    "platformdirs>=4.2",
+    "pyelftools>=0.32",
+    "tomli>=2",
+)
+PRUNED = ("rustext", "elftools", "macholib")  # of these, nothing but the modules that are imported
 START = ("rustext.cli.main", "rustext.cli.verify_command")
-KEPT_DATA = ("data", "report")  # folders below rustext whose other files are needed
+KEPT_DATA = (("rustext", "data"), ("rustext", "report"))  # folders whose other files are needed
 MAIN = """\
 import sys
 
@@ -53,7 +62,7 @@ def main() -> None:
 
 def install(folder: Path) -> None:
     """Install rustext and the packages as a Python without compiled code would see them."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install"]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
     pip += ["--target", str(folder), "--no-deps", "--no-compile", "--no-warn-conflicts"]
     pure = ["--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none"]
     run([*pip, *pure, f"--python-version={OLDEST}", *PACKAGES])
@@ -70,8 +79,9 @@ def prune(folder: Path) -> None:
         if path.is_file() and not is_licence(path):
             path.unlink()
     needed = {module_file(folder, name) for name in find_imports(folder)}
-    for path in (folder / "rustext").rglob("*"):
-        data = path.relative_to(folder / "rustext").parts[0] in KEPT_DATA and path.suffix != ".py"
+    for path in (path for name in PRUNED for path in (folder / name).rglob("*")):
+        place = path.relative_to(folder)
+        data = place.parts[:2] in KEPT_DATA and path.suffix != ".py"
         child = path.name == "isolated_child.py"  # its text is handed to another interpreter
         if path.is_file() and path not in needed and not data and not child:
             path.unlink()
@@ -95,7 +105,7 @@ def is_licence(path: Path) -> bool:
 
 
 def find_imports(folder: Path) -> set[str]:
-    """The modules of rustext that those in `START` import, at their top or later."""
+    """The modules in the folder that those in `START` import, at their top or later."""
     found: set[str] = set()
     waiting = [*START]
     while waiting:
@@ -104,19 +114,27 @@ def find_imports(folder: Path) -> set[str]:
         if name in found or not file.is_file():
             continue
         found.add(name)
-        waiting += iter_names(ast.parse(file.read_text(encoding="utf-8")))
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        waiting += iter_names(ast.parse(file.read_text(encoding="utf-8")), package)
         waiting += [name.rpartition(".")[0]] if "." in name else []
     return found
 
 
-def iter_names(tree: ast.Module) -> Iterator[str]:
-    """All that import statements may mean, and literal names for `importlib.import_module`."""
+def iter_names(tree: ast.Module, package: str) -> Iterator[str]:
+    """All that import statements may mean, and literal names for `importlib.import_module`.
+
+    What is imported for annotations alone is not needed.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = resolve_name("." * node.level + (node.module or ""), package)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and str(node.value).startswith("rustext."):
             # A command's address, as `rustext.cli.scan_command:scan`, is not needed here.
             yield str(node.value)

@@ -131,7 +131,7 @@ def test_an_older_python_is_told_so(version: tuple[int, int], pyz: Path) -> None
 def test_it_holds_source_and_licences_and_no_more_than_it_needs(pyz: Path) -> None:
     with zipfile.ZipFile(pyz) as archive:
         names = archive.namelist()
-    for package in ("rustext", "packaging", "platformdirs", "tomli"):
+    for package in ("rustext", "macholib", "packaging", "platformdirs", "pyelftools", "tomli"):
         assert any(
             name.startswith(f"{package}-") and "LICENSE" in name.upper() for name in names
         ), package

@@ -31,7 +31,7 @@ def lean_path(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     that adds to it sets `sys.path` anew: `MonkeyPatch.syspath_prepend` would keep it for others.
     """
     needs = tmp_path_factory.mktemp("needs")
-    for name in ("packaging", "platformdirs", "tomli"):
+    for name in ("elftools", "macholib", "packaging", "platformdirs", "tomli"):
         found = importlib.util.find_spec(name)
         if found is not None and found.origin is not None:
             (needs / name).symlink_to(Path(found.origin).parent)

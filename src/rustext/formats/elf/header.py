@@ -1,59 +1,79 @@
 """ELF file header, program headers and section headers.
 
-In: the bytes of a file. Out: the header and rows of the two tables.
+In: the bytes of a file. Out: the header and the rows of the two tables, as pyelftools names their
+fields. Where they lie and how many there are is checked against the file first, which pyelftools
+does not do.
 Specification: https://gabi.xinuos.com/ and elf(5).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from elftools.elf.constants import E_FLAGS, SHN_INDICES
+from elftools.elf.enums import ENUM_E_MACHINE
+from elftools.elf.structs import ELFStructs
 
 from rustext.errors import InvalidBinary, TruncatedBinary, UnknownFormat
 from rustext.formats import architectures
 from rustext.formats.reader import MAX_ENTRIES, Buffer, Reader
 from rustext.model.image import ImageKind, Section
 
+if TYPE_CHECKING:
+    from elftools.construct import Construct
+
 MAGIC = b"\x7fELF"
 
-_ET_EXEC, _ET_DYN = 2, 3
-_PROGRAM_TYPES = PT_LOAD, PT_DYNAMIC, _PT_INTERP = 1, 2, 3
-PF_X, PF_W = 1, 2
-_SHT_NULL, _SHT_NOBITS, SHT_DYNSYM = 0, 8, 11
-EM_S390, _EM_ARM, EM_ALPHA = 22, 40, 0x9026
-_EF_ARM_EABI_VER5, _EF_ARM_ABI_FLOAT_SOFT = 0x0500_0000, 0x0200
+_SOFT_FLOAT = E_FLAGS.EF_ARM_EABI_VER5 | E_FLAGS.EF_ARM_ABI_FLOAT_SOFT
+_PN_XNUM = 0xFFFF
+_SECTIONS = "the table of section headers"
 
 
-_PN_XNUM = _SHN_XINDEX = 0xFFFF
+class ElfFile(NamedTuple):
+    """A file and its header; the counts are those of the tables, also where they exceed 16 bits."""
+
+    reader: Reader
+    layouts: ELFStructs  # of the file's class and byte order
+    header: Any
+
+    @property
+    def bits(self) -> int:
+        """The word size."""
+        return self.layouts.elfclass
+
+    @property
+    def byteorder(self) -> str:
+        """`little` or `big`."""
+        return "little" if self.layouts.little_endian else "big"
+
+    @property
+    def machine(self) -> int:
+        """The number in `e_machine`."""
+        return int(ENUM_E_MACHINE.get(self.header.e_machine, self.header.e_machine))
+
+    def record(self, layout: Construct, offset: int, what: str) -> Any:
+        """The record at `offset`, with pyelftools' names of its fields and constants."""
+        return next(self.records(layout, offset, 1, what))
+
+    def records(self, layout: Construct, offset: int, count: int, what: str) -> Iterator[Any]:
+        """A table of `count` such records; the whole of it has to be in the file."""
+        stream = BytesIO(self.reader.take(offset, count * layout.sizeof(), what))
+        return (layout.parse_stream(stream) for _ in range(count))
 
 
-class ElfHeader(NamedTuple):
-    """The file header; the counts are those of the tables, also where they exceed 16 bits."""
-
-    bits: int
-    byteorder: str
-    type: int
-    machine: int
-    flags: int
-    program_offset: int
-    program_count: int
-    section_offset: int
-    section_count: int
-    section_names: int  # index of the section that holds the sections' names
+@cache
+def _layouts(bits: int, byteorder: str) -> ELFStructs:
+    """Layouts of records. To make them takes longer than to read a file with them."""
+    layouts = ELFStructs(little_endian=byteorder == "little", elfclass=bits)
+    layouts.create_basic_structs()
+    layouts.create_advanced_structs()
+    return layouts
 
 
-class ProgramHeader(NamedTuple):
-    """One row of the program header table; sizes and offsets in bytes."""
-
-    type: int
-    flags: int
-    offset: int
-    address: int
-    size: int
-    memory_size: int
-
-
-def read_header(data: Buffer) -> tuple[Reader, ElfHeader]:
+def read_header(data: Buffer) -> ElfFile:
     """Read the file header.
 
     Raises `UnknownFormat` for a file of another format, `TruncatedBinary` or `InvalidBinary`.
@@ -67,114 +87,100 @@ def read_header(data: Buffer) -> tuple[Reader, ElfHeader]:
     byteorder = {1: "little", 2: "big"}.get(ident[5])
     if bits is None or byteorder is None:
         raise InvalidBinary(f"damaged: ELF class {ident[4]}, data encoding {ident[5]}")
-    reader = Reader(data, byteorder=byteorder)
-    word = "Q" if bits == 64 else "I"
-    fields = reader.unpack(f"HHI{word}{word}{word}IHHHHHH", 16, "the ELF header")
-    kind, machine, _, _, phoff, shoff, flags, _, phentsize, phnum, shentsize, shnum, names = fields
-    if phnum and phentsize != (56 if bits == 64 else 32):
-        raise InvalidBinary(f"damaged: program headers of {phentsize} bytes each")
-    if shoff and shentsize != (64 if bits == 64 else 40):
-        raise InvalidBinary(f"damaged: section headers of {shentsize} bytes each")
-    header = ElfHeader(bits, byteorder, kind, machine, flags, phoff, phnum, shoff, shnum, names)
-    return reader, _extended_counts(reader, header)
+    layouts = _layouts(bits, byteorder)
+    file = ElfFile(Reader(data, byteorder=byteorder), layouts, None)
+    header = file.record(layouts.Elf_Ehdr, 0, "the ELF header")
+    if header.e_phnum and header.e_phentsize != layouts.Elf_Phdr.sizeof():
+        raise InvalidBinary(f"damaged: program headers of {header.e_phentsize} bytes each")
+    if header.e_shoff and header.e_shentsize != layouts.Elf_Shdr.sizeof():
+        raise InvalidBinary(f"damaged: section headers of {header.e_shentsize} bytes each")
+    file = file._replace(header=header)
+    _extend_counts(file)
+    return file
 
 
-def _extended_counts(reader: Reader, header: ElfHeader) -> ElfHeader:
+def _extend_counts(file: ElfFile) -> None:
     """Counts that do not fit the header's 16 bits stand in the first section header (gABI)."""
-    if not header.section_offset:
-        return header._replace(section_count=0)
-    if (
-        header.section_count
-        and header.section_names != _SHN_XINDEX
-        and header.program_count != _PN_XNUM
-    ):
-        return header
-    fields = section_rows(reader, header._replace(section_count=1))
-    _, _, _, _, _, size, link, info, _, _ = next(fields)
-    if header.section_count == 0:
-        header = header._replace(section_count=size)
-    if header.section_names == _SHN_XINDEX:
-        header = header._replace(section_names=link)
-    if header.program_count == _PN_XNUM:
-        header = header._replace(program_count=info)
-    if max(header.section_count, header.program_count) > MAX_ENTRIES:
-        raise InvalidBinary(
-            f"damaged: {header.program_count} program headers, {header.section_count} sections"
-        )
-    return header
+    header = file.header
+    if not header.e_shoff:
+        header.e_shnum = 0
+        return
+    long_names = header.e_shstrndx == SHN_INDICES.SHN_XINDEX
+    long_programs = header.e_phnum == _PN_XNUM
+    if header.e_shnum and not long_names and not long_programs:
+        return
+    first = file.record(file.layouts.Elf_Shdr, header.e_shoff, _SECTIONS)
+    if header.e_shnum == 0:
+        header.e_shnum = first.sh_size
+    if long_names:
+        header.e_shstrndx = first.sh_link
+    if long_programs:
+        header.e_phnum = first.sh_info
+    if max(header.e_shnum, header.e_phnum) > MAX_ENTRIES:
+        raise InvalidBinary(f"damaged: {header.e_phnum} program headers, {header.e_shnum} sections")
 
 
-def iter_programs(reader: Reader, header: ElfHeader) -> Iterator[ProgramHeader]:
-    """The program headers that are of use here; the rest is for stacks, notes and debuggers."""
-    layout = "IIQQQQQQ" if header.bits == 64 else "IIIIIIII"
-    what = "the table of program headers"
-    for row in reader.rows(layout, header.program_offset, header.program_count, what):
-        if row[0] not in _PROGRAM_TYPES:
-            continue
-        if header.bits == 64:
-            kind, flags, offset, address, _, size, memory_size, _ = row
-        else:
-            kind, offset, address, _, size, memory_size, flags, _ = row
-        yield ProgramHeader(kind, flags, offset, address, size, memory_size)
+def read_programs(file: ElfFile) -> tuple[Any, ...]:
+    """The rows of the program header table."""
+    header, what = file.header, "the table of program headers"
+    return tuple(file.records(file.layouts.Elf_Phdr, header.e_phoff, header.e_phnum, what))
 
 
-def program_interpreter(reader: Reader, programs: tuple[ProgramHeader, ...]) -> str | None:
+def program_interpreter(reader: Reader, programs: tuple[Any, ...]) -> str | None:
     """The path in PT_INTERP; None for a file without one."""
-    program = next((p for p in programs if p.type == _PT_INTERP), None)
-    if program is None or not program.size:
+    program = next((p for p in programs if p.p_type == "PT_INTERP"), None)
+    if program is None or not program.p_filesz:
         return None
     what = "the name of the program interpreter"
-    reader.require(program.offset, program.size, what)
-    return reader.name(program.offset, what, end=program.offset + program.size)
+    reader.require(program.p_offset, program.p_filesz, what)
+    return reader.name(program.p_offset, what, end=program.p_offset + program.p_filesz)
 
 
-def architecture_of(header: ElfHeader) -> str:
+def architecture_of(file: ElfFile) -> str:
     """The machine as `uname -m` names it, or `elf-machine-N` for one that is not known."""
-    key = (header.machine, header.bits, header.byteorder)
-    soft = _EF_ARM_EABI_VER5 | _EF_ARM_ABI_FLOAT_SOFT
-    if header.machine == _EM_ARM and header.flags & soft == soft and header.byteorder == "little":
+    key = (file.machine, file.bits, file.byteorder)
+    soft = file.header.e_flags & _SOFT_FLOAT == _SOFT_FLOAT
+    if soft and file.header.e_machine == "EM_ARM" and file.byteorder == "little":
         return architectures.ELF_ARM_SOFT_FLOAT
-    return architectures.ELF.get(key, f"elf-machine-{header.machine}")
+    return architectures.ELF.get(key, f"elf-machine-{file.machine}")
 
 
-def kind_of(
-    header: ElfHeader, interpreter: str | None, soname: str | None, *, pie: bool
-) -> ImageKind:
+def kind_of(file: ElfFile, interpreter: str | None, soname: str | None, *, pie: bool) -> ImageKind:
     """Whether to start or to map it.
 
     Linkers before 2016 do not set DF_1_PIE, and a shared library such as libc.so.6 may name an
     interpreter; only the library has a soname.
     """
-    if header.type == _ET_EXEC:
+    if file.header.e_type == "ET_EXEC":
         return ImageKind.EXECUTABLE
-    if header.type != _ET_DYN:
+    if file.header.e_type != "ET_DYN":
         return ImageKind.OTHER
     program = pie or (interpreter is not None and soname is None)
     return ImageKind.EXECUTABLE if program else ImageKind.SHARED
 
 
-def section_rows(reader: Reader, header: ElfHeader) -> Iterator[tuple[int, ...]]:
-    """The rows of the section header table, with their fields in the order of the file."""
-    layout = "IIQQQQIIQQ" if header.bits == 64 else "IIIIIIIIII"
-    what = "the table of section headers"
-    return reader.rows(layout, header.section_offset, header.section_count, what)
+def section_rows(file: ElfFile) -> Iterator[Any]:
+    """The rows of the section header table."""
+    header = file.header
+    return file.records(file.layouts.Elf_Shdr, header.e_shoff, header.e_shnum, _SECTIONS)
 
 
-def iter_sections(reader: Reader, header: ElfHeader) -> Iterator[Section]:
+def iter_sections(file: ElfFile) -> Iterator[Section]:
     """The sections that lie in the file.
 
     The loader does not read section headers, so one that makes no sense is left out and the rest
     of the file still counts.
     """
-    rows = list(section_rows(reader, header))
+    reader, rows = file.reader, list(section_rows(file))
     names, names_end = 0, 0
-    if header.section_names < len(rows):
-        _, kind, _, _, start, size, *_ = rows[header.section_names]
-        if kind != _SHT_NOBITS and start + size <= reader.size:
-            names, names_end = start, start + size
-    for name, kind, _, address, offset, size, *_ in rows:
-        stored = 0 if kind == _SHT_NOBITS else size
-        if kind == _SHT_NULL or offset + stored > reader.size or names + name >= names_end:
+    if file.header.e_shstrndx < len(rows):
+        row = rows[file.header.e_shstrndx]
+        if row.sh_type != "SHT_NOBITS" and row.sh_offset + row.sh_size <= reader.size:
+            names, names_end = row.sh_offset, row.sh_offset + row.sh_size
+    for row in rows:
+        name, offset = names + row.sh_name, row.sh_offset
+        stored = 0 if row.sh_type == "SHT_NOBITS" else row.sh_size
+        if row.sh_type == "SHT_NULL" or offset + stored > reader.size or name >= names_end:
             continue
-        text = reader.name(names + name, "the name of a section", end=names_end)
-        yield Section(name=text, address=address, offset=offset, size=stored)
+        text = reader.name(name, "the name of a section", end=names_end)
+        yield Section(name=text, address=row.sh_addr, offset=offset, size=stored)

@@ -11,25 +11,20 @@ LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html (symbol versions), a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from elftools.elf.constants import P_FLAGS
+from elftools.elf.enums import ENUM_DT_FLAGS_1, ENUM_E_MACHINE
 
 from rustext.errors import InvalidBinary
 from rustext.formats.elf.header import (
-    EM_ALPHA,
-    EM_S390,
-    PF_W,
-    PF_X,
-    PT_DYNAMIC,
-    PT_LOAD,
-    SHT_DYNSYM,
-    ElfHeader,
-    ProgramHeader,
+    ElfFile,
     architecture_of,
-    iter_programs,
     iter_sections,
     kind_of,
     program_interpreter,
     read_header,
+    read_programs,
     section_rows,
 )
 from rustext.formats.elf.python_inits import DynamicSymbols, find_python_inits
@@ -42,19 +37,32 @@ from rustext.formats.elf.symbol_versions import (
 from rustext.formats.reader import MAX_ENTRIES, Buffer, Reader, segment_offset
 from rustext.model.image import Format, Image, Needed, Segment, SymbolVersion
 
-_DT_NULL, _DT_NEEDED, _DT_HASH, _DT_STRTAB, _DT_SYMTAB = 0, 1, 4, 5, 6
-_DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 10, 14, 15, 29
-_DT_GNU_HASH, _DT_FLAGS_1 = 0x6FFF_FEF5, 0x6FFF_FFFB
-_DT_VERSYM, _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFF_FFF0, 0x6FFF_FFFE, 0x6FFF_FFFF
-_DT_VERDEF, _DT_VERDEFNUM = 0x6FFF_FFFC, 0x6FFF_FFFD
-_DF_1_NODEFLIB, _DF_1_PIE = 0x800, 0x0800_0000
+_DF_1_NODEFLIB, _DF_1_PIE = ENUM_DT_FLAGS_1["DF_1_NODEFLIB"], ENUM_DT_FLAGS_1["DF_1_PIE"]
+# DT_HASH has words of 64 bits there; Alpha has used this number ever since, not the assigned one.
+_WIDE_HASH = frozenset({ENUM_E_MACHINE["EM_S390"], 0x9026})
 
 
 class _Dynamic(NamedTuple):
-    """The dynamic section; of a tag that stands more than once, the loader takes the last."""
+    """What the loader maps, and the dynamic section in it.
 
-    tags: dict[int, int]
+    Of a tag that stands more than once, the loader takes the last.
+    """
+
+    file: ElfFile
+    programs: tuple[Any, ...]
+    segments: tuple[Segment, ...]
+    tags: dict[str, int]
     needed: tuple[int, ...]  # offsets into the string table, in order
+
+    def locate(self, tag: str, what: str) -> int | None:
+        """The file offset of what a tag points to; None without the tag."""
+        address = self.tags.get(tag)
+        if address is None:
+            return None
+        offset = segment_offset(self.segments, address)
+        if offset is None:
+            raise InvalidBinary(f"damaged: {what} at address {address:#x} is not in the file")
+        return offset
 
 
 class _Strings(NamedTuple):
@@ -81,34 +89,29 @@ def parse_elf(data: Buffer, *, linkage: bool = False) -> Image:
     Raises `UnknownFormat` for other files, `TruncatedBinary` where a header, a segment or the
     section table reaches past the end, and `InvalidBinary` where the loader would find nonsense.
     """
-    reader, header = read_header(data)
-    programs = tuple(iter_programs(reader, header))
-    segments = _loaded(reader, programs)
-    dynamic = _read_dynamic(reader, header, programs, segments)
-    strings = _dynamic_strings(reader, dynamic, segments)
-    tags = dynamic.tags
-    flags = tags.get(_DT_FLAGS_1, 0)
-    soname = strings.name(tags[_DT_SONAME], "the soname") if _DT_SONAME in tags else None
-    interpreter = program_interpreter(reader, programs)
-    runpath = strings.list(tags.get(_DT_RUNPATH), "the runpath")
+    dynamic = _read_dynamic(data)
+    file, tags = dynamic.file, dynamic.tags
+    strings = _read_strings(dynamic)
+    flags = tags.get("DT_FLAGS_1", 0)
+    soname = strings.name(tags["DT_SONAME"], "the soname") if "DT_SONAME" in tags else None
+    interpreter = program_interpreter(file.reader, dynamic.programs)
+    runpath = strings.list(tags.get("DT_RUNPATH"), "the runpath")
     return Image(
         format=Format.ELF,
-        architecture=architecture_of(header),
-        bits=header.bits,
-        byteorder=header.byteorder,
-        kind=kind_of(header, interpreter, soname, pie=bool(flags & _DF_1_PIE)),
+        architecture=architecture_of(file),
+        bits=file.bits,
+        byteorder=file.byteorder,
+        kind=kind_of(file, interpreter, soname, pie=bool(flags & _DF_1_PIE)),
         soname=soname,
         needed=tuple(Needed(name=strings.name(n, "a needed name")) for n in dynamic.needed),
-        rpath=strings.list(tags.get(_DT_RPATH), "the rpath"),
+        rpath=strings.list(tags.get("DT_RPATH"), "the rpath"),
         runpath=runpath,
-        empty_runpath=_DT_RUNPATH in tags and not runpath,
+        empty_runpath="DT_RUNPATH" in tags and not runpath,
         interpreter=interpreter,
-        versions=()
-        if linkage
-        else tuple(v for _, v in _needed_versions(reader, tags, strings, segments)),
-        python_inits=() if linkage else _python_inits(reader, header, tags, strings, segments),
-        segments=segments,
-        sections=() if linkage else tuple(iter_sections(reader, header)),
+        versions=() if linkage else tuple(v for _, v in _needed_versions(dynamic, strings)),
+        python_inits=() if linkage else _python_inits(dynamic, strings),
+        segments=dynamic.segments,
+        sections=() if linkage else tuple(iter_sections(file)),
         dynamic=bool(tags),
         no_default_libraries=bool(flags & _DF_1_NODEFLIB),
         size=len(data),
@@ -117,21 +120,17 @@ def parse_elf(data: Buffer, *, linkage: bool = False) -> Image:
 
 def parse_elf_symbols(data: Buffer) -> tuple[DynamicSymbol, ...]:
     """The dynamic symbols of an ELF file; empty for a static one. Raises as `parse_elf`."""
-    reader, header = read_header(data)
-    programs = tuple(iter_programs(reader, header))
-    segments = _loaded(reader, programs)
-    dynamic = _read_dynamic(reader, header, programs, segments)
-    strings = _dynamic_strings(reader, dynamic, segments)
-    tables = _symbol_tables(header, dynamic.tags, strings, segments)
+    dynamic = _read_dynamic(data)
+    strings = _read_strings(dynamic)
+    tables = _symbol_tables(dynamic, strings)
     if tables is None:
         return ()
-    versym = dynamic.tags.get(_DT_VERSYM)
     return tuple(
         iter_symbols(
-            reader,
-            tables._replace(listed=_listed_symbols(reader, header, tables.symbols)),
-            None if versym is None else _file_offset(segments, versym, "the symbol versions"),
-            dict(_needed_versions(reader, dynamic.tags, strings, segments)),
+            dynamic.file.reader,
+            tables._replace(listed=_listed_symbols(dynamic.file, tables.symbols)),
+            dynamic.locate("DT_VERSYM", "the symbol versions"),
+            dict(_needed_versions(dynamic, strings)),
             strings.name,
         )
     )
@@ -139,133 +138,110 @@ def parse_elf_symbols(data: Buffer) -> tuple[DynamicSymbol, ...]:
 
 def parse_elf_definitions(data: Buffer) -> frozenset[str]:
     """The symbol versions that a library defines; empty for one without. Raises as `parse_elf`."""
-    reader, header = read_header(data)
-    programs = tuple(iter_programs(reader, header))
-    segments = _loaded(reader, programs)
-    dynamic = _read_dynamic(reader, header, programs, segments)
-    if _DT_VERDEF not in dynamic.tags:
+    dynamic = _read_dynamic(data)
+    offset = dynamic.locate("DT_VERDEF", "the defined symbol versions")
+    if offset is None:
         return frozenset()
-    offset = _file_offset(segments, dynamic.tags[_DT_VERDEF], "the defined symbol versions")
-    strings = _dynamic_strings(reader, dynamic, segments)
-    count = dynamic.tags.get(_DT_VERDEFNUM, 0)
-    return frozenset(iter_defined_versions(reader, offset, count, strings.name))
+    count = dynamic.tags.get("DT_VERDEFNUM", 0)
+    names = _read_strings(dynamic).name
+    return frozenset(iter_defined_versions(dynamic.file, offset, count, names))
 
 
 def parse_elf_names(data: Buffer) -> bytes:
     """The dynamic string table, which holds the names of all symbols and more; raises likewise."""
-    reader, header = read_header(data)
-    programs = tuple(iter_programs(reader, header))
-    segments = _loaded(reader, programs)
-    dynamic = _read_dynamic(reader, header, programs, segments)
-    strings = _dynamic_strings(reader, dynamic, segments)
-    return reader.take(strings.start, strings.end - strings.start, "the dynamic string table")
+    dynamic = _read_dynamic(data)
+    strings = _read_strings(dynamic)
+    what = "the dynamic string table"
+    return dynamic.file.reader.take(strings.start, strings.end - strings.start, what)
 
 
-def _loaded(reader: Reader, programs: tuple[ProgramHeader, ...]) -> tuple[Segment, ...]:
-    """The PT_LOAD segments by rising address; a file that ends inside one would crash when used."""
-    loads = sorted((p for p in programs if p.type == PT_LOAD), key=lambda p: p.address)
-    for program in loads:
-        reader.require(program.offset, program.size, f"the segment at {program.address:#x}")
-    return tuple(
-        Segment(
-            address=p.address,
-            memory_size=p.memory_size,
-            offset=p.offset,
-            size=p.size,
-            writable=bool(p.flags & PF_W),
-            executable=bool(p.flags & PF_X),
-        )
-        for p in loads
-    )
-
-
-def _read_dynamic(
-    reader: Reader,
-    header: ElfHeader,
-    programs: tuple[ProgramHeader, ...],
-    segments: tuple[Segment, ...],
-) -> _Dynamic:
-    """The dynamic section up to DT_NULL; empty for a static file.
+def _read_dynamic(data: Buffer) -> _Dynamic:
+    """The segments, and the dynamic section up to DT_NULL; that is empty for a static file.
 
     The loader finds it by its address. A program header that no segment backs (separate debug
     files have them) leaves it empty.
     """
-    program = next((p for p in programs if p.type == PT_DYNAMIC), None)
-    offset = segment_offset(segments, program.address) if program else None
-    if program is None or offset is None:
-        return _Dynamic({}, ())
-    layout = "QQ" if header.bits == 64 else "II"
-    count = program.size // (header.bits // 4)
-    tags: dict[int, int] = {}
+    file = read_header(data)
+    programs = read_programs(file)
+    segments = _loaded(file.reader, programs)
+    program = next((p for p in programs if p.p_type == "PT_DYNAMIC"), None)
+    offset = segment_offset(segments, program.p_vaddr) if program else None
+    tags: dict[str, int] = {}
     needed: list[int] = []
-    for tag, value in reader.rows(layout, offset, min(count, MAX_ENTRIES), "the dynamic section"):
-        if tag == _DT_NULL:
-            break
-        if tag == _DT_NEEDED:
-            needed.append(value)
-        else:
-            tags[tag] = value
-    return _Dynamic(tags, tuple(needed))
+    if program is not None and offset is not None:
+        layout = file.layouts.Elf_Dyn
+        count = min(program.p_filesz // layout.sizeof(), MAX_ENTRIES)
+        for entry in file.records(layout, offset, count, "the dynamic section"):
+            if entry.d_tag == "DT_NULL":
+                break
+            if entry.d_tag == "DT_NEEDED":
+                needed.append(entry.d_val)
+            else:
+                tags[entry.d_tag] = entry.d_val
+    return _Dynamic(file, programs, segments, tags, tuple(needed))
 
 
-def _file_offset(segments: tuple[Segment, ...], address: int, what: str) -> int:
-    offset = segment_offset(segments, address)
-    if offset is None:
-        raise InvalidBinary(f"damaged: {what} at address {address:#x} is not in the file")
-    return offset
+def _loaded(reader: Reader, programs: tuple[Any, ...]) -> tuple[Segment, ...]:
+    """The PT_LOAD segments by rising address; a file that ends inside one would crash when used."""
+    segments: list[Segment] = []
+    for row in sorted((p for p in programs if p.p_type == "PT_LOAD"), key=lambda p: p.p_vaddr):
+        reader.require(row.p_offset, row.p_filesz, f"the segment at {row.p_vaddr:#x}")
+        segments.append(
+            Segment(
+                address=row.p_vaddr,
+                memory_size=row.p_memsz,
+                offset=row.p_offset,
+                size=row.p_filesz,
+                writable=bool(row.p_flags & P_FLAGS.PF_W),
+                executable=bool(row.p_flags & P_FLAGS.PF_X),
+            )
+        )
+    return tuple(segments)
 
 
-def _dynamic_strings(reader: Reader, dynamic: _Dynamic, segments: tuple[Segment, ...]) -> _Strings:
-    if _DT_STRTAB not in dynamic.tags:
+def _read_strings(dynamic: _Dynamic) -> _Strings:
+    reader, what = dynamic.file.reader, "the dynamic string table"
+    start = dynamic.locate("DT_STRTAB", what)
+    if start is None:
         return _Strings(reader, 0, 0)
-    what = "the dynamic string table"
-    start = _file_offset(segments, dynamic.tags[_DT_STRTAB], what)
-    size = dynamic.tags.get(_DT_STRSZ, reader.size - start)
+    size = dynamic.tags.get("DT_STRSZ", reader.size - start)
     reader.require(start, size, what)
     return _Strings(reader, start, start + size)
 
 
-def _needed_versions(
-    reader: Reader, tags: dict[int, int], strings: _Strings, segments: tuple[Segment, ...]
-) -> Iterator[tuple[int, SymbolVersion]]:
-    if _DT_VERNEED not in tags:
+def _needed_versions(dynamic: _Dynamic, strings: _Strings) -> Iterator[tuple[int, SymbolVersion]]:
+    offset = dynamic.locate("DT_VERNEED", "the table of needed symbol versions")
+    if offset is None:
         return iter(())
-    offset = _file_offset(segments, tags[_DT_VERNEED], "the table of needed symbol versions")
-    return iter_needed_versions(reader, offset, tags.get(_DT_VERNEEDNUM, 0), strings.name)
+    count = dynamic.tags.get("DT_VERNEEDNUM", 0)
+    return iter_needed_versions(dynamic.file, offset, count, strings.name)
 
 
-def _python_inits(
-    reader: Reader,
-    header: ElfHeader,
-    tags: dict[int, int],
-    strings: _Strings,
-    segments: tuple[Segment, ...],
-) -> tuple[str, ...]:
-    tables = _symbol_tables(header, tags, strings, segments)
-    return find_python_inits(reader, tables) if tables is not None else ()
+def _python_inits(dynamic: _Dynamic, strings: _Strings) -> tuple[str, ...]:
+    tables = _symbol_tables(dynamic, strings)
+    return find_python_inits(dynamic.file.reader, tables) if tables is not None else ()
 
 
-def _symbol_tables(
-    header: ElfHeader, tags: dict[int, int], strings: _Strings, segments: tuple[Segment, ...]
-) -> DynamicSymbols | None:
-    if _DT_SYMTAB not in tags:
+def _symbol_tables(dynamic: _Dynamic, strings: _Strings) -> DynamicSymbols | None:
+    symbols = dynamic.locate("DT_SYMTAB", "the dynamic symbol table")
+    if symbols is None:
         return None
-    gnu, sysv = tags.get(_DT_GNU_HASH), tags.get(_DT_HASH)
-    what = "the symbol hash table"
+    file, what = dynamic.file, "the symbol hash table"
     return DynamicSymbols(
-        bits=header.bits,
-        symbols=_file_offset(segments, tags[_DT_SYMTAB], "the dynamic symbol table"),
+        bits=file.bits,
+        symbols=symbols,
         strings=strings.start,
         strings_size=strings.end - strings.start,
-        gnu_hash=None if gnu is None else _file_offset(segments, gnu, what),
-        sysv_hash=None if sysv is None else _file_offset(segments, sysv, what),
-        wide_hash=header.bits == 64 and header.machine in {EM_S390, EM_ALPHA},
+        gnu_hash=dynamic.locate("DT_GNU_HASH", what),
+        sysv_hash=dynamic.locate("DT_HASH", what),
+        wide_hash=file.bits == 64 and file.machine in _WIDE_HASH,
     )
 
 
-def _listed_symbols(reader: Reader, header: ElfHeader, offset: int) -> int:
+def _listed_symbols(file: ElfFile, offset: int) -> int:
     """The number of symbols in the section that begins at `offset`; 0 where there is none."""
-    for _, kind, _, _, start, size, *_ in section_rows(reader, header):
-        if kind == SHT_DYNSYM and start == offset and offset + size <= reader.size:
-            return size // (24 if header.bits == 64 else 16)
+    for row in section_rows(file):
+        inside = offset + row.sh_size <= file.reader.size
+        if row.sh_type == "SHT_DYNSYM" and row.sh_offset == offset and inside:
+            return int(row.sh_size // file.layouts.Elf_Sym.sizeof())
     return 0

@@ -13,12 +13,14 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from elftools.elf.constants import VER_FLAGS
+
 from rustext.errors import InvalidBinary
+from rustext.formats.elf.header import ElfFile
 from rustext.formats.elf.python_inits import DynamicSymbols, count_symbols
 from rustext.formats.reader import MAX_ENTRIES, Reader
 from rustext.model.image import SymbolVersion
 
-_VER_FLG_WEAK = 0x2
 _HIDDEN = 0x8000  # of a version index: not the default version, which is a definition's matter
 _STB_LOCAL, _STB_WEAK = 0, 2
 _SHN_UNDEF = 0
@@ -37,41 +39,41 @@ class DynamicSymbol:
 
 
 def iter_needed_versions(
-    reader: Reader, offset: int, count: int, name: Callable[[int, str], str]
+    file: ElfFile, offset: int, count: int, name: Callable[[int, str], str]
 ) -> Iterator[tuple[int, SymbolVersion]]:
     """The entries of .gnu.version_r with their indices; both chains only ever lead forward."""
     budget = MAX_ENTRIES
     for _ in range(min(count, MAX_ENTRIES)):
-        _, entries, file, aux, following = reader.unpack("HHIII", offset, _TABLE)
-        library = name(file, "the library of a needed symbol version")
-        entry = offset + aux
-        for _ in range(entries):
+        row = file.record(file.layouts.Elf_Verneed, offset, _TABLE)
+        library = name(row.vn_file, "the library of a needed symbol version")
+        entry = offset + row.vn_aux
+        for _ in range(row.vn_cnt):
             budget -= 1
             if budget < 0:
                 raise InvalidBinary(f"damaged: {_TABLE} has more than {MAX_ENTRIES} entries")
-            _, flags, index, text, step = reader.unpack("IHHII", entry, _TABLE)
-            version = name(text, "a needed symbol version")
-            weak = bool(flags & _VER_FLG_WEAK)
-            yield index, SymbolVersion(library=library, version=version, weak=weak)
-            if not step:
+            aux = file.record(file.layouts.Elf_Vernaux, entry, _TABLE)
+            version = name(aux.vna_name, "a needed symbol version")
+            weak = bool(aux.vna_flags & VER_FLAGS.VER_FLG_WEAK)
+            yield aux.vna_other, SymbolVersion(library=library, version=version, weak=weak)
+            if not aux.vna_next:
                 break
-            entry += step
-        if not following:
+            entry += aux.vna_next
+        if not row.vn_next:
             return
-        offset += following
+        offset += row.vn_next
 
 
 def iter_defined_versions(
-    reader: Reader, offset: int, count: int, name: Callable[[int, str], str]
+    file: ElfFile, offset: int, count: int, name: Callable[[int, str], str]
 ) -> Iterator[str]:
     """The names of the entries of .gnu.version_d; the first is the library's own."""
     for _ in range(min(count, MAX_ENTRIES)):
-        _, _, _, _, _, aux, following = reader.unpack("HHHHIII", offset, _DEFINED)
-        text, _ = reader.unpack("II", offset + aux, _DEFINED)
-        yield name(text, "a defined symbol version")
-        if not following:
+        row = file.record(file.layouts.Elf_Verdef, offset, _DEFINED)
+        aux = file.record(file.layouts.Elf_Verdaux, offset + row.vd_aux, _DEFINED)
+        yield name(aux.vda_name, "a defined symbol version")
+        if not row.vd_next:
             return
-        offset += following
+        offset += row.vd_next
 
 
 def iter_symbols(
