@@ -12,14 +12,15 @@ Specification: <mach-o/fixup-chains.h> and <mach-o/loader.h>
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from macholib import mach_o
 
 from rustext.errors import InvalidBinary
+from rustext.formats.macho.load_commands import read_slice
 from rustext.formats.reader import Buffer, Reader, segment_offset
 from rustext.model.image import Image
 
-_LC_SEGMENT_64, _LC_CHAINED_FIXUPS = 0x19, 0x8000_0034
-_LC_DYLD_INFOS = frozenset({0x22, 0x8000_0022})
 _PTR_64, _PTR_64_OFFSET = 2, 6  # DYLD_CHAINED_PTR_64, DYLD_CHAINED_PTR_64_OFFSET
 _MAX_SLOTS = 1 << 22  # the largest extensions have some 150 000
 _NO_PAGE = 0xFFFF  # DYLD_CHAINED_PTR_START_NONE
@@ -32,9 +33,8 @@ class _Tables(NamedTuple):
     reader: Reader
     header: int  # the address of the Mach-O header
     segments: tuple[int, ...]  # addresses, in the order of the load commands
-    chained: tuple[int, int] | None
-    rebase: tuple[int, int] | None
-    binds: tuple[tuple[int, int], ...]
+    chained: int | None
+    opcodes: Any  # macholib's dyld_info_command, or None
 
 
 def iter_pointers(image: Image, data: Buffer) -> Iterator[tuple[int, int]]:
@@ -43,12 +43,13 @@ def iter_pointers(image: Image, data: Buffer) -> Iterator[tuple[int, int]]:
     if tables is None:
         return
     if tables.chained is not None:
-        for slot, word, offset_based in _iter_chained(image, data, tables, tables.chained[0]):
+        for slot, word, offset_based in _iter_chained(image, data, tables, tables.chained):
             if not word >> 63:
                 target = word & 0xF_FFFF_FFFF
                 yield slot, target + (tables.header if offset_based else 0)
-    elif tables.rebase is not None:
-        for slot in _limited(_iter_rebased(tables, *tables.rebase)):
+    elif tables.opcodes is not None:
+        place = tables.opcodes.rebase_off, tables.opcodes.rebase_size
+        for slot in _limited(_iter_rebased(tables, *place)):
             offset = segment_offset(image.segments, slot)
             if offset is not None:
                 yield slot, int.from_bytes(data[offset : offset + 8], "little")
@@ -60,12 +61,15 @@ def iter_imports(image: Image, data: Buffer) -> Iterator[tuple[int, str]]:
     if tables is None:
         return
     if tables.chained is not None:
-        names = _chained_names(tables.reader, tables.chained[0])
-        for slot, word, _ in _iter_chained(image, data, tables, tables.chained[0]):
+        names = _chained_names(tables.reader, tables.chained)
+        for slot, word, _ in _iter_chained(image, data, tables, tables.chained):
             ordinal = word & 0xFFFFFF
             if word >> 63 and ordinal < len(names):
                 yield slot, names[ordinal].removeprefix("_")
-    for start, size in tables.binds:
+    if (place := tables.opcodes) is None:
+        return
+    for kind in ("bind", "lazy_bind"):
+        start, size = getattr(place, f"{kind}_off"), getattr(place, f"{kind}_size")
         for slot, name in _limited(_iter_bound(tables, start, size)):
             yield slot, name.removeprefix("_")
 
@@ -74,26 +78,20 @@ def _read_tables(image: Image, data: Buffer) -> _Tables | None:
     if image.bits != 64 or image.byteorder != "little":
         return None
     end = image.offset + image.size if image.size else len(data)
-    reader = Reader(data, start=image.offset, end=end)
-    (count,) = reader.unpack("16xI", 0, "the Mach-O header")
+    part = read_slice(data, image.offset, end)
     segments: list[int] = []
-    header, chained, rebase = 0, None, None
-    binds: tuple[tuple[int, int], ...] = ()
-    at = 32
-    for _ in range(count):
-        code, size = reader.unpack("II", at, "a load command")
-        if code == _LC_SEGMENT_64:
-            address, _, offset, stored = reader.unpack("24x4Q", at, "a segment command")
-            segments.append(address)
-            if not offset and stored:
-                header = address
-        elif code == _LC_CHAINED_FIXUPS:
-            chained = reader.unpack("8xII", at, "the chained fix-ups command")
-        elif code in _LC_DYLD_INFOS:
-            info = reader.unpack("8x8I", at, "the dyld information command")
-            rebase, binds = info[0:2], (info[2:4], info[6:8])
-        at += max(size, 8)
-    return _Tables(reader, header, tuple(segments), chained, rebase, binds)
+    header, chained, opcodes = 0, None, None
+    commands = (mach_o.segment_command_64, mach_o.dyld_info_command)
+    for command, found in part.find(*commands, mach_o.LC_DYLD_CHAINED_FIXUPS):
+        if command.code == mach_o.LC_SEGMENT_64:
+            segments.append(int(found.vmaddr))
+            if not found.fileoff and found.filesize:
+                header = segments[-1]
+        elif command.code == mach_o.LC_DYLD_CHAINED_FIXUPS:
+            chained = int(found.dataoff)
+        else:
+            opcodes = found
+    return _Tables(part.reader, header, tuple(segments), chained, opcodes)
 
 
 # --- chained fix-ups --------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rustext.errors import InvalidBinary
 from rustext.formats.reader import MAX_ENTRIES, MAX_NAME, Reader
@@ -28,7 +28,7 @@ _N_UNDF = 0x0
 class SymbolTables(NamedTuple):
     """Places of an image's symbol tables, from the start of its slice."""
 
-    symbols: tuple[int, ...] = ()  # symbol table's offset and count, string table's offset and size
+    symbols: Any = None  # macholib's symtab_command
     external: tuple[int, int] | None = None  # first and count of the defined external symbols
     trie: tuple[int, ...] = ()  # export trie's offset and size
 
@@ -37,7 +37,7 @@ def find_python_inits(reader: Reader, tables: SymbolTables, *, bits: int) -> tup
     """The exported PyInit_ and PyInitU_ symbols, sorted."""
     if tables.trie and tables.trie[1]:
         names = _trie_names(reader, *tables.trie)
-    elif tables.symbols:
+    elif tables.symbols is not None:
         names = _table_names(reader, tables, bits)
     else:
         return ()
@@ -46,15 +46,15 @@ def find_python_inits(reader: Reader, tables: SymbolTables, *, bits: int) -> tup
 
 def _table_names(reader: Reader, tables: SymbolTables, bits: int) -> Iterator[bytes]:
     """Names of defined external symbols; the table is read only if the strings hold a candidate."""
-    offset, count, strings, strings_size = tables.symbols
-    reader.require(strings, strings_size, "the string table")
-    found = reader.find(_PYTHON_INIT, strings, strings_size)
-    wanted = {at - strings: name for at, name in found if len(name) <= _MAX_SYMBOL}
+    table = tables.symbols
+    reader.require(table.stroff, table.strsize, "the string table")
+    found = reader.find(_PYTHON_INIT, table.stroff, table.strsize)
+    wanted = {at - table.stroff: name for at, name in found if len(name) <= _MAX_SYMBOL}
     if not wanted:
         return
-    first, count = tables.external or (0, count)
+    first, count = tables.external or (0, table.nsyms)
     layout, size = ("IB11x", 16) if bits == 64 else ("IB7x", 12)
-    rows = reader.rows(layout, offset + first * size, count, "the symbol table")
+    rows = reader.rows(layout, table.symoff + first * size, count, "the symbol table")
     for index, kind in rows:
         external = kind & _N_EXT and not kind & (_N_STAB | _N_PEXT)
         if index in wanted and external and kind & _N_TYPE != _N_UNDF:
