@@ -3,32 +3,64 @@
 `get_hook_dirs` is the `hook-dirs` entry point of the group `pyinstaller40`. PyInstaller calls it in
 a subprocess before each build (https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package),
 and no more of rustext is imported for it than it needs. The packages with hooks of their own are
-loaded there as well, so they are asked on this occasion. The hooks in the folder that it names call
-`module_hook` and `pre_import`. Whatever goes wrong, the build goes on, and a line says so.
+loaded there as well, so they are asked on this occasion. The hooks in the folders that it names
+call `whole_build`, `module_hook` and `pre_import`.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from pathlib import Path
 
 
 def get_hook_dirs() -> list[str]:
-    """The folder with this environment's hooks.
+    """The folder with the hooks that run in each build, and the one with this environment's.
 
-    Raises what `start_session` would: PyInstaller reports it, and the build goes on without hooks.
+    Nothing is raised: PyInstaller would go on without any hook. The hooks in the first folder stop
+    the build for a mistake of the user's, and do the work of hooks that are missing.
     """
+    each_build = str(Path(__file__).parent / "each_build")
+    log = logging.getLogger("PyInstaller.rustext")  # a child of PyInstaller's: same level, format
+    try:
+        folder = _environment_hooks()
+    except Exception as error:  # noqa: BLE001  (the border to the freezer)
+        why = getattr(error, "line", repr(error))  # of a `RustextError`
+        log.error("rustext: no hooks are written for this environment: %s", why)  # noqa: TRY400
+        return [each_build]
+    if folder is None:
+        return [each_build]
+    log.info("rustext: %d modules of this environment have hooks", len([*folder.glob("hook-*")]))
+    return [each_build, str(folder)]
+
+
+def _environment_hooks() -> Path | None:
+    """The folder with this environment's hooks; None for a mistake of the user's."""
     from rustext.config import find_config, with_traces  # noqa: PLC0415  (the hooks need none)
     from rustext.environment.environment import this_environment  # noqa: PLC0415
+    from rustext.errors import RustextError  # noqa: PLC0415
     from rustext.freezing.options import read_options  # noqa: PLC0415
     from rustext.freezing.pyinstaller.hook_cache import cached_hooks  # noqa: PLC0415
 
     from .other_hooks import ask_others  # noqa: PLC0415
 
-    options = read_options()
-    config = with_traces(find_config(Path.cwd()), options.traces)
-    selftest = options.selftest or config.selftest
-    folder = cached_hooks(this_environment(), config, others=ask_others(), selftest=selftest)
-    return [str(folder)]
+    try:
+        options = read_options()
+        config = with_traces(find_config(_program_folder()), options.traces)
+    except RustextError:
+        return None
+    return cached_hooks(this_environment(), config, others=ask_others(), options=options)
+
+
+def _program_folder() -> Path:
+    """The folder of the program's top-level modules, first in the search path of the subprocess.
+
+    https://pyinstaller.org/en/stable/man/pyinstaller.html#cmdoption-p
+    """
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    called = "PyInstaller" in sys.modules and folders[0]
+    return Path(folders[0]) if called else Path.cwd()
 
 
 def get_test_dirs() -> list[str]:

@@ -19,7 +19,7 @@ def leave(session: Session) -> list[tuple[str, str]]:
     left = session.left_files
     if not left:
         return []
-    folder = _work_folder()
+    folder = work_folder()
     for file in left:
         (folder / file.name).write_bytes(file.data)
     return [(str(folder / file.name), ".") for file in left]
@@ -27,13 +27,14 @@ def leave(session: Session) -> list[tuple[str, str]]:
 
 def rename(companion: Companion) -> Path:
     """A copy of a companion that has its name in the bundle: a hook can name a folder alone."""
-    copy = _work_folder() / "renamed" / companion.destination
+    copy = work_folder() / "renamed" / companion.destination
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(companion.path, copy)
     return copy
 
 
-def _work_folder() -> Path:
+def work_folder() -> Path:
+    """A folder for files of one build; it is made where it is missing."""
     from PyInstaller.config import CONF  # noqa: PLC0415  (set during a build)
 
     folder = Path(CONF["workpath"]) / "rustext"

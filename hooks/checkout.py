@@ -10,7 +10,7 @@ from typing import Any
 
 from rustext.freezing.pyinstaller.hook_files import iter_hook_targets
 
-from .module_hook import current_build, in_graph, own_lists
+from .module_hook import current_build, in_graph, note, own_lists
 
 
 def add_all(api: Any) -> None:
@@ -24,11 +24,17 @@ def add_all(api: Any) -> None:
     while found := [module for module in waiting if in_graph(api.graph, module)]:
         for module in found:
             waiting.remove(module)
-            lists = own_lists(module)
-            maybe = lists.get("optional", ())
-            optional = [m for m in maybe if in_graph(api.graph, m.partition(".")[0])]
-            for name in (*lists.get("hiddenimports", ()), *optional):
-                with contextlib.suppress(ImportError):  # as PyInstaller does, which then warns
-                    api.graph.import_hook(name, api.graph.find_node(module, create_nspkg=False))
-            api.add_datas(lists.get("datas", []))
-            api.add_binaries(lists.get("binaries", []))
+            add_module(module, api)
+
+
+def add_module(module: str, api: Any) -> None:
+    """Complete the program with what one of its modules needs."""
+    lists = own_lists(module)
+    maybe = lists.get("optional", ())
+    optional = [m for m in maybe if in_graph(api.graph, m.partition(".")[0])]
+    for name in (*lists.get("hiddenimports", ()), *optional):
+        with contextlib.suppress(ImportError):  # as PyInstaller does, which then warns
+            api.graph.import_hook(name, api.graph.find_node(module, create_nspkg=False))
+    api.add_datas([*lists.get("datas", ()), *lists.get("left", ())])
+    api.add_binaries(lists.get("binaries", []))
+    note(module, lists, optional)

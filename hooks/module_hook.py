@@ -13,36 +13,27 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rustext.errors import RustextError
 from rustext.freezing.build import Build
-from rustext.freezing.options import read_options
-from rustext.freezing.session import Session, start_session
 from rustext.model.plan import Companion, CompanionKind, Verdict
 
+from .analysis_state import NoSession, State, current_state
 from .bundle_files import leave, rename
 from .other_hooks import (
     find_hook,
     installed_folders,
     iter_exclusions,
     load_attributes,
+    named_in_errors,
 )
 
 _logger = logging.getLogger("PyInstaller.rustext")  # a child of PyInstaller's: same level, format
 _LISTS = ("hiddenimports", "excludedimports", "datas", "binaries")
 
 
-@functools.cache
-def current_session() -> Session:
-    """The one build of this process, with what its user asks for."""
-    import PyInstaller  # noqa: PLC0415  (only a build has to have it)
-
-    return start_session(
-        Path.cwd(), read_options(), freezer=f"PyInstaller {PyInstaller.__version__}"
-    )
-
-
 def current_build() -> Build:
-    """The one build of this process."""
-    return current_session().build
+    """The build of the program that is analysed; raises `NoSession`."""
+    return current_state().session.build
 
 
 def hook_attributes(module: str, hook_file: str) -> dict[str, Any]:
@@ -61,16 +52,21 @@ def with_others(
     """
     own = Path(hook_file).parent
     other = find_hook(f"hook-{module}.py", installed_folders(own), own=own)
-    attributes = load_attributes(other) if other is not None else {}
+    with named_in_errors(other):
+        attributes = load_attributes(other) if other is not None else {}
     other_hook: Callable[[Any], None] | None = attributes.get("hook")
     lists = {name: [*attributes.get(name, ()), *added.get(name, ())] for name in _LISTS}
+    lists["datas"] += added.get("left", ())
     surely, maybe = tuple(added.get("hiddenimports", ())), tuple(optional)
+    note(module, added)
 
     def hook(api: Any) -> None:
         if other_hook is not None:
-            other_hook(api)
+            with named_in_errors(other):
+                other_hook(api)
         present = [m for m in maybe if in_graph(api.graph, m.partition(".")[0])]
         api.add_imports(*present)
+        note(module, added, present)
         _complete(present)
         for line in iter_exclusions(module, (*surely, *present), api.analysis, own=own):
             _logger.warning("rustext: %s", line)
@@ -78,28 +74,43 @@ def with_others(
     return {**attributes, **lists, "hook": hook}
 
 
-@functools.cache  # PyInstaller loads a hook that defines hook() twice
+def note(module: str, added: Mapping[str, Any], optional: Iterable[str] = ()) -> None:
+    """Count what a hook has added to the program."""
+    state = current_state()
+    state.hooked.add(module)
+    state.modules.update(added.get("hiddenimports", ()), optional)
+    state.files.update((str(s), str(d)) for n in ("datas", "binaries") for s, d in added.get(n, ()))
+
+
 def own_lists(module: str) -> dict[str, list[Any]]:
     """What a module needs, in a hook's words; each companion comes once in a build.
 
-    `optional` holds what it imports of optional packages.
+    `optional` holds what it imports of optional packages, and `left` what is left in the bundle on
+    request.
     """
+    return _lists_of(current_state(), module)
+
+
+@functools.cache  # PyInstaller loads a hook that defines hook() twice
+def _lists_of(state: State, module: str) -> dict[str, list[Any]]:
     try:
-        build = current_build()
+        build = state.session.build
         path = build.file_of(module)
         if path is None:
             return {}
         imports = [i.module for i in build.enter(module, path)]
         placed = [(c, _placed(c)) for c in build.accompany(path, *CompanionKind)]
         plan = build.plan(path)
-        left = leave(current_session())
+    except NoSession:  # said as the build began
+        return {}
     except Exception as error:  # noqa: BLE001  (the border to the freezer)
         _skip(module, error)
         return {}
     # What is known stays to the end: without this, each of a build's dozens of full collections
     # would walk it (https://docs.python.org/3/library/gc.html#gc.freeze).
     gc.freeze()
-    lists: dict[str, list[Any]] = {"hiddenimports": imports, "datas": left, "binaries": []}
+    lists: dict[str, list[Any]] = {"hiddenimports": imports, "datas": [], "binaries": []}
+    lists["left"] = leave_files()
     if plan is not None:
         lists["optional"] = [i.module for i in plan.modules(Verdict.IF_PRESENT)]
         for warning in plan.warnings:
@@ -120,12 +131,23 @@ def _skip(module: str, error: Exception) -> None:
     _logger.warning("rustext: nothing added for %s, the build goes on: %s", module, error)
 
 
+def leave_files() -> list[tuple[str, str]]:
+    """What is left in the bundle on request, as it is now, for a hook's `datas`."""
+    try:
+        return leave(current_state().session)
+    except (RustextError, OSError) as error:
+        _logger.warning("rustext: what was asked for is not left in the bundle: %s", error)
+        return []
+
+
 def _complete(present: Iterable[str]) -> None:
     """Note that the program has the packages of these modules, and so gets the modules."""
     for module in present:
         try:
             current_build().enter(module.partition(".")[0], None)
-            leave(current_session())
+            leave_files()
+        except NoSession:
+            return
         except Exception as error:  # noqa: BLE001  (the border to the freezer)
             _skip(module, error)
 

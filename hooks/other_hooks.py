@@ -7,6 +7,8 @@ Out: the file that would run if ours were not there, what it defines, and what o
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import functools
 import importlib.util
 import json
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from rustext.freezing.pyinstaller.hook_cache import OTHERS_FILE
+
+from .analysis_state import State, current_state
 
 _OWN = __name__.partition(".")[0]
 _CONTRIB = "_pyinstaller_hooks_contrib"
@@ -123,14 +127,41 @@ def _priority(file: Path, default: int) -> int:
 
 
 def load_attributes(file: Path) -> dict[str, Any]:
-    """Run a hook file; all that it defines."""
-    name = "_rustext_other_" + re.sub(r"\W", "_", file.stem)
-    spec = importlib.util.spec_from_file_location(name, file)
+    """Run a hook file, once in an analysis; all that it defines.
+
+    Raises what the hook raises; PyInstaller ends with that as well.
+    """
+    return _attributes_of(current_state(), file)
+
+
+@functools.cache
+def _attributes_of(_state: State, file: Path) -> dict[str, Any]:
+    spec = importlib.util.spec_from_file_location(_module_name(file), file)
     if spec is None or spec.loader is None:
         return {}
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return {k: v for k, v in vars(module).items() if not k.startswith("__")}
+
+
+def _module_name(file: Path) -> str:
+    return "_rustext_other_" + re.sub(r"\W", "_", file.stem)
+
+
+@contextlib.contextmanager
+def named_in_errors(file: Path | None) -> Iterator[None]:
+    """While another hook runs: an import that fails in it is told of it and not of ours.
+
+    In PyInstaller's words: it reports such an error with the file of the hook that it has run.
+    """
+    try:
+        yield
+    except ImportError as error:
+        from PyInstaller.exceptions import ImportErrorWhenRunningHook  # noqa: PLC0415
+
+        if file is None:
+            raise
+        raise ImportErrorWhenRunningHook(_module_name(file), str(file)) from error
 
 
 def iter_exclusions(
@@ -146,9 +177,30 @@ def iter_exclusions(
     for name in _matching(needed, analysis.excludes):
         yield f"this program excludes `{name}`, which {module} needs"
     for file in _iter_hooks_above(module, _build_folders(analysis), own):
-        if "excludedimports" in file.read_text(encoding="utf-8"):  # few do: do not run the others
-            for name in _matching(needed, load_attributes(file).get("excludedimports", ())):
-                yield f"{file} excludes `{name}`, which {module} needs: it stays in the program"
+        for name in _matching(needed, _exclusions_of(file)):
+            yield f"{file} excludes `{name}`, which {module} needs: it stays in the program"
+
+
+def _exclusions_of(file: Path) -> Iterable[str]:
+    """A hook's `excludedimports`. It is run for them only where they are no plain list."""
+    source = file.read_bytes()
+    if b"excludedimports" not in source:
+        return ()
+    try:
+        values = [
+            node.value
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and target.id == "excludedimports"
+        ]
+        return [name for value in values if value is not None for name in ast.literal_eval(value)]
+    except (SyntaxError, ValueError, TypeError):
+        pass
+    try:
+        return [str(name) for name in load_attributes(file).get("excludedimports", ())]
+    except Exception:  # noqa: BLE001  (PyInstaller runs this hook, and shows what it raises)
+        return ()
 
 
 def _iter_hooks_above(module: str, folders: Iterable[HookFolder], own: Path) -> Iterator[Path]:

@@ -33,6 +33,11 @@ def announce(modules: Iterable[str], api: Any, hook_file: str) -> None:
     folders = inner_folders(installed_folders(own.parent), own.name)
     other = find_hook(f"hook-{api.module_name}.py", folders, own=own)
     if other is not None:
-        load_attributes(other)["pre_safe_import_module"](api)
+        attributes = load_attributes(other)
+        if "pre_safe_import_module" not in attributes:  # as PyInstaller says
+            raise NameError(
+                f"pre_safe_import_module() function not defined by hook {str(other)!r}."
+            )
+        attributes["pre_safe_import_module"](api)
     for module in modules:
         api.add_runtime_module(module)

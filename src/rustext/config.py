@@ -6,20 +6,23 @@ above the folder counts, as with other tools of the field.
 
 from __future__ import annotations
 
-import sys
+import difflib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rustext.errors import InvalidConfiguration
+from rustext.errors import InvalidConfiguration, InvalidToml, InvalidTrace
+from rustext.formats.toml import read_toml
 from rustext.tracing.trace_file import Trace, merge, read_trace
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+_LONGEST = 60  # characters of a value in a message
+_SURE = 0.9  # the ratio of difflib from which a table's name is taken for a misspelt one
+_KEYS = (
+    "allow-system", "include", "leave-plan", "optional", "scope", "selftest", "target", "trace"
+)  # fmt: skip
 
 
 class Optional(Enum):
@@ -60,29 +63,31 @@ def find_config(start: Path) -> Config:
 
 def find_project(start: Path) -> Path | None:
     """The nearest `pyproject.toml` at or above `start`."""
-    folders = (start.resolve(), *start.resolve().parents)
-    return next((f / "pyproject.toml" for f in folders if (f / "pyproject.toml").is_file()), None)
+    folder = start.resolve()
+    files = (f / "pyproject.toml" for f in (folder, *folder.parents))
+    return next((f for f in files if os.path.isfile(f)), None)  # noqa: PTH113 (never raises)
 
 
 def read_config(file: Path) -> Config:
     """Read one `pyproject.toml`.
 
-    Raises `InvalidConfiguration` if it is no TOML, or if `[tool.rustext]` holds what it must not,
-    `UnreadableFile` or `InvalidTrace` if the record that it names is none.
+    Raises `InvalidConfiguration` if it is not TOML or if `[tool.rustext]` is not valid,
+    `UnreadableFile` or `InvalidTrace` if the record that it names is not.
     """
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidConfiguration(f"{file} is not valid TOML: {error}") from error
+        table = read_toml(file)
+    except InvalidToml as error:
+        raise InvalidConfiguration(str(error)) from error
     except OSError as error:
         raise InvalidConfiguration(f"{file} cannot be read: {error.strerror}") from error
     tool = table.get("tool", {})
     if not isinstance(tool, dict):
         raise InvalidConfiguration(f"{file}: `tool` is not a table")
+    _refuse_misspelt(table, tool, str(file))
     config = parse_config(tool.get("rustext", {}), str(file))
     if not config.trace_file:
         return config
-    return replace(config, trace=read_trace(file.parent / config.trace_file))
+    return replace(config, trace=_read_record(file.parent / config.trace_file))
 
 
 def with_traces(config: Config, files: Iterable[Path]) -> Config:
@@ -91,25 +96,41 @@ def with_traces(config: Config, files: Iterable[Path]) -> Config:
     if not more:
         return config
     names = [name for name in (config.trace_file, *(file.name for file in more)) if name]
-    trace = merge([config.trace, *map(read_trace, more)])
+    trace = merge([config.trace, *map(_read_record, more)])
     return replace(config, trace=trace, trace_file=", ".join(names))
+
+
+def _read_record(file: Path) -> Trace:
+    try:
+        return read_trace(file)
+    except (RecursionError, ValueError) as error:
+        raise InvalidTrace(f"{file} is not a record: {error}") from error
+
+
+def _refuse_misspelt(table: dict[str, Any], tool: dict[str, Any], where: str) -> None:
+    """Raise for a table that can only be meant as `[tool.rustext]`."""
+    close = difflib.get_close_matches("rustext", map(str.lower, tool), cutoff=_SURE)
+    wrong = [f"tool.{name}" for name in tool if name.lower() in close and name != "rustext"]
+    if "rustext" in table:
+        wrong = ["rustext"]
+    elif "rustext" in tool:
+        return
+    for name in wrong:
+        raise InvalidConfiguration(
+            f"{where}: no tool reads [{_cut(name)}]", hint="did you mean [tool.rustext]?"
+        )
 
 
 def parse_config(table: Any, where: str) -> Config:
     """Check the table `[tool.rustext]`; `where` names it in messages. No other file is read."""
     if not isinstance(table, dict):
         raise InvalidConfiguration(f"{where}: `tool.rustext` is not a table")
-    known = {
-        "include", "optional", "allow-system", "scope", "trace", "selftest", "leave-plan", "target",
-    }  # fmt: skip
-    unknown = sorted(set(table) - known)
-    if unknown:
+    for key in sorted(set(table) - set(_KEYS)):
         raise InvalidConfiguration(
-            f"{where}: [tool.rustext] has no option `{unknown[0]}`",
-            hint=f"known are {', '.join(sorted(known))}",
+            f"{where}: [tool.rustext] has no option `{_cut(key)}`", hint=suggest(key, _KEYS)
         )
     return Config(
-        include=_strings(table, "include", where),
+        include=_modules(table, "include", where),
         optional=_choice(table, "optional", Optional.INSTALLED, where),
         allow_system=_strings(table, "allow-system", where),
         scope=_choice(table, "scope", Scope.RUST, where),
@@ -123,31 +144,68 @@ def parse_config(table: Any, where: str) -> Config:
 _Choice = TypeVar("_Choice", bound=Enum)
 
 
+def suggest(word: str, known: Iterable[str]) -> str:
+    """A hint for a word that is not known: the closest one that is, or all."""
+    names = {name.lower(): name for name in sorted(known)}
+    close = difflib.get_close_matches(word[:_LONGEST].lower(), names, n=1)
+    if close:
+        return f"did you mean `{names[close[0]]}`?"
+    return f"known are {', '.join(names.values())}"
+
+
 def _choice(table: dict[str, Any], key: str, default: _Choice, where: str) -> _Choice:
-    kind = type(default)
-    try:
-        return kind(table.get(key, default.value))
-    except ValueError as error:
-        values = ", ".join(f'"{option.value}"' for option in kind)
-        raise InvalidConfiguration(f"{where}: `{key}` is one of {values}") from error
+    kind, value = type(default), table.get(key, default.value)
+    values = [option.value for option in kind]
+    if value not in values:
+        quoted = ", ".join(f'"{one}"' for one in values)
+        close = difflib.get_close_matches(value.lower(), values) if isinstance(value, str) else ()
+        raise InvalidConfiguration(
+            f"{where}: `{key}` is {_shown(value)}; it must be one of {quoted}",
+            hint=f'did you mean "{close[0]}"?' if close else None,
+        )
+    return kind(value)
 
 
 def _flag(table: dict[str, Any], key: str, where: str) -> bool:
     value = table.get(key, False)
     if not isinstance(value, bool):
-        raise InvalidConfiguration(f"{where}: `{key}` is true or false")
+        raise InvalidConfiguration(
+            f"{where}: `{key}` is {_shown(value)}; it must be true or false, without quotes"
+        )
     return value
 
 
 def _string(table: dict[str, Any], key: str, where: str) -> str:
     value = table.get(key, "")
-    if not isinstance(value, str):
-        raise InvalidConfiguration(f"{where}: `{key}` is a string")
+    if not isinstance(value, str) or "\0" in value:
+        raise InvalidConfiguration(f"{where}: `{key}` is {_shown(value)}; it must be a string")
     return value
 
 
 def _strings(table: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
     value = table.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InvalidConfiguration(f"{where}: `{key}` is a list of strings")
+        raise InvalidConfiguration(
+            f"{where}: `{key}` is {_shown(value)}; it must be a list of strings"
+        )
     return tuple(value)
+
+
+def _modules(table: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+    names = _strings(table, key, where)
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise InvalidConfiguration(
+                f"{where}: `{key}` holds {_shown(name)}, which is not the name of a module",
+                hint="a module is named as in an import statement: `package.module`",
+            )
+    return names
+
+
+def _shown(value: object) -> str:
+    """A value of the file in a message."""
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

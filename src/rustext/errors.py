@@ -17,6 +17,11 @@ class RustextError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    @property
+    def line(self) -> str:
+        """The message and the hint in one line, for a freezer's log."""
+        return f"{self}; {self.hint}" if self.hint else str(self)
+
 
 class InvalidBinary(RustextError):
     """The bytes are not a well-formed ELF, Mach-O or PE file."""
@@ -32,6 +37,14 @@ class TruncatedBinary(InvalidBinary):
 
 class UnreadableFile(RustextError):
     """The file is missing, is not a regular file, or may not be read."""
+
+
+class UnwritableFile(RustextError):
+    """A result cannot be put where it was asked for, or would replace somebody else's file."""
+
+
+class InvalidToml(RustextError):
+    """The bytes are not TOML, or more of it than can be parsed in bounded time."""
 
 
 class InvalidWheel(RustextError):

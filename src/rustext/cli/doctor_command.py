@@ -10,11 +10,12 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
 from rustext import __version__
+from rustext.cli.check import Check
+from rustext.cli.doctor_project import check_project
 from rustext.data import package_folder
 from rustext.errors import RustextError
 from rustext.formats.binary import read_binary
@@ -61,23 +62,16 @@ def print_checks(args: argparse.Namespace, console: Console) -> int:
 PLUGIN_FILE = "RustextPlugin.py"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at; `severity` is None where all is well."""
-
-    name: str
-    message: str
-    severity: Severity | None = None
-    hint: str | None = None
-
-
 def examine() -> tuple[Check, ...]:
-    """Look at the interpreter, the freezers, their tools, and how they find rustext."""
+    """Look at the interpreter, the freezers, how they find rustext, and a build in this folder."""
+    pyinstaller = (*_check_pyinstaller(),)
+    visible = any(c.name == "pyinstaller-hooks" and c.severity is None for c in pyinstaller)
     return (
         *_check_interpreter(),
         *_check_nuitka(),
-        *_check_pyinstaller(),
+        *pyinstaller,
         *_check_any_freezer(),
+        *check_project(Path.cwd(), pyinstaller=visible),
     )
 
 

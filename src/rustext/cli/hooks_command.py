@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rustext.config import find_config
 from rustext.environment.environment import this_environment
-from rustext.errors import UnreadableFile
+from rustext.errors import UnwritableFile
+from rustext.freezing.project import program_environment, read_project
 from rustext.freezing.pyinstaller.hook_files import write_hooks
 from rustext.plan.planner import Planner
 from rustext.report.console import Console, progress_line
@@ -17,12 +17,14 @@ from rustext.report.documents import to_json
 def write_hook_files(args: argparse.Namespace, console: Console) -> int:
     """`rustext hooks`: hooks for this environment."""
     folder: Path = args.folder
+    env = program_environment(this_environment(), Path.cwd())
+    planner = Planner(env, read_project(Path.cwd(), env))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise UnreadableFile(f"{folder} is no folder, which hooks need") from error
+        raise UnwritableFile(f"{folder} is not a folder, which hooks need") from error
     with progress_line("reading the environment", quiet=args.quiet or args.json):
-        written = write_hooks(Planner(this_environment(), find_config(Path.cwd())), folder)
+        written = write_hooks(planner, folder)
     if args.json:
         console.write(to_json({"hooks": [str(path) for path in written]}))
     else:

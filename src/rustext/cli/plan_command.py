@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
-from rustext.config import find_config, with_traces
-from rustext.environment.environment import Environment, read_environment, this_environment
-from rustext.errors import RustextError, UnreadableFile
+from rustext.environment.environment import read_environment, this_environment
+from rustext.errors import RustextError
+from rustext.files.output import check_output, is_sealed, write_output
 from rustext.freezing.build import Build
 from rustext.freezing.nuitka.package_config import format_config
+from rustext.freezing.options import read_options
+from rustext.freezing.project import program_environment, read_project
 from rustext.freezing.script_imports import iter_imports, iter_program
 from rustext.freezing.session import make_plan
 from rustext.plan.plan_file import build_plan_json
@@ -19,14 +20,16 @@ from rustext.report.console import Console, counted, progress_line
 from rustext.report.documents import to_json
 from rustext.report.plan_text import print_build_plan
 
+_CONFIG = "a configuration of `rustext nuitka-config`"
+
 
 def plan(args: argparse.Namespace, console: Console) -> int:
     """Print what would be added to one program, and why."""
     script = args.script.resolve()
     env = read_environment(args.python) if args.python else this_environment()
-    folders = tuple(dict.fromkeys((str(script.parent), *env.interpreter.path)))
-    env = Environment(replace(env.interpreter, path=folders))
-    config = with_traces(find_config(script.parent), args.trace)
+    env = program_environment(env, script.parent)
+    options = read_options(traces=map(str, args.trace))
+    config = read_project(script.parent, env, traces=options.traces, here=not args.python)
     what = f"following the imports of {args.script}"
     with progress_line(what, quiet=args.quiet or args.json):
         build, skipped = follow(script, Build(Planner(env, config)))
@@ -40,13 +43,13 @@ def plan(args: argparse.Namespace, console: Console) -> int:
 
 def write_config(args: argparse.Namespace, console: Console) -> int:
     """Write a package configuration for Nuitka."""
+    check_output(args.file, is_sealed, what=_CONFIG)
     env = read_environment(args.python) if args.python else this_environment()
+    env = program_environment(env, Path.cwd())
+    config = read_project(Path.cwd(), env, here=not args.python)
     with progress_line("reading the environment", quiet=args.quiet or args.json):
-        text = format_config(Planner(env, find_config(Path.cwd())))
-    try:
-        args.file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UnreadableFile(f"{args.file} cannot be written: {error.strerror}") from error
+        text = format_config(Planner(env, config))
+    write_output(args.file, text, is_sealed, what=_CONFIG)
     count = text.count("\n- module-name:")
     if args.json:
         console.write(to_json({"file": str(args.file), "modules": count}))

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rustext.config import find_config, with_traces
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import this_environment
 from rustext.formats.binary import is_native
+from rustext.freezing.project import program_environment, read_project
 from rustext.model.plan import Companion, CompanionKind, ExtensionPlan, ImplicitImport, Verdict
 from rustext.plan.planner import Planner
 
@@ -125,19 +125,19 @@ class Build:
 
     def summary(self) -> str:
         """One line for the freezer's log."""
-        parts = (
-            f"Rust extensions: {len(self.extensions)}",
-            f"modules added: {len(self.modules)}",
-            f"files added: {len(self.companions)}",
-        )
-        return ", ".join(parts)
+        return count(len(self.extensions), len(self.modules), len(self.companions))
+
+
+def count(extensions: int, modules: int, files: int) -> str:
+    """What was added to a program, in numbers, as both freezers' logs show it."""
+    return f"Rust extensions: {extensions}, modules added: {modules}, files added: {files}"
 
 
 def start_build(folder: Path, *, traces: Iterable[Path] = ()) -> Build:
-    """A build in the running interpreter's environment; `folder` holds the program.
+    """A build in the running interpreter's environment; `folder` holds the program's script.
 
-    `traces` are records beside the configuration's. Raises `InvalidConfiguration` for a
-    `[tool.rustext]` that cannot be understood, `UnreadableFile` or `InvalidTrace` for a record.
+    `traces` are records besides the configuration's. Raises as `read_project`: each error is one of
+    the user's.
     """
-    config = with_traces(find_config(folder), traces)
-    return Build(Planner(this_environment(), config, keep=True))
+    env = program_environment(this_environment(), folder)
+    return Build(Planner(env, read_project(folder, env, traces=traces), keep=True))

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rustext.errors import InvalidConfiguration
+from rustext.config import suggest
+from rustext.errors import InvalidConfiguration, UnwritableFile
 
 _PREFIX = "RUSTEXT_BUILD_"
+_NAMES = ("SELFTEST", "LEAVE_PLAN", "REPORT", "TRACE")
 _FLAGS = {"1": True, "0": False, "": False}
 
 
@@ -41,16 +43,30 @@ def read_options(
 ) -> SessionOptions:
     """The options of a freezer's plugin, and those of the environment where they are not given.
 
-    Raises `InvalidConfiguration` for a variable that is neither 0 nor 1.
+    Raises `InvalidConfiguration` for a variable of this kind that is not known, for a flag that is
+    neither 0 nor 1, and for a report that cannot be written where it is asked for.
     """
+    for name in sorted(environ):
+        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _NAMES:
+            raise InvalidConfiguration(
+                f"the environment variable {name} is not known",
+                hint=suggest(name, (_PREFIX + known for known in _NAMES)),
+            )
 
     def flag(name: str) -> bool:
         text = environ.get(_PREFIX + name, "")
         if text not in _FLAGS:
-            raise InvalidConfiguration(f"{_PREFIX}{name} is {text!r}", hint="it is 1 or 0")
+            raise InvalidConfiguration(f"{_PREFIX}{name} is {text!r}; it must be 1 or 0")
         return _FLAGS[text]
 
     file = report or environ.get(f"{_PREFIX}REPORT")
+    if file:
+        from rustext.plan.plan_file import check_plan_path  # noqa: PLC0415  (few ask for one)
+
+        try:
+            check_plan_path(Path(file))
+        except UnwritableFile as error:
+            raise InvalidConfiguration(f"the report {error}", hint=error.hint) from error
     more = filter(None, environ.get(f"{_PREFIX}TRACE", "").split(os.pathsep))
     return SessionOptions(
         strict=strict,

@@ -7,15 +7,15 @@ bundle.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rustext import __version__
 from rustext.errors import InvalidPlan, UnreadableFile
+from rustext.files.output import check_output, write_output
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import (
     BuildPlan,
@@ -29,6 +29,7 @@ from rustext.model.plan_json import companion_json, import_json
 
 PLAN_FILE = "rustext-plan.json"  # where a bundle keeps it, beside its modules
 VERSION = 1
+_BEGINNING = re.compile(rb'\{\s*"version": \d+,\s*"rustext": "')
 _LIMIT = 16 << 20  # bytes; the plan of a large program has some hundred thousand
 
 
@@ -63,19 +64,21 @@ def format_plan(plan: BuildPlan) -> str:
     return json.dumps(build_plan_json(plan), indent=2) + "\n"
 
 
+def check_plan_path(file: Path) -> None:
+    """Raise `UnwritableFile` where `write_plan` would."""
+    check_output(file, _is_plan, what="a plan of rustext")
+
+
 def write_plan(plan: BuildPlan, file: Path) -> None:
-    """Write a plan's file, whole or not at all; raises `UnreadableFile` where that cannot be."""
-    if os.path.isdir(file):  # noqa: PTH112 (`Path` raises for a name that is too long)
-        raise UnreadableFile(f"{file} cannot be written: it is a folder", hint="name a file in it")
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        draft.write_text(format_plan(plan), encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise UnreadableFile(f"{file} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):  # where it has become the file, it is gone
-            draft.unlink()
+    """Write a plan's file, whole or not at all; an earlier plan is replaced, and nothing else is.
+
+    Raises `UnwritableFile`.
+    """
+    write_output(file, format_plan(plan), _is_plan, what="a plan of rustext")
+
+
+def _is_plan(data: bytes) -> bool:
+    return _BEGINNING.match(data) is not None
 
 
 def read_plan(file: Path) -> BuildPlan:

@@ -227,7 +227,8 @@ def test_other_modules_bring_nothing(lab: Lab) -> None:
 
 
 def test_a_build_reads_the_configuration_beside_the_program(tmp_path: Path) -> None:
-    write_files(tmp_path, {"pyproject.toml": '[tool.rustext]\ninclude = ["mine"]'})
+    files = {"pyproject.toml": '[tool.rustext]\ninclude = ["mine"]', "mine.py": ""}
+    write_files(tmp_path, files)
     assert start_build(tmp_path).planner.config.include == ("mine",)
     write_files(tmp_path, {"pyproject.toml": "[tool.rustext]\nx = 1"})
     with pytest.raises(InvalidConfiguration):

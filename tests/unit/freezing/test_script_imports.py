@@ -16,6 +16,7 @@ from rustext.cli.main import run
 from rustext.cli.plan_command import follow
 from rustext.config import Config
 from rustext.errors import InvalidProgram, UnreadableFile
+from rustext.files.output import is_sealed
 from rustext.freezing.build import Build
 from rustext.freezing.nuitka.package_config import format_config
 from rustext.freezing.script_imports import iter_imports, iter_program
@@ -191,7 +192,8 @@ def test_the_same_environment_gives_the_same_configuration(site: Path) -> None:
 
 def test_an_environment_without_rust_gives_an_empty_list(tmp_path: Path) -> None:
     text = format_config(Planner(environment(tmp_path), Config()))
-    assert text.splitlines()[-1] == "[]"
+    assert text.splitlines()[-2] == "[]"
+    assert is_sealed(text.encode())
 
 
 def test_a_configuration_that_cannot_be_written_says_why(

@@ -13,7 +13,13 @@ from compiling import Compile, compiler
 from environments import environment, install
 
 from rustext.config import Config
-from rustext.errors import InvalidConfiguration, InvalidPlan, RustextError, UnreadableFile
+from rustext.errors import (
+    InvalidConfiguration,
+    InvalidPlan,
+    RustextError,
+    UnreadableFile,
+    UnwritableFile,
+)
 from rustext.freezing.build import Build
 from rustext.freezing.options import SessionOptions, read_options
 from rustext.freezing.session import Session
@@ -162,12 +168,16 @@ def test_what_is_asked_for_is_left(site: Path) -> None:
 
 def test_the_report_is_written_whole(site: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    report.write_text("old")
     made = session(site, SessionOptions(report=report))
     made.write_report()
+    made.write_report()  # an earlier one is replaced
     assert format_plan(read_plan(report)) == format_plan(made.plan)
     assert sorted(p.name for p in tmp_path.glob("*report*")) == ["report.json"]
-    with pytest.raises(UnreadableFile, match="cannot be written"):
+    report.write_text("somebody else's")
+    with pytest.raises(UnwritableFile, match="is not a plan of rustext"):
+        made.write_report()
+    assert report.read_text() == "somebody else's"
+    with pytest.raises(UnwritableFile, match="cannot be written"):
         session(site, SessionOptions(report=tmp_path / "no" / "r.json")).write_report()
 
 

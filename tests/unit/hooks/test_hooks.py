@@ -15,9 +15,7 @@ from typing import Any
 import PyInstaller.hooks
 import pytest
 import rustext_hooks
-from rustext_hooks import module_hook, other_hooks, pre_import
-
-from rustext.errors import RustextError
+from rustext_hooks import analysis_state, module_hook, other_hooks, pre_import, whole_build
 
 MODULE = "pack.wanted_by_two"
 
@@ -93,7 +91,7 @@ def test_the_entry_point_notes_who_else_has_hooks(
         source = "import rustext_hooks; print(*rustext_hooks.get_hook_dirs())"
         env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
         command = [sys.executable, "-c", source]
-        return Path(subprocess.check_output(command, env=env, text=True, timeout=60).strip())
+        return Path(subprocess.check_output(command, env=env, text=True, timeout=60).split()[-1])
 
     asked = other_hooks.installed_folders(tmp_path)
     noting = hook_folder()
@@ -210,7 +208,7 @@ def test_module_without_a_file_gets_an_empty_hook(own_hook: Path) -> None:
 
 def test_what_is_found_makes_no_collection_longer() -> None:
     gc.unfreeze()
-    module_hook.own_lists.cache_clear()
+    module_hook._lists_of.cache_clear()
     try:
         module_hook.own_lists("json")
         assert gc.get_freeze_count()
@@ -218,23 +216,24 @@ def test_what_is_found_makes_no_collection_longer() -> None:
         gc.unfreeze()
 
 
-def test_configuration_that_means_nothing_stops_no_build(
+def test_a_mistake_of_the_users_is_said_once_as_the_build_begins(
     own_hook: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """PyInstaller would end with a traceback of ours."""
+    """The hooks for modules say nothing more."""
     (own_hook.parent / "pyproject.toml").write_text("[tool.rustext]\noptional = 3\n")
     monkeypatch.chdir(own_hook.parent)
-    module_hook.current_session.cache_clear()
+    analysis_state.state_of.cache_clear()
     try:
+        with pytest.raises(SystemExit) as stopped:
+            whole_build.begin()
         attributes = module_hook.hook_attributes("pack.unheard_of", str(own_hook))
         assert pre_import.runtime_modules("pack.unheard_of") == ()
     finally:
-        module_hook.current_session.cache_clear()
+        analysis_state.state_of.cache_clear()
     assert attributes["hiddenimports"] == []
-    assert [r.getMessage().partition(":")[2].partition(":")[0] for r in caplog.records] == [
-        " nothing added for pack.unheard_of, the build goes on"
-    ]
-    assert "optional" in caplog.text
+    assert str(stopped.value).startswith("ERROR: rustext: ")
+    assert "`optional` is 3" in str(stopped.value)
+    assert not caplog.records
 
 
 def test_a_build_waits_for_no_module_that_a_kept_folder_of_hooks_does_not_need(
@@ -245,26 +244,31 @@ def test_a_build_waits_for_no_module_that_a_kept_folder_of_hooks_does_not_need(
     source = "import rustext_hooks, sys; print(*rustext_hooks.get_hook_dirs(), *sys.modules)"
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     command = [sys.executable, "-c", source]
-    first, later = (
+    (_, first, *all_modules), (_, later, *modules) = (
         subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True, timeout=60
         ).stdout.split()
         for _ in range(2)
     )
-    assert first[0] == later[0]
-    assert {"rustext.plan.planner", "packaging.requirements"} <= {*first}
+    assert first == later
+    assert {"rustext.plan.planner", "packaging.requirements"} <= {*all_modules}
     unneeded = re.compile(r"packaging\b|rustext\.(plan|discover|binary|distributions)$")
-    assert [name for name in later if unneeded.match(name)] == []
+    assert [name for name in modules if unneeded.match(name)] == []
 
 
 @pytest.mark.parametrize(
     ("variable", "value"), [("SELFTEST", "yes"), ("TRACE", "nowhere.toml"), ("TRACE", "hooks.py")]
 )
-def test_what_makes_no_sense_is_said_once_and_not_by_each_hook(
+def test_the_entry_point_never_fails_and_the_build_stops_for_a_mistake(
     variable: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "hooks.py").write_text("no record")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(f"RUSTEXT_BUILD_{variable}", value)
-    with pytest.raises(RustextError):
-        rustext_hooks.get_hook_dirs()
+    assert [Path(folder).name for folder in rustext_hooks.get_hook_dirs()] == ["each_build"]
+    analysis_state.state_of.cache_clear()
+    try:
+        with pytest.raises(SystemExit, match=r"ERROR: rustext: .*(SELFTEST|nowhere|hooks)"):
+            whole_build.begin()
+    finally:
+        analysis_state.state_of.cache_clear()

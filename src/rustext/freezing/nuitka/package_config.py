@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from rustext import __version__
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
+from rustext.files.output import seal
 from rustext.formats.binary import is_native
 from rustext.freezing.pyinstaller.hook_files import iter_hook_targets
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
@@ -51,7 +52,7 @@ class _Entry:
 
 
 def format_config(planner: Planner) -> str:
-    """The text for all Rust extensions of the planner's environment.
+    """The text for all Rust extensions of the planner's environment, with a seal.
 
     Raises `InvalidBinary` or `UnreadableFile` if one cannot be read.
     """
@@ -77,7 +78,7 @@ def format_config(planner: Planner) -> str:
     lines = [_HEADER.format(version=__version__).rstrip(), "---"]
     for name in sorted(entries):
         lines += ["", *_iter_lines(name, entries[name])]
-    return "\n".join(lines) + ("\n" if entries else "\n[]\n")
+    return seal("\n".join(lines) + ("\n" if entries else "\n[]\n"))
 
 
 def _entry(entries: dict[str, _Entry], name: str, env: Environment) -> _Entry:

@@ -27,11 +27,13 @@ from rustext.data import package_text
 from rustext.environment.environment import Environment
 from rustext.errors import UnreadableFile
 from rustext.files.cache import identify, user_cache_folder
+from rustext.freezing.options import SessionOptions
 
 Others = Sequence[tuple[str, str]]  # who else has hooks: an entry point's module, and a folder
 
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
+_DEFAULTS = SessionOptions()
 OTHERS_FILE = "other-hooks.json"  # beside the hooks
 _KEPT = 8  # cached folders; one for each environment that is used in turns
 _TEXTS = ("freezing/pyinstaller/hook_files.py", "plan/selftest_entry.py")  # they make the hooks
@@ -44,15 +46,18 @@ def cached_hooks(
     cache: Path | None = None,
     *,
     others: Others | None = None,
-    selftest: bool = False,
+    options: SessionOptions = _DEFAULTS,
 ) -> Path:
     """The folder with the hooks of an environment; written if it is not there yet.
 
     `others` are noted there, for hooks that ask; None if they are not known. Another answer makes
-    another folder. Several builds may do this at once: the folder appears whole or not at all.
+    another folder, and so does another configuration: PyInstaller analyses a program again where
+    its folders of hooks change. Several builds may do this at once: the folder appears whole or not
+    at all.
     Raises `UnreadableFile` where nothing can be written, not even temporary files.
     """
-    name = fingerprint(env, config, others) + ("-selftest" if selftest else "")
+    name = fingerprint(env, config, others, options)
+    selftest = options.selftest or config.selftest
     kept = cache or user_cache_folder()
     try:
         return _keep_hooks(env, config, kept / "pyinstaller" / name, others, selftest=selftest)
@@ -81,7 +86,8 @@ def _keep_hooks(
     home.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
     try:
-        write_short_hooks(Planner(env, config, keep=True), draft, selftest=selftest)
+        theirs = [Path(path) for _, path in others or ()]
+        write_short_hooks(Planner(env, config, keep=True), draft, selftest=selftest, others=theirs)
         if others is not None:
             (draft / OTHERS_FILE).write_text(f"{json.dumps(others)}\n", encoding="utf-8")
         draft.rename(folder)
@@ -110,13 +116,18 @@ def _private_folder() -> Path:
     return folder
 
 
-def fingerprint(env: Environment, config: Config, others: Others | None = None) -> str:
-    """A name for what is installed: it changes with each installed or removed distribution.
+def fingerprint(
+    env: Environment,
+    config: Config,
+    others: Others | None = None,
+    options: SessionOptions = _DEFAULTS,
+) -> str:
+    """A name for what is installed and asked for: it changes with each distribution and option.
 
     What the text of a hook is made of counts as well, for a checkout keeps its version while it is
     worked on.
     """
-    facts = (__version__, env.interpreter.suffixes, config.scope, others)
+    facts = (__version__, env.interpreter.suffixes, config, options, others)
     digest = hashlib.sha256(repr(facts).encode())
     for name in _TEXTS:
         digest.update(package_text(name).encode())

@@ -8,7 +8,7 @@ out what to add when they run, can be written before any build.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from rustext.discovery.sources import Source
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.files.output import check_output, is_sealed, write_output
 from rustext.freezing.pyinstaller.hook_text import MARK, hook_text, runtime_hook_text
 from rustext.model.native_file import NativeFile
 from rustext.plan.planner import Planner
@@ -27,6 +28,7 @@ from rustext.plan.selftest import entry_source
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
 _OTHER_KINDS = ("pre_safe_import_module", "pre_find_module_path")  # folders, by PyInstaller's names
+_HOOK = "a hook of `rustext hooks`"
 _SELFTEST_HOOK = "pyi_rth_rustext_selftest.py"
 
 # A priority above 0, that of hooks which packages bring themselves: this one runs theirs as well.
@@ -119,7 +121,8 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     """Write hooks that say all that they add into a folder, which is made where it is missing.
 
     Each native file of the environment is read. One that cannot be read has no hook, and a line in
-    the log says so. What this has written there before, and would not write now, is removed.
+    the log says so. What this has written there before, and would not write now, is removed. Raises
+    `UnwritableFile`, before anything is changed, for a hook that somebody has edited.
     """
     texts: dict[Path, str] = {}
     for target in iter_hook_targets(planner, neighbours=True, loose=True):
@@ -133,32 +136,45 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
             _log.warning("rustext: no hook for %s: %s", target.module, error)
         else:
             texts.update({early: runtime} if runtime else {})
-    _remove_written(folder, but=texts)
-    return _write(texts)
+    for path in texts:
+        if path.parent.is_dir():
+            check_output(path, _is_unedited, what=_HOOK)
+    old = _find_written(folder).difference(texts)
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_output(path, text, _is_unedited, what=_HOOK)
+    for path in old:
+        path.unlink()
+    return tuple(sorted(texts))
 
 
-def _remove_written(folder: Path, *, but: Collection[Path]) -> None:
-    """Remove the hooks of an earlier time, for modules that are here no more; nobody else's."""
-    for path in {*folder.glob("hook-*.py"), *folder.glob("*/hook-*.py")}.difference(but):
-        if path.read_bytes().startswith(MARK.encode()):
-            path.unlink()
+def _find_written(folder: Path) -> frozenset[Path]:
+    """The hooks of an earlier time that nobody has edited."""
+    found = (*folder.glob("hook-*.py"), *folder.glob("*/hook-*.py"))
+    return frozenset(path for path in found if _is_unedited(path.read_bytes()))
+
+
+def _is_unedited(data: bytes) -> bool:
+    return data.startswith(MARK.encode()) and is_sealed(data)
 
 
 def write_short_hooks(
-    planner: Planner, folder: Path, *, selftest: bool = False
+    planner: Planner, folder: Path, *, selftest: bool = False, others: Sequence[Path] = ()
 ) -> tuple[Path, ...]:
     """Write hooks that find out what to add when they run, and that cost next to nothing to write.
 
     The folder is made where it is missing. With `selftest`, a run-time hook goes into each program
-    that has one of the Rust modules.
+    that has one of the Rust modules. `others` are the folders of other packages' hooks: where one
+    of these is not in UTF-8, there is none of ours.
     """
     texts: dict[Path, str] = {}
     modules = []
     for target in iter_hook_targets(planner, neighbours=True):
         values = {"version": __version__, "module": target.module, "why": target.why}
         early, hook = _places(folder, target.module)
-        texts[hook] = _TEMPLATE.format(**values)
-        if target.extension:
+        if _may_be_compared(hook.relative_to(folder), others):
+            texts[hook] = _TEMPLATE.format(**values)
+        if target.extension and _may_be_compared(early.relative_to(folder), others):
             texts[early] = _RUNTIME_TEMPLATE.format(**values)
         if not target.neighbour:
             modules.append(target.module)
@@ -172,6 +188,21 @@ def write_short_hooks(
         texts[folder / "rthooks.dat"] = repr({name: [_SELFTEST_HOOK] for name in modules}) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     return _write(texts)
+
+
+def _may_be_compared(name: Path, folders: Iterable[Path]) -> bool:
+    """Whether PyInstaller can read the priorities of all hooks of a name, as it does of several.
+
+    It reads them as UTF-8 whatever a file declares, and ends where that fails.
+    """
+    for folder in folders:
+        try:
+            (folder / name).read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+        except OSError:
+            continue
+    return True
 
 
 def _places(folder: Path, module: str) -> tuple[Path, Path]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rustext import __version__
 from rustext.environment.distributions import Distribution
+from rustext.files.output import seal
 from rustext.freezing.build import Build
 from rustext.imports.runtime_submodules import find_runtime_modules
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
@@ -51,7 +52,7 @@ def hook_text(planner: Planner, module: str, why: str, *, companions: bool) -> s
         "# What other hooks for this module say is kept.",
         f"globals().update(with_others({module!r}, __file__, globals(), {optional}))",
     ]
-    return "\n".join(lines) + "\n"
+    return seal("\n".join(lines) + "\n")
 
 
 def runtime_hook_text(planner: Planner, module: str, why: str) -> str | None:
@@ -78,7 +79,7 @@ def runtime_hook_text(planner: Planner, module: str, why: str) -> str | None:
         "def pre_safe_import_module(api):",
         "    announce(_made, api, __file__)",
     ]
-    return "\n".join(lines) + "\n" if names else None
+    return seal("\n".join(lines) + "\n") if names else None
 
 
 def _header(module: str, why: str) -> str:

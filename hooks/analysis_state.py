@@ -1,0 +1,67 @@
+"""One analysis of PyInstaller's: the session that all its hooks belong to, and what they have said.
+
+In: the program that is analysed, as PyInstaller's configuration names it. Out: a `State`. A spec
+file can hold several analyses, each of them with a program of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rustext.freezing.session import Session
+
+
+class NoSession(Exception):
+    """rustext does not work in this build; the log says why, once."""
+
+
+class State:
+    """What is known of one analysis; `error` is why there is no session."""
+
+    def __init__(self, script: Path | None) -> None:
+        """Without a script, the current folder is the program's."""
+        self.script = script
+        self.folder = script.parent if script is not None else Path.cwd()
+        self.error: Exception | None = None
+        self.graph: Any = None  # PyInstaller's, once all imports are known
+        self.hooked: set[str] = set()  # modules that a hook of rustext's has run for
+        self.modules: set[str] = set()
+        self.files: set[tuple[str, str]] = set()
+        self._session: Session | None = None
+        try:
+            self._session = _start(self.folder)
+        except Exception as error:  # noqa: BLE001  (said by `whole_build.begin`)
+            self.error = error
+
+    @property
+    def session(self) -> Session:
+        """The session; raises `NoSession`."""
+        if self._session is None:
+            raise NoSession from self.error
+        return self._session
+
+
+def _start(folder: Path) -> Session:
+    import PyInstaller  # noqa: PLC0415  (only a build has to have it)
+
+    from rustext.freezing.options import read_options  # noqa: PLC0415  (it may not work)
+    from rustext.freezing.session import start_session  # noqa: PLC0415
+
+    return start_session(folder, read_options(), freezer=f"PyInstaller {PyInstaller.__version__}")
+
+
+def current_state() -> State:
+    """The state of the analysis that is going on."""
+    from PyInstaller.config import CONF  # noqa: PLC0415  (set during a build)
+
+    script = CONF.get("main_script")
+    return state_of(Path(script).absolute() if script else None)
+
+
+@functools.cache
+def state_of(script: Path | None) -> State:
+    """The state of a program's analysis; it is made once."""
+    return State(script)

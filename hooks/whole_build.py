@@ -1,0 +1,145 @@
+"""What rustext does once in each build, whatever modules are in the program.
+
+PyInstaller goes on where an entry point fails, so the user's mistakes are looked for where its own
+errors are raised: in a hook. In: the build as it begins, and PyInstaller's graph of the program.
+Out: an end with exit code 1 for a mistake, what the hooks for modules have left to do, and one line
+in the log as the build ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .analysis_state import State, current_state
+
+_logger = logging.getLogger("PyInstaller.rustext")
+_EXTENSIONS = frozenset({"Extension", "ExtensionPackage"})  # types of nodes in PyInstaller's graph
+
+
+def begin() -> None:
+    """Stop a build with one line where the user asks for what makes no sense.
+
+    Where rustext itself does not work, the log says so, and the build goes on.
+    """
+    error = current_state().error
+    if error is None:
+        return
+    line = getattr(error, "line", None)  # a `RustextError`; rustext may not be importable
+    if line is not None:
+        raise SystemExit(f"ERROR: rustext: {line}")
+    _logger.error("rustext: nothing is added to this program: %r", error, exc_info=error)
+
+
+def complete(api: Any) -> None:
+    """Add what no hook for a module has added, and see to the line at the end of the build."""
+    state = current_state()
+    first = state.graph is None
+    state.graph = api.graph
+    if first:
+        atexit.register(_say_what_was_done, state)
+    if state.error is not None:
+        return
+    from rustext.errors import RustextError  # noqa: PLC0415  (it may not work)
+
+    from .checkout import add_all, add_module  # noqa: PLC0415
+    from .module_hook import leave_files  # noqa: PLC0415
+
+    written = _written_folder(api.analysis)
+    if written is None:
+        add_all(api)
+    for name, path in _iter_extensions(state):
+        try:
+            if name not in state.hooked and _is_ours(state, path):
+                add_module(name, api)
+        except RustextError as error:
+            _logger.warning("rustext: nothing added for %s, the build goes on: %s", name, error)
+    api.add_datas(leave_files())
+    _ask_for_selftest(state, written, api.analysis)
+    _see_changes(state, api.analysis)
+
+
+def _written_folder(analysis: Any) -> Path | None:
+    """The folder of hooks that the entry point has made for this environment."""
+    from rustext.freezing.pyinstaller.hook_cache import OTHERS_FILE  # noqa: PLC0415
+
+    for entry in analysis.hookspath:
+        folder = Path(entry if isinstance(entry, str) else entry[0])
+        if (folder / OTHERS_FILE).is_file():
+            return folder
+    return None
+
+
+def _iter_extensions(state: State) -> Iterator[tuple[str, Path]]:
+    """The extension modules in the program that are not the standard library's."""
+    env = state.session.build.planner.env
+    for node in list(state.graph.nodes()):
+        if type(node).__name__ in _EXTENSIONS and node.filename:
+            path = Path(node.filename)
+            if env.site_of(path) is not None:
+                yield str(node.identifier), path
+
+
+def _is_ours(state: State, path: Path) -> bool:
+    planner = state.session.build.planner
+    return planner.covers(planner.catalogue.read_file(path))
+
+
+def _ask_for_selftest(state: State, written: Path | None, analysis: Any) -> None:
+    """Build in the self-test where the entry point could not know that it is asked for."""
+    from rustext.plan.selftest import entry_source  # noqa: PLC0415  (few ask for one)
+
+    from .bundle_files import work_folder  # noqa: PLC0415
+
+    known = written is not None and (written / "rthooks.dat").is_file()
+    if state.session.wants_selftest and not known:
+        hook = work_folder() / "pyi_rth_rustext_selftest.py"
+        hook.write_text(entry_source(), encoding="utf-8")
+        analysis.custom_runtime_hooks = [*analysis.custom_runtime_hooks, str(hook)]
+
+
+def _see_changes(state: State, analysis: Any) -> None:
+    """Have the next build analyse the program again where PyInstaller would not see a change.
+
+    It does that for another value of an option. The configuration counts in the name of the folder
+    that the entry point answers with, but for one in a package's folder; a report is to be written
+    by each build.
+    """
+    from PyInstaller.config import CONF  # noqa: PLC0415  (set during a build)
+
+    from rustext.config import find_project  # noqa: PLC0415
+
+    same = find_project(state.folder) == find_project(Path(CONF["pathex"][0]))
+    if not same or state.session.options.report is not None:
+        analysis.hooksconfig = {**analysis.hooksconfig, "rustext": {"analyse": "again"}}
+
+
+def _say_what_was_done(state: State) -> None:
+    """The last line of a build."""
+    try:
+        if state.error is not None:
+            _logger.warning("rustext: nothing was added to this program: %r", state.error)
+            return
+        from rustext.freezing.build import count  # noqa: PLC0415
+
+        from .module_hook import in_graph  # noqa: PLC0415
+
+        found = [(n, p) for n, p in _iter_extensions(state) if _is_ours(state, p)]
+        for name, _ in found:
+            if name not in state.hooked:
+                _logger.warning(
+                    "rustext: nothing was added for %s, which another hook brought in last; "
+                    "add --hidden-import %s",
+                    name,
+                    name,
+                )
+        modules = [name for name in state.modules if in_graph(state.graph, name)]
+        if found or modules or state.files:
+            _logger.info("rustext: %s", count(len(found), len(modules), len(state.files)))
+        else:
+            _logger.info("rustext: nothing to add: this program imports no Rust extension")
+    except Exception as error:  # noqa: BLE001  (the bundle is finished)
+        _logger.warning("rustext: what was added cannot be counted: %r", error)

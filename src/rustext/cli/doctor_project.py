@@ -1,0 +1,84 @@
+"""What a build in the current folder starts with: configuration, record, Rust extensions, hooks.
+
+In: the folder, the running interpreter, and the environment's variables. Out: `Check` records. Each
+is made by what the freezers' adapters call, so that doctor fails where a build would.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rustext.cli.check import Check
+from rustext.config import find_project
+from rustext.environment.child_process import run
+from rustext.environment.environment import this_environment
+from rustext.errors import ForeignProcessError, RustextError
+from rustext.freezing.options import read_options
+from rustext.freezing.project import program_environment, read_project
+from rustext.freezing.pyinstaller.hook_files import iter_hook_targets
+from rustext.model.findings import Severity
+from rustext.plan.planner import Planner
+from rustext.report.console import counted
+
+_ENTRY_POINT = "import json, rustext_hooks; print(json.dumps(rustext_hooks.get_hook_dirs()))"
+_TIMEOUT = 300  # seconds; the first call in an environment reads all its native files
+
+
+def check_project(folder: Path, *, pyinstaller: bool) -> Iterator[Check]:
+    """What rustext would do for a program in `folder`.
+
+    With `pyinstaller`, its entry point is called as a build does it.
+    """
+    env = program_environment(this_environment(), folder)
+    try:
+        options = read_options()
+        config = read_project(folder, env, traces=options.traces)
+    except RustextError as error:
+        yield _failed("configuration", error)
+        return
+    file = find_project(folder)
+    message = str(file) if file is not None else "the defaults: no pyproject.toml here or above"
+    yield Check(name="configuration", message=message)
+    if config.trace_file:
+        importers = config.trace.importers
+        modules = len({module for importer in importers for module in importer.imports})
+        names = f"{counted(modules, 'module')} of {counted(len(importers), 'native file')}"
+        yield Check(name="trace", message=f"{config.trace_file}: {names}")
+    try:
+        targets = tuple(iter_hook_targets(Planner(env, config, keep=True)))
+    except RustextError as error:
+        yield _failed("rust-extensions", error)
+        return
+    count = sum(target.extension for target in targets)
+    yield Check(name="rust-extensions", message=f"{counted(count, 'Rust extension')} found here")
+    if pyinstaller:
+        yield _check_entry_point(folder)
+
+
+def _check_entry_point(folder: Path) -> Check:
+    """Call what PyInstaller calls, in a process of its own as it does."""
+    name = "pyinstaller-build"
+    try:
+        done = run([sys.executable, "-c", _ENTRY_POINT], timeout=_TIMEOUT, cwd=folder)
+    except ForeignProcessError as error:
+        return _failed(name, error)
+    said = [line for line in done.stderr.splitlines() if line.strip()]
+    try:
+        _, *folders = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        folders = []
+    if not folders:
+        last = said[-1] if said else f"exit code {done.code}"
+        return Check(name=name, message=f"no hooks: {last}", severity=Severity.ERROR)
+    hooks = len([*Path(folders[0]).glob("hook-*.py")])
+    message = f"{counted(hooks, 'module')} with hooks, in {folders[0]}"
+    if said:
+        return Check(name=name, message=f"{message}; {said[-1]}", severity=Severity.WARNING)
+    return Check(name=name, message=message)
+
+
+def _failed(name: str, error: RustextError) -> Check:
+    return Check(name=name, message=str(error), severity=Severity.ERROR, hint=error.hint)

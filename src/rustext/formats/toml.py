@@ -1,0 +1,59 @@
+"""TOML files that users write, parsed in bounded time and memory.
+
+In: the bytes of a file. Out: its table. https://toml.io/en/v1.0.0 sets no limits; the standard
+library's parser is recursive, and quadratic in the parts of a key and in the digits of a number.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from rustext.errors import InvalidToml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+LIMIT = 4 << 20  # bytes; the largest that projects publish have some hundred thousand
+_MOST_DIGITS = (
+    4300  # as CPython reads: https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
+)
+_MOST_PARTS = 500  # of a dotted key
+_DIGITS = re.compile(rb"(?<![\w.])[+-]?\d[\d_]{%d}" % _MOST_DIGITS)
+_STRING = re.compile(rb'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'')
+_KEY = re.compile(rb"(?<![\w.-])(?:[\w-]+[ \t]*\.[ \t]*){%d}" % _MOST_PARTS)
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The table of a TOML file.
+
+    Raises `InvalidToml`, which names the file, and `OSError` where it cannot be read.
+    """
+    with file.open("rb") as stream:
+        data = stream.read(LIMIT + 1)
+    return parse_toml(data, str(file))
+
+
+def parse_toml(data: bytes, where: str) -> dict[str, Any]:
+    """The table of a TOML document; `where` names it in messages.
+
+    Raises `InvalidToml` for what is not TOML in UTF-8, and for what would take unbounded time:
+    more than 4 MiB, numbers of more than 4300 digits, keys of more than 500 parts, and tables or
+    arrays that are nested deeper than Python's stack.
+    """
+    if len(data) > LIMIT:
+        raise InvalidToml(f"{where} is larger than {LIMIT >> 20} MiB")
+    if _DIGITS.search(data):
+        raise InvalidToml(f"{where} holds a number of more than {_MOST_DIGITS} digits")
+    if data.count(b".") >= _MOST_PARTS and _KEY.search(_STRING.sub(b"s", data)):
+        raise InvalidToml(f"{where} holds a key of more than {_MOST_PARTS} parts")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except RecursionError as error:
+        raise InvalidToml(f"{where} is nested too deeply") from error
+    except ValueError as error:  # of the parser, the decoder, and Python's own types
+        raise InvalidToml(f"{where} is not valid TOML: {error}") from error
