@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .analysis_state import State, current_state
+from .analysis_state import State, current_state, state_of
 
 _logger = logging.getLogger("PyInstaller.rustext")
 _EXTENSIONS = frozenset({"Extension", "ExtensionPackage"})  # types of nodes in PyInstaller's graph
@@ -31,7 +31,8 @@ def begin() -> None:
     line = getattr(error, "line", None)  # a `RustextError`; rustext may not be importable
     if line is not None:
         raise SystemExit(f"ERROR: rustext: {line}")
-    _logger.error("rustext: nothing is added to this program: %r", error, exc_info=error)
+    _logger.error("rustext: nothing is added to this program: %r", error)
+    _logger.debug("rustext: this is a defect of rustext's", exc_info=error)
 
 
 def complete(api: Any) -> None:
@@ -118,7 +119,9 @@ def _see_changes(state: State, analysis: Any) -> None:
 
 
 def _say_what_was_done(state: State) -> None:
-    """The last line of a build."""
+    """The last line of a build; it names the program where there are several."""
+    several = state_of.cache_info().currsize > 1
+    about = f"{state.script.name}: " if several and state.script is not None else ""
     try:
         if state.error is not None:
             _logger.warning("rustext: nothing was added to this program: %r", state.error)
@@ -138,8 +141,8 @@ def _say_what_was_done(state: State) -> None:
                 )
         modules = [name for name in state.modules if in_graph(state.graph, name)]
         if found or modules or state.files:
-            _logger.info("rustext: %s", count(len(found), len(modules), len(state.files)))
+            _logger.info("rustext: %s%s", about, count(len(found), len(modules), len(state.files)))
         else:
-            _logger.info("rustext: nothing to add: this program imports no Rust extension")
+            _logger.info("rustext: %sno Rust extension is imported; nothing was added", about)
     except Exception as error:  # noqa: BLE001  (the bundle is finished)
         _logger.warning("rustext: what was added cannot be counted: %r", error)

@@ -1,4 +1,4 @@
-"""`[tool.rustext]`: what it may hold, and what is said of everything else."""
+"""`[tool.rustext]`: what it may hold; mistakes are in `freezing/test_mistakes.py`."""
 
 from __future__ import annotations
 
@@ -54,37 +54,6 @@ def test_a_folder_of_that_name_is_no_configuration(tmp_path: Path) -> None:
     write(tmp_path, '[tool.rustext]\noptional = "never"')
     (tmp_path / "inner" / "pyproject.toml").mkdir(parents=True)
     assert find_config(tmp_path / "inner").optional is Optional.NEVER
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("[tool.rustext", "is not valid TOML"),
-        ('a = "\\x"', "is not valid TOML"),
-        (b"a = '\xff'", "is not valid TOML"),
-        ("tool = 3", "`tool` is not a table"),
-        ("[tool]\nrustext = [1]", "`tool.rustext` is not a table"),
-        ("[tool.rustext]\nincludes = []", "has no option `includes`"),
-        ('[tool.rustext]\ninclude = "a"', "`include` is a list of strings"),
-        ("[tool.rustext]\ninclude = [1]", "`include` is a list of strings"),
-        ("[tool.rustext]\nallow-system = {}", "`allow-system` is a list of strings"),
-        (
-            '[tool.rustext]\noptional = "maybe"',
-            '`optional` is one of "installed", "present", "never"',
-        ),
-        ("[tool.rustext]\noptional = []", "`optional` is one of"),
-        ("[tool.rustext]\nscope = 1", '`scope` is one of "rust", "native"'),
-        ("[tool.rustext]\ntrace = 1", "`trace` is a string"),
-    ],
-)
-def test_what_means_nothing_is_refused_with_the_files_name(
-    text: str | bytes, said: str, tmp_path: Path
-) -> None:
-    write_files(tmp_path, {"pyproject.toml": text})
-    with pytest.raises(InvalidConfiguration) as caught:
-        read_config(tmp_path / "pyproject.toml")
-    assert str(caught.value).startswith(str(tmp_path / "pyproject.toml"))
-    assert said in str(caught.value)
 
 
 def test_an_unknown_option_gets_a_hint_at_the_known_ones(tmp_path: Path) -> None:

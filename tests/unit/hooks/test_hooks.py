@@ -15,6 +15,7 @@ from typing import Any
 import PyInstaller.hooks
 import pytest
 import rustext_hooks
+from PyInstaller.exceptions import ImportErrorWhenRunningHook
 from rustext_hooks import analysis_state, module_hook, other_hooks, pre_import, whole_build
 
 MODULE = "pack.wanted_by_two"
@@ -44,6 +45,7 @@ def other_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     (info / "entry_points.txt").write_text("[pyinstaller40]\nhook-dirs = other_provider:get\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     other_hooks.installed_folders.cache_clear()
+    other_hooks._attributes_of.cache_clear()
     yield hooks
     other_hooks.installed_folders.cache_clear()
     assert "other_provider" not in sys.modules
@@ -153,6 +155,63 @@ def test_another_hook_that_names_run_time_modules_still_runs(
     own = own_hook.parent / "pre_safe_import_module" / own_hook.name
     pre_import.announce(["ours"], api, str(own))
     assert made == ["theirs_made", "ours"]
+
+
+@pytest.mark.parametrize("function", ["", "def hook(api):\n    pass\n"])
+def test_another_hook_is_run_once(function: str, other_folder: Path, own_hook: Path) -> None:
+    """PyInstaller loads a hook twice that defines hook(), as each of rustext's does."""
+    text = f"from pathlib import Path\nPath({str(own_hook)!r}).open('a').write('run ')\n{function}"
+    (other_folder / f"hook-{MODULE}.py").write_text(f"{text}excludedimports = ['uuid']\n")
+    api: Any = SimpleNamespace(
+        add_imports=lambda *names: None, graph=None, analysis=analysis(other_folder)
+    )
+    analysis_state.state_of.cache_clear()
+    for _ in range(2):
+        module_hook.with_others(MODULE, str(own_hook), {"hiddenimports": ["uuid"]}, ())["hook"](api)
+    assert own_hook.read_text() == "run "
+
+
+def test_what_another_hook_raises_is_shown_with_its_own_file(
+    other_folder: Path, own_hook: Path
+) -> None:
+    other = other_folder / f"hook-{MODULE}.py"
+    other.write_text("import nowhere_at_all\n")
+    with pytest.raises(ImportErrorWhenRunningHook) as caught:
+        module_hook.hook_attributes(MODULE, str(own_hook))
+    assert caught.value.args[1] == str(other)
+    other.write_text("def hook(api):\n    import nowhere_at_all\n")
+    analysis_state.state_of.cache_clear()
+    with pytest.raises(ImportErrorWhenRunningHook) as caught:
+        module_hook.hook_attributes(MODULE, str(own_hook))["hook"](None)
+    assert caught.value.args[1] == str(other)
+    other.write_text("1 / 0\n")
+    analysis_state.state_of.cache_clear()
+    with pytest.raises(ZeroDivisionError):
+        module_hook.hook_attributes(MODULE, str(own_hook))
+
+
+LATIN = "# -*- coding: latin-1 -*-\nexcludedimports = ['uuid']  # \xe4\n".encode("latin-1")
+
+
+def test_another_hook_need_not_be_in_utf_8(other_folder: Path, own_hook: Path) -> None:
+    other = other_folder / f"hook-{MODULE}.py"
+    other.write_bytes(LATIN)
+    assert module_hook.hook_attributes(MODULE, str(own_hook))["excludedimports"] == ["uuid"]
+    lines = other_hooks.iter_exclusions(
+        MODULE, ["uuid"], analysis(other_folder), own=own_hook.parent
+    )
+    assert [line.partition(",")[0] for line in lines] == [f"{other} excludes `uuid`"]
+
+
+@pytest.mark.parametrize("text", [b"excludedimports = [\xff]", b"excludedimports = 1 / 0"])
+def test_exclusions_of_a_hook_that_does_not_run_are_none(
+    text: bytes, other_folder: Path, own_hook: Path
+) -> None:
+    (other_folder / "hook-pack.py").write_bytes(text)
+    lines = other_hooks.iter_exclusions(
+        MODULE, ["uuid"], analysis(other_folder), own=own_hook.parent
+    )
+    assert "hook-pack.py" not in "".join(lines)
 
 
 def test_own_folder_is_not_taken_for_another_one(other_folder: Path) -> None:

@@ -1,0 +1,223 @@
+"""Real builds of programs with something wrong beside them: how they end, and what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lab import HERE, Lab, install, uv
+
+pytestmark = [pytest.mark.freezing, pytest.mark.network]
+
+ORMSGPACK = "ormsgpack==1.13.1"
+PROGRAM = 'import ormsgpack; print(ormsgpack.unpackb(ormsgpack.packb({"a": 1})))\n'
+RESULT = "{'a': 1}\n"
+
+# What is written beside the program, the variables that are set, and what the line ends with.
+MISTAKES: dict[str, tuple[str, dict[str, str], str]] = {
+    "option": (
+        "[tool.rustext]\nincludes = []",
+        {},
+        "no option `includes`; did you mean `include`?",
+    ),
+    "value": ('[tool.rustext]\noptional = "always"', {}, '"installed", "present", "never"'),
+    "TOML": ("[tool.rustext", {}, "(at end of document)"),
+    "deep": ("a = " + "[" * 100_000, {}, "pyproject.toml is nested too deeply"),
+    "module": ('[tool.rustext]\ninclude = ["jsn"]', {}, "here; did you mean `json`?"),
+    "record": (
+        '[tool.rustext]\ntrace = "t.toml"',
+        {},
+        "t.toml cannot be read: No such file or dir",
+    ),
+    "target": ('[tool.rustext]\ntarget = "linux"', {}, "win_amd64"),
+    "variable": ("", {"RUSTEXT_BUILD_SELFTEST": "yes"}, "'yes'; it must be 1 or 0"),
+}
+
+
+def pyinstaller(
+    python: Path, folder: Path, *options: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Build `app.py` of a folder, from another one."""
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    command = [python, "-m", "PyInstaller", "--noconfirm", *options, folder / "app.py"]
+    env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), **variables}
+    return subprocess.run(
+        command, cwd=elsewhere, env=env, capture_output=True, text=True, check=False, timeout=600
+    )
+
+
+def runs(folder: Path) -> str:
+    """What the program prints that `pyinstaller` has built."""
+    program = folder / "elsewhere/dist/app/app"
+    return subprocess.run([program], capture_output=True, text=True, check=True).stdout
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The line of rustext's at the end of a build, without time and level."""
+    return done.stderr.splitlines()[-1].partition(": ")[2]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(PROGRAM)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def oldest(lab: Lab) -> Path:
+    """The oldest PyInstaller's interpreter."""
+    if sys.version_info >= (3, 13):
+        pytest.skip("PyInstaller 6.0 ends at Python 3.12")
+    folder = lab.cache / "environments" / "oldest-pyinstaller-mistakes"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        uv("venv", "-q", "--clear", "--python", sys.executable, str(folder))
+    install(python, "-r", str(HERE / "requirements-oldest-pyinstaller.txt"), ORMSGPACK)
+    install(python, "--reinstall-package", "rustext", str(lab.wheel))
+    return python
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_mistake_ends_a_build_with_pyinstaller(lab: Lab, program: Path, kind: str) -> None:
+    text, variables, said = MISTAKES[kind]
+    (program / "pyproject.toml").write_text(text)
+    python = lab.environment(ORMSGPACK, rustext=True)
+    for options in ([], ["--log-level", "ERROR"]):
+        done = pyinstaller(python, program, *options, **variables)
+        assert done.returncode == 1
+        *before, last = done.stderr.splitlines()
+        assert last.startswith("ERROR: rustext: ")
+        assert said in last
+        assert not any("rustext: " in line for line in before)
+    assert before == []  # at log level ERROR
+    assert not (program / "elsewhere/dist/app").exists()
+
+
+def test_a_mistake_ends_a_build_with_the_oldest_pyinstaller(oldest: Path, program: Path) -> None:
+    (program / "pyproject.toml").write_text(MISTAKES["option"][0])
+    for options in ([], ["--log-level", "ERROR"]):
+        done = pyinstaller(oldest, program, *options)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].endswith(MISTAKES["option"][2])
+    (program / "pyproject.toml").write_text("")
+    done = pyinstaller(oldest, program)
+    assert done.returncode == 0
+    assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
+    assert runs(program) == RESULT
+
+
+@pytest.mark.parametrize("kind", ["value", "module", "variable"])
+def test_a_mistake_ends_a_build_with_nuitka(lab: Lab, program: Path, kind: str) -> None:
+    text, variables, said = MISTAKES[kind]
+    (program / "pyproject.toml").write_text(text)
+    python = lab.environment(ORMSGPACK, rustext=True)
+    env = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", **variables}
+    command = [python, "-m", "nuitka", "--standalone", "--enable-plugin=rustext", "--quiet"]
+    command += ["--generate-c-only", program / "app.py"]
+    done = subprocess.run(
+        command, cwd=program, env=env, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 1
+    assert said in " ".join(done.stderr.split())
+
+
+# --- builds that go on ----------------------------------------------------------------------------
+
+
+def test_a_changed_configuration_counts_in_the_next_build(lab: Lab, program: Path) -> None:
+    """PyInstaller takes a program's analysis from the build before, where it sees no change."""
+    python = lab.environment(ORMSGPACK, rustext=True)
+    first = pyinstaller(python, program)
+    added = re.search(r"rustext: Rust extensions: 1, modules added: (\d+)", first.stderr)
+    assert added
+    same = pyinstaller(python, program)
+    assert "hook-ormsgpack" not in same.stderr
+    assert "rustext: 2 modules of this environment have hooks" in same.stderr
+    (program / "pyproject.toml").write_text('[tool.rustext]\ninclude = ["wave"]\n')
+    changed = pyinstaller(python, program)
+    assert last_line(changed).startswith(
+        f"rustext: Rust extensions: 1, modules added: {int(added[1]) + 1},"
+    )
+    (program / "app.py").write_text("print('no Rust')\n")
+    without = pyinstaller(python, program)
+    assert last_line(without) == "rustext: no Rust extension is imported; nothing was added"
+
+
+def test_a_package_folder_has_a_configuration_too(lab: Lab, program: Path) -> None:
+    """The entry point is only told of the folder above it, by PyInstaller's search path."""
+    (program / "__init__.py").touch()
+    (program / "pyproject.toml").write_text("[tool.rustext]\nselftest = true\n")
+    done = pyinstaller(lab.environment(ORMSGPACK, rustext=True), program)
+    assert done.returncode == 0
+    assert runs(program) == RESULT
+    asked = subprocess.run(
+        [program / "elsewhere/dist/app/app"], env={**os.environ, "RUSTEXT_SELFTEST": "1"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert '"module": "ormsgpack.ormsgpack"' in asked.stdout
+
+
+def test_an_extension_without_a_hook_of_ours_is_completed(lab: Lab, program: Path) -> None:
+    """A hook of the user's goes before all others, and one of another package is not UTF-8."""
+    (program / "hooks").mkdir()
+    (program / "hooks/hook-ormsgpack.ormsgpack.py").write_text("hiddenimports = ['wave']\n")
+    python = lab.environment(ORMSGPACK, rustext=True)
+    done = pyinstaller(python, program, "--additional-hooks-dir", str(program / "hooks"))
+    assert done.returncode == 0
+    assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
+    assert runs(program) == RESULT
+
+
+PROVIDER = "def get():\n    return [{!r}]\n"
+METADATA = "Metadata-Version: 2.1\nName: provider\nVersion: 1.0\n"
+LATIN = "# -*- coding: latin-1 -*-\nhiddenimports = ['wave']  # \xe4\n".encode("latin-1")
+
+
+def test_a_hook_that_is_not_utf_8_works_as_without_rustext(lab: Lab, program: Path) -> None:
+    site, hooks = program / "site", program / "site" / "their_hooks"
+    (site / "provider-1.0.dist-info").mkdir(parents=True)
+    hooks.mkdir()
+    (site / "provider.py").write_text(PROVIDER.format(str(hooks)))
+    (site / "provider-1.0.dist-info/METADATA").write_text(METADATA)
+    points = "[pyinstaller40]\nhook-dirs = provider:get\n"
+    (site / "provider-1.0.dist-info/entry_points.txt").write_text(points)
+    (hooks / "hook-ormsgpack.ormsgpack.py").write_bytes(LATIN)
+    python = lab.environment(ORMSGPACK, rustext=True)
+    done = pyinstaller(python, program, PYTHONPATH=str(site))
+    assert done.returncode == 0, done.stderr
+    assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
+    assert re.search(r"hook 'hook-ormsgpack\.ormsgpack\.py' from .*their_hooks", done.stderr)
+    assert runs(program) == RESULT
+
+
+def test_a_rustext_that_does_not_work_is_said_to_add_nothing(lab: Lab, program: Path) -> None:
+    (program / "ahead/rustext").mkdir(parents=True)
+    (program / "ahead/rustext/__init__.py").write_text("raise RuntimeError('deliberate')\n")
+    python = lab.environment(ORMSGPACK, rustext=True)
+    done = pyinstaller(python, program, PYTHONPATH=str(program / "ahead"))
+    assert done.returncode == 0
+    why = "RuntimeError('deliberate')"
+    assert last_line(done) == f"rustext: nothing was added to this program: {why}"
+    quiet = pyinstaller(
+        python, program, "--clean", "--log-level", "ERROR", PYTHONPATH=str(program / "ahead")
+    )
+    assert quiet.returncode == 0
+    assert f"rustext: nothing is added to this program: {why}" in quiet.stderr
+
+
+def test_a_folder_for_hooks_that_cannot_be_made_is_said_and_costs_little(
+    lab: Lab, program: Path
+) -> None:
+    (program / "cache").touch()  # where a folder is wanted
+    (program / "temporary").mkdir()
+    (program / "temporary" / f"rustext-{os.getuid()}").touch()
+    python = lab.environment(ORMSGPACK, rustext=True)
+    done = pyinstaller(python, program, "--clean", TMPDIR=str(program / "temporary"))
+    assert done.returncode == 0
+    assert "ERROR: rustext: no hooks are written for this environment: there is no" in done.stderr
+    assert runs(program) == RESULT
