@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
 import sys
 from pathlib import Path
 from typing import Any
 
-_logger = logging.getLogger("PyInstaller.rustext")
 _HOOKS = Path(__file__).resolve().parent
 
 
@@ -28,12 +26,9 @@ def hook(api: Any) -> None:
         sys.path.append(str(_HOOKS.parent / "src"))
     if importlib.util.find_spec("rustext_hooks") is None:
         _import_package("rustext_hooks", _HOOKS)
-    try:
-        checkout = importlib.import_module("rustext_hooks.checkout")
-    except ImportError as error:
-        _logger.warning("rustext: nothing added: %s; `pip install rustext` brings all", error)
-    else:
-        checkout.add_all(api)
+    whole_build = importlib.import_module("rustext_hooks.whole_build")
+    whole_build.begin()
+    whole_build.complete(api)
 
 
 def _import_package(name: str, folder: Path) -> None:

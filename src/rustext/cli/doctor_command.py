@@ -35,8 +35,10 @@ def print_plugin_path(args: argparse.Namespace, console: Console) -> int:
 
 
 def print_checks(args: argparse.Namespace, console: Console) -> int:
-    """`rustext doctor`: what keeps this machine from freezing."""
-    checks = examine()
+    """`rustext doctor`: what keeps this machine, or a program in this folder, from freezing."""
+    machine = examine()
+    visible = any(c.name == "pyinstaller-hooks" and c.severity is None for c in machine)
+    checks = (*machine, *check_project(Path.cwd(), pyinstaller=visible))
     failed = any(check.severity is Severity.ERROR for check in checks)
     if args.json:
         rows = [
@@ -63,15 +65,12 @@ PLUGIN_FILE = "RustextPlugin.py"
 
 
 def examine() -> tuple[Check, ...]:
-    """Look at the interpreter, the freezers, how they find rustext, and a build in this folder."""
-    pyinstaller = (*_check_pyinstaller(),)
-    visible = any(c.name == "pyinstaller-hooks" and c.severity is None for c in pyinstaller)
+    """Look at the interpreter, the freezers, their tools, and how they find rustext."""
     return (
         *_check_interpreter(),
         *_check_nuitka(),
-        *pyinstaller,
+        *_check_pyinstaller(),
         *_check_any_freezer(),
-        *check_project(Path.cwd(), pyinstaller=visible),
     )
 
 
