@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 import subprocess
 import sysconfig
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 from rustext.errors import InvalidBinary, TruncatedBinary, UnknownFormat
-from rustext.formats.elf.image import parse_elf
+from rustext.formats.elf.image import parse_elf, parse_elf_symbols
 from rustext.model.image import Image, ImageKind
 
 DT_NULL, DT_NEEDED = 0, 1
@@ -143,6 +145,14 @@ def patched(data: bytes, offset: int, layout: str, *values: int) -> bytes:
     copy = bytearray(data)
     struct.pack_into(layout, copy, offset, *values)
     return bytes(copy)
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """A count is checked before it is followed; pyelftools alone would go through all of it."""
+    start = time.process_time()
+    yield
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -391,3 +401,46 @@ def test_version_table_that_leads_into_itself_is_refused(gcc: Compile) -> None:
     data = patched(data, dynamic_entry(data, DT_VERNEEDNUM) + 8, "<Q", 1 << 40)
     with pytest.raises(InvalidBinary, match="more than 65536 entries"):
         parse_elf(data)
+
+
+@pytest.mark.parametrize("table", ["program headers", "sections"])
+def test_extended_count_that_no_file_holds_is_refused_at_once(table: str, elf_module: Path) -> None:
+    """The first section header has the number of sections in sh_size, of segments in sh_info."""
+    data = elf_module.read_bytes()
+    first = struct.unpack_from("<Q", data, 40)[0]
+    if table == "sections":
+        data = patched(patched(data, 60, "<H", 0), first + 32, "<Q", 0xFFFFFFFF)
+    else:
+        data = patched(patched(data, 56, "<H", 0xFFFF), first + 44, "<I", 0xFFFFFFFF)
+    with bounded(), pytest.raises(InvalidBinary, match=f"^damaged: .*4294967295 {table}"):
+        parse_elf(data)
+
+
+def test_dynamic_section_without_an_end_is_refused_at_once(elf_module: Path) -> None:
+    data = elf_module.read_bytes()
+    header = next(
+        at
+        for at in range(64, 64 + 56 * struct.unpack_from("<H", data, 56)[0], 56)
+        if struct.unpack_from("<I", data, at)[0] == 2
+    )
+    start = struct.unpack_from("<Q", data, header + 8)[0]
+    entries = struct.pack("<QQ", 0x6FFFFFFA, 1) * 2_000_000  # DT_RELCOUNT
+    endless = patched(data, header + 32, "<Q", 1 << 40)[:start] + entries
+    whole = patched(endless, 40, "<Q", 0)  # without section headers
+    with bounded():
+        assert parse_elf(patched(whole, 60, "<H", 0)).needed == ()
+
+
+def test_count_of_needed_versions_is_not_believed(gcc: Compile) -> None:
+    source = "int *f(void) { extern int *__errno_location(void); return __errno_location(); }"
+    data = gcc("versions.so", source, "-shared", "-fPIC").read_bytes()
+    many = patched(data, dynamic_entry(data, DT_VERNEEDNUM) + 8, "<Q", 0xFFFFFFFF)
+    with bounded():
+        assert parse_elf(many).versions == parse_elf(data).versions != ()
+
+
+def test_giant_symbol_hash_table_is_refused_at_once(gcc: Compile) -> None:
+    data = gcc("hash.so", MODULE, "-shared", "-fPIC", "-Wl,--hash-style=gnu").read_bytes()
+    table = dynamic_value(data, DT_GNU_HASH)
+    with bounded(), pytest.raises(TruncatedBinary, match="the symbol hash table would end"):
+        parse_elf_symbols(patched(data, table, "<I", 0xFFFFFFFF))

@@ -377,3 +377,27 @@ def test_more_sections_than_their_command_has_room_for_are_refused(macho_module:
     at = command_offset(data, LC_SEGMENT_64)
     with pytest.raises(InvalidBinary, match="no room for 4294967295 sections"):
         parse_macho(patched(data, at + 64, "<I", 0xFFFFFFFF))
+
+
+@pytest.mark.parametrize("count", [4097, 0xFFFFFFFF])
+def test_count_of_load_commands_that_no_file_has_is_refused(count: int, macho_module: Path) -> None:
+    with pytest.raises(InvalidBinary, match=f"^damaged: {count} load commands$"):
+        parse_macho(patched(macho_module.read_bytes(), 16, "<I", count))
+
+
+def test_table_of_slices_is_checked_before_it_is_read(macho_module: Path) -> None:
+    data = fat(macho_module.read_bytes())
+    with pytest.raises(UnknownFormat):
+        parse_macho(patched(data, 4, ">I", 0xFFFFFFFF))
+    with pytest.raises(TruncatedBinary, match="the table of architectures would end at 0x378"):
+        parse_macho(patched(data, 4, ">I", 44)[:0x200])
+
+
+def test_command_that_is_shorter_than_its_structure_is_refused(macho_module: Path) -> None:
+    data = macho_module.read_bytes()
+    at = command_offset(data, LC_ID_DYLIB)
+    size = struct.unpack_from("<I", data, at + 4)[0]
+    split = patched(patched(data, at + 4, "<I", 16), at + 16, "<II", 0x1B, size - 16)  # LC_UUID
+    count = struct.unpack_from("<I", data, 16)[0]
+    with pytest.raises(InvalidBinary, match=f"load command at {at:#x} has only 16 bytes"):
+        parse_macho(patched(split, 16, "<I", count + 1))
