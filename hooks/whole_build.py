@@ -52,9 +52,10 @@ def complete(api: Any) -> None:
     written = _written_folder(api.analysis)
     if written is None:
         add_all(api)
+    planner = state.session.build.planner
     for name, path in _iter_extensions(state):
         try:
-            if name not in state.hooked and _is_ours(state, path):
+            if name not in state.hooked and planner.covers(planner.catalogue.read_file(path)):
                 add_module(name, api)
         except RustextError as error:
             _logger.warning("rustext: nothing added for %s, the build goes on: %s", name, error)
@@ -85,8 +86,14 @@ def _iter_extensions(state: State) -> Iterator[tuple[str, Path]]:
 
 
 def _is_ours(state: State, path: Path) -> bool:
+    """Whether rustext looks after a file; what cannot be read has been named by `complete`."""
+    from rustext.errors import RustextError  # noqa: PLC0415  (as above)
+
     planner = state.session.build.planner
-    return planner.covers(planner.catalogue.read_file(path))
+    try:
+        return planner.covers(planner.catalogue.read_file(path))
+    except RustextError:
+        return False
 
 
 def _ask_for_selftest(state: State, written: Path | None, analysis: Any) -> None:
@@ -139,6 +146,8 @@ def _say_what_was_done(state: State) -> None:
                     name,
                     name,
                 )
+        for fault in state.session.build.planner.env.faults:
+            _logger.warning("rustext: %s", fault)
         modules = [name for name in state.modules if in_graph(state.graph, name)]
         if found or modules or state.files:
             _logger.info("rustext: %s%s", about, count(len(found), len(modules), len(state.files)))

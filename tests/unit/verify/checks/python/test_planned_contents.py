@@ -20,7 +20,7 @@ from environments import write_files
 
 from rustext.cli.main import run
 from rustext.environment.environment import stdlib_environment
-from rustext.errors import InvalidBundle, InvalidPlan, UnreadableFile
+from rustext.errors import InvalidBundle, InvalidPlan, UnwritableFile
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
@@ -181,14 +181,14 @@ def test_a_plan_that_cannot_be_written_leaves_nothing_behind(
 ) -> None:
     (tmp_path / "folder").mkdir()
     for place in (tmp_path / "folder", Path("/")):
-        with pytest.raises(UnreadableFile, match="cannot be written: it is a folder"):
+        with pytest.raises(UnwritableFile, match="cannot be written: it is a folder"):
             write_plan(PLAN, place)
 
     def refuse(self: Path, target: Path) -> Path:
         raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(UnreadableFile, match="cannot be written: Permission denied"):
+    with pytest.raises(UnwritableFile, match="cannot be written: Permission denied"):
         write_plan(PLAN, tmp_path / "plan.json")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
