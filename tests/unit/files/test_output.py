@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from environments import write_files
-from rustext.output_files import check_output, is_sealed, seal, write_output
 
 from rustext.cli.main import run
 from rustext.errors import UnwritableFile
+from rustext.files.output import check_output, is_sealed, seal, write_output
 
 
 def write(path: Path, text: str) -> None:
