@@ -177,7 +177,9 @@ METADATA = "Metadata-Version: 2.1\nName: provider\nVersion: 1.0\n"
 LATIN = "# -*- coding: latin-1 -*-\nhiddenimports = ['wave']  # \xe4\n".encode("latin-1")
 
 
-def test_a_hook_that_is_not_utf_8_works_as_without_rustext(lab: Lab, program: Path) -> None:
+def test_a_hook_that_is_not_utf_8_works_and_a_file_that_cannot_be_read_is_named(
+    lab: Lab, program: Path
+) -> None:
     site, hooks = program / "site", program / "site" / "their_hooks"
     (site / "provider-1.0.dist-info").mkdir(parents=True)
     hooks.mkdir()
@@ -186,11 +188,16 @@ def test_a_hook_that_is_not_utf_8_works_as_without_rustext(lab: Lab, program: Pa
     points = "[pyinstaller40]\nhook-dirs = provider:get\n"
     (site / "provider-1.0.dist-info/entry_points.txt").write_text(points)
     (hooks / "hook-ormsgpack.ormsgpack.py").write_bytes(LATIN)
+    (site / "looped-1.0.dist-info").mkdir()
+    (site / "looped-1.0.dist-info/METADATA").write_text(METADATA.replace("provider", "looped"))
+    record = site / "looped-1.0.dist-info/RECORD"
+    record.symlink_to("RECORD")
     python = lab.environment(ORMSGPACK, rustext=True)
     done = pyinstaller(python, program, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
     assert re.search(r"hook 'hook-ormsgpack\.ormsgpack\.py' from .*their_hooks", done.stderr)
+    assert done.stderr.count(f"WARNING: rustext: cannot read `{record}`: ") == 1
     assert runs(program) == RESULT
 
 

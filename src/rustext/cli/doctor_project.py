@@ -48,12 +48,14 @@ def check_project(folder: Path, *, pyinstaller: bool) -> Iterator[Check]:
         names = f"{counted(modules, 'module')} of {counted(len(importers), 'native file')}"
         yield Check(name="trace", message=f"{config.trace_file}: {names}")
     try:
-        targets = tuple(iter_hook_targets(Planner(env, config, keep=True)))
+        targets = tuple(iter_hook_targets(Planner(env, config, keep=True), loose=True))
     except RustextError as error:
         yield _failed("rust-extensions", error)
         return
     count = sum(target.extension for target in targets)
     yield Check(name="rust-extensions", message=f"{counted(count, 'Rust extension')} found here")
+    for fault in env.faults:
+        yield Check(name="file", message=str(fault), severity=Severity.WARNING)
     if pyinstaller:
         yield _check_entry_point(folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 from rustext.environment.environment import this_environment
@@ -12,6 +13,8 @@ from rustext.freezing.pyinstaller.hook_files import write_hooks
 from rustext.plan.planner import Planner
 from rustext.report.console import Console, progress_line
 from rustext.report.documents import to_json
+
+_log = logging.getLogger(__name__)
 
 
 def write_hook_files(args: argparse.Namespace, console: Console) -> int:
@@ -25,6 +28,8 @@ def write_hook_files(args: argparse.Namespace, console: Console) -> int:
         raise UnwritableFile(f"{folder} is not a folder, which hooks need") from error
     with progress_line("reading the environment", quiet=args.quiet or args.json):
         written = write_hooks(planner, folder)
+    for fault in env.faults:
+        _log.warning("%s", fault)
     if args.json:
         console.write(to_json({"hooks": [str(path) for path in written]}))
     else:

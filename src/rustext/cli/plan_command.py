@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 from rustext.environment.environment import read_environment, this_environment
@@ -20,6 +21,7 @@ from rustext.report.console import Console, counted, progress_line
 from rustext.report.documents import to_json
 from rustext.report.plan_text import print_build_plan
 
+_log = logging.getLogger(__name__)
 _CONFIG = "a configuration of `rustext nuitka-config`"
 
 
@@ -49,6 +51,8 @@ def write_config(args: argparse.Namespace, console: Console) -> int:
     config = read_project(Path.cwd(), env, here=not args.python)
     with progress_line("reading the environment", quiet=args.quiet or args.json):
         text = format_config(Planner(env, config))
+    for fault in env.faults:
+        _log.warning("%s", fault)
     write_output(args.file, text, is_sealed, what=_CONFIG)
     count = text.count("\n- module-name:")
     if args.json:

@@ -58,7 +58,7 @@ def format_config(planner: Planner) -> str:
     """
     entries: dict[str, _Entry] = {}
     done: set[str] = set()
-    for target in iter_hook_targets(planner):
+    for target in iter_hook_targets(planner, loose=True):
         module = planner.env.find_module(target.module)
         if module is None or module.path is None:
             continue
