@@ -65,12 +65,12 @@ def iter_needed_versions(
 
 def iter_defined_versions(
     file: ElfFile, offset: int, count: int, name: Callable[[int, str], str]
-) -> Iterator[str]:
-    """The names of the entries of .gnu.version_d; the first is the library's own."""
+) -> Iterator[tuple[int, str]]:
+    """The entries of .gnu.version_d with their indices; the first is the library's own name."""
     for _ in range(min(count, MAX_ENTRIES)):
         row = file.record(file.layouts.Elf_Verdef, offset, _DEFINED)
         aux = file.record(file.layouts.Elf_Verdaux, offset + row.vd_aux, _DEFINED)
-        yield name(aux.vda_name, "a defined symbol version")
+        yield row.vd_ndx, name(aux.vda_name, "a defined symbol version")
         if not row.vd_next:
             return
         offset += row.vd_next
