@@ -25,10 +25,12 @@ RULES: Mapping[str, str] = {
     "musl-floor": "A file calls functions that the target's musl may not have",
     "outside-link": "A symbolic link leads out of the bundle, or nowhere",
     "python-abi": "An extension module is built for another Python",
+    "refused-file": "The loader finds a file and refuses to load it",
     "run": "The program did not end well when it was started",
     "selftest": "A module cannot be imported in the frozen program",
     "signature": "macOS would not load a file for its signature",
     "static-interpreter": "A statically linked interpreter cannot load extension modules",
+    "undefined-symbol": "A file asks for a symbol that nothing in its process defines",
     "unreadable-file": "A file of the bundle cannot be read",
     "unsafe-rpath": "Libraries are looked for in a folder that only the building machine has",
 }

@@ -17,6 +17,7 @@ from rustext.model.plan import BuildPlan
 from rustext.model.verification import BundlePython, IsolatedRun
 from rustext.plan.selftest import SelfTest
 from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.facts.loaded_files import LoadedFiles
 from rustext.verify.target.stdlib import in_stdlib
 from rustext.verify.target.target import Target, name_platform
 
@@ -26,13 +27,14 @@ class Subject:
     """One bundle, with all that its checks may look at.
 
     `stdlib` is an environment whose standard library stands for the bundle's Python; `edges` are
-    what the loader would find for each native file; `allow_system` are sonames that the target
-    machines provide beside the platform's own.
+    what the loader would find for each native file, `loaded` which of these are loaded at all;
+    `allow_system` are sonames that the target machines provide beside the platform's own.
     """
 
     bundle: Bundle
     stdlib: Environment
     edges: tuple[Edge, ...]
+    loaded: LoadedFiles
     allow_system: frozenset[str] = frozenset()
     run: IsolatedRun | None = None
     plan: BuildPlan | None = None  # what the freezer was told, where that is known

@@ -18,6 +18,7 @@ from rustext.plan.selftest import SelfTest
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.checks import CHECKS
 from rustext.verify.facts.libraries import resolve_bundle
+from rustext.verify.facts.loaded_files import LoadedFiles
 from rustext.verify.facts.python import find_bundled_python
 from rustext.verify.facts.system_floor import find_floors
 from rustext.verify.onefile.report_paths import relocate
@@ -44,10 +45,12 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
 
     Raises `InvalidBinary` where files name libraries without end.
     """
+    edges = resolve_bundle(bundle)
     subject = Subject(
         bundle=bundle,
         stdlib=stdlib,
-        edges=resolve_bundle(bundle),
+        edges=edges,
+        loaded=LoadedFiles(bundle, edges),
         allow_system=frozenset(allow_system),
         run=run,
         plan=plan,

@@ -26,8 +26,8 @@ from onefiles import payload
 
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.model.libraries import Missing
-from rustext.verify import subject
 from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.facts import libraries
 from rustext.verify.facts.libraries import resolve_bundle
 
 pytestmark = pytest.mark.heavy
@@ -117,7 +117,7 @@ def test_files_that_look_for_libraries_in_too_many_places_are_refused(
     flags = ["-shared", "-fPIC", "-Wl,--no-as-needed", f"-L{tmp_path}", f"-Wl,-rpath,{folders}"]
     user = gcc("user.so", OWN, *flags, *(f"-l:{name}" for name in needed))
     shutil.copy(user, root / "user.so")
-    monkeypatch.setattr(subject, "_LIMIT", 5_000)
+    monkeypatch.setattr(libraries, "_LIMIT", 5_000)
     edges = [e for e in resolve_bundle(read_bundle(root)) if isinstance(e, Missing)]
     assert {edge.soname for edge in edges} == set(needed)
     shutil.copy(user, root / "user2.so")
@@ -132,7 +132,7 @@ def test_what_is_no_file_is_not_opened(root: Path) -> None:
         server.bind(os.path.relpath(root / "s"))
         (root / "zero.so").symlink_to("/dev/zero")
         found = judge(root)
-    assert found.severities("app/lib/fifo.so") == [("unreadable-file", "error")]
+    assert found.severities("app/lib/fifo.so") == [("unreadable-file", "note")]  # nothing loads it
     assert found.severities("app/base_library.zip") == [("unreadable-file", "warning")]
     assert found.severities("app/zero.so") == [("outside-link", "error")]
 
@@ -140,12 +140,13 @@ def test_what_is_no_file_is_not_opened(root: Path) -> None:
 def test_a_file_of_ten_gigabytes_takes_no_time(root: Path) -> None:
     shutil.copy(root / "lib/libown.so.1", root / "lib/large.so")
     shutil.copy(root / "app", root / "zprogram")
+    (root / "zprogram").chmod(0o755)
     for name, size in {"data": 10, "none.so": 10, "lib/large.so": 10, "zprogram": 3}.items():
         with (root / name).open("ab") as stream:
             stream.truncate(size << 30)
     found = judge(root)
-    for name in ("none.so", "lib/large.so", "zprogram"):
-        assert found.severities(f"app/{name}") == [("unreadable-file", "error")]
+    assert found.severities("app/zprogram") == [("unreadable-file", "error")]
+    assert found.severities("app/lib/large.so") == [("unreadable-file", "note")]  # none.so as well
     assert found.severities("app/data") == []
 
 
@@ -173,7 +174,7 @@ def test_no_name_drives_the_terminal_or_breaks_a_renderer(kind: str, root: Path)
         path.write_bytes(b"\x7fELF damaged")
         path.with_name(f"l{path.name}").symlink_to(os.fsdecode(b"/gone\n\xff"))
     found = judge(root, "--format", kind)
-    assert found.code == 1
+    assert found.code == 0
     assert found.out.count("damaged") >= len(names)
     for character in ("\x1b", "\u202e", "\ufffd"):
         assert character not in found.out

@@ -159,37 +159,112 @@ def test_a_file_that_needs_a_library_in_two_ways_is_named_once(
     assert len(finding.evidence) == len(set(finding.evidence))
 
 
-@pytest.mark.parametrize("soname", ["libown.so.1", "libsame.so.1"])
-def test_a_library_that_has_to_be_loaded_first_is_a_warning(
-    soname: str, tmp_path: Path, gcc: Compile
-) -> None:
-    """As one distribution's library that another's extension needs; only its soname counts."""
+OPENER = (
+    "#include <dlfcn.h>\nint main(int n, char **a)"
+    "{ for (int i = 1; i < n; i++) if (!dlopen(a[i], RTLD_NOW)) return 1; return 0; }"
+)
+TEXT = b"a text that is longer than the header of an ELF file, so that it could be one"
+USER = "int own(void); int x(void) { return own(); } void PyInit_%s(void) {}"
+
+
+@pytest.fixture
+def misplaced(tmp_path: Path, gcc: Compile) -> Path:
+    """A module that needs a library, which is in the bundle where the loader does not look."""
     root = tmp_path / "app.dist"
     own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
-    extension = gcc(
-        "ext.so", "int own(void); int x(void) { return own(); }", "-shared", "-fPIC", str(own)
-    )
-    same = gcc("same.so", OWN, "-shared", "-fPIC", f"-Wl,-soname,{soname}")
-    opener = (
-        "#include <dlfcn.h>\nint main(int n, char **a)"
-        "{ for (int i = 1; i < n; i++) if (!dlopen(a[i], RTLD_NOW)) return 1; return 0; }"
-    )
-    write_files(root, {"app": gcc("opener", opener), "a/ext.so": extension, "b/libown.so.1": same})
+    module = gcc("ext.so", USER % "ext", "-shared", "-fPIC", str(own))
+    files = {"app": gcc("opener", OPENER), "a/ext.so": module, "b/libown.so.1": own}
+    write_files(root, files)
     (root / "app").chmod(0o755)
-    (finding,) = judged(root).findings
-    library, opened = str(root / "b/libown.so.1"), str(root / "a/ext.so")
-    assert subprocess.run([root / "app", opened], check=False).returncode == 1
-    first = subprocess.run([root / "app", library, opened], check=False).returncode
-    assert finding.id == "missing-library"
-    if soname == "libown.so.1":
-        assert first == 0
-        assert finding.severity is Severity.WARNING
-        assert finding.evidence == (
-            ("needed by", "app.dist/a/ext.so"), ("it is", "app.dist/b/libown.so.1")
-        )  # fmt: skip
-    else:
-        assert first == 1
-        assert finding.severity is Severity.ERROR
+    return root
+
+
+def opens(root: Path, *files: str) -> bool:
+    """Whether a program that opens these files in turn gets through."""
+    return subprocess.run([root / "app", *(root / f for f in files)], check=False).returncode == 0
+
+
+def test_a_library_where_nobody_looks_is_an_error(misplaced: Path) -> None:
+    assert not opens(misplaced, "a/ext.so")
+    (finding,) = judged(misplaced).findings
+    assert (finding.id, finding.severity) == ("missing-library", Severity.ERROR)
+    assert finding.message == (
+        "`libown.so.1` is in the bundle, but not where the loader looks for it"
+    )
+    assert finding.evidence[:2] == (
+        ("needed by", "app.dist/a/ext.so"), ("it is", "app.dist/b/libown.so.1")
+    )  # fmt: skip
+
+
+def test_a_library_that_an_import_loads_first_counts_as_found(
+    misplaced: Path, gcc: Compile
+) -> None:
+    """glibc knows it by its soname from then on; which import is the first one, no file says."""
+    flags = ["-shared", "-fPIC", str(misplaced / "b/libown.so.1"), "-Wl,-rpath,$ORIGIN"]
+    write_files(misplaced, {"b/first.so": gcc("first.so", USER % "first", *flags)})
+    assert opens(misplaced, "b/first.so", "a/ext.so")
+    assert not opens(misplaced, "a/ext.so", "b/first.so")
+    (finding,) = judged(misplaced).findings
+    assert (finding.id, finding.severity) == ("missing-library", Severity.WARNING)
+    assert ("needed by", "app.dist/b/first.so") in finding.evidence
+
+
+def test_a_library_that_code_opens_by_name_counts_as_found(misplaced: Path) -> None:
+    write_files(misplaced, {"b/__init__.py": b"CDLL(os.path.join(here, 'libown.so.1'))\n"})
+    assert opens(misplaced, "b/libown.so.1", "a/ext.so")
+    (finding,) = judged(misplaced).findings
+    assert (finding.id, finding.severity) == ("missing-library", Severity.WARNING)
+    assert ("named in", "`b/__init__.py`") in finding.evidence
+
+
+def test_a_library_of_another_soname_does_not_count(misplaced: Path, gcc: Compile) -> None:
+    same = gcc("same.so", OWN, "-shared", "-fPIC", "-Wl,-soname,libsame.so.1")
+    (misplaced / "b/libown.so.1").write_bytes(same.read_bytes())
+    assert not opens(misplaced, "b/libown.so.1", "a/ext.so")
+    (finding,) = judged(misplaced).findings
+    assert (finding.id, finding.severity) == ("missing-library", Severity.ERROR)
+
+
+def test_a_library_that_nothing_loads_is_no_error(misplaced: Path, gcc: Compile) -> None:
+    """A plugin of a program that is not there, until code names it."""
+    (misplaced / "a/ext.so").rename(misplaced / "a/plugin.so")
+    assert [f.severity for f in judged(misplaced).findings] == [Severity.WARNING]
+    write_files(misplaced, {"a/__init__.py": b"PLUGIN = 'plugin.so'\n"})
+    assert [f.severity for f in judged(misplaced).findings] == [Severity.ERROR]
+
+
+def test_files_that_only_look_native_are_a_note_until_something_loads_them(
+    folder: Make, gcc: Compile
+) -> None:
+    root = folder()
+    texts = ("locale/so.so", "page.html.so", "messages.dll", "x.pyd")
+    write_files(root, dict.fromkeys(texts, TEXT))
+    debug = root / "libown.so.1.debug"
+    command = ["objcopy", "--only-keep-debug", root / "lib/libown.so.1", debug]
+    subprocess.run(command, check=True, timeout=60)
+    report = judged(root)
+    assert starts(root)
+    assert report.ok
+    assert [(f.id, f.severity) for f in report.findings] == [("unreadable-file", Severity.NOTE)]
+    assert len(report.findings[0].evidence) == len(texts)
+    (root / "lib/libown.so.1").write_bytes(
+        b"a text, longer than a header of ELF, so that it could be"
+    )
+    assert not starts(root)
+    assert [f.severity for f in judged(root).findings] == [Severity.ERROR, Severity.NOTE]
+
+
+def test_libraries_of_another_platform_that_nothing_loads_need_nothing(
+    folder: Make, pe_module: Path
+) -> None:
+    root = folder()
+    launcher = pe_module.read_bytes().replace(b"KERNEL32.dll", b"VCRUNT14.dll")
+    write_files(root, {"setuptools/cli-64.exe": launcher})
+    needed = [n.name for n in read_bundle(root).files[-1][1].binary.image.needed]
+    assert needed == ["VCRUNT14.dll"]
+    assert starts(root)
+    assert judged(root).ok
+    assert [f.id for f in judged(root).findings] == ["architecture"]
 
 
 def test_a_link_that_leaves_the_bundle_is_the_hosts(folder: Make, tmp_path: Path) -> None:
@@ -443,6 +518,9 @@ def test_files_that_are_no_files_are_named_and_do_no_harm(folder: Make) -> None:
         ("outside-link", "app.dist/dangling.so"), ("unreadable-file", "app.dist/fifo")
     ]  # fmt: skip
     os.mkfifo(root / "lib/fifo.so")
+    assert judged(root).ok  # nothing loads it
+    (root / "lib/libown.so.1").unlink()
+    os.mkfifo(root / "lib/libown.so.1")
     assert not judged(root).ok
 
 

@@ -19,9 +19,9 @@ from rustext.errors import TruncatedBinary
 from rustext.verify.bundle.marshal_reader import parse_marshal
 
 _MAGIC = b"MEI\014\013\012\013\016"
-_COOKIE = struct.Struct("!8sIIII64s")  # magic, archive size, TOC offset, TOC size, Python, library
+COOKIE = struct.Struct("!8sIIII64s")  # magic, archive size, TOC offset, TOC size, Python, library
 _ENTRY = struct.Struct("!IIIIBc")  # entry size, data offset, data size, full size, compressed, type
-_PYZ = struct.Struct("!4s4sI")  # magic, Python's magic, TOC offset
+PYZ = struct.Struct("!4s4sI")  # magic, Python's magic, TOC offset
 _TABLE_LIMIT = 64 << 20  # bytes of a table of contents; the largest real ones take 2 MiB
 _PYZ_LIMIT = 8  # PyInstaller writes one; each could be as large as the file
 _WINDOW = 16 << 20  # bytes; a multiple of every page size
@@ -63,17 +63,17 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
 
     Raises `TruncatedBinary` if the archive is damaged.
     """
-    at = _find_cookie(data)
-    if at < 0 or at + _COOKIE.size > len(data):
+    at = find_cookie(data)
+    if at < 0 or at + COOKIE.size > len(data):
         return None
-    _, size, toc, toc_size, version, library = _COOKIE.unpack_from(data, at)
-    start = at + _COOKIE.size - size
+    _, size, toc, toc_size, version, library = COOKIE.unpack_from(data, at)
+    start = at + COOKIE.size - size
     if start < 0 or start + toc + toc_size > len(data):
         raise TruncatedBinary("PyInstaller's archive points outside of the executable")
     modules: set[str] = set()
     places: set[tuple[int, int]] = set()  # of module archives
     scripts, members, contents = [], [], ""
-    for kind, name, member in _iter_entries(data, start, start + toc, toc_size):
+    for kind, name, member in iter_entries(data, start, start + toc, toc_size):
         if kind == b"z":
             places.add((member.offset, member.size))
         elif kind in {b"m", b"M"}:
@@ -96,7 +96,7 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     )
 
 
-def _find_cookie(data: mmap.mmap) -> int:
+def find_cookie(data: mmap.mmap) -> int:
     """Where the last cookie is, -1 without one; each piece's memory is given back."""
     for start in range((len(data) - 1) // _WINDOW * _WINDOW, -1, -_WINDOW):
         at = data.rfind(_MAGIC, start, start + _WINDOW + len(_MAGIC) - 1)
@@ -107,7 +107,7 @@ def _find_cookie(data: mmap.mmap) -> int:
     return -1
 
 
-def _iter_entries(
+def iter_entries(
     data: mmap.mmap, start: int, at: int, size: int
 ) -> Iterator[tuple[bytes, str, Member]]:
     """Type, name and place of each entry of the table of contents at `at`."""
@@ -138,9 +138,9 @@ def _iter_entries(
 
 
 def _pyz_modules(data: mmap.mmap, start: int, length: int) -> frozenset[str]:
-    if start + max(length, _PYZ.size) > len(data):
+    if start + max(length, PYZ.size) > len(data):
         raise TruncatedBinary("PyInstaller's module archive ends outside of the executable")
-    magic, _, toc = _PYZ.unpack_from(data, start)
+    magic, _, toc = PYZ.unpack_from(data, start)
     if magic != b"PYZ\0" or toc >= length:
         raise TruncatedBinary("PyInstaller's module archive has no table")
     if length - toc > _TABLE_LIMIT:

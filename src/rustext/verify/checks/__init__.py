@@ -10,10 +10,12 @@ from rustext.verify.checks.native.duplicate_libraries import check_duplicates
 from rustext.verify.checks.native.libc_mix import check_libc
 from rustext.verify.checks.native.libraries import check_libraries
 from rustext.verify.checks.native.program_start import check_start
+from rustext.verify.checks.native.refused_files import check_refusals
 from rustext.verify.checks.native.run_paths import check_rpaths
 from rustext.verify.checks.native.static_interpreter import check_static_interpreter
 from rustext.verify.checks.native.symbol_versions import check_versions
 from rustext.verify.checks.native.system_floors import check_floors
+from rustext.verify.checks.native.undefined_symbols import check_symbols
 from rustext.verify.checks.native.unreadable_files import check_links, check_unreadable
 from rustext.verify.checks.python.extension_suffix import check_suffixes
 from rustext.verify.checks.python.imports import check_imports
@@ -27,6 +29,8 @@ CHECKS: tuple[Check, ...] = (
     check_libraries,
     check_start,
     check_versions,
+    check_refusals,
+    check_symbols,
     check_imports,
     check_suffixes,
     check_architecture,

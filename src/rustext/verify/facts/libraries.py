@@ -7,7 +7,7 @@ from pathlib import Path
 from rustext.formats.binary import read_linkage
 from rustext.loaders.resolver import Resolver
 from rustext.loaders.rules import Loader
-from rustext.model.image import Binary
+from rustext.model.image import Binary, Format
 from rustext.model.libraries import Edge, Resolved
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
@@ -24,6 +24,9 @@ def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
     # PyInstaller's bootloader sets LD_LIBRARY_PATH to its folder and starts itself again:
     # https://pyinstaller.org/en/stable/runtime-information.html#ld-library-path-libpath-considerations
     path = (str(bundle.contents),) if bundle.freezer is Freezer.PYINSTALLER else ()
+    # On Windows it names the same folder to SetDllDirectory, which LOAD_LIBRARY_SEARCH_USER_DIRS,
+    # a part of CPython's flags, searches as well (Microsoft's page on LoadLibraryExW).
+    folders = (bundle.contents,) if path and bundle.image.format is Format.PE else ()
     known = {native: file.binary for native, file in bundle.files}
     edges: dict[Edge, None] = {}
 
@@ -32,11 +35,11 @@ def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
 
     loaded: dict[str, Path] = {}
     if program is not None:
-        loader = Loader(executable=program, library_path=path)
+        loader = Loader(executable=program, library_path=path, dll_directories=folders)
         first = Resolver(loader=loader, read=read, limit=_LIMIT)
         edges.update(dict.fromkeys(first.resolve(program).edges))
         loaded = {e.soname: e.path for e in edges if isinstance(e, Resolved) and e.path}
-    loader = Loader(executable=program, library_path=path, loaded=loaded)
+    loader = Loader(executable=program, library_path=path, dll_directories=folders, loaded=loaded)
     rest = Resolver(loader=loader, read=read, limit=_LIMIT)
     for native, _ in bundle.files:
         if native != program:

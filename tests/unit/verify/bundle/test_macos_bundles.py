@@ -477,6 +477,8 @@ def test_a_library_that_something_loads_first_is_known_by_its_own_name(
         core__libown_dot_dylib=arm.library().read_bytes(),
         pkg___core_dot_so=arm.module(arm.library()),
     )
+    assert [f.id for f in errors(root)] == ["missing-library"]
+    (root / "core/__init__.py").write_text("ctypes.CDLL(here + '/libown.dylib')\n")
     assert errors(root) == []
     (found,) = [f for f in judged(root).findings if f.severity is Severity.WARNING]
     assert (found.id, found.subject) == ("missing-library", "@rpath/libown.dylib")

@@ -5,7 +5,8 @@ In: a `Subject` with the loader's answers. Out: the findings `missing-library` a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rustext.data import read_data
@@ -23,22 +24,22 @@ from rustext.verify.target.system_libraries import is_system_library
 
 def check_libraries(subject: Subject) -> Iterator[Finding]:
     """Find the libraries that are missing, misplaced or taken from the host."""
-    bundle, edges = subject.bundle, subject.edges
+    bundle = subject.bundle
     outside: dict[str, list[Resolved]] = {}
     missing: dict[tuple[str, Path], list[Missing]] = {}
-    at_start = _loaded_at_start(bundle, edges)
     held = _held_libraries(bundle)
     names = file_names(bundle)
-    for edge in edges:
+    files = dict(bundle.files)
+    for edge in subject.edges:
         if edge.soname in subject.allow_system or _is_expected(subject, edge.soname):
             continue
         if find_meant(names, edge) is not None:  # `install-name` says it better
             continue
+        user = files.get(edge.needed_by)
+        if user is not None and not subject.loaded.fits(user) and not _is_loaded(subject, edge):
+            continue  # data, of which `architecture` and `libc-mix` speak
         if isinstance(edge, Missing):
-            other = None if edge.needed_by in at_start else held.get(edge.soname)
-            if other is not None:
-                yield _preloaded_library(subject, edge, other)
-            elif edge.kind is not NeedKind.WEAK:
+            if edge.kind is not NeedKind.WEAK and not _is_unreadable(subject, edge):
                 missing.setdefault((edge.soname, edge.needed_by), []).append(edge)
         elif (
             edge.path is not None
@@ -49,27 +50,26 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
             outside.setdefault(edge.soname, []).append(edge)
     # One file may need a library more than once: in the program's process and opened by itself,
     # and in each slice of a universal file.
-    for searches in missing.values():
-        yield _missing_library(subject, searches)
+    for (soname, user_path), searches in missing.items():
+        at_start = user_path.resolve() in subject.loaded.at_start
+        other = None if at_start else held.get(soname)
+        yield _missing_library(subject, searches, other)
     for soname, found in sorted(outside.items()):
         users = dict.fromkeys(subject.inside(edge.needed_by) for edge in found)
         where = ("found", f"{found[0].path} ({found[0].how.value})")
-        yield host_library(soname, (*(("needed by", user) for user in users), where))
+        loaded = any(_is_loaded(subject, edge) for edge in found)
+        finding = host_library(soname, (*(("needed by", user) for user in users), where))
+        yield finding if loaded else replace(finding, severity=Severity.WARNING)
 
 
-def _loaded_at_start(bundle: Bundle, edges: Iterable[Edge]) -> frozenset[Path]:
-    """The files that are in the process before any code of the program runs."""
-    needs: dict[Path, list[Path]] = {}
-    for edge in edges:
-        if isinstance(edge, Resolved) and edge.path is not None:
-            needs.setdefault(edge.needed_by, []).append(edge.path)
-    work = [bundle.program.path] if bundle.program is not None else []
-    seen = set(work)
-    while work:
-        new = [path for path in needs.get(work.pop(), ()) if path not in seen]
-        seen.update(new)
-        work.extend(new)
-    return frozenset(seen)
+def _is_loaded(subject: Subject, edge: Edge) -> bool:
+    return subject.loaded.why(edge.needed_by) is not None
+
+
+def _is_unreadable(subject: Subject, edge: Missing) -> bool:
+    """Whether the library is there, and another finding tells why it cannot be read."""
+    refused = {Path(place.path).resolve() for place in edge.searched if place.rejected is not None}
+    return any(u.path.resolve() in refused for u in subject.bundle.unreadable)
 
 
 def _held_libraries(bundle: Bundle) -> dict[str, Path]:
@@ -103,8 +103,11 @@ def _is_expected(subject: Subject, soname: str) -> bool:
     return target_policy(target).has_library(soname)
 
 
-def _missing_library(subject: Subject, searches: Sequence[Missing]) -> Finding:
-    """One file's search for one library, or several that differ in where it looked."""
+def _missing_library(subject: Subject, searches: Sequence[Missing], other: Path | None) -> Finding:
+    """One file's search for one library, or several that differ in where it looked.
+
+    `other` is a file of the bundle that answers to the name once something has loaded it.
+    """
     edge = searches[0]
     places = dict.fromkeys(
         f"{place.path} ({place.how.value}{f'; {place.rejected}' if place.rejected else ''})"
@@ -113,30 +116,34 @@ def _missing_library(subject: Subject, searches: Sequence[Missing]) -> Finding:
     )
     if edge.soname.startswith("@rpath/") and not places:
         places["nowhere: no file on the way has a run path"] = None
+    evidence = [("needed by", subject.inside(edge.needed_by))]
+    severity, hint = Severity.ERROR, None
+    if not _is_loaded(subject, edge):
+        severity = Severity.WARNING
+        hint = "nothing in the bundle is seen to load that file: leave it out if nothing does"
+    if other is not None:
+        evidence.append(("it is", subject.inside(other)))
+        opener = subject.loaded.why(other)
+        if opener is not None:
+            severity = Severity.WARNING
+            evidence.append(opener)
+            hint = "this works only where the program loads that file first; `--run` shows it"
+    evidence += [("searched", place) for place in places]
     native = subject.bundle.image.format is Format.ELF
     return Finding(
         id="missing-library",
-        severity=Severity.ERROR,
+        severity=severity,
         subject=edge.soname,
-        message=f"`{edge.soname}` is not in the bundle and not "
+        message=f"`{edge.soname}` is in the bundle, but not where the loader looks for it"
+        if other is not None
+        else f"`{edge.soname}` is not in the bundle and not "
         + ("on this machine" if native else "one of the system's"),
-        evidence=(
-            ("needed by", subject.inside(edge.needed_by)),
-            *(("searched", place) for place in places),
+        evidence=tuple(evidence),
+        hint=hint
+        or (
+            "put it where the loader looks, or give the file that needs it a run path with "
+            "`patchelf --set-rpath`"
+            if other is not None
+            else f"put it into the bundle, or allow it with `--allow-system {edge.soname}`"
         ),
-        hint=f"put it into the bundle, or allow it with `--allow-system {edge.soname}`",
-    )
-
-
-def _preloaded_library(subject: Subject, edge: Missing, other: Path) -> Finding:
-    return Finding(
-        id="missing-library",
-        severity=Severity.WARNING,
-        subject=edge.soname,
-        message=f"`{edge.soname}` is in the bundle, but not where the loader looks for it",
-        evidence=(
-            ("needed by", subject.inside(edge.needed_by)),
-            ("it is", subject.inside(other)),
-        ),
-        hint="this works only where the program loads that file first; `--run` shows it",
     )

@@ -5,10 +5,12 @@ In: a `Subject`. Out: the findings `unreadable-file` and `outside-link`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Resolved
+from rustext.verify.bundle.native_files import Unreadable
 from rustext.verify.common_findings import unreadable_file
 from rustext.verify.subject import Subject
 
@@ -21,11 +23,39 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
     bundle = subject.bundle
     if bundle.program is not None and bundle.program.damage is not None:
         yield unreadable_file(subject.inside(bundle.program.path), bundle.program.damage)
-    for file in bundle.unreadable[:_SHOWN]:
-        severity = Severity.ERROR if file.native else Severity.WARNING
-        yield unreadable_file(subject.inside(file.path), file.reason, severity)
-    if (more := len(bundle.unreadable) - _SHOWN) > 0:
+    used, data = [], []
+    for file in bundle.unreadable:
+        reason = subject.loaded.why(file.path) if _is_library(file) else None
+        if reason is not None or not _is_library(file):
+            used.append((file, reason))
+        else:
+            data.append(file)
+    for file, reason in used[:_SHOWN]:
+        severity = Severity.ERROR if file.native or reason is not None else Severity.WARNING
+        finding = unreadable_file(subject.inside(file.path), file.reason, severity)
+        evidence = (*finding.evidence, *([reason] if reason is not None else []))
+        yield replace(finding, evidence=evidence)
+    if (more := len(used) - _SHOWN) > 0:
         yield unreadable_file(f"{bundle.path.name}: {more} more", "as above")
+    if data:
+        yield _note(subject, data)
+
+
+def _is_library(file: Unreadable) -> bool:
+    """Whether the loader would have to read it: no folder, and no archive of modules."""
+    return not file.path.is_dir() and file.path.suffix != ".zip"
+
+
+def _note(subject: Subject, data: Sequence[Unreadable]) -> Finding:
+    files = "a file" if len(data) == 1 else f"{len(data)} files"
+    return Finding(
+        id="unreadable-file",
+        severity=Severity.NOTE,
+        subject=subject.inside(data[0].path),
+        message=f"the bundle holds {files} with a library's name or header that cannot be read as "
+        "one, and that nothing in it is seen to load",
+        evidence=tuple(("file", f"{subject.inside(f.path)}: {f.reason}") for f in data[:_SHOWN]),
+    )
 
 
 def check_links(subject: Subject) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from rustext.formats.macho.image import parse_macho
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.checks.macos.code_signature import check_signatures
+from rustext.verify.facts.loaded_files import LoadedFiles
 from rustext.verify.subject import Subject
 from rustext.verify.verify import verify
 
@@ -161,7 +162,9 @@ def findings(tmp_path: Path) -> Callable[..., list[Finding]]:
         root.mkdir()
         (root / "app").write_bytes(app)
         (root / "lib.dylib").write_bytes(lib)
-        subject = Subject(bundle=read_bundle(root), stdlib=stdlib_environment(), edges=())
+        bundle = read_bundle(root)
+        loaded = LoadedFiles(bundle, ())
+        subject = Subject(bundle=bundle, stdlib=stdlib_environment(), edges=(), loaded=loaded)
         return list(check_signatures(subject))
 
     return judge

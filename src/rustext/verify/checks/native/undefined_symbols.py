@@ -1,0 +1,119 @@
+"""Find the symbols that files ask for and that nothing in their process defines.
+
+In: a `Subject`. Out: the finding `undefined-symbol`. Strong undefined symbols of ELF files are
+looked up as glibc and musl do it: in the program and all that it needs, then in what the file was
+opened with. A symbol counts if a relocation asks for it. dlopen binds functions at once, as Python
+calls it (RTLD_NOW); for what the program itself needs the loader binds functions at their first
+call, unless the linker asked otherwise. Functions of Python's are for `python-abi`, versions that a
+library lacks for `missing-library` and `glibc-floor`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from rustext.formats.elf.symbol_lookup import Wanted
+from rustext.model.findings import Finding, Severity
+from rustext.model.image import Format
+from rustext.verify.facts.symbol_scopes import SymbolScopes, read_bound
+from rustext.verify.subject import Subject
+
+_PYTHON = re.compile(r"_?Py[A-Z_]")
+_HINT = "put the library into the bundle that the file was built against: same name, same version"
+
+
+def check_symbols(subject: Subject) -> Iterator[Finding]:
+    """Find the symbols that the loader would not find, file by file."""
+    bundle, loaded = subject.bundle, subject.loaded
+    if bundle.image.format is not Format.ELF or bundle.program is None:
+        return
+    scopes = SymbolScopes(bundle, loaded)
+    openers: dict[Path, list[frozenset[Path]]] = defaultdict(list)
+    for module in loaded.modules:
+        if not loaded.lacks_any(module):
+            closure = loaded.closure(module)
+            for path in closure:
+                openers[path].append(closure)
+    start = loaded.at_start if not loaded.lacks_any(bundle.program.path) else frozenset()
+    program = bundle.program.path
+    if start and (copied := scopes.uncopied(program.resolve())):
+        yield _finding(subject, scopes, program, list(copied), lazily=False)
+    for path, file in bundle.files:
+        real = path.resolve()
+        if path != real or not loaded.fits(file):
+            continue
+        if real in openers or real in start:
+            yield from _check(subject, scopes, path, openers.get(real, []))
+
+
+def _check(
+    subject: Subject, scopes: SymbolScopes, path: Path, opened: list[frozenset[Path]]
+) -> Iterator[Finding]:
+    unbound = [
+        wanted
+        for wanted in scopes.unbound(path, opened)
+        if not _PYTHON.match(wanted.name) and not _is_version_gap(subject, scopes, path, wanted)
+    ]
+    if not unbound:
+        return
+    bound = read_bound(path)
+    at_start = path in subject.loaded.at_start
+    at_load = bound.at_load if at_start else bound.at_load | bound.at_call
+    fatal = [w for w in unbound if w.name in at_load]
+    late = [w for w in unbound if w.name in bound.at_call and w.name not in at_load]
+    for symbols, lazily in ((fatal, False), (late, True)):
+        if symbols:
+            yield _finding(subject, scopes, path, symbols, lazily=lazily)
+
+
+def _is_version_gap(subject: Subject, scopes: SymbolScopes, path: Path, wanted: Wanted) -> bool:
+    """Whether the library that a version is asked of lacks the version altogether, or is not ours.
+
+    Of such a library another finding tells which version is missing.
+    """
+    if wanted.version is None:
+        return False
+    for edge in subject.edges:
+        if edge.needed_by.resolve() == path and edge.soname == wanted.library:
+            found = getattr(edge, "path", None)
+            if found is None or not subject.bundle.holds(found):
+                return True
+            return not scopes.offered(found.resolve()).has_version(wanted.version)
+    return False
+
+
+def _finding(
+    subject: Subject,
+    scopes: SymbolScopes,
+    path: Path,
+    symbols: list[Wanted],
+    *,
+    lazily: bool,
+) -> Finding:
+    first = symbols[0]
+    holder = scopes.definer(first)
+    named = f"`{first.name}`" + (f", version {first.version}" if first.version else "")
+    others = f" and {len(symbols) - 1} more" if len(symbols) > 1 else ""
+    reason = subject.loaded.surely(path)
+    evidence = [reason] if reason is not None else []
+    if holder is not None:
+        evidence.append(("defined in", f"{subject.inside(holder)}, which this file does not need"))
+    evidence += [("symbol", w.name) for w in symbols]
+    if lazily:
+        message = f"`{path.name}` calls {named}{others}, which nothing in its process defines"
+    else:
+        message = f"`{path.name}`: undefined symbol: {named}{others}"
+    return Finding(
+        id="undefined-symbol",
+        severity=Severity.WARNING if lazily or holder is not None else Severity.ERROR,
+        subject=subject.inside(path),
+        message=message,
+        evidence=tuple(evidence),
+        hint=_HINT
+        if holder is None
+        else "this works only where the program loads that file first, for all to see "
+        "(RTLD_GLOBAL); `--run` shows it",
+    )

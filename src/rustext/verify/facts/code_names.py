@@ -1,0 +1,112 @@
+"""Find which bundled code names a file: code that opens a library or starts a program by name.
+
+In: a `Bundle`, and the files in question. Out: for each, where its name stands. A whole file name
+counts in all code; the stem of a library (`foo` of `libfoo.so`) as a string of its own in the code
+of the same package, for code that puts the name together (`f"lib{name}.so"`). Code is searched and
+never executed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rustext.errors import RustextError
+from rustext.formats.binary import map_file
+from rustext.verify.bundle.archive_code import inflate, read_module_archives, read_scripts
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.bundle.program import Freezer
+
+# The whole name; the stem as a string of its own; and the package whose code may name it so.
+_Patterns = tuple[re.Pattern[bytes], re.Pattern[bytes] | None, str]
+
+_FILES = 500  # that are looked for, and of code that is looked at: loose sources
+_SOURCES = 20_000
+_SOURCE_LIMIT = 4 << 20  # bytes
+_STEM = 4  # letters; shorter ones are words of every program
+
+
+def find_named(bundle: Bundle, files: Iterable[Path]) -> dict[Path, str]:
+    """Where the name of each file stands; what no code names is left out."""
+    wanted = {path: _patterns(bundle, path) for path in sorted(files)[:_FILES]}
+    found: dict[Path, str] = {}
+    for where, package, code in _iter_code(bundle) if wanted else ():
+        for path, (whole, stem, own) in list(wanted.items()):
+            if whole.search(code) or (own == package and stem is not None and stem.search(code)):
+                found[path] = where
+                del wanted[path]
+        if not wanted:
+            break
+    return found
+
+
+def _patterns(
+    bundle: Bundle, path: Path
+) -> tuple[re.Pattern[bytes], re.Pattern[bytes] | None, str]:
+    name = re.escape(path.name.encode("utf-8", "surrogateescape"))
+    whole = re.compile(rb"(?<![\w.-])" + name + rb"(?![\w.-])")
+    stem = path.name.partition(".")[0].removeprefix("lib")
+    text = re.escape(stem.encode("utf-8", "surrogateescape"))
+    inside = path.relative_to(bundle.contents) if path.is_relative_to(bundle.contents) else path
+    package = inside.parts[0] if len(inside.parts) > 1 else stem
+    if len(stem) < _STEM:
+        return whole, None, package
+    # A string of its own: in source, in a marshalled code object (Python/marshal.c), or in the
+    # constants of a program that Nuitka made.
+    size = bytes([len(stem)]) if len(stem) < 256 else b""
+    size_with_lib = bytes([len(stem) + 3]) if len(stem) < 253 else b""
+    own = rb"|".join(
+        (
+            rb"[\"'](?:lib)?" + text + rb"[\"']",
+            rb"[zZ\xfa\xda]" + re.escape(size) + text,
+            rb"[zZ\xfa\xda]" + re.escape(size_with_lib) + rb"lib" + text,
+            rb"[au](?:lib)?" + text + rb"\0",
+        )
+    )
+    return whole, re.compile(own, re.DOTALL), package
+
+
+def _iter_code(bundle: Bundle) -> Iterator[tuple[str, str, bytes]]:
+    """Where code stands, the top-level package that it belongs to, and its bytes."""
+    program = bundle.program
+    if program is not None and program.freezer is Freezer.PYINSTALLER and not program.damage:
+        try:
+            with map_file(program.path) as data:
+                members = [m for archive in read_module_archives(data) for m in archive.members]
+                for member in (*read_scripts(data), *members):
+                    try:
+                        code = inflate(data, member)
+                    except RustextError:
+                        continue
+                    yield f"`{member.name}` in {program.path.name}", _top(member.name), code
+        except RustextError:
+            pass
+    elif program is not None and program.freezer is Freezer.NUITKA:
+        yield from _iter_nuitka(program.path)
+    for number, source in enumerate(_iter_sources(bundle.contents)):
+        if number >= _SOURCES:
+            return
+        try:
+            code = source.read_bytes()[:_SOURCE_LIMIT]
+        except OSError:
+            continue
+        relative = source.relative_to(bundle.contents)
+        yield f"`{relative.as_posix()}`", relative.parts[0].partition(".")[0], code
+
+
+def _iter_nuitka(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    """The constants of all modules stand in one piece: whose they are is not known."""
+    try:
+        with map_file(path) as data:
+            yield f"`{path.name}`", "", bytes(data)
+    except RustextError:
+        return
+
+
+def _iter_sources(folder: Path) -> Iterator[Path]:
+    return (p for p in folder.rglob("*.py*") if p.suffix in {".py", ".pyc"} and p.is_file())
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]

@@ -1,0 +1,187 @@
+"""Which files of a bundle get into its process, and why; the rest is data.
+
+In: a `Bundle`, and what the loader would find for its files. Out: `LoadedFiles`, asked file by
+file. A file is loaded if the program is started from it, if Python imports it, if a loaded file
+needs it, or if bundled code names it. Packages carry files for other machines, plugins of other
+programs and files with debug information alone, which nothing loads: those are no fault of a
+bundle.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from rustext.discovery.extension_suffixes import parse_suffix, split_suffix
+from rustext.discovery.module_names import init_function
+from rustext.formats.elf.libc import libc_of
+from rustext.model.image import ImageKind
+from rustext.model.libraries import Edge, Missing, Resolved
+from rustext.model.native_file import NativeFile
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.bundle.native_files import is_named_native
+from rustext.verify.facts.code_names import find_named
+
+Reason = tuple[str, str]  # a line of evidence
+
+
+class LoadedFiles:
+    """The files that the bundle's process loads; what takes time is found when it is asked for."""
+
+    def __init__(self, bundle: Bundle, edges: Iterable[Edge]) -> None:
+        """Take what the answers depend on."""
+        self._bundle = bundle
+        self._edges = tuple(edges)
+        self._real = functools.cache(Path.resolve)
+
+    def why(self, path: Path) -> Reason | None:
+        """Why a file is loaded, as a line of evidence; None for one that nothing loads."""
+        return self.surely(path) or self._opened.get(self._real(path))
+
+    def surely(self, path: Path) -> Reason | None:
+        """The same without what code names, which may never run."""
+        return self._certain.get(self._real(path))
+
+    @functools.cached_property
+    def at_start(self) -> frozenset[Path]:
+        """The files that are in the process before any code of the program runs, by real path."""
+        program = self._bundle.program
+        return frozenset() if program is None else self.closure(program.path)
+
+    def closure(self, path: Path) -> frozenset[Path]:
+        """A file and all that it needs, as far as it is found, by real path."""
+        seen = {self._real(path)}
+        work = [*seen]
+        while work:
+            new = self._needs.get(work.pop(), frozenset()) - seen
+            seen |= new
+            work.extend(new)
+        return frozenset(seen)
+
+    def lacks_any(self, path: Path) -> bool:
+        """Whether a file or one that it needs does not find a library."""
+        return not self._lacking.isdisjoint(self.closure(path))
+
+    @functools.cached_property
+    def modules(self) -> Mapping[Path, str]:
+        """The extension modules that the process can import, by real path."""
+        found = {}
+        for path, file in self._bundle.files:
+            name = self._module_of(path, file)
+            if name is not None:
+                found[self._real(path)] = name
+        return found
+
+    def fits(self, file: NativeFile) -> bool:
+        """Whether the bundle's process could map a file: format, machine and C library."""
+        own = self._bundle.image
+        libc = libc_of(own)
+        return any(
+            (image.format, image.architecture, image.bits)
+            == (own.format, own.architecture, own.bits)
+            and (libc is None or libc_of(image) in {libc, None})
+            for image in file.binary.images
+        )
+
+    def _module_of(self, path: Path, file: NativeFile) -> str | None:
+        """The module that a file was made to be: by its suffix, its function or a table."""
+        if file.binary.image.kind is ImageKind.EXECUTABLE or not self.fits(file):
+            return None
+        inits = {init for image in file.binary.images for init in image.python_inits}
+        return self._named_module(path, file.path, inits)
+
+    def _named_module(self, path: Path, inside: PurePosixPath, inits: set[str]) -> str | None:
+        stem, suffix = split_suffix(path.name)
+        if suffix is None:
+            return None
+        name = ".".join((*inside.parent.parts, stem))
+        parsed = parse_suffix(suffix)
+        program = self._bundle.program
+        tagged = parsed is not None and parsed.family != ""
+        listed = program is not None and name in program.modules
+        return name if tagged or listed or init_function(stem) in inits else None
+
+    @functools.cached_property
+    def _needs(self) -> Mapping[Path, frozenset[Path]]:
+        """For each file the files that the loader takes for it, or refuses on the way."""
+        needs: dict[Path, set[Path]] = defaultdict(set)
+        for edge in self._edges:
+            user = self._real(edge.needed_by)
+            if isinstance(edge, Resolved) and edge.path is not None:
+                needs[user].add(self._real(edge.path))
+            elif isinstance(edge, Missing):
+                refused = (Path(p.path) for p in edge.searched if p.rejected is not None)
+                needs[user].update(self._real(path) for path in refused)
+        return {user: frozenset(found) for user, found in needs.items()}
+
+    @functools.cached_property
+    def _lacking(self) -> frozenset[Path]:
+        return frozenset(self._real(e.needed_by) for e in self._edges if isinstance(e, Missing))
+
+    @functools.cached_property
+    def _certain(self) -> dict[Path, Reason]:
+        bundle = self._bundle
+        roots: dict[Path, Reason] = {}
+        program = bundle.program
+        if program is not None:
+            roots[self._real(program.path)] = ("started as", "the program")
+            library = program.archive.library if program.archive is not None else ""
+            if library:
+                roots[self._real(bundle.contents / library)] = ("opened by", program.path.name)
+        for path, file in bundle.files:
+            if file.binary.image.kind is ImageKind.EXECUTABLE and path.parent == bundle.root:
+                roots.setdefault(self._real(path), ("started as", "a program"))
+            elif program is None and self.fits(file):  # a folder for a Python that is elsewhere
+                roots.setdefault(self._real(path), ("in", "a folder of packages"))
+        for path, name in self.modules.items():
+            roots.setdefault(path, ("imported as", name))
+        for unreadable in bundle.unreadable:
+            meant = self._unreadable_module(unreadable.path)
+            if unreadable.path.parent == bundle.root and _is_started(unreadable.path):
+                roots.setdefault(self._real(unreadable.path), ("started as", "a program"))
+            elif meant is not None:
+                roots.setdefault(self._real(unreadable.path), ("imported as", meant))
+        return self._spread(roots)
+
+    def _unreadable_module(self, path: Path) -> str | None:
+        contents = self._bundle.contents
+        if not path.is_relative_to(contents) or path.is_dir():
+            return None
+        inside = PurePosixPath(path.relative_to(contents).as_posix())
+        return self._named_module(path, inside, set())
+
+    def _spread(self, roots: dict[Path, Reason]) -> dict[Path, Reason]:
+        """The same with all files that these need, each with one file that needs it."""
+        reasons = dict(roots)
+        work = sorted(roots)
+        while work:
+            user = work.pop()
+            for path in sorted(self._needs.get(user, ())):
+                if path not in reasons:
+                    reasons[path] = ("needed by", self._inside(user))
+                    work.append(path)
+        return reasons
+
+    @functools.cached_property
+    def _opened(self) -> dict[Path, Reason]:
+        bundle = self._bundle
+        others = [
+            path
+            for path, file in bundle.files
+            if self._real(path) not in self._certain and self.fits(file)
+        ]
+        others += [u.path for u in bundle.unreadable if self._real(u.path) not in self._certain]
+        named = find_named(bundle, others)
+        return self._spread({self._real(p): ("named in", where) for p, where in named.items()})
+
+    def _inside(self, path: Path) -> str:
+        root = self._bundle.root.parent
+        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _is_started(path: Path) -> bool:
+    """Whether a file is a program by its mode and its name."""
+    return not is_named_native(path.name) and path.is_file() and os.access(path, os.X_OK)

@@ -1,0 +1,129 @@
+"""What the loader would bind the symbols of a bundle's files to.
+
+In: a `Bundle`, and which of its files are loaded. Out: for a file, the symbols without a
+definition. A process looks first in the global scope, which is the program with all that it needs
+(and PyInstaller's Python, which its bootloader opens with RTLD_GLOBAL), then in what was opened
+with dlopen: the module with all that it needs (dlopen(3), elf/dl-lookup.c). Each file is read once.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+
+from rustext.errors import RustextError
+from rustext.formats.binary import map_file
+from rustext.formats.elf.header import MAGIC
+from rustext.formats.elf.symbol_lookup import (
+    Bound,
+    Offered,
+    Wanted,
+    parse_elf_bound,
+    parse_elf_copied,
+    parse_elf_offered,
+    parse_elf_wanted,
+)
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.facts.loaded_files import LoadedFiles
+
+
+class SymbolScopes:
+    """The scopes of one bundle's process; what files define is read when it is asked for."""
+
+    def __init__(self, bundle: Bundle, loaded: LoadedFiles) -> None:
+        """Read nothing yet."""
+        self._bundle = bundle
+        self._loaded = loaded
+        self._in_global: dict[tuple[str, str | None], bool] = {}
+
+    @functools.cached_property
+    def started(self) -> frozenset[Path]:
+        """The files of the global scope, by real path."""
+        found = set(self._loaded.at_start)
+        program = self._bundle.program
+        library = program.archive.library if program is not None and program.archive else ""
+        if library:
+            found |= self._loaded.closure(self._bundle.contents / library)
+        return frozenset(found)
+
+    def unbound(self, path: Path, scopes: Iterable[frozenset[Path]]) -> tuple[Wanted, ...]:
+        """The symbols that a file asks for and that neither the global scope nor `scopes` define.
+
+        Empty for a file whose symbols cannot be read: that is for another finding.
+        """
+        left = [wanted for wanted in read_wanted(path) if not self._is_global(wanted)]
+        if not left:
+            return ()
+        seen: set[Path] = set()
+        for file in (file for scope in scopes for file in sorted(scope)):
+            if left and file not in seen:
+                seen.add(file)
+                offered = self.offered(file)
+                left = [wanted for wanted in left if not offered.has(wanted)]
+        return tuple(left)
+
+    def uncopied(self, path: Path) -> tuple[Wanted, ...]:
+        """The variables that a program has copies of and that no library of its defines."""
+        others = self._loaded.at_start - {path}
+        return tuple(
+            w
+            for w in _read_copied(path)
+            if not any(self.offered(o).has_name(w.name) for o in others)
+        )
+
+    def offered(self, path: Path) -> Offered:
+        """The definitions of a file."""
+        return self._offers(path)
+
+    def definer(self, wanted: Wanted) -> Path | None:
+        """A file of the bundle that has a definition, whoever loads it."""
+        for path, file in self._bundle.files:
+            if self._loaded.fits(file) and self.offered(path.resolve()).has(wanted):
+                return path
+        return None
+
+    def _is_global(self, wanted: Wanted) -> bool:
+        key = wanted.name, wanted.version
+        if key not in self._in_global:
+            files = self.started
+            self._in_global[key] = any(self.offered(path).has(wanted) for path in files)
+        return self._in_global[key]
+
+    @functools.cached_property
+    def _offers(self) -> functools._lru_cache_wrapper[Offered]:
+        return functools.cache(_read_offered)
+
+
+def read_wanted(path: Path) -> tuple[Wanted, ...]:
+    """The strong undefined symbols of a file."""
+    try:
+        with map_file(path) as data:
+            return parse_elf_wanted(data) if data[: len(MAGIC)] == MAGIC else ()
+    except RustextError:
+        return ()
+
+
+def _read_copied(path: Path) -> tuple[Wanted, ...]:
+    try:
+        with map_file(path) as data:
+            return parse_elf_copied(data)
+    except RustextError:
+        return ()
+
+
+def read_bound(path: Path) -> Bound:
+    """The names that a file's relocations look up."""
+    try:
+        with map_file(path) as data:
+            return parse_elf_bound(data)
+    except RustextError:
+        return Bound(frozenset(), frozenset())
+
+
+def _read_offered(path: Path) -> Offered:
+    try:
+        with map_file(path) as data:
+            return parse_elf_offered(data) if data[: len(MAGIC)] == MAGIC else Offered({})
+    except RustextError:
+        return Offered({})
