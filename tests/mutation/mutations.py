@@ -6,7 +6,10 @@ subject, and whether the program still does its work.
 
 from __future__ import annotations
 
+import marshal
 import shutil
+import struct
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -308,6 +311,130 @@ def damage_the_standard_library(bundle: Bundle, cache: Path) -> None:
     bundle.write(bundle.contents / "base_library.zip", b"no zip")
 
 
+# --- what the loader checks ---------------------------------------------------------------------
+
+
+def _poke(bundle: Bundle, path: Path, offset: int, layout: str, value: int) -> None:
+    data = bytearray(path.read_bytes())
+    struct.pack_into(f"<{layout}", data, offset, value)
+    bundle.write(path, bytes(data))
+
+
+def _header(path: Path, kind: int, number: int) -> int:
+    """Where a program header stands."""
+    data = path.read_bytes()
+    start, count = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
+    rows = range(start, start + 56 * count, 56)
+    return [at for at in rows if struct.unpack_from("<I", data, at)[0] == kind][number]
+
+
+def move_a_segment_of_a_library(bundle: Bundle, cache: Path) -> None:
+    """As `strip` does to a file whose segments patchelf has moved."""
+    library = bundle.find(OPENBLAS)
+    at = _header(library, 1, -1) + 8  # the offset in the file
+    (offset,) = struct.unpack_from("<Q", library.read_bytes(), at)
+    _poke(bundle, library, at, "Q", offset - 8)
+
+
+def move_a_segment_of_a_module(bundle: Bundle, cache: Path) -> None:
+    module = bundle.find(RPDS)
+    at = _header(module, 1, -1) + 8
+    (offset,) = struct.unpack_from("<Q", module.read_bytes(), at)
+    _poke(bundle, module, at, "Q", offset - 8)
+
+
+def mark_a_module_for_another_system(bundle: Bundle, cache: Path) -> None:
+    _poke(bundle, bundle.find(RPDS), 7, "B", 9)
+
+
+def mark_a_library_with_another_abi(bundle: Bundle, cache: Path) -> None:
+    _poke(bundle, bundle.find(OPENBLAS), 8, "B", 1)
+
+
+def mark_a_module_as_an_object_file(bundle: Bundle, cache: Path) -> None:
+    _poke(bundle, bundle.find(RPDS), 16, "H", 1)
+
+
+def mark_a_library_as_an_object_file(bundle: Bundle, cache: Path) -> None:
+    _poke(bundle, bundle.find(OPENBLAS), 16, "H", 1)
+
+
+def lose_a_dynamic_section(bundle: Bundle, cache: Path) -> None:
+    module = bundle.find(RPDS)
+    _poke(bundle, module, _header(module, 2, 0), "I", 0)
+
+
+def put_another_size_of_program_headers(bundle: Bundle, cache: Path) -> None:
+    _poke(bundle, bundle.find(RPDS), 54, "H", 64)
+
+
+def ask_for_an_executable_stack(bundle: Bundle, cache: Path) -> None:
+    module = bundle.find(RPDS)
+    _poke(bundle, module, _header(module, 0x6474_E551, 0) + 4, "I", 7)
+
+
+def take_the_execute_bit(bundle: Bundle, cache: Path) -> None:
+    bundle.own(bundle.program).chmod(0o644)
+
+
+# --- symbols --------------------------------------------------------------------------------------
+
+
+def put_another_library_under_a_name(bundle: Bundle, cache: Path) -> None:
+    library = bundle.find(OPENBLAS)
+    source = "int nothing_of_the_kind;"
+    other = build_shared(bundle.root.parent, "other.so", source, f"-Wl,-soname,{library.name}")
+    bundle.write(library, other.read_bytes())
+
+
+def put_another_module_under_a_name(bundle: Bundle, cache: Path) -> None:
+    bundle.write(bundle.find(RPDS), bundle.find(ORMSGPACK).read_bytes())
+
+
+# --- archives and links ---------------------------------------------------------------------------
+
+
+def _pyz(bundle: Bundle) -> tuple[bytearray, int, int]:
+    """The program, and where the module archive begins and its table stands."""
+    data = bytearray(bundle.program.read_bytes())
+    start = data.rindex(b"PYZ\0")
+    return data, start, start + int.from_bytes(data[start + 8 : start + 12], "big")
+
+
+def damage_a_module_in_the_archive(bundle: Bundle, cache: Path) -> None:
+    data, start, table = _pyz(bundle)
+    place = next(p for name, (_, *p) in marshal.loads(data[table:]) if name == "ormsgpack")
+    at = start + place[0] + place[1] // 2
+    data[at : at + 4] = bytes(byte ^ 0xFF for byte in data[at : at + 4])
+    bundle.write(bundle.program, bytes(data))
+
+
+def put_code_for_another_python_into_the_archive(bundle: Bundle, cache: Path) -> None:
+    data, start, _ = _pyz(bundle)
+    data[start + 4 : start + 6] = (3394).to_bytes(2, "little")  # 3.7
+    bundle.write(bundle.program, bytes(data))
+
+
+def damage_a_module_of_the_standard_library(bundle: Bundle, cache: Path) -> None:
+    import zipfile
+
+    library = bundle.contents / "base_library.zip"
+    data = bytearray(library.read_bytes())
+    with zipfile.ZipFile(library) as archive:
+        info = archive.getinfo("encodings/__init__.pyc")
+    at = info.header_offset + 30 + len(info.filename) + 16  # behind the header of the .pyc
+    data[at : at + 16] = bytes(16)
+    bundle.write(library, bytes(data))
+
+
+def link_a_library_by_an_absolute_path(bundle: Bundle, cache: Path) -> None:
+    library = bundle.find(OPENBLAS)
+    other = bundle.contents / "kept.so"
+    shutil.copy(library, other)
+    bundle.remove(library)
+    library.symlink_to(other)
+
+
 # --- modules ------------------------------------------------------------------------------------
 
 
@@ -392,6 +519,58 @@ def end_with_an_error(bundle: Bundle, cache: Path) -> None:
         bundle.write(bundle.program, data[: start + 17] + bytes(end - start - 17) + data[end:])
 
 
+# --- what does no harm ----------------------------------------------------------------------------
+
+
+def lose_the_section_headers(bundle: Bundle, cache: Path) -> None:
+    for offset, layout in ((40, "Q"), (58, "H"), (60, "H"), (62, "H")):
+        _poke(bundle, bundle.find(RPDS), offset, layout, 0)
+
+
+def put_texts_with_the_names_of_libraries(bundle: Bundle, cache: Path) -> None:
+    for name in ("locale/so.so", "page.html.so", "messages.dll", "x.pyd"):
+        path = bundle.contents / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("a text that is longer than the header of a library" * 9)
+
+
+def put_debug_information_beside_a_library(bundle: Bundle, cache: Path) -> None:
+    library = bundle.find("libbz2.so.1.0")
+    debug = library.with_name("libbz2.so.1.0.debug")
+    subprocess.run(["objcopy", "--only-keep-debug", library, debug], check=True, timeout=60)
+
+
+def put_in_programs_for_windows(bundle: Bundle, cache: Path) -> None:
+    wheel = unpack_wheel(cache, "rpds-py==0.27.1", "win_amd64", TAG)
+    (module,) = (wheel / "rpds").glob("*.pyd")
+    (bundle.contents / "setuptools").mkdir(exist_ok=True)
+    shutil.copy(module, bundle.contents / "setuptools" / "cli-64.exe")
+
+
+def put_in_a_plugin_that_nothing_loads(bundle: Bundle, cache: Path) -> None:
+    plugin = build_shared(bundle.root.parent, "nobodys_plugin.so", "int nothing;")
+    bundle.patchelf(plugin, "--add-needed", "libnowhere.so.7")
+    (bundle.contents / "plugins").mkdir()
+    shutil.copy(plugin, bundle.contents / "plugins")
+
+
+def link_a_library_by_a_relative_path(bundle: Bundle, cache: Path) -> None:
+    library = bundle.find("libbz2.so.1.0")
+    shutil.copy(library, library.with_name("kept.so"))
+    bundle.remove(library)
+    library.symlink_to("kept.so")
+
+
+HARMLESS = (
+    lose_the_section_headers,
+    put_texts_with_the_names_of_libraries,
+    put_debug_information_beside_a_library,
+    put_in_programs_for_windows,
+    put_in_a_plugin_that_nothing_loads,
+    link_a_library_by_a_relative_path,
+)
+
+
 def _m(apply: Callable[[Bundle, Path], None], finding: str, subject: str, **more: Any) -> Mutation:
     more.setdefault("starts", False)
     return Mutation(apply=apply, id=finding, subject=subject, **more)
@@ -400,8 +579,8 @@ def _m(apply: Callable[[Bundle, Path], None], finding: str, subject: str, **more
 MUTATIONS = (
     _m(delete_a_library, "missing-library", OPENBLAS),
     _m(delete_the_python_library, "missing-library", "libpython3*", freezers=("pyinstaller",)),
-    _m(rename_a_library, "missing-library", OPENBLAS, severity="warning"),
-    _m(move_a_library, "missing-library", OPENBLAS, severity="warning"),
+    _m(rename_a_library, "missing-library", OPENBLAS),
+    _m(move_a_library, "missing-library", OPENBLAS),
     _m(put_a_folder_in_a_librarys_place, "missing-library", OPENBLAS),
     _m(put_a_dangling_link_in_a_librarys_place, "missing-library", OPENBLAS),
     _m(put_a_loop_of_links_in_a_librarys_place, "missing-library", OPENBLAS),
@@ -447,6 +626,24 @@ MUTATIONS = (
     _m(truncate_the_program, "unreadable-file", "*app*", freezers=("pyinstaller",)),
     _m(damage_the_standard_library, "unreadable-file", "*base_library.zip",
        freezers=("pyinstaller",)),
+    _m(move_a_segment_of_a_library, "unreadable-file", f"*{OPENBLAS}"),
+    _m(move_a_segment_of_a_module, "unreadable-file", f"*{RPDS}"),
+    _m(mark_a_module_for_another_system, "refused-file", f"*{RPDS}"),
+    _m(mark_a_library_with_another_abi, "refused-file", f"*{OPENBLAS}"),
+    _m(mark_a_module_as_an_object_file, "refused-file", f"*{RPDS}"),
+    _m(mark_a_library_as_an_object_file, "refused-file", f"*{OPENBLAS}"),
+    _m(lose_a_dynamic_section, "refused-file", f"*{RPDS}"),
+    _m(put_another_size_of_program_headers, "unreadable-file", f"*{RPDS}"),
+    _m(ask_for_an_executable_stack, "refused-file", f"*{RPDS}", starts=True, severity="warning"),
+    _m(take_the_execute_bit, "refused-file", "*app*"),
+    _m(put_another_library_under_a_name, "undefined-symbol", f"*{UMATH}"),
+    _m(put_another_module_under_a_name, "undefined-symbol", f"*{RPDS}"),
+    _m(damage_a_module_in_the_archive, "unreadable-file", "*app*", freezers=("pyinstaller",)),
+    _m(put_code_for_another_python_into_the_archive, "unreadable-file", "*app*",
+       freezers=("pyinstaller",)),
+    _m(damage_a_module_of_the_standard_library, "unreadable-file", "*base_library.zip",
+       freezers=("pyinstaller",)),
+    _m(link_a_library_by_an_absolute_path, "outside-link", f"*{OPENBLAS}", starts=True),
     _m(lose_a_module_that_rust_imports, "missing-import", "uuid"),
     _m(lose_the_module_that_a_crate_imports, "missing-import", "numpy._core.multiarray"),
     _m(lose_a_module_of_the_standard_library, "missing-import", "collections.abc",

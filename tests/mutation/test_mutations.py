@@ -6,13 +6,14 @@ sources out of sight, and one that lacks a library that it needs does not start.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 from bundles import Bundle
 from lab import FREEZERS
-from mutations import MUTATIONS, Mutation
+from mutations import HARMLESS, MUTATIONS, Mutation
 
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
@@ -103,6 +104,21 @@ def test_a_broken_bundle_is_found_out(
     found = [(f.severity.value, f.id, f.subject) for f in findings]
     wanted = (mutation.severity, mutation.id)
     assert any(f[:2] == wanted and fnmatch(f[2], mutation.subject) for f in found), found
+
+
+@pytest.mark.parametrize("freezer", FREEZERS)
+@pytest.mark.parametrize("change", HARMLESS, ids=lambda change: change.__name__)
+def test_what_does_no_harm_is_no_error(
+    change: Callable[[Bundle, Path], None],
+    freezer: str,
+    good_bundles: dict[str, Bundle],
+    cache: Path,
+    tmp_path: Path,
+) -> None:
+    bundle = good_bundles[freezer].copy_to(tmp_path / "app")
+    change(bundle, cache)
+    assert start(bundle).code == 0
+    assert errors(judge(bundle)) == []
 
 
 @pytest.mark.parametrize("freezer", FREEZERS)

@@ -22,6 +22,7 @@ _STYLES = {
     Severity.NOTE: Style.CYAN,
 }
 _SHOWN = 5  # of one kind; the rest is counted
+_LINES = 8  # of evidence with one label
 _LABEL = 11  # columns
 
 
@@ -46,7 +47,8 @@ def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bo
         for number, finding in enumerate(few):
             if not alike or number == 0:
                 _print_head(console, finding, f" ({len(group)} times)" if alike else "")
-            _print_evidence(console, _evidence(finding))
+            lines = _evidence(finding)
+            _print_evidence(console, lines if verbose else _shorten(lines))
         if len(few) < len(group):
             console.line(f"  … and {len(group) - len(few)} more, which -v shows", indent=2)
         if group[0].hint:
@@ -105,7 +107,18 @@ def _evidence(finding: Finding) -> tuple[tuple[str, str], ...]:
     return (("in", finding.subject), *finding.evidence)
 
 
-def _print_evidence(console: Console, lines: Sequence[tuple[str, str]]) -> None:
+def _shorten(lines: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The first few lines of each label, and how many there are besides."""
+    for label, group in groupby(lines, key=lambda line: line[0]):
+        same = tuple(group)
+        few = same if len(same) <= _LINES + 1 else same[:_LINES]
+        yield from few
+        if len(few) < len(same):
+            yield label, f"… and {len(same) - len(few)} more, which -v shows"
+
+
+def _print_evidence(console: Console, lines: Iterable[tuple[str, str]]) -> None:
+    lines = tuple(lines)
     width = max((_LABEL, *(len(one_line(label)) for label, _ in lines)))
     last = ""
     for label, text in lines:

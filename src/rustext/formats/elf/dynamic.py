@@ -23,6 +23,7 @@ from rustext.formats.elf.symbol_versions import iter_defined_versions, iter_need
 from rustext.formats.reader import MAX_ENTRIES, Buffer, Reader, segment_offset
 from rustext.model.image import NeedKind, Segment, SymbolVersion
 
+_PAGE = 4096  # bytes; no page of a Linux system is smaller
 # DT_HASH has words of 64 bits there; Alpha has used this number ever since, not the assigned one.
 _WIDE_HASH = frozenset({ENUM_E_MACHINE["EM_S390"], 0x9026})
 # A filter's library is loaded before it and has to be there, an auxiliary one need not be
@@ -106,6 +107,11 @@ def _loaded(reader: Reader, programs: tuple[Any, ...]) -> tuple[Segment, ...]:
     for row in sorted((p for p in programs if p.p_type == "PT_LOAD"), key=lambda p: p.p_vaddr):
         if row.p_filesz:  # files with debug information alone have none
             reader.require(row.p_offset, row.p_filesz, f"the segment at {row.p_vaddr:#x}")
+            if (row.p_vaddr - row.p_offset) % _PAGE:  # what its addresses mean is not known then
+                raise InvalidBinary(
+                    "damaged: ELF load command address/offset not page-aligned: the segment at "
+                    f"{row.p_vaddr:#x} lies at {row.p_offset:#x} in the file"
+                )
         segments.append(
             Segment(
                 address=row.p_vaddr,

@@ -9,6 +9,7 @@ writer and a device may do anything.
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,16 @@ _COUNT_WHEN_EMPTY = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A symbolic link that does not lead to a file or folder of the tree."""
+    """A symbolic link that does not lead to a file or folder of the tree, wherever that is moved.
+
+    One that leads there from outside, by an absolute path or through the folders above the root,
+    is `inside`.
+    """
 
     path: str  # relative to the tree's root
     target: str  # as it stands in the link
     exists: bool  # whether there is something at its end, on this machine
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,8 @@ class _Found:
                 self.links.append(link)
             elif link:
                 self.files.append(path)
+            if not isinstance(link, Link) and _leaves(path, target := _target(f"{base}/{path}")):
+                self.links.append(Link(path=path, target=target, exists=True, inside=True))
         elif entry.is_dir(follow_symlinks=False):
             if entry.name != _PYTHON_CACHE:
                 self.folders.append(path)
@@ -135,6 +143,12 @@ def _follow(base: str, path: str) -> Link | bool:
     if real != base and not real.startswith(f"{base}/"):
         return Link(path=path, target=target, exists=True)
     return stat.S_ISREG(status.st_mode) and (status.st_size > 0 or path.endswith(_COUNT_WHEN_EMPTY))
+
+
+def _leaves(path: str, target: str) -> bool:
+    """Whether a link's target goes through a folder outside of the tree."""
+    climbed = posixpath.normpath(f"{posixpath.dirname(path)}/{target}".lstrip("/"))
+    return target.startswith("/") or climbed == ".." or climbed.startswith("../")
 
 
 def _target(path: str) -> str:

@@ -41,6 +41,32 @@ def find_named(bundle: Bundle, files: Iterable[Path]) -> dict[Path, str]:
     return found
 
 
+def find_importer(bundle: Bundle, module: str) -> str | None:
+    """Where code imports an extension module by its last name, or by all of it; None if nowhere."""
+    package, _, last = module.rpartition(".")
+    program = bundle.program
+    if program is not None and program.freezer is Freezer.NUITKA:
+        return f"`{program.path.name}`" if module in program.modules else None
+    names = [_string(name.encode()) for name in sorted({last, module})]
+    pattern = re.compile(rb"|".join(names), re.DOTALL)
+    top = _top(package)
+    for where, own, code in _iter_code(bundle):
+        if top in {"", own} and pattern.search(code):
+            return where
+    return None
+
+
+def _string(text: bytes) -> bytes:
+    """A name in an import statement of source, or a string of its own in a code object.
+
+    https://github.com/python/cpython/blob/main/Python/marshal.c: `z` and `Z` are short ASCII
+    strings, with the bit 0x80 where they are referred to again.
+    """
+    size, name = re.escape(bytes([len(text) & 0xFF])), re.escape(text)
+    source = rb"import[^\n]*(?<!\w)" + name + rb"(?!\w)"
+    return rb"[zZ\xfa\xda]" + size + name + rb"|" + source
+
+
 def _patterns(
     bundle: Bundle, path: Path
 ) -> tuple[re.Pattern[bytes], re.Pattern[bytes] | None, str]:

@@ -139,14 +139,15 @@ class LoadedFiles:
         for path, name in self.modules.items():
             roots.setdefault(path, ("imported as", name))
         for unreadable in bundle.unreadable:
-            meant = self._unreadable_module(unreadable.path)
+            meant = self.module_at(unreadable.path)
             if unreadable.path.parent == bundle.root and _is_started(unreadable.path):
                 roots.setdefault(self._real(unreadable.path), ("started as", "a program"))
             elif meant is not None:
                 roots.setdefault(self._real(unreadable.path), ("imported as", meant))
         return self._spread(roots)
 
-    def _unreadable_module(self, path: Path) -> str | None:
+    def module_at(self, path: Path) -> str | None:
+        """The extension module that a file of this name would be, whatever is in it."""
         contents = self._bundle.contents
         if not path.is_relative_to(contents) or path.is_dir():
             return None

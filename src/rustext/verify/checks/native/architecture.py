@@ -17,8 +17,6 @@ from rustext.verify.load_reasons import Uses
 from rustext.verify.subject import Subject
 from rustext.verify.target.target import name_platform
 
-_SHOWN = 5
-
 # What decides whether a process can map a file: format, architecture, and 64 or 32 bits.
 Machine = tuple[str, str, int]
 
@@ -90,9 +88,7 @@ def _check_target(subject: Subject, own: tuple[Image, ...]) -> Finding | None:
 
 def _note(subject: Subject, data: list[tuple[Path, NativeFile]]) -> Finding:
     counts = Counter(_names(file) for _, file in data)
-    named = [("file", subject.inside(path)) for path, _ in data[:_SHOWN]]
-    more = len(data) - _SHOWN
-    rest = [("file", f"and {more} more")] if more > 0 else []
+    named = [("file", subject.inside(path)) for path, _ in data]
     files = "a file" if len(data) == 1 else f"{len(data)} files"
     return Finding(
         id="architecture",
@@ -102,7 +98,6 @@ def _note(subject: Subject, data: list[tuple[Path, NativeFile]]) -> Finding:
         evidence=(
             *(("for", f"{machine}: {count}") for machine, count in sorted(counts.items())),
             *named,
-            *rest,
         ),
         hint="leave them out if the bundle should be smaller",
     )

@@ -22,7 +22,6 @@ from rustext.model.native_file import NativeFile
 from rustext.verify.subject import Subject
 
 _CHUNK = 1 << 20
-_SHOWN = 5  # files that a finding names
 
 
 def check_duplicates(subject: Subject) -> Iterator[Finding]:
@@ -59,7 +58,7 @@ def _judge(subject: Subject, name: str, paths: list[Path]) -> Iterator[Finding]:
     if len(digests) < 2:
         return
     same = len(set(digests.values())) == 1
-    shown = list(digests.items())[:_SHOWN]
+    files = ((subject.inside(p), digest[:12]) for p, digest in digests.items())
     yield Finding(
         id="duplicate-library",
         severity=Severity.NOTE if same else Severity.WARNING,
@@ -67,7 +66,7 @@ def _judge(subject: Subject, name: str, paths: list[Path]) -> Iterator[Finding]:
         message=f"`{name}` is in the bundle {len(digests)} times, "
         + ("each time the same" if same else "with different contents"),
         evidence=(
-            *(("file", f"{subject.inside(p)} (sha256 {digest[:12]}…)") for p, digest in shown),
+            *(("file", f"{name} (sha256 {digest}…)") for name, digest in files),
             *(() if same else _iter_users(subject, frozenset(digests))),
         ),
         hint="one of them would do"
@@ -84,7 +83,7 @@ def _iter_users(subject: Subject, paths: frozenset[Path]) -> Iterator[tuple[str,
         for edge in subject.edges
         if isinstance(edge, Resolved) and edge.path in paths
     }
-    for user, library in sorted(users)[:_SHOWN]:
+    for user, library in sorted(users):
         yield "needed by", f"{user}, which finds {library}"
 
 

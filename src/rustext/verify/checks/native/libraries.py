@@ -12,7 +12,7 @@ from pathlib import Path
 from rustext.data import read_data
 from rustext.formats.elf.libc import libc_of, uses_musl
 from rustext.model.findings import Finding, Severity
-from rustext.model.image import Format, NeedKind
+from rustext.model.image import Format, ImageKind, NeedKind
 from rustext.model.libraries import Edge, Missing, Resolved
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.common_findings import host_library
@@ -67,9 +67,18 @@ def _is_loaded(subject: Subject, edge: Edge) -> bool:
 
 
 def _is_unreadable(subject: Subject, edge: Missing) -> bool:
-    """Whether the library is there, and another finding tells why it cannot be read."""
+    """Whether the library is there, and another finding tells why it cannot be loaded."""
     refused = {Path(place.path).resolve() for place in edge.searched if place.rejected is not None}
-    return any(u.path.resolve() in refused for u in subject.bundle.unreadable)
+    return bool(refused) and (
+        any(u.path.resolve() in refused for u in subject.bundle.unreadable)
+        or any(
+            path.resolve() in refused
+            and subject.loaded.fits(file)
+            and file.binary.image.kind is not ImageKind.SHARED
+            for path, file in subject.bundle.files
+            if file.binary.image.format is Format.ELF
+        )
+    )
 
 
 def _held_libraries(bundle: Bundle) -> dict[str, Path]:

@@ -17,6 +17,7 @@ from rustext.formats.elf.libc import uses_musl
 from rustext.formats.elf.loader_checks import By, Refusal, iter_refusals
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format, Image
+from rustext.verify.bundle.program import Freezer
 from rustext.verify.subject import Subject
 
 _OLD, _NEW = (2, 35), (2, 41)  # releases of glibc, see `By`
@@ -37,6 +38,7 @@ _HINT = "take the file from its package again: tools such as strip and patchelf 
 def check_refusals(subject: Subject) -> Iterator[Finding]:
     """Find the ELF files that get loaded and that the loader would refuse."""
     bundle = subject.bundle
+    yield from _check_mode(subject)
     if bundle.image.format is not Format.ELF:
         return
     program = bundle.program
@@ -54,6 +56,26 @@ def check_refusals(subject: Subject) -> Iterator[Finding]:
             if severity is not None:
                 yield _finding(subject, path, refusal, severity, reason)
                 break
+
+
+def _check_mode(subject: Subject) -> Iterator[Finding]:
+    """The kernel starts no file without an execute bit (execve(2): EACCES)."""
+    bundle, start = subject.bundle, subject.bundle.start
+    if start is None or bundle.freezer is Freezer.UNKNOWN or bundle.image.format is Format.PE:
+        return
+    try:
+        mode = start.stat().st_mode
+    except OSError:
+        return
+    if os.name == "posix" and not mode & 0o111:
+        yield Finding(
+            id="refused-file",
+            severity=Severity.ERROR,
+            subject=subject.inside(start),
+            message=f"the kernel refuses to start `{start.name}`: permission denied",
+            evidence=(("mode", f"{mode & 0o777:o}, without an execute bit"),),
+            hint=f"`chmod +x {start.name}`, and pack the bundle with what keeps modes, such as tar",
+        )
 
 
 def _refusals(path: Path, image: Image) -> tuple[Refusal, ...]:

@@ -29,7 +29,6 @@ _PROGRAM = re.compile(r"^@executable_path(?=/|$)")
 _SYSTEM = re.compile(r"^/(?:usr/)?lib(?:32|64|x32)?(?:/[\w.-]+-linux-[\w.-]+|/swift)?/*$|^/System/")
 _NEVER_SEARCHED = frozenset({FoundBy.LOADED, FoundBy.SELF, FoundBy.SYSTEM, FoundBy.PATH})
 _ANYONES = re.compile(r"^/(?:tmp|var/tmp|dev/shm)(?:/|$)")  # hier(7): where everybody may write
-_FILES = 5  # that a finding names
 
 
 class _Effect(IntEnum):
@@ -59,8 +58,27 @@ def check_rpaths(subject: Subject) -> Iterator[Finding]:
         for image in file.binary.images:
             for entry, effect in _judge(subject, path, image, needs.get(path, ())):
                 found[entry, _judge_entry(entry, effect)].append((path, effect))
+    python = _interpreter_entries(subject)
     for (entry, severity), uses in found.items():
+        if severity is Severity.NOTE and entry.text in python:
+            continue  # where this Python was installed; it is in each of its files
         yield _finding(subject, entry, severity, uses)
+
+
+def _interpreter_entries(subject: Subject) -> frozenset[str]:
+    """The absolute entries in the bundle's own Python, the file that it is or libpython."""
+    program = subject.bundle.program
+    library = program.archive.library if program is not None and program.archive else ""
+    return frozenset(
+        text
+        for path, file in subject.bundle.files
+        if path.name.startswith("libpython")
+        or path == subject.bundle.contents / library
+        or (program is not None and path == program.path)
+        for image in file.binary.images
+        for text in _search_path(image)[1]
+        if text.startswith("/")
+    )
 
 
 def _judge(
@@ -160,15 +178,13 @@ def _finding(
         _Effect.NEVER: f"{named} is {what}, though nothing is looked for there",
     }[max(effect for _, effect in uses)]
     paths = list(dict.fromkeys(path for path, _ in uses))
-    more = len(paths) - _FILES
     return Finding(
         id="unsafe-rpath",
         severity=severity,
         subject=entry.text,
         message=does,
         evidence=(
-            *(("in", f"{subject.inside(path)} ({entry.tag})") for path in paths[:_FILES]),
-            *([("in", f"{more} more files")] if more > 0 else []),
+            *(("in", f"{subject.inside(path)} ({entry.tag})") for path in paths),
             *([("means", entry.folder)] if entry.folder not in {None, entry.text} else []),
         ),
         hint="build with paths below $ORIGIN (macOS: @loader_path), or rewrite it with `patchelf "

@@ -19,12 +19,23 @@ from rustext.formats.elf.libc import uses_musl
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
 from rustext.model.libraries import Resolved
+from rustext.verify.facts.interpreter_files import join_findings
 from rustext.verify.facts.system_needs import Need, explain
 from rustext.verify.subject import Subject
 
 
 def check_versions(subject: Subject) -> Iterator[Finding]:
     """Find the versions that a library does not have, where the loader would stop for it."""
+    floors = []
+    for path, finding in _iter_lacks(subject):
+        if finding.id == "glibc-floor":
+            floors.append((path, finding))
+        else:
+            yield finding
+    yield from join_findings(subject, floors, "needs a newer glibc than this machine has")
+
+
+def _iter_lacks(subject: Subject) -> Iterator[tuple[Path, Finding]]:
     bundle = subject.bundle
     if bundle.image.format is not Format.ELF or uses_musl(bundle.image):
         return
@@ -44,7 +55,8 @@ def check_versions(subject: Subject) -> Iterator[Finding]:
             if lacks and not need.weak and defined[edge.path]:
                 found = Need(path=edge.needed_by, library=edge.soname, version=need.version)
                 inside = bundle.holds(edge.path)
-                yield _too_old(subject, next(explain([found])), edge.path, inside=inside)
+                need_with_symbols = next(explain([found]))
+                yield edge.needed_by, _too_old(subject, need_with_symbols, edge.path, inside=inside)
 
 
 def _read_definitions(path: Path) -> frozenset[str]:
@@ -61,7 +73,7 @@ def _too_old(subject: Subject, need: Need, library: Path, *, inside: bool) -> Fi
     user = subject.inside(need.path)
     evidence = (
         ("library", where),
-        *(("for", ", ".join(need.symbols[:6])) for _ in need.symbols[:1]),
+        *(("for", symbol) for symbol in need.symbols),
     )
     if inside:
         return Finding(

@@ -7,7 +7,7 @@ without a target: what the bundle asks for then stands in the report alone.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from packaging.version import Version
@@ -15,6 +15,7 @@ from packaging.version import Version
 from rustext.formats.elf.libc import uses_musl
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
+from rustext.verify.facts.interpreter_files import join_findings
 from rustext.verify.facts.system_needs import Need, explain, glibc_needs, macos_needs, musl_needs
 from rustext.verify.subject import Subject
 from rustext.verify.target.policies import PRIVATE, Platform, oldest_musl_releases, target_policy
@@ -40,39 +41,50 @@ def check_floors(subject: Subject) -> Iterator[Finding]:
 def _check_glibc(subject: Subject, target: Target) -> Iterator[Finding]:
     policy = target_policy(target)
     above = [n for n in glibc_needs(subject.bundle, subject.edges) if not policy.has(n.version)]
+    errors = []
     for path, needs in _by_file(explain(above)).items():
-        hard = [need for need in needs if not need.weak]
-        most = max(hard or needs, key=lambda need: _rank(need.version))
-        name = subject.inside(path)
-        lines = tuple(("needs", _line(need)) for need in needs)
-        if all(need.version == PRIVATE for need in needs):
-            yield Finding(
-                id="glibc-floor",
-                severity=Severity.WARNING,
-                subject=name,
-                message=f"`{path.name}` calls functions that are private to glibc, and may be gone "
-                "in another release",
-                evidence=lines,
-                hint="start the program on the systems that it has to run on",
-            )
-        elif hard:
-            yield Finding(
-                id="glibc-floor",
-                severity=Severity.ERROR,
-                subject=name,
-                message=f"`{path.name}` needs {most.version}, which {target.tag} does not promise",
-                evidence=(*lines, ("target has", _offer(policy, hard))),
-                hint="build and freeze on a system as old as the target, such as its manylinux "
-                "image, or name a newer `--target`",
-            )
+        finding = _judge_glibc(subject, target, path, needs)
+        if finding.severity is Severity.ERROR:
+            errors.append((path, finding))
         else:
-            yield Finding(
-                id="glibc-floor",
-                severity=Severity.NOTE,
-                subject=name,
-                message=f"`{path.name}` uses {most.version} where there is one, and runs without",
-                evidence=lines,
-            )
+            yield finding
+    says = f"needs a newer glibc than {target.tag} promises"
+    yield from join_findings(subject, errors, says)
+
+
+def _judge_glibc(subject: Subject, target: Target, path: Path, needs: Sequence[Need]) -> Finding:
+    policy = target_policy(target)
+    hard = [need for need in needs if not need.weak]
+    most = max(hard or needs, key=lambda need: _rank(need.version))
+    name = subject.inside(path)
+    lines = tuple(("needs", _line(need)) for need in needs)
+    if all(need.version == PRIVATE for need in needs):
+        return Finding(
+            id="glibc-floor",
+            severity=Severity.WARNING,
+            subject=name,
+            message=f"`{path.name}` calls functions that are private to glibc, and may be gone "
+            "in another release",
+            evidence=lines,
+            hint="start the program on the systems that it has to run on",
+        )
+    if hard:
+        return Finding(
+            id="glibc-floor",
+            severity=Severity.ERROR,
+            subject=name,
+            message=f"`{path.name}` needs {most.version}, which {target.tag} does not promise",
+            evidence=(*lines, ("target has", _offer(policy, hard))),
+            hint="build and freeze on a system as old as the target, such as its manylinux "
+            "image, or name a newer `--target`",
+        )
+    return Finding(
+        id="glibc-floor",
+        severity=Severity.NOTE,
+        subject=name,
+        message=f"`{path.name}` uses {most.version} where there is one, and runs without",
+        evidence=lines,
+    )
 
 
 def _check_musl(subject: Subject, target: Target) -> Iterator[Finding]:

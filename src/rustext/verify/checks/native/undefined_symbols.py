@@ -15,9 +15,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from rustext.discovery.module_names import init_function
 from rustext.formats.elf.symbol_lookup import Wanted
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
+from rustext.verify.facts.code_names import find_importer
 from rustext.verify.facts.symbol_scopes import SymbolScopes, read_bound
 from rustext.verify.subject import Subject
 
@@ -27,6 +29,7 @@ _HINT = "put the library into the bundle that the file was built against: same n
 
 def check_symbols(subject: Subject) -> Iterator[Finding]:
     """Find the symbols that the loader would not find, file by file."""
+    yield from _check_init_functions(subject)
     bundle, loaded = subject.bundle, subject.loaded
     if bundle.image.format is not Format.ELF or bundle.program is None:
         return
@@ -47,6 +50,33 @@ def check_symbols(subject: Subject) -> Iterator[Finding]:
             continue
         if real in openers or real in start:
             yield from _check(subject, scopes, path, openers.get(real, []))
+
+
+def _check_init_functions(subject: Subject) -> Iterator[Finding]:
+    """Find modules without the function that Python calls by their name (PEP 489).
+
+    A package may open such a file itself under another name: only those that code imports count.
+    """
+    for path, file in subject.bundle.files:
+        module = subject.loaded.modules.get(path.resolve())
+        inits = sorted({init for image in file.binary.images for init in image.python_inits})
+        if module is None or not inits or path.is_symlink():
+            continue
+        wanted = init_function(module.rpartition(".")[2])
+        if wanted in inits or (importer := find_importer(subject.bundle, module)) is None:
+            continue
+        yield Finding(
+            id="undefined-symbol",
+            severity=Severity.ERROR,
+            subject=subject.inside(path),
+            message=f"`{path.name}` does not define `{wanted}`, which Python calls to import it",
+            evidence=(
+                ("imported as", module),
+                ("named in", importer),
+                *(("exports", init) for init in inits),
+            ),
+            hint="put the module's own file there: this one belongs to another module",
+        )
 
 
 def _check(

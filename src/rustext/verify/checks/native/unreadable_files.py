@@ -11,6 +11,7 @@ from dataclasses import replace
 from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Resolved
 from rustext.verify.bundle.native_files import Unreadable
+from rustext.verify.bundle.tree import Link
 from rustext.verify.common_findings import unreadable_file
 from rustext.verify.subject import Subject
 
@@ -24,7 +25,10 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
     if bundle.program is not None and bundle.program.damage is not None:
         yield unreadable_file(subject.inside(bundle.program.path), bundle.program.damage)
     used, data = [], []
+    paths = {file.path for file in bundle.unreadable}
     for file in bundle.unreadable:
+        if file.path.is_symlink() and file.path.resolve() in paths:
+            continue  # each file counts once, where it is
         reason = subject.loaded.why(file.path) if _is_library(file) else None
         if reason is not None or not _is_library(file):
             used.append((file, reason))
@@ -59,7 +63,7 @@ def _note(subject: Subject, data: Sequence[Unreadable]) -> Finding:
 
 
 def check_links(subject: Subject) -> Iterator[Finding]:
-    """Find the links that lead out of the bundle, or nowhere.
+    """Find the links that lead out of the bundle, or nowhere, and those with an absolute path.
 
     One that some file's library is found through is a `host-library` already.
     """
@@ -69,24 +73,37 @@ def check_links(subject: Subject) -> Iterator[Finding]:
         for edge in subject.edges
         if isinstance(edge, Resolved) and edge.path is not None
     }
-    links = [link for link in bundle.links if str(bundle.root / link.path) not in used]
-    links.sort(key=lambda link: not link.exists)  # the errors first
-    for link in links[:_SHOWN]:
+    links = [
+        (link, _judge_link(subject, link))
+        for link in bundle.links
+        if link.inside or str(bundle.root / link.path) not in used
+    ]
+    links.sort(key=lambda pair: pair[1] is not Severity.ERROR)
+    for link, severity in links[:_SHOWN]:
         where = f"{bundle.path.name}/{link.path}"
+        leads = "out of the bundle" if link.exists else "nowhere"
+        if link.inside:
+            leads = "into the bundle from outside, and nowhere once the bundle is moved"
         yield Finding(
             id="outside-link",
-            severity=Severity.ERROR if link.exists else Severity.WARNING,
+            severity=severity,
             subject=where,
-            message=f"`{where}` is a link that leads "
-            + ("out of the bundle" if link.exists else "nowhere"),
+            message=f"`{where}` is a link that leads {leads}",
             evidence=(("leads to", link.target),),
             hint=_LINK_HINT,
         )
     if more := links[_SHOWN:]:
         yield Finding(
             id="outside-link",
-            severity=Severity.ERROR if any(link.exists for link in more) else Severity.WARNING,
+            severity=more[0][1],
             subject=f"{bundle.path.name}: {len(more)} more",
             message=f"{len(more)} more links lead out of the bundle, or nowhere",
+            evidence=tuple(("link", f"{link.path} -> {link.target}") for link, _ in more),
             hint=_LINK_HINT,
         )
+
+
+def _judge_link(subject: Subject, link: Link) -> Severity:
+    """A link that leads nowhere matters where Python would import what ought to be there."""
+    module = subject.loaded.module_at(subject.bundle.root / link.path)
+    return Severity.ERROR if link.exists or module is not None else Severity.WARNING

@@ -1,0 +1,99 @@
+"""Find damage in the archives that a program imports from.
+
+In: a `Subject`. Out: the finding `unreadable-file` for members of PyInstaller's archive that cannot
+be inflated, members of a zip file on `sys.path` whose CRC is wrong, and code for another Python
+than the archive next to it. PyInstaller's importer refuses a magic number other than its Python's
+(PyInstaller/loader/pyimod01_archive.py), CPython's a zip member's (Lib/zipimport.py). Code is
+inflated to be checked, and never executed.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from rustext.errors import RustextError
+from rustext.formats.binary import map_file
+from rustext.model.findings import Finding, Severity
+from rustext.verify.bundle.archive_code import inflate, read_module_archives, read_scripts
+from rustext.verify.bundle.program import Freezer, Program
+from rustext.verify.subject import Subject
+
+_LIBRARIES = ("base_library.zip", "library.zip")
+_MAGIC = 4  # bytes at the start of a .pyc
+_FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError, zlib.error)
+_MEMBER_LIMIT = 64 << 20  # bytes of one member
+_TOTAL_LIMIT = 1 << 30  # bytes of a zip file's members
+
+
+def check_archives(subject: Subject) -> Iterator[Finding]:
+    """Find the members of archives that Python could not import."""
+    bundle = subject.bundle
+    magics: dict[bytes, str] = {}
+    for name in _LIBRARIES:
+        path = bundle.contents / name
+        if path.is_file() and all(u.path != path for u in bundle.unreadable):
+            yield from _limited(subject, path, _check_library(path, magics))
+    program = bundle.program
+    if program is None or program.damage is not None:
+        return
+    if program.freezer is Freezer.PYINSTALLER:
+        yield from _limited(subject, program.path, _check_program(program, magics))
+
+
+def _limited(subject: Subject, path: Path, faults: Iterator[tuple[str, str]]) -> Iterator[Finding]:
+    """One finding for an archive, with the members that it is about."""
+    found = list(faults)
+    if not found:
+        return
+    modules = "a module" if len(found) == 1 else f"{len(found)} modules"
+    yield Finding(
+        id="unreadable-file",
+        severity=Severity.ERROR,
+        subject=subject.inside(path),
+        message=f"Python cannot import {modules} from `{path.name}`",
+        evidence=tuple(("member", f"{name}: {reason}") for name, reason in found),
+        hint="build the bundle again, and look at what has changed it since",
+    )
+
+
+def _check_library(path: Path, magics: dict[bytes, str]) -> Iterator[tuple[str, str]]:
+    left = _TOTAL_LIMIT
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                left -= info.file_size
+                if info.file_size > _MEMBER_LIMIT or left < 0:
+                    return  # not Python's, and not worth the time
+                try:
+                    code = archive.read(info)
+                except _FAULTS as error:
+                    yield info.filename, str(error).lower()
+                    continue
+                if info.filename.endswith(".pyc") and code[:_MAGIC]:
+                    magics.setdefault(code[:_MAGIC], path.name)
+                    if len(magics) > 1 and code[:_MAGIC] != next(iter(magics)):
+                        yield info.filename, "it is code for another Python than the others"
+    except _FAULTS:  # the list of members is for another finding
+        return
+
+
+def _check_program(program: Program, magics: dict[bytes, str]) -> Iterator[tuple[str, str]]:
+    try:
+        with map_file(program.path) as data:
+            archives = read_module_archives(data)
+            members = [m for archive in archives for m in archive.members]
+            for member in (*read_scripts(data), *members):
+                try:
+                    inflate(data, member)
+                except RustextError as error:
+                    yield member.name, str(error)
+    except RustextError:  # what the archive's table says is for another finding
+        return
+    for archive in archives:
+        if magics and archive.magic != next(iter(magics)):
+            where = next(iter(magics.values()))
+            reason = f"it is code for another Python than that in `{where}`"
+            yield from ((member.name, reason) for member in archive.members)
