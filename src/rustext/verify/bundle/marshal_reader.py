@@ -1,58 +1,104 @@
-"""Read the plain values of Python's marshal format, safely.
+"""Read Python's marshal format, safely: plain values, and code objects as records.
 
-In: bytes. Out: lists, tuples, dicts, strings, bytes, integers, None and booleans. Code objects and
-floats are refused: `marshal.loads` is documented as unsafe on untrusted bytes
+In: bytes. Out: lists, tuples, dicts, strings, bytes, numbers, None and booleans; where the version
+of Python is given, code objects too, as `Code`. Nothing is built that could be executed:
+`marshal.loads` is documented as unsafe on untrusted bytes
 (https://docs.python.org/3/library/marshal.html), and a bundle that is verified is untrusted. The
-format is that of CPython's Python/marshal.c, versions 2 to 5.
+format is that of CPython's Python/marshal.c, versions 2 to 5; the fields of a code object are those
+of CPython 3.8 to 3.14.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from rustext.errors import TruncatedBinary
 
 _FLAG_REF = 0x80
 _MAX_DEPTH = 16
+_MAX_CODE_DEPTH = 120  # functions in functions; each level is three of Python's own calls
 _MAX_DIGITS = 64  # of 15 bits, in an integer: adding up more of them takes quadratic time
 _SHORT_STRINGS = frozenset(b"zZ")  # ASCII, one byte of length; capital: interned
 _LONG_STRINGS = frozenset(b"aAut")  # four bytes of length
+_FIXED = {ord("g"): 8, ord("y"): 16}  # a float and a complex number; their values do not matter
 _UNFINISHED = object()  # what a reference to a container finds inside that container
 _CONSTANTS = {ord("N"): None, ord("T"): True, ord("F"): False}
+_CODE_CONSTANTS = {ord("."): ..., ord("S"): StopIteration}
+_WITH_EXCEPTION_TABLE = (3, 11)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a code object says of itself (https://docs.python.org/3/reference/datamodel.html).
+
+    `exceptions` is empty for versions of Python that have no exception table.
+    """
+
+    name: str
+    code: bytes
+    constants: tuple[Any, ...]
+    names: tuple[str, ...]
+    exceptions: bytes
+
+    def iter_nested(self) -> Iterator[Code]:
+        """Yield this code object and all that are in its constants, however deep."""
+        work = [self]
+        while work:
+            code = work.pop()
+            yield code
+            work += [constant for constant in code.constants if isinstance(constant, Code)]
 
 
 def parse_marshal(data: bytes) -> Any:
-    """The value that stands at the start of `data`.
+    """The plain value that `data` begins with.
 
     Raises `TruncatedBinary` for anything that ends early or holds another type.
     """
+    return _parse(_Parser(data))
+
+
+def parse_code(data: bytes, python: tuple[int, int]) -> Code:
+    """The code object that `data` begins with, written by this version of Python.
+
+    Raises `TruncatedBinary` as `parse_marshal` does.
+    """
+    code = _parse(_CodeParser(data, python))
+    if not isinstance(code, Code):
+        raise TruncatedBinary("marshalled code is another value")
+    return code
+
+
+def _parse(parser: _Parser) -> Any:
     try:
-        return _Parser(data).value(0)
+        return parser.value(0)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise TruncatedBinary(f"marshalled table is damaged: {error}") from error
+        raise TruncatedBinary(f"marshalled data is damaged: {error}") from error
 
 
 class _Parser:
+    depth_limit = _MAX_DEPTH
+
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.at = 0
         self.refs: list[Any] = []
 
     def value(self, depth: int) -> Any:
-        if depth > _MAX_DEPTH:
+        if depth > self.depth_limit:
             raise IndexError("nested too deeply")
         code = self.data[self.at]
         self.at += 1
         kind = code & ~_FLAG_REF
         if kind == ord("r"):
             return self._reference(self._int())
+        if not code & _FLAG_REF:
+            return self._typed(kind, depth)
         index = len(self.refs)
-        if code & _FLAG_REF:
-            self.refs.append(_UNFINISHED)
-        result = self._typed(kind, depth)
-        if code & _FLAG_REF:
-            self.refs[index] = result
+        self.refs.append(_UNFINISHED)
+        self.refs[index] = result = self._typed(kind, depth)
         return result
 
     def _reference(self, index: int) -> Any:
@@ -61,26 +107,30 @@ class _Parser:
         return self.refs[index]
 
     def _typed(self, kind: int, depth: int) -> Any:
+        if kind in _SHORT_STRINGS:
+            return self._take(self._byte()).decode("ascii")
+        if kind == ord("s"):
+            return self._take(self._int())
         if kind in _CONSTANTS:
             return _CONSTANTS[kind]
         if kind in b"il":
             return self._int() if kind == ord("i") else self._long()
-        if kind in _SHORT_STRINGS:
-            return self._take(self._byte()).decode("ascii")
         if kind in _LONG_STRINGS:
             return self._take(self._int()).decode("utf-8", "surrogatepass")
-        return self._take(self._int()) if kind == ord("s") else self._container(kind, depth)
+        return self._container(kind, depth)
 
     def _container(self, kind: int, depth: int) -> Any:
         if kind == ord("{"):
             return self._dict(depth)
         if kind not in b"([)":
             raise IndexError(f"type {kind:#x} has no place in a table")
-        count = self._byte() if kind == ord(")") else self._int()
+        items = self._items(self._byte() if kind == ord(")") else self._int(), depth)
+        return items if kind == ord("[") else tuple(items)
+
+    def _items(self, count: int, depth: int) -> list[Any]:
         if not 0 <= count <= len(self.data):
             raise IndexError(f"{count} items in {len(self.data)} bytes")
-        items = [self.value(depth + 1) for _ in range(count)]
-        return items if kind == ord("[") else tuple(items)
+        return [self.value(depth + 1) for _ in range(count)]
 
     def _dict(self, depth: int) -> dict[Any, Any]:
         found = {}
@@ -93,7 +143,8 @@ class _Parser:
         return found
 
     def _byte(self) -> int:
-        return self._take(1)[0]
+        self.at += 1
+        return self.data[self.at - 1]
 
     def _int(self) -> int:
         return int.from_bytes(self._take(4), "little", signed=True)
@@ -107,7 +158,53 @@ class _Parser:
         return -magnitude if count < 0 else magnitude
 
     def _take(self, count: int) -> bytes:
-        if count < 0 or self.at + count > len(self.data):
+        end = self.at + count
+        if count < 0 or end > len(self.data):
             raise IndexError(f"{count} bytes wanted at {self.at} of {len(self.data)}")
-        self.at += count
-        return self.data[self.at - count : self.at]
+        start, self.at = self.at, end
+        return self.data[start:end]
+
+
+class _CodeParser(_Parser):
+    """Code objects, and all that their constants may hold."""
+
+    depth_limit = _MAX_CODE_DEPTH
+
+    def __init__(self, data: bytes, python: tuple[int, int]) -> None:
+        super().__init__(data)
+        self.old = python < _WITH_EXCEPTION_TABLE
+
+    def _container(self, kind: int, depth: int) -> Any:
+        if kind == ord("c"):
+            return self._code(depth)
+        if kind in _FIXED:
+            return self._take(_FIXED[kind])
+        if kind in _CODE_CONSTANTS:
+            return _CODE_CONSTANTS[kind]
+        if kind in b"<>":  # sets; a tuple does as well, and nothing is hashed
+            return tuple(self._items(self._int(), depth))
+        if kind == ord(":"):  # a slice, since 3.14
+            return tuple(self._items(3, depth))
+        return super()._container(kind, depth)
+
+    def _code(self, depth: int) -> Code:
+        self._take(20 + (4 if self.old else 0))  # counts, flags and, before 3.11, of locals
+        code, constants, names = (self.value(depth + 1) for _ in range(3))
+        for _ in range(4 if self.old else 3):  # names of variables, the file's name
+            self.value(depth + 1)
+        name = self.value(depth + 1)
+        exceptions = b""
+        if self.old:
+            self._take(4)
+            self.value(depth + 1)
+        else:
+            self.value(depth + 1)  # the qualified name
+            self._take(4)
+            self.value(depth + 1)
+            exceptions = self.value(depth + 1)
+        fields = ((name, str), (code, bytes), (constants, tuple), (exceptions, bytes))
+        if not all(isinstance(value, kind) for value, kind in fields) or not (
+            isinstance(names, tuple) and all(isinstance(n, str) for n in names)
+        ):
+            raise IndexError("a code object has fields of other types")
+        return Code(name, code, constants, names, exceptions)
