@@ -18,6 +18,7 @@ from rustext.model.verification import BundlePython, IsolatedRun
 from rustext.plan.selftest import SelfTest
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.facts.loaded_files import LoadedFiles
+from rustext.verify.facts.start_imports import Start
 from rustext.verify.target.stdlib import in_stdlib
 from rustext.verify.target.target import Target, name_platform
 
@@ -41,6 +42,7 @@ class Subject:
     selftest: SelfTest | None = None
     target: Target | None = None  # the machines that the bundle is meant for
     python: BundlePython | None = None  # which one the bundle brings along, where that is known
+    starts: tuple[Start, ...] = ()  # what each program imports when it starts
     cached: bool = False  # whether what an earlier run found out of the same files may be used
 
     def in_stdlib(self, name: str) -> bool:

@@ -20,6 +20,7 @@ from rustext.verify.checks import CHECKS
 from rustext.verify.facts.libraries import resolve_bundle
 from rustext.verify.facts.loaded_files import LoadedFiles
 from rustext.verify.facts.python import find_bundled_python
+from rustext.verify.facts.start_imports import follow_start
 from rustext.verify.facts.system_floor import find_floors
 from rustext.verify.onefile.report_paths import relocate
 from rustext.verify.subject import Subject, platform_of
@@ -46,6 +47,8 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     Raises `InvalidBinary` where files name libraries without end.
     """
     edges = resolve_bundle(bundle)
+    python = python or find_bundled_python(bundle)
+    version = python.version if python is not None else None
     subject = Subject(
         bundle=bundle,
         stdlib=stdlib,
@@ -56,7 +59,8 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         plan=plan,
         selftest=selftest,
         target=target,
-        python=python or find_bundled_python(bundle),
+        python=python,
+        starts=tuple(follow_start(bundle, program, version) for program in bundle.programs),
         cached=cached,
     )
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]

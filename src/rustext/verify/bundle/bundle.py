@@ -10,15 +10,20 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rustext.errors import InvalidBinary, InvalidBundle, UnreadableFile
 from rustext.formats.binary import open_binary
 from rustext.model.image import Image, ImageKind
 from rustext.model.native_file import NativeFile
-from rustext.verify.bundle.loose_modules import find_libraries, iter_loose_modules, read_library
+from rustext.verify.bundle.loose_modules import (
+    LibraryModule,
+    find_libraries,
+    iter_loose_modules,
+    read_library,
+)
 from rustext.verify.bundle.macos_app import App, find_app, without_links
 from rustext.verify.bundle.module_tables import find_builtin_modules, find_frozen_modules
 from rustext.verify.bundle.native_files import (
@@ -41,8 +46,9 @@ class Bundle:
 
     `contents` is the folder that takes the place of `site-packages`: PyInstaller's `_internal`,
     cx_Freeze's `lib`, a folder in a macOS application, otherwise the bundle's own. `program` is
-    None for a folder that holds none. `origin` is the one-file program that `root` was unpacked
-    from, where it has a second name.
+    None for a folder that holds none; `programs` are all that the freezer made, each with modules
+    of its own, and `shared` the modules that all of them find. `origin` is the one-file program
+    that `root` was unpacked from, where it has a second name.
     """
 
     root: Path
@@ -51,8 +57,13 @@ class Bundle:
     freezer: Freezer
     image: Image  # of the program or, without one, of the files that are most alike
     files: tuple[tuple[Path, NativeFile], ...]
-    modules: frozenset[str]
+    modules: frozenset[str]  # of all programs
+    programs: tuple[Program, ...] = ()
+    shared: frozenset[str] = frozenset()
+    libraries: tuple[LibraryModule, ...] = ()  # modules in zip files on `sys.path`
+    loose: Mapping[str, Path] = field(default_factory=dict)  # modules that are files of bytecode
     unreadable: tuple[Unreadable, ...] = ()
+    builtins_known: bool = False  # whether the bundle's own interpreter lists its built-in modules
     links: tuple[Link, ...] = ()  # those that lead out of the bundle, or nowhere
     origin: Path | None = None
 
@@ -65,6 +76,10 @@ class Bundle:
     def start(self) -> Path | None:
         """The file that a user starts."""
         return self.origin or (self.program.path if self.program is not None else None)
+
+    def modules_of(self, program: Program) -> frozenset[str]:
+        """The modules that one program of the bundle can import."""
+        return program.modules | self.shared
 
     def holds(self, path: Path) -> bool:
         """Whether a file is a part of the bundle, links followed."""
@@ -94,11 +109,14 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
     app = find_app(tree)
     if app is not None:
         tree = without_links(tree)
-    program = program or _find_program(tree, app)
+    programs = _find_programs(tree, app) if program is None else (program,)
+    program = next(iter(programs), None)
     contents = app.contents if app is not None else _find_contents(tree, program)
     freezer = _name_freezer(tree, program, contents)
-    if program is not None and freezer is not program.freezer:
-        program = _without_archive(program, freezer)
+    if freezer is not Freezer.CX_FREEZE and program is not None and not program.modules:
+        programs = programs[:1]
+    programs = tuple(_of_freezer(one, freezer) for one in programs)
+    program = next(iter(programs), None)
     folders = search_path(tree, contents, *([app.resources] if app is not None else []))
     natives = read_natives(tree, folders, cached=cached)
     if program is None and not natives.files and not natives.unreadable:
@@ -110,11 +128,13 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
     if image is None:
         raise InvalidBundle(f"{root} holds no native file that can be read, {_first(natives)}")
     libraries = [read_library(path) for path in find_libraries(tree)]
-    loose = frozenset().union(
-        iter_loose_modules(tree, folders), *(lib for lib in libraries if isinstance(lib, frozenset))
-    )
+    members = tuple(m for library in libraries if isinstance(library, tuple) for m in library)
+    loose = dict(iter_loose_modules(tree, folders))
     extensions = {file.module for _, file in natives.files if file.module is not None}
     builtins = _find_builtins(program, natives.files)
+    shared = frozenset(
+        {*extensions, *loose, *(m.name for m in members), *(builtins or sys.builtin_module_names)}
+    )
     return Bundle(
         root=tree.root,
         contents=tree.path(contents) if contents else tree.root,
@@ -122,9 +142,12 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
         freezer=freezer,
         image=image,
         files=natives.files,
-        modules=frozenset(
-            {*(program.modules if program is not None else ()), *extensions, *loose, *builtins}
-        ),
+        modules=shared.union(*(p.modules for p in programs)),
+        programs=programs,
+        shared=shared,
+        libraries=members,
+        loose=loose,
+        builtins_known=builtins is not None,
         unreadable=(
             *natives.unreadable,
             *(library for library in libraries if isinstance(library, Unreadable)),
@@ -141,8 +164,8 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
     )
 
 
-def _find_program(tree: Tree, app: App | None) -> Program | None:
-    """The program at the top of the folder; one that a freezer made goes before others."""
+def _find_programs(tree: Tree, app: App | None) -> tuple[Program, ...]:
+    """The programs at the top of the folder that a freezer made, or else the others."""
     programs = []
     for name in app.programs if app is not None else tree.files:
         if "/" not in name or app is not None:
@@ -152,7 +175,7 @@ def _find_program(tree: Tree, app: App | None) -> Program | None:
                 if program is not None:
                     programs.append(program)
     known = [p for p in programs if p.freezer is not Freezer.UNKNOWN]
-    return next(iter(known or programs), None)
+    return tuple(known or programs)
 
 
 def _find_contents(tree: Tree, program: Program | None) -> str:
@@ -180,8 +203,10 @@ def _name_freezer(tree: Tree, program: Program | None, contents: str) -> Freezer
     return Freezer.CX_FREEZE if "lib/library.zip" in files else Freezer.UNKNOWN
 
 
-def _without_archive(program: Program, freezer: Freezer) -> Program:
-    """A program whose freezer is known by what stands beside it."""
+def _of_freezer(program: Program, freezer: Freezer) -> Program:
+    """A program whose freezer may be known by what stands beside it alone."""
+    if program.freezer is freezer:
+        return program
     if freezer is Freezer.PYINSTALLER:
         damage = "it ends without the archive that PyInstaller puts there"
         return replace(program, freezer=freezer, damage=damage)
@@ -205,8 +230,11 @@ def _first(natives: Natives) -> str:
 
 def _find_builtins(
     program: Program | None, files: Sequence[tuple[Path, NativeFile]]
-) -> frozenset[str]:
-    """The modules in the program where Python is linked into it, or in libpython."""
+) -> frozenset[str] | None:
+    """The modules in the program where Python is linked into it, or in libpython.
+
+    None for a Python outside of the bundle, and where no table of them is found.
+    """
     for path in _iter_pythons(program, files):
         with (
             contextlib.suppress(InvalidBinary, UnreadableFile),
@@ -215,7 +243,7 @@ def _find_builtins(
             found = find_builtin_modules(binary.image, data)
             if found is not None:
                 return found | find_frozen_modules(binary.image, data)
-    return frozenset(sys.builtin_module_names)  # a Python outside of the bundle, or no ELF file
+    return None
 
 
 def _iter_pythons(

@@ -1,7 +1,7 @@
 """Name the Python modules that stand as files in a bundle, or in a zip file on its `sys.path`.
 
-In: a `Tree` and the folders of it that are on `sys.path`. Out: the names of modules. Of a zip file
-the list of members alone is read, and nothing is decompressed.
+In: a `Tree` and the folders of it that are on `sys.path`. Out: the names of modules, and where they
+are. Of a zip file the list of members alone is read, and nothing is decompressed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.verify.bundle.native_files import Unreadable
@@ -25,14 +26,24 @@ _LIST_LIMIT = 8 << 20  # bytes of a zip file's list of members; 10,000 modules t
 _FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError)
 
 
-def iter_loose_modules(tree: Tree, folders: Sequence[str]) -> Iterator[str]:
-    """The modules that stand as `.py` or `.pyc` files; `folders` are those of `search_path`."""
+@dataclass(frozen=True, slots=True)
+class LibraryModule:
+    """A module in a zip file on `sys.path`."""
+
+    name: str
+    library: Path
+    member: str
+    package: bool
+
+
+def iter_loose_modules(tree: Tree, folders: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """The modules that are `.py` or `.pyc` files; `folders` are those of `search_path`."""
     prefixes = [f"{folder}/" if folder else "" for folder in folders]
     for path in tree.files:
         stem, suffix = os.path.splitext(path)  # noqa: PTH122 (there may be a million)
         if suffix in {".py", ".pyc"}:
             prefix = next((p for p in prefixes if path.startswith(p)), "")
-            yield _dotted(stem[len(prefix) :])
+            yield _dotted(stem[len(prefix) :]), tree.path(path)
 
 
 def find_libraries(tree: Tree) -> tuple[Path, ...]:
@@ -40,22 +51,22 @@ def find_libraries(tree: Tree) -> tuple[Path, ...]:
     return tuple(tree.path(path) for path in tree.files if _LIBRARY.search(path))
 
 
-def read_library(path: Path) -> frozenset[str] | Unreadable:
+def read_library(path: Path) -> tuple[LibraryModule, ...] | Unreadable:
     """The modules in a zip file on `sys.path`, or why its members cannot be listed."""
     try:
         if (size := _list_size(path)) > _LIST_LIMIT:
             return Unreadable(path=path, reason=f"its list of members claims {size:,} bytes")
         with zipfile.ZipFile(path) as archive:
-            return frozenset(_iter_members(archive))
+            return tuple(_iter_members(path, archive))
     except _FAULTS as error:
         return Unreadable(path=path, reason=str(error).lower())
 
 
-def _iter_members(archive: zipfile.ZipFile) -> Iterator[str]:
-    for name in archive.namelist():
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+def _iter_members(path: Path, archive: zipfile.ZipFile) -> Iterator[LibraryModule]:
+    for member in archive.namelist():
+        stem, suffix = os.path.splitext(member)  # noqa: PTH122
         if suffix in {".py", ".pyc"}:
-            yield _dotted(stem)
+            yield LibraryModule(_dotted(stem), path, member, stem.endswith("/__init__"))
 
 
 def _list_size(path: Path) -> int:

@@ -38,6 +38,7 @@ class Code:
     """
 
     name: str
+    flags: int
     code: bytes
     constants: tuple[Any, ...]
     names: tuple[str, ...]
@@ -188,7 +189,8 @@ class _CodeParser(_Parser):
         return super()._container(kind, depth)
 
     def _code(self, depth: int) -> Code:
-        self._take(20 + (4 if self.old else 0))  # counts, flags and, before 3.11, of locals
+        self._take(16 + (4 if self.old else 0))  # counts; before 3.11 one more, of locals
+        flags = self._int()
         code, constants, names = (self.value(depth + 1) for _ in range(3))
         for _ in range(4 if self.old else 3):  # names of variables, the file's name
             self.value(depth + 1)
@@ -207,4 +209,4 @@ class _CodeParser(_Parser):
             isinstance(names, tuple) and all(isinstance(n, str) for n in names)
         ):
             raise IndexError("a code object has fields of other types")
-        return Code(name, code, constants, names, exceptions)
+        return Code(name, flags, code, constants, names, exceptions)

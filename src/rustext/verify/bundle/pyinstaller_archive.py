@@ -4,7 +4,8 @@ In: the bytes of the executable. Out: an `Archive`: the modules of the PYZ, the 
 the files of a one-file program with where their bytes are. The layout is the one that PyInstaller's
 manual describes under "Advanced Topics: CArchive and ZlibArchive"
 (https://pyinstaller.org/en/stable/advanced-topics.html); it is read without PyInstaller, so that a
-bundle can be judged where PyInstaller is not installed. Nothing is decompressed or executed.
+bundle can be judged where PyInstaller is not installed. Nothing is executed, and code is left where
+it is: an `Archive` says where, for `rustext.verify.bundle.code_store`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ _TABLE_LIMIT = 64 << 20  # bytes of a table of contents; the largest real ones t
 _PYZ_LIMIT = 8  # PyInstaller writes one; each could be as large as the file
 _WINDOW = 16 << 20  # bytes; a multiple of every page size
 _CONTENTS_OPTION = "pyi-contents-directory "
+_CODE = frozenset([b"s", b"m", b"M"])  # scripts, modules and packages
+_PYZ_NAMESPACE = 3  # a kind of module without code
+_PYZ_PACKAGES = frozenset([1, _PYZ_NAMESPACE])  # 1 was True once
 _FILES = frozenset([b"b", b"x", b"Z", b"n"])  # binaries, data, zip files on sys.path, links
 
 
@@ -41,18 +45,33 @@ class Member:
     link: bool  # the bytes are the target of a symbolic link
 
 
+@dataclass(frozen=True, slots=True)
+class StoredCode:
+    """Where the marshalled code of a module or script is in the executable."""
+
+    name: str
+    offset: int
+    size: int
+    compressed: bool = True
+    package: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
     """What the archive at the end of a PyInstaller program says.
 
     `contents` is the folder beside the program that holds its files, "" where that is the
     program's own, as in all programs made before PyInstaller 6. `library` is the file of Python's
-    that the program opens, "" where it names none.
+    that the program opens, "" where it names none. `start` is what runs one after the other when
+    the program starts: the bootstrap, run-time hooks, the program's script. `code` is that of
+    modules, which is looked for when they are imported.
     """
 
     python: tuple[int, int]
     modules: frozenset[str]
     scripts: tuple[str, ...]
+    start: tuple[StoredCode, ...] = ()
+    code: tuple[StoredCode, ...] = ()
     members: tuple[Member, ...] = ()
     contents: str = ""
     library: str = ""
@@ -72,24 +91,30 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
         raise TruncatedBinary("PyInstaller's archive points outside of the executable")
     modules: set[str] = set()
     places: set[tuple[int, int]] = set()  # of module archives
-    scripts, members, contents = [], [], ""
+    scripts, members, start_code, contents = [], [], [], ""
     for kind, name, member in iter_entries(data, start, start + toc, toc_size):
         if kind == b"z":
             places.add((member.offset, member.size))
-        elif kind in {b"m", b"M"}:
-            modules.add(name)
-        elif kind == b"s":
-            scripts.append(name)
+        elif kind in _CODE:
+            (scripts.append if kind == b"s" else modules.add)(name)
+            start_code.append(
+                StoredCode(
+                    name, member.offset, member.size, member.compressed, package=kind == b"M"
+                )
+            )
         elif kind == b"o" and name.startswith(_CONTENTS_OPTION):
             contents = name.removeprefix(_CONTENTS_OPTION)
         elif kind in _FILES:
             members.append(member)
     if len(places) > _PYZ_LIMIT:
         raise TruncatedBinary(f"PyInstaller's archive holds more than {_PYZ_LIMIT} module archives")
+    code = tuple(stored for place in sorted(places) for stored in _pyz_code(data, *place))
     return Archive(
         python=divmod(version, 100),
-        modules=frozenset(modules.union(*(_pyz_modules(data, *place) for place in places))),
+        modules=frozenset(modules.union(stored.name for stored in code)),
         scripts=tuple(scripts),
+        start=tuple(start_code),
+        code=code,
         members=tuple(members),
         contents=contents,
         library=library.split(b"\0", 1)[0].decode("utf-8", "replace"),
@@ -137,7 +162,8 @@ def iter_entries(
         at += entry
 
 
-def _pyz_modules(data: mmap.mmap, start: int, length: int) -> frozenset[str]:
+def _pyz_code(data: mmap.mmap, start: int, length: int) -> Iterator[StoredCode]:
+    """Where the code of each module of a PYZ is; a namespace package has none."""
     if start + max(length, PYZ.size) > len(data):
         raise TruncatedBinary("PyInstaller's module archive ends outside of the executable")
     magic, _, toc = PYZ.unpack_from(data, start)
@@ -148,9 +174,17 @@ def _pyz_modules(data: mmap.mmap, start: int, length: int) -> frozenset[str]:
     table: Any = parse_marshal(data[start + toc : start + length])
     entries = table.items() if isinstance(table, dict) else table
     try:
-        names = [name for name, _ in entries]
+        rows = [(name, *place) for name, place in entries]
     except (TypeError, ValueError) as error:
         raise TruncatedBinary("PyInstaller's module table has another shape") from error
-    if not all(isinstance(name, str) for name in names):
-        raise TruncatedBinary("PyInstaller's module table names modules by other than text")
-    return frozenset(names)
+    for name, *place in rows:
+        if not isinstance(name, str):
+            raise TruncatedBinary("PyInstaller's module table names modules by other than text")
+        if len(place) != 3 or not all(isinstance(value, int) and value >= 0 for value in place):
+            raise TruncatedBinary(f"PyInstaller's module table does not say where `{name}` is")
+        kind, offset, size = place
+        if kind == _PYZ_NAMESPACE:
+            size = 0
+        elif offset + size > length:
+            raise TruncatedBinary(f"the module `{name}` ends outside of PyInstaller's archive")
+        yield StoredCode(name, start + offset, size, package=kind in _PYZ_PACKAGES)

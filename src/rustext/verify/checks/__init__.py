@@ -21,6 +21,7 @@ from rustext.verify.checks.python.archive_integrity import check_archives
 from rustext.verify.checks.python.extension_suffix import check_suffixes
 from rustext.verify.checks.python.imports import check_imports
 from rustext.verify.checks.python.planned_contents import check_plan
+from rustext.verify.checks.python.program_imports import check_program_imports
 from rustext.verify.checks.python.python_abi import check_python_abi
 from rustext.verify.checks.running.run import check_run
 from rustext.verify.checks.running.selftest import check_selftest
@@ -32,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     check_versions,
     check_refusals,
     check_symbols,
+    check_program_imports,
     check_imports,
     check_suffixes,
     check_architecture,

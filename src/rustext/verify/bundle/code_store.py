@@ -1,0 +1,139 @@
+"""Look up the code of a program's modules, wherever the freezer has put it.
+
+In: a program and its bundle. Out: a `Module` for each name that is asked for, with its code where it
+is bytecode that can be followed. Bytecode is in PyInstaller's archive, in zip files on `sys.path`
+(`base_library.zip`, `library.zip`) and in `.pyc` files. What is read is bounded, one module by one
+and all in all; damaged code is no error here, and counts as code that cannot be followed.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from rustext.errors import TruncatedBinary
+from rustext.verify.bundle.bytecode import is_known
+from rustext.verify.bundle.loose_modules import LibraryModule
+from rustext.verify.bundle.marshal_reader import Code, parse_code
+from rustext.verify.bundle.pyinstaller_archive import Archive, StoredCode
+
+_MODULE_LIMIT = 32 << 20  # bytes of one module's code; the largest real ones take 2 MiB
+_TOTAL_LIMIT = 512 << 20
+_PYC_HEADER = 16  # bytes: https://peps.python.org/pep-0552/
+_ZIP_FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module that is in a bundle; `code` is None where it is native, or cannot be followed."""
+
+    name: str
+    package: bool
+    code: Code | None
+    native: bool = False
+
+
+class CodeStore:
+    """The modules of one program, in the order in which its importers look for them."""
+
+    def __init__(
+        self,
+        *,
+        python: tuple[int, int],
+        program: Path,
+        archive: Archive | None,
+        libraries: tuple[LibraryModule, ...],
+        loose: dict[str, Path],
+    ) -> None:
+        """Take where the code is; nothing is read before it is asked for."""
+        self.python = python
+        self._stack = ExitStack()
+        self._program = program
+        self._archive = {s.name: s for s in archive.code} if archive is not None else {}
+        self._libraries = {m.name: m for m in reversed(libraries)}
+        self._loose = loose
+        self._zips: dict[Path, zipfile.ZipFile] = {}
+        self._file: BinaryIO | None = None
+        self._left = _TOTAL_LIMIT
+
+    def __enter__(self) -> CodeStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def find(self, name: str) -> Module | None:
+        """The bytecode module of this name; None where there is none."""
+        stored = self._archive.get(name)
+        if stored is not None:
+            return self.read(stored)
+        member = self._libraries.get(name)
+        if member is not None:
+            return Module(name, member.package, self._parse(self._read_member(member), pyc=True))
+        path = self._loose.get(name)
+        if path is None:
+            return None
+        package = path.stem == "__init__"
+        data = self._read_file(path) if path.suffix == ".pyc" else None
+        return Module(name, package, self._parse(data, pyc=True))
+
+    def read(self, stored: StoredCode) -> Module:
+        """The module or script that is stored in PyInstaller's archive."""
+        data = self._read_stored(stored) if stored.size else None
+        return Module(stored.name, stored.package, self._parse(data, pyc=False))
+
+    def iter_all(self) -> Iterator[Module]:
+        """Yield all modules of PyInstaller's archive."""
+        for stored in self._archive.values():
+            yield self.read(stored)
+
+    def _parse(self, data: bytes | None, *, pyc: bool) -> Code | None:
+        if data is None or not is_known(self.python):
+            return None
+        with suppress(TruncatedBinary):
+            return parse_code(data[_PYC_HEADER:] if pyc else data, self.python)
+        return None
+
+    def _read_stored(self, stored: StoredCode) -> bytes | None:
+        if self._file is None:
+            self._file = self._stack.enter_context(self._program.open("rb"))
+        limit = min(_MODULE_LIMIT, self._left)
+        self._file.seek(stored.offset)
+        packed = self._file.read(min(stored.size, limit))
+        if not stored.compressed:
+            self._left -= len(packed)
+            return packed
+        inflate = zlib.decompressobj()
+        try:
+            data = inflate.decompress(packed, limit)
+        except zlib.error:
+            return None
+        self._left -= len(data)
+        return data if inflate.eof else None
+
+    def _read_member(self, member: LibraryModule) -> bytes | None:
+        try:
+            if member.library not in self._zips:
+                archive = self._stack.enter_context(zipfile.ZipFile(member.library))
+                self._zips[member.library] = archive
+            limit = min(_MODULE_LIMIT, self._left)
+            with self._zips[member.library].open(member.member) as stream:
+                data = stream.read(limit)
+        except (*_ZIP_FAULTS, zlib.error):
+            return None
+        self._left -= len(data)
+        return data
+
+    def _read_file(self, path: Path) -> bytes | None:
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(min(_MODULE_LIMIT, self._left))
+        except OSError:
+            return None
+        self._left -= len(data)
+        return data

@@ -1,0 +1,64 @@
+"""Find the modules without which a program of the bundle does not start.
+
+In: a `Subject`. Out: the findings `missing-import` about what Python code imports, for each program
+of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from rustext.model.findings import Finding, Severity
+from rustext.verify.bundle.program import Freezer, Program
+from rustext.verify.facts.start_imports import MissingModule, Start
+from rustext.verify.subject import Subject
+
+_HINT = "freeze the program again, and see that nothing removes files afterwards"
+
+
+def check_program_imports(subject: Subject) -> Iterator[Finding]:
+    """Find what the programs import when they start, and what their tables promise."""
+    for start in subject.starts:
+        for missing in start.missing:
+            yield from _judge(subject, start, missing)
+    for program in subject.bundle.programs:
+        if program.freezer is Freezer.NUITKA:
+            yield from _missing_extensions(subject, program)
+
+
+def _judge(subject: Subject, start: Start, missing: MissingModule) -> Iterator[Finding]:
+    """One finding, or none where it is not known whether the interpreter itself has the module."""
+    top = missing.name.partition(".")[0]
+    if not subject.bundle.builtins_known and top in sys.stdlib_module_names:
+        return
+    evidence = [("imported by", " → ".join(missing.chain) or "Python itself, before all else")]
+    if missing.name == top and start.adds_folders and not subject.in_stdlib(top):
+        severity = Severity.WARNING
+        evidence.append(("but", f"`{start.adds_folders}` adds folders to `sys.path`"))
+    else:
+        severity = Severity.ERROR
+    name = start.program.path.name
+    yield Finding(
+        id="missing-import",
+        severity=severity,
+        subject=missing.name,
+        message=f"`{name}` imports `{missing.name}` when it starts, which is not in the bundle",
+        evidence=tuple(evidence),
+        hint=_HINT,
+    )
+
+
+def _missing_extensions(subject: Subject, program: Program) -> Iterator[Finding]:
+    """Extension modules that Nuitka's table names and whose files are not there."""
+    files = {file.module for _, file in subject.bundle.files}
+    for name in sorted(program.extensions - files):
+        yield Finding(
+            id="missing-import",
+            severity=Severity.ERROR,
+            subject=name,
+            message=f"`{program.path.name}` was made with the extension module `{name}`, whose "
+            "file is not in the bundle",
+            evidence=(("named in", "the program's table of modules"),),
+            hint=_HINT,
+        )

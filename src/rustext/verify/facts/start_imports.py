@@ -1,0 +1,260 @@
+"""Follow what a program imports when it starts, from its first script through its archive.
+
+In: a `Bundle` and one of its programs. Out: a `Start`: the modules that it gets to, and those that
+it cannot do without and that are not there. Only what happens in every run is followed: imports at
+module level, not below a condition and not where a failure is caught. What native code imports is
+for `rustext.verify.checks.python.imports`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rustext.model.image import Format
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.bundle.bytecode import (
+    Import,
+    adds_folders,
+    find_imports,
+    is_known,
+    iter_loaded,
+    iter_mentioned,
+    iter_stored,
+    makes_modules,
+)
+from rustext.verify.bundle.code_store import CodeStore, Module
+from rustext.verify.bundle.marshal_reader import Code
+from rustext.verify.bundle.program import Freezer, Program
+
+# Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
+_INTERPRETER = ("encodings", "encodings.utf_8", "io")
+# Frozen into every interpreter under two names each (Python/import.c, Python/frozen.c).
+_ALWAYS = frozenset({"_frozen_importlib", "_frozen_importlib_external", "__main__"})
+_LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
+# A package with one of these in its code may have attributes that nothing binds by name.
+_MAKES_ATTRIBUTES = frozenset(
+    {"__getattr__", "globals", "vars", "setattr", "exec", "locals", "__dict__"}
+)
+_PLATFORMS = {Format.ELF: "linux", Format.MACHO: "darwin", Format.PE: "win32"}
+_COMPUTES = frozenset({"import_module", "__import__"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingModule:
+    """A module that a program cannot start without, and the chain of imports that leads to it."""
+
+    name: str
+    chain: tuple[str, ...]  # from the program's script to the module that imports it
+    attribute: bool = False  # `from package import name`: it may have been another thing
+
+
+@dataclass(slots=True, kw_only=True)
+class Start:
+    """How far a program's start was followed."""
+
+    program: Program
+    reached: dict[str, str | None] = field(default_factory=dict)  # by whom each was imported
+    missing: list[MissingModule] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)  # modules that import a name they compute
+    adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
+    opaque: list[str] = field(default_factory=list)  # modules whose code could not be read
+    followed: bool = False  # whether the program's code could be followed at all
+
+    def chain(self, name: str) -> tuple[str, ...]:
+        """The imports that lead to a module, from the script on."""
+        found: list[str] = []
+        at: str | None = name
+        while at is not None and at not in found:
+            found.append(at)
+            at = self.reached.get(at)
+        return tuple(reversed(found))
+
+
+def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | None) -> Start:
+    """Follow a program's start; `python` is the version that wrote its bytecode, where known."""
+    start = Start(program=program)
+    archive = program.archive
+    if program.damage is not None or python is None or not is_known(python):
+        return start
+    store = CodeStore(
+        python=python,
+        program=program.path,
+        archive=archive,
+        libraries=bundle.libraries,
+        loose=dict(bundle.loose),
+    )
+    with store:
+        follower = _Follower(bundle, store, start)
+        scripts = [store.read(stored) for stored in archive.start] if archive is not None else []
+        if bundle.freezer is Freezer.CX_FREEZE:
+            scripts = list(_find_cx_freeze_scripts(store, program))
+        if not any(script.code for script in scripts):
+            return start
+        for name in _INTERPRETER:
+            follower.need(name, None)
+        for script in scripts:
+            follower.run(script)
+    start.followed = True
+    return start
+
+
+def _find_cx_freeze_scripts(store: CodeStore, program: Program) -> Iterator[Module]:
+    """What cx_Freeze's programs run first, in this order, each named after the program."""
+    for name in ("__startup__", f"{program.path.stem}__init__", f"{program.path.stem}__main__"):
+        found = store.find(name)
+        if found is not None:
+            yield found
+
+
+class _Follower:
+    """What has been reached so far, and what is still to be read."""
+
+    def __init__(self, bundle: Bundle, store: CodeStore, start: Start) -> None:
+        self._store, self._start = store, start
+        self._modules = bundle.modules_of(start.program) | _ALWAYS
+        self._packages = {parent for name in self._modules for parent in _ancestors(name)}
+        self._known: dict[str, Module] = {}
+        self._work: list[tuple[Module, bool]] = []
+        self._platform = _platform_facts(bundle.image.format, store.python)
+        self._reported: set[str] = set()
+        self._bound: dict[str, frozenset[str]] = {}
+        self._bootstrap = {m.name for m in bundle.libraries}
+
+    def run(self, script: Module) -> None:
+        """Follow a script of the program, and all that it gets to."""
+        self._start.reached.setdefault(script.name, None)
+        self._known[script.name] = script
+        self._work.append((script, True))
+        self._follow()
+
+    def need(self, name: str, importer: str | None) -> None:
+        """Follow the import of a module that has to be there."""
+        self._import(name, importer)
+        self._follow()
+
+    def _follow(self) -> None:
+        while self._work and len(self._start.reached) < _LIMIT:
+            module, main = self._work.pop()
+            code = module.code
+            if code is None:
+                self._start.opaque.append(module.name)
+                continue
+            if not _COMPUTES.isdisjoint(code.names) and not _COMPUTES.isdisjoint(
+                iter_loaded(code, self._store.python)
+            ):
+                self._start.computed.append(module.name)
+            if self._start.adds_folders is None and module.name not in self._bootstrap:
+                if adds_folders(code, self._store.python):
+                    self._start.adds_folders = module.name
+            for one in find_imports(code, self._store.python, self._facts(module, main=main)):
+                if one.certain and not one.caught:
+                    self._take(one, module)
+
+    def _facts(self, module: Module, *, main: bool) -> dict[str, object]:
+        return {**self._platform, "__name__": "__main__" if main else module.name}
+
+    def _take(self, one: Import, module: Module) -> None:
+        base = _absolute(one, module)
+        if base is None or not self._import(base, module.name):
+            return
+        for name in one.names:
+            if name != "*":
+                self._take_name(base, name, module.name)
+
+    def _take_name(self, base: str, name: str, importer: str) -> None:
+        """`from base import name`: a module, if `base` has no attribute of that name."""
+        full = f"{base}.{name}"
+        package = self._known.get(base)
+        if full in self._start.reached or package is None or not package.package:
+            return
+        if full in self._modules or full in self._packages:
+            if name not in self._stored(package):
+                self._import(full, importer)
+        elif package.code is not None and not self._makes_attribute(package, package.code, name):
+            self._miss(full, importer, attribute=True)
+
+    def _stored(self, module: Module) -> frozenset[str]:
+        """The names that a module's own code binds."""
+        if module.name not in self._bound:
+            found = iter_stored(module.code, self._store.python) if module.code is not None else ()
+            self._bound[module.name] = frozenset(found)
+        return self._bound[module.name]
+
+    def _makes_attribute(self, package: Module, code: Code, name: str) -> bool:
+        """Whether a package's code binds a name, or may do so in a way that cannot be seen."""
+        return (
+            name in self._stored(package)
+            or any(not _MAKES_ATTRIBUTES.isdisjoint(c.names) for c in code.iter_nested())
+            or any("*" in one.names for one in iter_mentioned(code, self._store.python))
+            or makes_modules(code, self._store.python)
+            or name.startswith("__")
+        )
+
+    def _import(self, name: str, importer: str | None) -> bool:
+        """Note a module and its packages as reached; False where one is not there."""
+        parts = name.split(".")
+        for count in range(1, len(parts) + 1):
+            prefix = ".".join(parts[:count])
+            if prefix in self._start.reached:
+                continue
+            if prefix not in self._modules and prefix not in self._packages:
+                self._miss(prefix, importer)
+                return False
+            self._start.reached[prefix] = importer
+            found = self._store.find(prefix)
+            if found is not None:
+                self._known[prefix] = found
+                self._work.append((found, False))
+        return True
+
+    def _miss(self, name: str, importer: str | None, *, attribute: bool = False) -> None:
+        if name in self._reported or (importer is not None and self._may_be_made(name, importer)):
+            return
+        self._reported.add(name)
+        chain = self._start.chain(importer) if importer is not None else ()
+        self._start.missing.append(MissingModule(name=name, chain=chain, attribute=attribute))
+
+    def _may_be_made(self, name: str, importer: str) -> bool:
+        """Whether code that has run by then may have put the module in place by itself.
+
+        Native packages may do so too (PyO3's submodules), and nothing of them is known here.
+        """
+        parent = name.rpartition(".")[0]
+        if parent and parent not in self._known:
+            return parent in self._modules
+        for at in {importer, *_ancestors(name)}:
+            module = self._known.get(at)
+            if module is not None and module.code is not None:
+                if makes_modules(module.code, self._store.python):
+                    return True
+        return False
+
+
+def _platform_facts(format_: Format, python: tuple[int, int]) -> dict[str, object]:
+    """What code asks about its platform, as far as the bundle says."""
+    return {
+        "TYPE_CHECKING": False,
+        "typing.TYPE_CHECKING": False,
+        "sys.version_info": (*python, 0, "final", 0),
+        "sys.platform": _PLATFORMS[format_],
+        "os.name": "nt" if format_ is Format.PE else "posix",
+    }
+
+
+def _absolute(one: Import, module: Module) -> str | None:
+    """The absolute name of what an import names; None where it leads out of all packages."""
+    if one.level == 0:
+        return one.module
+    parts = module.name.split(".")
+    if module.package:
+        parts.append("")
+    if one.level >= len(parts):
+        return None
+    base = ".".join(parts[: len(parts) - one.level])
+    return f"{base}.{one.module}" if one.module else base
+
+
+def _ancestors(name: str) -> Iterator[str]:
+    while name := name.rpartition(".")[0]:
+        yield name
