@@ -92,7 +92,8 @@ def test_the_modules_of_a_nuitka_program_are_those_of_its_report(
         if module.attrib["kind"] != "CompiledPythonNamespacePackage"
     }
     with open_binary(frozen.program) as (binary, data):
-        found = find_nuitka_modules(binary.image, data)
+        table = find_nuitka_modules(binary.image, data)
+        found = table.modules if table is not None else None
     assert found is not None
     assert {"own", "own.part", "json.decoder"} <= found
     assert found == reported

@@ -26,11 +26,13 @@ class Finished:
     """What a child process left behind; `code` is negative for the signal that killed it.
 
     Of an output of more than 8 MiB there are the beginning and the end, and how much is left out.
+    `ended` is False for one that was ended because its time was over.
     """
 
     code: int
     stdout: str
     stderr: str
+    ended: bool = True
 
 
 def run(
@@ -40,12 +42,13 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     name: str | None = None,
+    patient: bool = False,
 ) -> Finished:
     """Run a command to its end, in a session of its own.
 
     `timeout` is in seconds; what the command has started ends with it. Messages call it `name`, or
-    else by its file's name. Raises `ForeignProcessError` when it cannot be started or does not end
-    in time; a non-zero exit code is the caller's to judge.
+    else by its file's name. Raises `ForeignProcessError` when it cannot be started or, unless
+    `patient`, does not end in time; a non-zero exit code is the caller's to judge.
     """
     name = name or Path(command[0]).name
     try:
@@ -62,13 +65,16 @@ def run(
             assert process.stdout is not None  # noqa: S101 (for mypy: both are pipes)
             assert process.stderr is not None  # noqa: S101
             outputs = (_Output(process.stdout), _Output(process.stderr))
+            ended = True
             try:
                 _wait(process, outputs, timeout)
-            except BaseException:
+            except BaseException as error:
                 _kill(process)
                 for output in outputs:
                     output.reader.join(_GRACE)
-                raise
+                if not patient or not isinstance(error, subprocess.TimeoutExpired):
+                    raise
+                ended = False
     except subprocess.TimeoutExpired as error:
         raise ForeignProcessError(f"{name} did not end within {timeout:g} seconds") from error
     except OSError as error:
@@ -77,6 +83,7 @@ def run(
         code=process.returncode,
         stdout=outputs[0].text(),
         stderr=outputs[1].text(),
+        ended=ended,
     )
 
 
@@ -107,13 +114,18 @@ class _Output:
 
 
 def _wait(process: subprocess.Popen[bytes], outputs: Sequence[_Output], timeout: float) -> None:
-    """Wait until the process has ended and nobody can print to its pipes any more."""
-    end = time.monotonic() + timeout
+    """Wait until the process has ended, and what it has printed is read.
+
+    What it has started may live on and hold its pipes open: that ends with it.
+    """
+    process.wait(timeout)
+    end = time.monotonic() + _GRACE
     for output in outputs:
         output.reader.join(max(0.0, end - time.monotonic()))
-        if output.reader.is_alive():
-            raise subprocess.TimeoutExpired(process.args, timeout)
-    process.wait(max(0.0, end - time.monotonic()))
+    if any(output.reader.is_alive() for output in outputs):
+        _kill(process)
+        for output in outputs:
+            output.reader.join(_GRACE)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -121,7 +133,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == "win32":
         process.kill()
     else:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def run_attached(command: Sequence[str | Path], *, env: Mapping[str, str]) -> int:

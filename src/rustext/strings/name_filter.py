@@ -17,9 +17,15 @@ _START = 2  # letters of a name by which it is looked up
 class WantedNames:
     """The dotted names that a predicate holds for."""
 
-    def __init__(self, is_module: IsModule, tops: Collection[str] | None = None) -> None:
-        """Take a predicate, and where they are known the first words of all that it holds for."""
+    def __init__(
+        self, is_module: IsModule, tops: Collection[str] | None = None, *, dotted: bool = False
+    ) -> None:
+        """Take a predicate, and where they are known the first words of all that it holds for.
+
+        With `dotted`, names of several parts may begin with any other word too.
+        """
         self._is_module = is_module
+        self._dotted = dotted
         self._tops = tops
         lengths: dict[str, set[int]] = {}
         for top in tops or ():
@@ -28,7 +34,8 @@ class WantedNames:
 
     def __contains__(self, name: str) -> bool:
         """Whether a name is wanted."""
-        if self._tops is not None and name.partition(".")[0] not in self._tops:
+        first, dot, _ = name.partition(".")
+        if self._tops is not None and first not in self._tops and not (dot and self._dotted):
             return False
         return self._is_module(name)
 
@@ -47,5 +54,5 @@ class WantedNames:
             for length in self._lengths.get(start, ()):
                 if length <= min(len(word), longest) and word[:length] in self._tops:
                     yield length
-        if len(word) < len(text) and word in self._tops:
+        if len(word) < len(text) and (self._dotted or word in self._tops):
             yield from range(len(word) + 1, longest + 1)

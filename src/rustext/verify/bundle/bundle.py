@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rustext.data import read_data
 from rustext.errors import InvalidBinary, InvalidBundle, UnreadableFile
 from rustext.formats.binary import open_binary
 from rustext.model.image import Image, ImageKind
@@ -77,6 +78,12 @@ class Bundle:
         """The file that a user starts."""
         return self.origin or (self.program.path if self.program is not None else None)
 
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """The packages without code of their own, as far as they are known to be that."""
+        archives = [p.archive for p in self.programs if p.archive is not None]
+        return frozenset(s.name for a in archives for s in a.code if s.size == 0)
+
     def modules_of(self, program: Program) -> frozenset[str]:
         """The modules that one program of the bundle can import."""
         return program.modules | self.shared
@@ -132,8 +139,13 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
     loose = dict(iter_loose_modules(tree, folders))
     extensions = {file.module for _, file in natives.files if file.module is not None}
     builtins = _find_builtins(program, natives.files)
+    known = read_data("stdlib")
     shared = frozenset(
-        {*extensions, *loose, *(m.name for m in members), *(builtins or sys.builtin_module_names)}
+        {
+            *(extensions | loose.keys() | {m.name for m in members}),
+            *known["always"],
+            *(builtins or {*sys.builtin_module_names, *known["frozen"]}),
+        }
     )
     return Bundle(
         root=tree.root,

@@ -12,10 +12,12 @@ pointers to these records. CPython: `struct _inittab { const char *name; PyObjec
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from rustext.formats.binary import address_to_offset
 from rustext.formats.pointers import read_pointers
@@ -26,7 +28,17 @@ _MAIN = "__main__"
 _ALWAYS_BUILT_IN = frozenset({"builtins", "sys", "marshal", "_imp", "_warnings"})
 _CODE = (b"\x63", b"\xe3")  # how a marshalled code object begins, without and with FLAG_REF
 _MACHO_CODE = "__TEXT,__text"
+_LARGEST_FLAGS = 0xFF
+_RECORD_LIMIT = 256  # bytes of a record; Nuitka 2.4 to 4.3 have between 28 and 128
 _RECORD_WORDS = 11  # pointers at the start of a record; Nuitka 2.4 to 4.3 have between 4 and 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NuitkaTable:
+    """Nuitka's table: all modules of a program, and those that are files beside it."""
+
+    modules: frozenset[str]
+    extensions: frozenset[str] = frozenset()
 
 
 def find_builtin_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
@@ -52,7 +64,7 @@ def find_frozen_modules(image: Image, data: mmap.mmap) -> frozenset[str]:
     CPython freezes those that it starts with, cx_Freeze's programs some more of the standard
     library (`struct _frozen`, https://docs.python.org/3/c-api/import.html#c._frozen).
     """
-    pointers = _find_pointers(image, data)
+    pointers = _find_pointers(image, data, constant=True)
     names = dict(_iter_names(image, data, pointers))
     width = image.bits // 8
     frozen = {slot for slot in names if _holds_bytecode(image, data, slot, pointers, names)}
@@ -78,7 +90,7 @@ def _holds_bytecode(
     return code is None and maker is not None and _is_code(image, maker)
 
 
-def find_nuitka_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
+def find_nuitka_modules(image: Image, data: mmap.mmap) -> NuitkaTable | None:
     """The modules that can be imported from the program; None if this is no program of Nuitka's.
 
     The table is the one run of pointers to named records that names `__main__`. Modules that
@@ -93,14 +105,36 @@ def find_nuitka_modules(image: Image, data: mmap.mmap) -> frozenset[str] | None:
         for slot in [slot for slot, target in pointers.items() if target == record]:
             records = _run(image, slot, pointers, names)
             if len(records) > 1:
-                return frozenset(
-                    names[r] for r in records if _holds_module(image, r, pointers, names)
-                )
+                held = {r: names[r] for r in records if _holds_module(image, r, pointers, names)}
+                return _read_table(image, data, held)
     for record in mains:
         slots = _records_beside(image, record, pointers, names)
         if len(slots) > 1:
-            return frozenset(names[slot] for slot in slots)
+            return _read_table(image, data, {slot: names[slot] for slot in slots})
     return None
+
+
+def _read_table(image: Image, data: mmap.mmap, records: Mapping[int, str]) -> NuitkaTable:
+    """The modules of records, and which of them are extension modules, which their flags say.
+
+    Where in a record the flags are differs from one release of Nuitka to the next: they are the one
+    number that is small in all records and odd in some, and in these it is 1.
+    """
+    addresses = sorted(records)
+    steps = (b - a for a, b in itertools.pairwise(addresses))
+    length = min(min(steps, default=0), _RECORD_LIMIT)
+    modules = frozenset(records.values())
+    for at in range(image.bits // 8, length - 3, 4):
+        values = {}
+        for address, name in records.items():
+            offset = address_to_offset(image, address + at)
+            raw = data[offset : offset + 4] if offset is not None else b""
+            values[name] = int.from_bytes(raw, "little" if image.byteorder == "little" else "big")
+        odd = {value for value in values.values() if value & 1}
+        if odd == {1} and max(values.values()) <= _LARGEST_FLAGS and not values.get(_MAIN, 0) & 1:
+            extensions = frozenset(name for name, value in values.items() if value == 1)
+            return NuitkaTable(modules=modules, extensions=extensions)
+    return NuitkaTable(modules=modules)
 
 
 def _records_beside(
@@ -140,20 +174,26 @@ def _is_code(image: Image, address: int) -> bool:
     )
 
 
-def _find_pointers(image: Image, data: mmap.mmap) -> dict[int, int]:
+def _find_pointers(image: Image, data: mmap.mmap, *, constant: bool = False) -> dict[int, int]:
+    """The pointers of an image; with `constant`, those too that nothing ever changes.
+
+    A program with a fixed address has its constant tables in memory that is not writable.
+    """
     start = min((s.address for s in image.segments), default=0)
     if image.format is not Format.ELF or image.kind is not ImageKind.EXECUTABLE or start == 0:
         return read_pointers(image, data)
-    return dict(_iter_fixed_pointers(image, data))
+    return dict(_iter_fixed_pointers(image, data, constant=constant))
 
 
-def _iter_fixed_pointers(image: Image, data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """The words in writable memory that hold an address of the image."""
+def _iter_fixed_pointers(
+    image: Image, data: mmap.mmap, *, constant: bool
+) -> Iterator[tuple[int, int]]:
+    """The words in memory without code that hold an address of the image."""
     width = image.bits // 8
     code = ("<" if image.byteorder == "little" else ">", "Q" if width == 8 else "I")
     low = min(s.address for s in image.segments)
     high = max(s.address + s.memory_size for s in image.segments)
-    for segment in (s for s in image.segments if s.writable):
+    for segment in (s for s in image.segments if s.writable or (constant and not s.executable)):
         skip = -segment.address % width
         count = max(0, min(segment.size, len(data) - segment.offset) - skip) // width
         at = segment.offset + skip

@@ -37,6 +37,7 @@ class Program:
     binary: Binary
     freezer: Freezer
     modules: frozenset[str] = frozenset()
+    extensions: frozenset[str] = frozenset()  # those of `modules` that Nuitka's table has as files
     python: tuple[int, int] | None = None
     archive: Archive | None = None  # PyInstaller's
     damage: str | None = None
@@ -66,8 +67,15 @@ def parse_program(path: Path, binary: Binary, data: mmap.mmap) -> Program:
                 python=archive.python,
                 archive=archive,
             )
-        modules = find_nuitka_modules(binary.image, data)
+        table = find_nuitka_modules(binary.image, data)
     except InvalidBinary as error:
         return Program(path=path, binary=binary, freezer=Freezer.PYINSTALLER, damage=str(error))
-    freezer = Freezer.UNKNOWN if modules is None else Freezer.NUITKA
-    return Program(path=path, binary=binary, freezer=freezer, modules=modules or frozenset())
+    if table is None:
+        return Program(path=path, binary=binary, freezer=Freezer.UNKNOWN)
+    return Program(
+        path=path,
+        binary=binary,
+        freezer=Freezer.NUITKA,
+        modules=table.modules,
+        extensions=table.extensions,
+    )

@@ -5,7 +5,7 @@ the files of a one-file program with where their bytes are. The layout is the on
 manual describes under "Advanced Topics: CArchive and ZlibArchive"
 (https://pyinstaller.org/en/stable/advanced-topics.html); it is read without PyInstaller, so that a
 bundle can be judged where PyInstaller is not installed. Nothing is executed, and code is left where
-it is: an `Archive` says where, for `rustext.verify.bundle.code_store`.
+it is: an `Archive` says where, for `rustext.verify.bytecode.code_store`.
 """
 
 from __future__ import annotations
@@ -91,12 +91,18 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
         raise TruncatedBinary("PyInstaller's archive points outside of the executable")
     modules: set[str] = set()
     places: set[tuple[int, int]] = set()  # of module archives
-    scripts, members, start_code, contents = [], [], [], ""
+    scripts: list[str] = []
+    members: list[Member] = []
+    start_code: list[StoredCode] = []
+    contents = ""
     for kind, name, member in iter_entries(data, start, start + toc, toc_size):
         if kind == b"z":
             places.add((member.offset, member.size))
         elif kind in _CODE:
-            (scripts.append if kind == b"s" else modules.add)(name)
+            if kind == b"s":
+                scripts.append(name)
+            else:
+                modules.add(name)
             start_code.append(
                 StoredCode(
                     name, member.offset, member.size, member.compressed, package=kind == b"M"

@@ -8,7 +8,7 @@ the file is the same, and the bundle lacks the same modules.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,12 @@ class Clues:
     rules: tuple[tuple[Mapping[str, Any], str], ...] = ()  # rows of data/crates.toml, and evidence
 
 
-def read_clues(path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
+def read_clues(
+    path: Path, file: NativeFile, wanted: WantedNames, counts: Callable[[StringRef], bool]
+) -> Clues:
     """Read a file's clues; none where it is not linked to Python's import.
+
+    `wanted` are names to look for; of what is found, that is a clue which `counts`.
 
     Raises `InvalidBinary` or `UnreadableFile`.
     """
@@ -40,13 +44,23 @@ def read_clues(path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
         if not can_import(data):
             return Clues()
         strings = [r for image in file.binary.images for r in iter_strings(image, data, wanted)]
-        return Clues(strings=tuple(strings), rules=tuple(iter_crate_rules(file, data)))
+        return Clues(
+            strings=tuple(filter(counts, strings)), rules=tuple(iter_crate_rules(file, data))
+        )
 
 
-def find_clues(kept: KeptFacts, path: Path, file: NativeFile, wanted: WantedNames) -> Clues:
+def find_clues(
+    kept: KeptFacts,
+    path: Path,
+    file: NativeFile,
+    wanted: WantedNames,
+    counts: Callable[[StringRef], bool],
+) -> Clues:
     """The clues of a file, read only if they are not known; raises as `read_clues`."""
     crates = repr(file.provenance.crates)
-    return _load(kept.get(path, lambda: _dump(read_clues(path, file, wanted)), given=crates))
+    return _load(
+        kept.get(path, lambda: _dump(read_clues(path, file, wanted, counts)), given=crates)
+    )
 
 
 def _dump(clues: Clues) -> str:

@@ -13,24 +13,22 @@ from dataclasses import dataclass, field
 
 from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.bundle.bytecode import (
+from rustext.verify.bundle.marshal_reader import Code
+from rustext.verify.bundle.program import Freezer, Program
+from rustext.verify.bytecode.code_store import CodeStore, Module, open_store
+from rustext.verify.bytecode.instructions import is_known
+from rustext.verify.bytecode.module_code import (
     Import,
     adds_folders,
     find_imports,
-    is_known,
     iter_loaded,
     iter_mentioned,
     iter_stored,
     makes_modules,
 )
-from rustext.verify.bundle.code_store import CodeStore, Module
-from rustext.verify.bundle.marshal_reader import Code
-from rustext.verify.bundle.program import Freezer, Program
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
-# Frozen into every interpreter under two names each (Python/import.c, Python/frozen.c).
-_ALWAYS = frozenset({"_frozen_importlib", "_frozen_importlib_external", "__main__"})
 _LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
 # A package with one of these in its code may have attributes that nothing binds by name.
 _MAKES_ATTRIBUTES = frozenset(
@@ -77,14 +75,7 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
     archive = program.archive
     if program.damage is not None or python is None or not is_known(python):
         return start
-    store = CodeStore(
-        python=python,
-        program=program.path,
-        archive=archive,
-        libraries=bundle.libraries,
-        loose=dict(bundle.loose),
-    )
-    with store:
+    with open_store(bundle, program, python) as store:
         follower = _Follower(bundle, store, start)
         scripts = [store.read(stored) for stored in archive.start] if archive is not None else []
         if bundle.freezer is Freezer.CX_FREEZE:
@@ -100,11 +91,10 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
 
 
 def _find_cx_freeze_scripts(store: CodeStore, program: Program) -> Iterator[Module]:
-    """What cx_Freeze's programs run first, in this order, each named after the program."""
-    for name in ("__startup__", f"{program.path.stem}__init__", f"{program.path.stem}__main__"):
-        found = store.find(name)
-        if found is not None:
-            yield found
+    """What cx_Freeze's programs run first, named after the program; before 7.2, the other way."""
+    stem = program.path.stem
+    for names in ((f"__init__{stem}", f"{stem}__init__"), (f"__main__{stem}", f"{stem}__main__")):
+        yield from filter(None, map(store.find, names))
 
 
 class _Follower:
@@ -112,7 +102,7 @@ class _Follower:
 
     def __init__(self, bundle: Bundle, store: CodeStore, start: Start) -> None:
         self._store, self._start = store, start
-        self._modules = bundle.modules_of(start.program) | _ALWAYS
+        self._modules = bundle.modules_of(start.program)
         self._packages = {parent for name in self._modules for parent in _ancestors(name)}
         self._known: dict[str, Module] = {}
         self._work: list[tuple[Module, bool]] = []
@@ -138,15 +128,15 @@ class _Follower:
             module, main = self._work.pop()
             code = module.code
             if code is None:
-                self._start.opaque.append(module.name)
+                self._start.opaque += [] if module.namespace else [module.name]
                 continue
             if not _COMPUTES.isdisjoint(code.names) and not _COMPUTES.isdisjoint(
                 iter_loaded(code, self._store.python)
             ):
                 self._start.computed.append(module.name)
-            if self._start.adds_folders is None and module.name not in self._bootstrap:
-                if adds_folders(code, self._store.python):
-                    self._start.adds_folders = module.name
+            first = self._start.adds_folders is None and module.name not in self._bootstrap
+            if first and adds_folders(code, self._store.python):
+                self._start.adds_folders = module.name
             for one in find_imports(code, self._store.python, self._facts(module, main=main)):
                 if one.certain and not one.caught:
                     self._take(one, module)
@@ -223,12 +213,9 @@ class _Follower:
         parent = name.rpartition(".")[0]
         if parent and parent not in self._known:
             return parent in self._modules
-        for at in {importer, *_ancestors(name)}:
-            module = self._known.get(at)
-            if module is not None and module.code is not None:
-                if makes_modules(module.code, self._store.python):
-                    return True
-        return False
+        known = (self._known.get(at) for at in {importer, *_ancestors(name)})
+        codes = (module.code for module in known if module is not None)
+        return any(makes_modules(c, self._store.python) for c in codes if c is not None)
 
 
 def _platform_facts(format_: Format, python: tuple[int, int]) -> dict[str, object]:

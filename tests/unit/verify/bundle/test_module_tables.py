@@ -33,7 +33,8 @@ def builtin() -> Find:
 def nuitka() -> Find:
     def find(path: Path) -> frozenset[str] | None:
         with open_binary(path) as (binary, data):
-            return find_nuitka_modules(binary.image, data)
+            table = find_nuitka_modules(binary.image, data)
+            return table.modules if table is not None else None
 
     return find
 

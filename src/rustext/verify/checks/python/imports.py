@@ -1,14 +1,17 @@
 """Find the modules that native code imports and the bundle does not hold.
 
-In: a `Subject`. Out: the findings `missing-import`, and `unreadable-file` for a file whose strings
-cannot be found.
+In: a `Subject`. Out: the findings `missing-import`, for each program of the bundle that uses the
+native code, and `unreadable-file` for a file whose strings cannot be found.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +24,82 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.image import Binary
 from rustext.model.native_file import NativeFile
 from rustext.strings.name_filter import WantedNames
+from rustext.verify.bundle.program import Program
 from rustext.verify.common_findings import unreadable_file
+from rustext.verify.facts.code_mentions import imports_module, names_word
 from rustext.verify.facts.import_clues import Clues, find_clues
 from rustext.verify.subject import Subject
 from rustext.verify.target.stdlib import stdlib_packages
 
 _STARTS_WITH = "encodings"  # no Python starts without it
 _KEPT_NAMES = 1 << 17  # names that have been looked up
+_SMALL = 4 << 20  # bytes of a file in which any word is followed; in large ones that takes minutes
+_MODULE = re.compile(r"[a-z_]\w{2,}(?:\.[a-z_]\w*)*")  # as modules are named: PEP 8
+_CAPSULE_ATTRIBUTES = 2  # dotted parts at the end of a capsule's name that are no modules
+_CAPSULE = "PyCapsule_Import"
+_HINT = "freeze with rustext's plugin or hooks, or name the module to the freezer"
+
+
+class _Whose(Enum):
+    """Where a missing module would come from."""
+
+    STDLIB = "the standard library"
+    PRESENT = "a package that is in the bundle"
+    ABSENT = "a package of which the bundle holds nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lack:
+    """A module that an import asks for and that is not there."""
+
+    name: str
+    whose: _Whose
+
+
+class _Modules:
+    """What can be imported by one program, or where there is none, in the whole bundle."""
+
+    def __init__(self, subject: Subject, program: Program | None) -> None:
+        bundle = subject.bundle
+        self.program = program
+        self.names = bundle.modules if program is None else bundle.modules_of(program)
+        natives = {file.module for _, file in bundle.files if file.module is not None}
+        self._natives = natives
+        self._packages = {n for name in self.names for n in _ancestors(name)}
+        # Of a namespace package, other distributions may hold the rest.
+        self._whole = (self._packages | self.names) - bundle.namespaces
+        self.find = lru_cache(_KEPT_NAMES)(self._find)
+        self._subject = subject
+
+    def _find(self, name: str) -> _Lack | None:
+        """What an import by this name lacks.
+
+        A capsule's name ends in an attribute: `datetime.datetime_CAPI`. Most strings name modules
+        that are there; to follow only the others through a file's code saves most of the time.
+        """
+        for module in (name, name.rpartition(".")[0]):
+            if module and self._subject.in_stdlib(module):
+                return None if module in self.names else _Lack(name=module, whose=_Whose.STDLIB)
+        if self._is_there(name) or _MODULE.fullmatch(name) is None:
+            return None
+        top = name.partition(".")[0]
+        return _Lack(name=name, whose=_Whose.PRESENT if top in self._whole else _Whose.ABSENT)
+
+    def _is_there(self, name: str) -> bool:
+        """Whether a module is there, or may be made by a native one that is."""
+        return (
+            name in self.names
+            or name in self._packages
+            or not self._natives.isdisjoint(_ancestors(name))
+        )
+
+    def holds_part(self, name: str) -> bool:
+        """Whether a name is that of a module in a package, of no matter which distribution."""
+        return "." in name and name in self.names and not self._subject.in_stdlib(name)
+
+    def holds_capsule(self, name: str) -> bool:
+        """Whether the module of a capsule is there; what follows it are attributes."""
+        return not self.names.isdisjoint(_ancestors(name)[:_CAPSULE_ATTRIBUTES])
 
 
 def check_imports(subject: Subject) -> Iterator[Finding]:
@@ -37,74 +109,134 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
         return  # which modules there are is not known
     if bundle.program is None and _STARTS_WITH not in bundle.modules:
         return  # a folder of packages, for a Python that is somewhere else
+    views = [_Modules(subject, program) for program in bundle.programs or (None,)]
+    kept = KeptFacts(_open_cache(subject, views), bundle.root)
+
+    def find(name: str) -> list[_Lack]:
+        return [lack for view in views if (lack := view.find(name)) is not None]
+
+    def looked_for(name: str) -> bool:
+        return bool(find(name)) or any(view.holds_part(name) for view in views)
+
+    def counts(ref: StringRef) -> bool:
+        return ref.kind is EvidenceKind.IMPORT_CALL or any(
+            lack.whose is _Whose.STDLIB for lack in find(ref.text)
+        )
+
     packages = stdlib_packages() - set(read_data("stdlib")["never"])
-    missing = lru_cache(_KEPT_NAMES)(partial(_missing_module, subject))
-    wanted = WantedNames(lambda name: missing(name) is not None, packages)
-    kept = KeptFacts(_open_cache(subject), bundle.root)
+    wanted = WantedNames(looked_for, packages, dotted=True)
+    every_word = WantedNames(looked_for)
     for path, file in bundle.files:
         if file.provenance.rust:
+            names = every_word if path.stat().st_size <= _SMALL else wanted
             try:
-                clues = find_clues(kept, path, file, wanted)
+                clues = find_clues(kept, path, file, names, counts)
             except InvalidBinary as error:  # its headers can be read, and so the loader may take it
                 yield unreadable_file(subject.inside(path), str(error), Severity.WARNING)
                 continue
-            yield from _check_file_imports(subject, path, file, clues, missing)
+            for view in _users(subject, views, file):
+                yield from _check_file_imports(subject, path, file, clues, view)
     kept.save()
 
 
-def _open_cache(subject: Subject) -> Cache | None:
+def _users(subject: Subject, views: Sequence[_Modules], file: NativeFile) -> Sequence[_Modules]:
+    """The programs that import a native file; all of them where no code says so."""
+    module = file.module
+    if len(views) == 1 or module is None:
+        return views
+    packages = _ancestors(module)
+    version = subject.python.version if subject.python is not None else None
+    using = [
+        view
+        for view in views
+        if view.program is not None
+        and (
+            not view.program.modules.isdisjoint(packages)
+            or imports_module(subject.bundle, view.program, version, module)
+        )
+    ]
+    return using or views
+
+
+def _ancestors(name: str) -> tuple[str, ...]:
+    """The packages that a module is in, the innermost first."""
+    parts = name.split(".")
+    return tuple(".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
+
+
+def _open_cache(subject: Subject, views: Sequence[_Modules]) -> Cache | None:
     """The clues of bundles that lack the same modules; a one-file program is unpacked anew."""
     if not subject.cached or subject.bundle.origin is not None:
         return None
     facts = subject.stdlib.interpreter
     stdlib = (facts.version, facts.stdlib, facts.builtins)
-    asked = (sorted(subject.bundle.modules), subject.python, stdlib)
+    asked = ([sorted(view.names) for view in views], subject.python, stdlib)
     return open_cache("verify", hashlib.sha256(repr(asked).encode()).hexdigest())
 
 
-def _missing_module(subject: Subject, name: str) -> str | None:
-    """The standard library's module that an import by this name wants and the bundle lacks.
-
-    A capsule's name ends in an attribute: `datetime.datetime_CAPI`. Most strings name modules that
-    are there; to follow only the others through a file's code saves most of the time.
-    """
-    for module in (name, name.rpartition(".")[0]):
-        if module and subject.in_stdlib(module):
-            return module if module not in subject.bundle.modules else None
-    return None
-
-
 def _check_file_imports(
-    subject: Subject,
-    path: Path,
-    file: NativeFile,
-    clues: Clues,
-    missing: Callable[[str], str | None],
+    subject: Subject, path: Path, file: NativeFile, clues: Clues, view: _Modules
 ) -> Iterator[Finding]:
     """One finding for each module, however many calls, slices and crates import it."""
-    sure: dict[str, list[str]] = {}
+    sure: dict[_Lack, list[str]] = {}
     maybe = set()
     for ref in clues.strings:
-        name = missing(ref.text)
-        if name is None:
+        lack = view.find(ref.text)
+        if lack is None or (_CAPSULE in ref.detail and view.holds_capsule(ref.text)):
             continue
         if ref.kind is EvidenceKind.IMPORT_CALL:
-            sure.setdefault(name, []).append(_describe(ref, file.binary))
-        elif _may_be_import(ref) and name == ref.text:
-            maybe.add(name)
-    for name, detail in _broken_rules(subject, clues.rules):
-        sure.setdefault(name, []).append(detail)
-    for name, evidence in sure.items():
-        yield _missing_import(subject, path, name, evidence)
-    if maybe - sure.keys():
-        yield _possible_imports(subject, path, sorted(maybe - sure.keys()))
+            sure.setdefault(lack, []).append(_describe(ref, file.binary))
+        elif lack.whose is _Whose.STDLIB and _may_be_import(ref) and lack.name == ref.text:
+            maybe.add(lack.name)
+    for name, detail in _broken_rules(view, clues.rules):
+        whose = _Whose.STDLIB if subject.in_stdlib(name) else _Whose.PRESENT
+        sure.setdefault(_Lack(name=name, whose=whose), []).append(detail)
+    parts = {ref.text.partition(".")[0] for ref in clues.strings if view.holds_part(ref.text)}
+    for lack, evidence in sure.items():
+        if lack.whose is _Whose.STDLIB or not _is_alternative(subject, view, file, clues, lack):
+            severity = Severity.ERROR
+            if lack.whose is _Whose.ABSENT or (
+                # The freezer has followed that package, and found most of what native code imports.
+                lack.whose is _Whose.PRESENT and lack.name.partition(".")[0] in parts
+            ):
+                severity = Severity.WARNING
+            yield _missing_import(subject, path, lack.name, severity, evidence, view)
+    rest = maybe - {lack.name for lack in sure}
+    if rest:
+        yield _possible_imports(subject, path, sorted(rest))
 
 
 def _may_be_import(ref: StringRef) -> bool:
     return ref.kind is not EvidenceKind.LOOSE_STRING and doubt_of(ref.text) is None
 
 
-def _broken_rules(subject: Subject, rules: Sequence[tuple[Any, str]]) -> Iterator[tuple[str, str]]:
+def _is_alternative(
+    subject: Subject, view: _Modules, file: NativeFile, clues: Clues, lack: _Lack
+) -> bool:
+    """Whether the program may well do without a module that native code imports.
+
+    A module may have had another name in another release (`numpy.core`, `numpy._core`). And of a
+    package that is not there at all, Python code of the program may know: what that names, and no
+    freezer has found, it can do without. A plain word says too little, unless the extension is in
+    no package.
+    """
+    last = lack.name.rpartition(".")[2]
+    named = {name for rule, _ in clues.rules for name in rule["imports"]}
+    named |= {ref.text for ref in clues.strings}
+    top = lack.name.partition(".")[0]
+    if lack.whose is _Whose.PRESENT:
+        return any(
+            name in view.names and name != lack.name
+            for name in named
+            if name.startswith(f"{top}.") and name.endswith(f".{last}")
+        )
+    in_package = file.module is not None and "." in file.module
+    if in_package and "." not in lack.name:
+        return True
+    return names_word(subject.bundle, view.program, top)
+
+
+def _broken_rules(view: _Modules, rules: Sequence[tuple[Any, str]]) -> Iterator[tuple[str, str]]:
     """The modules that crate rules ask for and that are missing, each with its evidence.
 
     Rules of one crate that differ in what is installed are alternatives: one has to hold.
@@ -113,25 +245,34 @@ def _broken_rules(subject: Subject, rules: Sequence[tuple[Any, str]]) -> Iterato
     for rule, detail in rules:
         tops = {name.partition(".")[0] for name in rule["imports"]}
         # Without the package the program cannot get as far as this import (include-if-present).
-        if not rule["when"] or tops <= subject.bundle.modules:
-            missing = tuple(name for name in rule["imports"] if name not in subject.bundle.modules)
+        if not rule["when"] or tops <= view.names:
+            missing = tuple(name for name in rule["imports"] if name not in view.names)
             by_crate.setdefault(rule["crate"], []).append((missing, detail))
     for alternatives in by_crate.values():
         missing, detail = min(alternatives, key=lambda a: len(a[0]))
         yield from ((name, detail) for name in missing)
 
 
-def _missing_import(subject: Subject, path: Path, name: str, evidence: Sequence[str]) -> Finding:
+def _missing_import(
+    subject: Subject,
+    path: Path,
+    name: str,
+    severity: Severity,
+    evidence: Sequence[str],
+    view: _Modules,
+) -> Finding:
+    several = len(subject.bundle.programs) > 1 and view.program is not None
     return Finding(
         id="missing-import",
-        severity=Severity.ERROR,
+        severity=severity,
         subject=name,
         message=f"native code imports `{name}`, which is not in the bundle",
         evidence=(
+            *([("program", view.program.path.name)] if several and view.program else []),
             ("imported by", subject.inside(path)),
             *(("evidence", line) for line in evidence),
         ),
-        hint="freeze with rustext's plugin or hooks, or name the module to the freezer",
+        hint=_HINT,
     )
 
 

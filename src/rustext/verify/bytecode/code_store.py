@@ -1,26 +1,28 @@
 """Look up the code of a program's modules, wherever the freezer has put it.
 
-In: a program and its bundle. Out: a `Module` for each name that is asked for, with its code where it
-is bytecode that can be followed. Bytecode is in PyInstaller's archive, in zip files on `sys.path`
-(`base_library.zip`, `library.zip`) and in `.pyc` files. What is read is bounded, one module by one
-and all in all; damaged code is no error here, and counts as code that cannot be followed.
+In: a program and its bundle. Out: a `Module` for each name that is asked for, with its code where
+that is bytecode that can be followed. Bytecode is in PyInstaller's archive, in zip files on
+`sys.path` (`base_library.zip`, `library.zip`) and in `.pyc` files. What is read is bounded, one
+module by one and all in all; damaged code is no error here: it cannot be followed.
 """
 
 from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from rustext.errors import TruncatedBinary
-from rustext.verify.bundle.bytecode import is_known
+from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.loose_modules import LibraryModule
 from rustext.verify.bundle.marshal_reader import Code, parse_code
+from rustext.verify.bundle.program import Program
 from rustext.verify.bundle.pyinstaller_archive import Archive, StoredCode
+from rustext.verify.bytecode.instructions import is_known
 
 _MODULE_LIMIT = 32 << 20  # bytes of one module's code; the largest real ones take 2 MiB
 _TOTAL_LIMIT = 512 << 20
@@ -30,12 +32,15 @@ _ZIP_FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImpleme
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module that is in a bundle; `code` is None where it is native, or cannot be followed."""
+    """A module that is in a bundle; `code` is None where it cannot be followed.
+
+    A namespace package has none.
+    """
 
     name: str
     package: bool
     code: Code | None
-    native: bool = False
+    namespace: bool = False
 
 
 class CodeStore:
@@ -48,23 +53,22 @@ class CodeStore:
         program: Path,
         archive: Archive | None,
         libraries: tuple[LibraryModule, ...],
-        loose: dict[str, Path],
+        loose: Mapping[str, Path],
     ) -> None:
         """Take where the code is; nothing is read before it is asked for."""
         self.python = python
         self._stack = ExitStack()
         self._program = program
         self._archive = {s.name: s for s in archive.code} if archive is not None else {}
+        self._scripts = archive.start if archive is not None else ()
         self._libraries = {m.name: m for m in reversed(libraries)}
         self._loose = loose
         self._zips: dict[Path, zipfile.ZipFile] = {}
         self._file: BinaryIO | None = None
         self._left = _TOTAL_LIMIT
 
-    def __enter__(self) -> CodeStore:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the files that were opened."""
         self._stack.close()
 
     def find(self, name: str) -> Module | None:
@@ -85,12 +89,19 @@ class CodeStore:
     def read(self, stored: StoredCode) -> Module:
         """The module or script that is stored in PyInstaller's archive."""
         data = self._read_stored(stored) if stored.size else None
-        return Module(stored.name, stored.package, self._parse(data, pyc=False))
+        code = self._parse(data, pyc=False)
+        return Module(stored.name, stored.package, code, namespace=not stored.size)
 
-    def iter_all(self) -> Iterator[Module]:
-        """Yield all modules of PyInstaller's archive."""
-        for stored in self._archive.values():
-            yield self.read(stored)
+    def iter_marshalled(self) -> Iterator[bytes]:
+        """Yield the code of all scripts and modules as it is stored."""
+        for stored in (*self._scripts, *self._archive.values()):
+            if stored.size:
+                yield self._read_stored(stored) or b""
+        for member in self._libraries.values():
+            yield (self._read_member(member) or b"")[_PYC_HEADER:]
+        for path in self._loose.values():
+            if path.suffix == ".pyc":
+                yield (self._read_file(path) or b"")[_PYC_HEADER:]
 
     def _parse(self, data: bytes | None, *, pyc: bool) -> Code | None:
         if data is None or not is_known(self.python):
@@ -137,3 +148,19 @@ class CodeStore:
             return None
         self._left -= len(data)
         return data
+
+
+@contextmanager
+def open_store(bundle: Bundle, program: Program, python: tuple[int, int]) -> Iterator[CodeStore]:
+    """The code of a program of a bundle, written by this version of Python."""
+    store = CodeStore(
+        python=python,
+        program=program.path,
+        archive=program.archive,
+        libraries=bundle.libraries,
+        loose=bundle.loose,
+    )
+    try:
+        yield store
+    finally:
+        store.close()

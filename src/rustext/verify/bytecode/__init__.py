@@ -1,0 +1,1 @@
+"""What Python bytecode does, read without running it."""

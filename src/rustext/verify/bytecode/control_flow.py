@@ -1,0 +1,258 @@
+"""Find the ways through a piece of bytecode, and what it does when an import fails.
+
+In: a `Code`, decoded. Out: a `Flow`, which says what is on every way from the start to the end, and
+whether an exception at some place still lets the code get there. Handlers are found by the
+exception table, before 3.11 by the instructions that enter and leave their block.
+"""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from collections.abc import Callable, Mapping, Sequence
+
+from rustext.verify.bundle.marshal_reader import Code
+from rustext.verify.bytecode.instructions import NO_TARGET, Step, Table, load_constant
+
+# In the order of `dis.cmp_op`.
+_COMPARISONS: tuple[Callable[..., object], ...] = (
+    operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge,
+)  # fmt: skip
+_UNKNOWN = object()
+
+
+class Flow:
+    """The ways through one piece of code, by the indexes of its instructions."""
+
+    def __init__(
+        self,
+        code: Code,
+        table: Table,
+        steps: Sequence[Step],
+        known: Mapping[str, object],
+    ) -> None:
+        """Take code and its instructions; `known` are values of names and attributes."""
+        self._code, self._table, self._steps = code, table, steps
+        self._known = {**_find_constants(code, table, steps), **known}
+        starts = [0, *(step[0] for step in steps[:-1])]
+        self._index = {start: i for i, start in enumerate(starts)}
+        self._returns, self._raises = set(table["returns"]), set(table["raises"])
+        self._always = set(table["always"])
+        if "match" in table:
+            self._handlers = _read_exceptions(code.exceptions, starts)
+        else:
+            self._handlers = self._follow_blocks()
+
+    def find_certain(self) -> frozenset[int]:
+        """The instructions that every way from the start to the end leads past.
+
+        Code is laid out in the order of its source, and loops alone jump back: an instruction is on
+        every way unless a jump from before it leads behind it. A return leads behind everything.
+        """
+        end = len(self._steps)
+        certain = set()
+        furthest = 0  # where a jump has led
+        live = True
+        targets: set[int] = set()
+        for i, (_, op, _, _) in enumerate(self._steps):
+            if i in targets:
+                live = True
+            if not live:
+                continue
+            if i >= furthest:
+                certain.add(i)
+            following = self._following(i)
+            for target in following:
+                if target > i + 1:
+                    targets.add(target)
+                    furthest = max(furthest, target)
+            if op in self._returns:
+                furthest = end
+            live = i + 1 in following
+        return frozenset(certain)
+
+    def is_caught(self, at: int) -> bool:
+        """Whether the code may get to its end although the import at `at` has failed."""
+        first = self._handlers.get(at)
+        work = [] if first is None else [first]
+        seen = set(work)
+        for i in work:
+            op = self._steps[i][1]
+            if op in self._returns:
+                return True
+            if op in self._raises:
+                handler = self._handlers.get(i)
+                following: tuple[int, ...] = () if handler is None else (handler,)
+            else:
+                following = self._following_failure(i)
+            work += [target for target in following if target not in seen]
+            seen.update(following)
+        return False
+
+    def _following(self, i: int) -> tuple[int, ...]:
+        """Where the code goes on after an instruction, as long as nothing is raised."""
+        _, op, _, target = self._steps[i]
+        if op in self._returns or op in self._raises:
+            return ()
+        onward = (i + 1,) if i + 1 < len(self._steps) else ()
+        if target == NO_TARGET or op in self._table["handler"]:
+            return onward
+        jump = self._at(target)
+        if op in self._always:
+            return jump
+        truth = self._tested(i, op)
+        if truth is None:
+            return (*onward, *jump)
+        return jump if truth is (op in self._table["if_true"]) else onward
+
+    def _following_failure(self, i: int) -> tuple[int, ...]:
+        """The same while a failed import is looked at by the clauses of `except`."""
+        _, op, _, target = self._steps[i]
+        test = i if op == self._table.get("no_match") else i - 1
+        is_test = test >= 0 and self._steps[test][1] in (
+            self._table.get("no_match"),
+            self._table.get("match"),
+        )
+        if target == NO_TARGET or not is_test or test == 0:
+            return self._following(i)
+        verdict = _catches_imports(self._loaded_name(test - 1))
+        onward = (i + 1,) if i + 1 < len(self._steps) else ()
+        if verdict is None:
+            return (*onward, *self._at(target))
+        return onward if verdict else self._at(target)
+
+    def _at(self, unit: int) -> tuple[int, ...]:
+        found = self._index.get(unit)
+        if found is None:  # damaged
+            return ()
+        return (found,) if found < len(self._steps) else ()
+
+    def called_name(self, i: int) -> str | None:
+        """The name that a call without arguments calls."""
+        if self._steps[i][2] != 0:
+            return None
+        at = i - 1
+        while at >= 0 and self._steps[at][1] in self._table["before_call"]:
+            at -= 1
+        return self._loaded_name(at)
+
+    def _loaded_name(self, i: int) -> str | None:
+        if i < 0:
+            return None
+        _, op, argument, _ = self._steps[i]
+        if op == self._table["load_global"]:
+            argument >>= self._table["global_shift"]
+        elif op != self._table["load_name"]:
+            return None
+        return self._code.names[argument] if argument < len(self._code.names) else None
+
+    def _tested(self, i: int, op: int) -> bool | None:
+        """Whether the value that a jump depends on is true; None where it is not known."""
+        if op not in self._table["if_true"] and op not in self._table["if_false"]:
+            return None
+        at = i - 1
+        if at >= 0 and self._steps[at][1] == self._table.get("to_bool"):
+            at -= 1
+        if at < 0:
+            return None
+        if self._steps[at][1] != self._table["compare"]:
+            value = self._value(at)
+            return None if value is _UNKNOWN else bool(value)
+        left, right = self._value(at - 2), self._value(at - 1)
+        which = self._steps[at][2] >> self._table["compare_shift"]
+        if left is _UNKNOWN or right is _UNKNOWN or which >= len(_COMPARISONS):
+            return None
+        try:
+            return bool(_COMPARISONS[which](left, right))
+        except TypeError:
+            return None
+
+    def _value(self, i: int) -> object:
+        """What an instruction loads, where that is a constant or known beforehand."""
+        if i < 0:
+            return _UNKNOWN
+        _, op, argument, _ = self._steps[i]
+        if op == self._table["load_attr"] and i > 0:
+            index, owner = argument >> self._table["attr_shift"], self._loaded_name(i - 1)
+            if owner is None or index >= len(self._code.names):
+                return _UNKNOWN
+            return self._known.get(f"{owner}.{self._code.names[index]}", _UNKNOWN)
+        name = self._loaded_name(i)
+        if name is not None:
+            return self._known.get(name, _UNKNOWN)
+        loaded = load_constant(self._code, self._table, self._steps, i)
+        return _UNKNOWN if loaded is None or isinstance(loaded, Code) else loaded
+
+    def _follow_blocks(self) -> dict[int, int]:
+        """The handler of each instruction before 3.11: instructions enter and leave its block."""
+        handlers: dict[int, int] = {}
+        seen: set[int] = set()
+        work: list[tuple[int, tuple[int, ...]]] = [(0, ())]
+        while work:
+            i, blocks = work.pop()
+            if i in seen or i >= len(self._steps):
+                continue
+            seen.add(i)
+            if blocks:
+                handlers[i] = blocks[-1]
+            _, op, _, target = self._steps[i]
+            inside = blocks
+            if op in self._table["handler"]:
+                entered = self._at(target)
+                inside = (*blocks, *entered)
+                work += [(handler, blocks) for handler in entered]
+            elif op == self._table["pop_block"]:
+                inside = blocks[:-1]
+            work += [(following, inside) for following in self._following(i)]
+        return handlers
+
+
+def _find_constants(code: Code, table: Table, steps: Sequence[Step]) -> dict[str, object]:
+    """The names that code binds to one constant alone: True, False, a number or a text."""
+    found: dict[str, object] = {}
+    for i, (_, op, argument, _) in enumerate(steps):
+        if op == table["store_name"] and argument < len(code.names):
+            value = load_constant(code, table, steps, i - 1)
+            name = code.names[argument]
+            simple = isinstance(value, bool | int | str)
+            same = simple and found.get(name, value) == value
+            found[name] = value if same else _UNKNOWN
+    return {name: value for name, value in found.items() if value is not _UNKNOWN}
+
+
+def _catches_imports(name: str | None) -> bool | None:
+    """Whether `except NAME` catches a module that is not found; None where that is not known."""
+    kind = getattr(builtins, name, None) if name is not None else None
+    if not isinstance(kind, type) or not issubclass(kind, BaseException):
+        return None
+    return issubclass(ModuleNotFoundError, kind)
+
+
+def _read_exceptions(data: bytes, starts: Sequence[int]) -> dict[int, int]:
+    """The handler of each instruction, by an exception table; both are indexes.
+
+    Its layout: Objects/exception_handling_notes.txt (InternalDocs/ since 3.14) of CPython.
+    """
+    index = {start: i for i, start in enumerate(starts)}
+    handlers: dict[int, int] = {}
+    at = 0
+    while at < len(data):
+        values = []
+        for _ in range(4):
+            value = 0
+            while at < len(data):
+                byte = data[at]
+                at += 1
+                value = (value << 6 | byte & 0x3F) & 0xFFFFFFFF
+                if not byte & 0x40:
+                    break
+            values.append(value)
+        start, length, target, _ = values
+        first, handler = index.get(start), index.get(target)
+        if first is None or handler is None:
+            continue
+        i = first
+        while i < len(starts) and starts[i] < start + length:
+            handlers[i] = handler
+            i += 1
+    return handlers

@@ -1,0 +1,193 @@
+"""Find the imports of a piece of bytecode, and which of them decide whether it gets to its end.
+
+In: a `Code` and the version of Python that wrote it. Out: its `Import`s, those of functions that it
+calls without arguments included. An import is certain where every way through the code leads past
+it, and caught where the code can go on without the module: `try`/`except ImportError` with a
+fallback, `contextlib.suppress`. What depends on a condition is not certain, unless that is about
+what is known beforehand, such as `sys.platform`, or a name with one constant value.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rustext.verify.bundle.marshal_reader import Code
+from rustext.verify.bytecode.control_flow import Flow
+from rustext.verify.bytecode.instructions import (
+    Step,
+    Table,
+    decode,
+    find_table,
+    load_constant,
+    name_of,
+)
+
+_FINDERS = frozenset({"meta_path", "path_hooks"})
+_FOLDERS_AND_MODULES = frozenset({"modules", "__path__"})
+_CHANGES = frozenset({"append", "extend", "insert", "setdefault", "update"})
+_ADDITIONS = frozenset({("path", "append"), ("path", "extend"), ("path", "insert")})
+_ITEM_STEPS = 8  # instructions between `sys.modules` and the end of `sys.modules[name] = …`
+_CALL_DEPTH = 8  # functions that call functions
+_GENERATORS = 0x20 | 0x80 | 0x200  # inspect.CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import: `level` dots, a module, and what is taken from it ("*" for all)."""
+
+    module: str
+    level: int
+    names: tuple[str, ...]
+    certain: bool
+    caught: bool
+
+
+def find_imports(
+    code: Code, python: tuple[int, int], known: Mapping[str, object]
+) -> tuple[Import, ...]:
+    """The imports of code and of the functions that it surely calls.
+
+    `known` are values of names and of attributes, as `__name__` and `sys.platform`. Nothing is
+    found where the version of Python is not known: see `is_known`.
+    """
+    table = find_table(python)
+    return tuple(_iter_flow(code, table, known, {}, ())) if table is not None else ()
+
+
+def iter_mentioned(code: Code, python: tuple[int, int]) -> Iterator[Import]:
+    """Yield all imports of code and of functions in it, as uncertain ones, which is quick."""
+    table = find_table(python)
+    if table is not None:
+        for one in code.iter_nested():
+            steps = decode(one.code, table)
+            for i, step in enumerate(steps):
+                if step[1] == table["import_name"]:
+                    yield _read_import(one, table, steps, i, certain=False, caught=True)
+
+
+def _iter_flow(
+    code: Code,
+    table: Table,
+    known: Mapping[str, object],
+    functions: Mapping[str, Code],
+    calling: tuple[Code, ...],
+) -> Iterator[Import]:
+    steps = decode(code.code, table)
+    wanted = {table["import_name"], table["call"]}
+    positions = [i for i, step in enumerate(steps) if step[1] in wanted]
+    if not positions:
+        return
+    functions = functions or _find_functions(code, table, steps)
+    flow = Flow(code, table, steps, known)
+    must = flow.find_certain()
+    for i in positions:
+        certain = i in must
+        caught = certain and flow.is_caught(i)
+        if steps[i][1] == table["import_name"]:
+            yield _read_import(code, table, steps, i, certain=certain, caught=caught)
+        elif certain and not caught:
+            called = functions.get(flow.called_name(i) or "")
+            if called is not None and called not in calling and len(calling) < _CALL_DEPTH:
+                yield from _iter_flow(called, table, known, functions, (*calling, called))
+
+
+def _read_import(
+    code: Code,
+    table: Table,
+    steps: Sequence[Step],
+    i: int,
+    *,
+    certain: bool,
+    caught: bool,
+) -> Import:
+    argument = steps[i][2]
+    level, names = (load_constant(code, table, steps, i - back) for back in (2, 1))
+    return Import(
+        module=code.names[argument] if argument < len(code.names) else "",
+        level=level if isinstance(level, int) else 0,
+        names=tuple(n for n in names if isinstance(n, str)) if isinstance(names, tuple) else (),
+        certain=certain,
+        caught=caught,
+    )
+
+
+def _find_functions(code: Code, table: Table, steps: Sequence[Step]) -> Mapping[str, Code]:
+    """The undecorated functions of module-level code, by name; generators run later, if at all."""
+    found: dict[str, Code | None] = {}
+    for i, (_, op, argument, _) in enumerate(steps):
+        if op != table["store_name"] or argument >= len(code.names):
+            continue
+        at = i - 1
+        while at > 0 and steps[at][1] == table.get("set_function"):
+            at -= 1
+        made = None
+        if at > 0 and steps[at][1] == table["make_function"]:
+            near = (load_constant(code, table, steps, at - back) for back in (1, 2))
+            made = next(
+                (c for c in near if isinstance(c, Code) and not c.flags & _GENERATORS), None
+            )
+        name = code.names[argument]
+        found[name] = made if name not in found else None  # bound twice: which one is not known
+    return {name: function for name, function in found.items() if function is not None}
+
+
+def iter_stored(code: Code, python: tuple[int, int]) -> Iterator[str]:
+    """Yield the names that module-level code binds."""
+    table = find_table(python)
+    if table is not None:
+        for _, op, argument, _ in decode(code.code, table):
+            if op == table["store_name"] and argument < len(code.names):
+                yield code.names[argument]
+
+
+def iter_loaded(code: Code, python: tuple[int, int]) -> Iterator[str]:
+    """Yield the names and attributes that module-level code asks for."""
+    table = find_table(python)
+    if table is not None:
+        for _, op, argument, _ in decode(code.code, table):
+            index = argument >> table["attr_shift"] if op == table["load_attr"] else argument
+            if op in (table["load_name"], table["load_attr"]) and index < len(code.names):
+                yield code.names[index]
+
+
+def makes_modules(code: Code, python: tuple[int, int]) -> bool:
+    """Whether code may put modules in place that no file is there for.
+
+    That is what code does that adds to `sys.modules`, to the folders of a package or to the finders
+    (https://docs.python.org/3/reference/import.html).
+    """
+    table = find_table(python)
+    return table is None or any(
+        not _FINDERS.isdisjoint(one.names)
+        or (not _FOLDERS_AND_MODULES.isdisjoint(one.names) and _changes_modules(one, table))
+        for one in code.iter_nested()
+    )
+
+
+def adds_folders(code: Code, python: tuple[int, int]) -> bool:
+    """Whether module-level code adds to `sys.path`, where modules may be that nobody can list."""
+    table = find_table(python)
+    if table is None:
+        return True
+    steps = decode(code.code, table)
+    loads = [name_of(code, table, step) for step in steps]
+    pairs = set(itertools.pairwise(loads))
+    return "addsitedir" in loads or not _ADDITIONS.isdisjoint(pairs)
+
+
+def _changes_modules(code: Code, table: Table) -> bool:
+    steps = decode(code.code, table)
+    for i, step in enumerate(steps):
+        name = name_of(code, table, step)
+        if name not in _FOLDERS_AND_MODULES:
+            continue
+        if step[1] == table["store_name"]:
+            return True
+        after = steps[i + 1 : i + 1 + _ITEM_STEPS]
+        if after and name_of(code, table, after[0]) in _CHANGES:
+            return True
+        if any(op == table["store_subscript"] for _, op, _, _ in after):
+            return True
+    return False
