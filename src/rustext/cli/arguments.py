@@ -136,6 +136,10 @@ def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
     one.add_argument("--no-cache", action="store_true", help="read everything anew")
     one.add_argument("--run", action="store_true", help="also start the program, isolated")
     one.add_argument(
+        "--alive", type=float, metavar="SECONDS",
+        help="start the program, isolated: one that does not end has to run well for so long",
+    )  # fmt: skip
+    one.add_argument(
         "--selftest", action="store_true",
         help="also start the self-test that is built into the program, isolated",
     )  # fmt: skip

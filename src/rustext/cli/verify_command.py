@@ -18,6 +18,8 @@ from rustext.environment.environment import (
     stdlib_of,
     this_interpreter,
 )
+from rustext.errors import ForeignProcessError
+from rustext.model.findings import Finding, Severity
 from rustext.model.verification import BundlePython, IsolatedRun, VerifyReport
 from rustext.plan.selftest import SelfTest
 from rustext.report.console import Console, open_console, progress_line
@@ -49,16 +51,17 @@ def verify(args: argparse.Namespace, console: Console) -> int:
         fixed = fix_suffixes(bundle, python) if args.fix_suffix else ()
         if fixed:
             bundle = opened.enter_context(open_bundle(args.bundle, cached=not args.no_cache))
+        run, failed = _run(bundle, args)
         report = verify_bundle(
             bundle,
             stdlib=stdlib,
             target=target,
             python=python,
             allow_system=(*config.allow_system, *args.allow_system),
-            run=_run(bundle, args) if args.run else None,
+            run=run,
             plan=find_plan(bundle, args.plan),
             selftest=_selftest(bundle, args) if args.selftest else None,
-            known=fixed,
+            known=(*fixed, *failed),
             cached=not args.no_cache,
         )
         if args.format == ReportFormat.HTML.value:
@@ -78,8 +81,24 @@ def _python(
     return python, stdlib_of(facts) if facts is not None else stdlib_environment()
 
 
-def _run(bundle: Bundle, args: argparse.Namespace) -> IsolatedRun:
-    return run_bundle(bundle, args.arguments, hide=_hidden(args), timeout=args.timeout)
+def _run(
+    bundle: Bundle, args: argparse.Namespace
+) -> tuple[IsolatedRun | None, tuple[Finding, ...]]:
+    """The end of the run that was asked for; a program that cannot be run is a finding."""
+    if not args.run and args.alive is None:
+        return None, ()
+    try:
+        run = run_bundle(
+            bundle,
+            args.arguments,
+            hide=_hidden(args),
+            timeout=args.timeout if args.alive is None else args.alive,
+            endless=args.alive is not None,
+        )
+    except ForeignProcessError as error:
+        name = bundle.start.name if bundle.start is not None else bundle.path.name
+        return None, (Finding(id="run", severity=Severity.ERROR, subject=name, message=str(error)),)
+    return run, ()
 
 
 def _selftest(bundle: Bundle, args: argparse.Namespace) -> SelfTest:

@@ -12,13 +12,20 @@ from rustext.model.native_file import NativeFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IsolatedRun:
-    """The end of an isolated run. `hidden` is empty where the kernel gave no namespace."""
+    """The end of an isolated run. `hidden` is empty where the kernel gave no namespace.
+
+    `seconds` is how long it ran where it was ended then, None where it ended by itself; `endless`
+    says that it was not expected to. `missing` are the libraries that its loader did not find.
+    """
 
     code: int  # negative: the signal that ended it
     stdout: str
     stderr: str
     hidden: tuple[Path, ...]
     libraries: tuple[Path, ...]  # all that the loader initialised, in order
+    missing: tuple[str, ...] = ()
+    seconds: float | None = None
+    endless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +80,17 @@ class PartSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramVerdict:
+    """One program of a bundle; `followed` is how many modules its start was followed through."""
+
+    name: str
+    ok: bool
+    followed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """The result of verifying one bundle."""
+    """The result of verifying one bundle; `unjudged` is what no check could look at, and why."""
 
     bundle: Path
     freezer: str
@@ -87,6 +103,8 @@ class VerifyReport:
     python: BundlePython | None = None
     floors: tuple[SystemFloor, ...] = ()
     run: IsolatedRun | None = None
+    programs: tuple[ProgramVerdict, ...] = ()
+    unjudged: tuple[str, ...] = ()
     sizes: tuple[PartSize, ...] = ()  # measured for reports that show them
 
     @property

@@ -97,6 +97,8 @@ def verify_json(report: VerifyReport) -> dict[str, Any]:
         "modules": report.modules,
         "python": _python_json(report.python) if report.python is not None else None,
         "floors": [_floor_json(floor) for floor in report.floors],
+        "programs": [{"name": p.name, "ok": p.ok, "followed": p.followed} for p in report.programs],
+        "unjudged": list(report.unjudged),
         "run": _run_json(report.run) if report.run is not None else None,
     }
 
@@ -129,6 +131,8 @@ def _run_json(run: IsolatedRun) -> dict[str, Any]:
         "stdout": run.stdout,
         "stderr": run.stderr,
         "hidden": [str(path) for path in run.hidden],
+        "missing": list(run.missing),
+        "seconds": run.seconds,
     }
 
 

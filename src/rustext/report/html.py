@@ -120,6 +120,10 @@ def _iter_facts(report: VerifyReport) -> Iterator[tuple[str, str]]:
         yield "size", f"{_size(sum(part.size for part in report.sizes))} in {files} files"
     for floor in report.floors:
         yield f"needs, on {floor.architecture}", _floor(floor)
+    for program in report.programs if len(report.programs) > 1 else ():
+        yield program.name, "no error" if program.ok else "has an error"
+    if report.unjudged:
+        yield "not judged", "; ".join(report.unjudged)
     if report.run is not None:
         hidden = ", ".join(map(str, report.run.hidden)) or "nothing"
         yield "was started", f"with exit code {report.run.code}; out of sight: {hidden}"

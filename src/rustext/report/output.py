@@ -48,7 +48,8 @@ _BEGINNINGS = re.compile(
     rb"\A(error|warning|note)\[[a-z-]+\]: |"
     rb'\A\{\n  "\$schema": "[^"]*sarif[^"]*",[^~]*"name": "rustext"|'
     rb"\A<!DOCTYPE html>[^~]*<meta name=\"generator\" content=\"rustext |"
-    rb"\A[^\n]+ \([^\n]+\) (stands alone|does not stand alone|is not ready for [^\n ]+): "
+    rb"\A[^\n]+ \([^\n]+\) "
+    rb"(stands alone|shows no fault|does not stand alone|is not ready for [^\n ]+): "
 )
 
 

@@ -32,6 +32,9 @@ def print_verify(console: Console, report: VerifyReport, *, verbose: bool = Fals
     print_summary(console, report)
     if report.run is not None:
         console.line(f"note: the program was started {_isolation(report.run)}", indent=2)
+        if report.run.seconds is not None:
+            ended = f"it was still running after {report.run.seconds:g} seconds, and was ended"
+            console.line(f"note: {ended}", indent=2)
 
 
 def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bool = False) -> None:
@@ -69,12 +72,18 @@ def print_summary(console: Console, report: VerifyReport) -> None:
     console.line(head, verdict, tail, indent=2)
     for floor in report.floors:
         console.line(f"  {_floor(floor)}", indent=4)
+    if len(report.programs) > 1:
+        for program in report.programs:
+            said = "stands alone" if program.ok else "does not stand alone"
+            console.line(f"  `{program.name}` {said}", indent=4)
+    for line in report.unjudged:
+        console.line(f"  not judged: {line}", indent=4)
 
 
 def name_verdict(report: VerifyReport) -> str:
     """What the report says of its bundle, in words that are true for every error."""
     if report.ok:
-        return "stands alone"
+        return "shows no fault" if report.unjudged else "stands alone"
     return f"is not ready for {report.target}" if report.target else "does not stand alone"
 
 

@@ -13,15 +13,16 @@ from pathlib import Path
 from rustext.environment.environment import Environment, stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
-from rustext.model.verification import BundlePython, IsolatedRun, VerifyReport
+from rustext.model.verification import BundlePython, IsolatedRun, ProgramVerdict, VerifyReport
 from rustext.plan.selftest import SelfTest
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.checks import CHECKS
 from rustext.verify.facts.libraries import resolve_bundle
 from rustext.verify.facts.loaded_files import LoadedFiles
 from rustext.verify.facts.python import find_bundled_python
-from rustext.verify.facts.start_imports import follow_start
+from rustext.verify.facts.start_imports import Start, follow_start
 from rustext.verify.facts.system_floor import find_floors
+from rustext.verify.facts.unjudged import iter_unjudged
 from rustext.verify.onefile.report_paths import relocate
 from rustext.verify.subject import Subject, platform_of
 from rustext.verify.target.target import Target
@@ -75,9 +76,22 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         modules=len(bundle.modules),
         python=subject.python,
         floors=find_floors(bundle, subject.edges),
+        programs=tuple(_sum_up(start, findings) for start in subject.starts),
+        unjudged=tuple(iter_unjudged(subject)),
         run=run or (selftest.run if selftest is not None else None),
     )
     return report if bundle.origin is None else relocate(report, bundle.root, bundle.origin)
+
+
+def _sum_up(start: Start, findings: Sequence[Finding]) -> ProgramVerdict:
+    """What is said of one program; a finding that names no program is about all of them."""
+    name = start.program.path.name
+    about = [f for f in findings if dict(f.evidence).get("program", name) == name]
+    return ProgramVerdict(
+        name=name,
+        ok=all(f.severity is not Severity.ERROR for f in about),
+        followed=len(start.reached),
+    )
 
 
 def verify_folder(folder: Path, *, allow_system: Sequence[str] = ()) -> VerifyReport:

@@ -58,6 +58,7 @@ class Start:
     adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
     opaque: list[str] = field(default_factory=list)  # modules whose code could not be read
     followed: bool = False  # whether the program's code could be followed at all
+    reason: str = "no readable bytecode starts it"  # why not
 
     def chain(self, name: str) -> tuple[str, ...]:
         """The imports that lead to a module, from the script on."""
@@ -73,7 +74,12 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
     """Follow a program's start; `python` is the version that wrote its bytecode, where known."""
     start = Start(program=program)
     archive = program.archive
-    if program.damage is not None or python is None or not is_known(python):
+    if program.damage is not None:
+        start.reason = program.damage
+        return start
+    if python is None or not is_known(python):
+        version = ".".join(map(str, python)) if python is not None else "an unknown version"
+        start.reason = f"bytecode of Python {version} cannot be followed"
         return start
     with open_store(bundle, program, python) as store:
         follower = _Follower(bundle, store, start)

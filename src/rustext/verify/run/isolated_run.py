@@ -23,7 +23,7 @@ from rustext.data import package_text
 from rustext.environment.child_process import Finished, run
 from rustext.model.verification import IsolatedRun
 from rustext.verify.run.isolated_child import REFUSED
-from rustext.verify.run.loader_log import LOG_NAME, find_initialised
+from rustext.verify.run.loader_log import LOG_NAME, read_logs
 
 _PATH = "/usr/bin:/bin"
 # Each apart, and from the bundle: a program may empty its folder for temporary files.
@@ -42,13 +42,15 @@ def run_isolated(
     *,
     hide: Sequence[Path] = (),
     timeout: float = 60,
+    endless: bool = False,
     variables: Mapping[str, str] | None = None,
 ) -> IsolatedRun:
     """Run `program`, which lies in the bundle `root`, with the folders in `hide` out of sight.
 
-    `timeout` is in seconds; `variables` are set beside the few that programs get. The bundle
-    itself stays visible, read-only or not as it is, even inside a hidden folder. Raises
-    `ForeignProcessError` if it does not end in time.
+    `timeout` is in seconds: a program that still runs then is ended, and the answer says so;
+    `endless` says that this is expected. `variables` are set beside the few that programs get. The
+    bundle itself stays visible, read-only or not as it is, even inside a hidden folder. Raises
+    `ForeignProcessError` if it cannot be started.
     """
     with temporary_folder("rustext-run-") as scratch:
         for name in _ROOMS:
@@ -70,10 +72,10 @@ def run_isolated(
         hidden = covered if done is not None else ()
         if done is None:
             command = [str(program.resolve()), *arguments]
-            done = run(command, timeout=timeout, env=env, cwd=scratch / "home")
+            done = run(command, timeout=timeout, env=env, cwd=scratch / "home", patient=True)
         # What a one-file program has unpacked to the folder for temporary files is its own too.
         own = (scratch / "bundle", scratch)
-        seen = find_initialised(scratch / "log", (*own, root.resolve()), _PATH)
+        seen, missing = read_logs(scratch / "log", (*own, root.resolve()), _PATH)
     libraries = (
         next((root / path.relative_to(o) for o in own if path.is_relative_to(o)), path)
         for path in seen
@@ -84,6 +86,9 @@ def run_isolated(
         stderr=done.stderr,
         hidden=hidden,
         libraries=tuple(dict.fromkeys(libraries)),
+        missing=missing,
+        seconds=None if done.ended else timeout,
+        endless=endless,
     )
 
 
@@ -120,7 +125,7 @@ def _run_hidden(order: Mapping[str, object], name: str, timeout: float) -> Finis
         return None
     child = package_text("verify/run/isolated_child.py")
     command = [sys.executable, "-I", "-c", child, json.dumps(order)]
-    done = run(command, timeout=timeout, name=name)
+    done = run(command, timeout=timeout, name=name, patient=True)
     return None if done.stderr.strip() == REFUSED else done
 
 

@@ -15,7 +15,7 @@ def run_selftest(bundle: Bundle, *, hide: Sequence[Path] = (), timeout: float = 
     """Start the program's self-test.
 
     Raises `InvalidBundle` where none is built in, or for another system, and `ForeignProcessError`
-    if it does not end in time.
+    if it cannot be started.
     """
     if bundle.start is None or not (bundle.contents / SELFTEST_FILE).is_file():
         raise InvalidBundle(

@@ -27,12 +27,13 @@ def run_bundle(
     *,
     hide: Sequence[Path] = (),
     timeout: float = 60,
+    endless: bool = False,
     variables: Mapping[str, str] | None = None,
 ) -> IsolatedRun:
     """Start a bundle's program as `run_isolated` does; a one-file program starts as one file.
 
     Raises `InvalidBundle` where there is none, or one for another system, and `ForeignProcessError`
-    if it does not end in time.
+    if it cannot be started.
     """
     if bundle.start is None:
         raise InvalidBundle(
@@ -45,7 +46,12 @@ def run_bundle(
             hint="leave out `--run` and `--selftest` here: all else is judged on any system",
         )
     isolated = partial(
-        run_isolated, arguments=arguments, hide=hide, timeout=timeout, variables=variables
+        run_isolated,
+        arguments=arguments,
+        hide=hide,
+        timeout=timeout,
+        endless=endless,
+        variables=variables,
     )
     if bundle.origin is None:
         return isolated(bundle.root, bundle.start)
@@ -59,7 +65,9 @@ def run_bundle(
 
 
 def name_end(run: IsolatedRun) -> str:
-    """How a program ended: `exit code 1` or `signal 6`."""
+    """How a program ended: `exit code 1`, `signal 6` or `no end within 60 seconds`."""
+    if run.seconds is not None:
+        return f"no end within {run.seconds:g} seconds"
     return f"signal {-run.code}" if run.code < 0 else f"exit code {run.code}"
 
 

@@ -39,16 +39,18 @@ def check_plan(subject: Subject) -> Iterator[Finding]:
     if plan is None:
         yield from _unlisted_libraries(bundle)
         if bundle.freezer is not Freezer.NUITKA:  # which keeps metadata inside the program too
-            yield from _unanswered_metadata(bundle)
+            yield from _unanswered_metadata(subject)
         return
     if bundle.freezer is not Freezer.UNKNOWN:  # of others, not all modules can be listed
-        yield from _missing_modules(bundle, plan)
+        yield from _missing_modules(subject, plan)
     for companion in plan.companions:
-        if not _is_there(bundle, companion):
+        if not _is_there(bundle, companion) and not _is_left_out(subject, companion):
             yield _missing_companion(companion)
 
 
-def _missing_modules(bundle: Bundle, plan: BuildPlan) -> Iterator[Finding]:
+def _missing_modules(subject: Subject, plan: BuildPlan) -> Iterator[Finding]:
+    bundle = subject.bundle
+    tops = {name.partition(".")[0] for name in bundle.modules}
     # Nuitka's table names an extension module whether or not its file is there.
     extensions = {file.module for _, file in bundle.files}
     for extension in plan.extensions:
@@ -56,8 +58,27 @@ def _missing_modules(bundle: Bundle, plan: BuildPlan) -> Iterator[Finding]:
             evidence = (("planned as", str(extension.file)),)
             yield _missing_import(extension.module, "a Rust extension of the program", evidence)
     for implicit in plan.modules:
-        if implicit.module not in bundle.modules:
+        top = implicit.module.partition(".")[0]
+        # Of a package that was left out of the build (`--exclude-module`) nothing is to be expected.
+        if implicit.module not in bundle.modules and (top in tops or subject.in_stdlib(top)):
             yield _missing_module(implicit)
+
+
+def _is_left_out(subject: Subject, companion: Companion) -> bool:
+    """Whether nothing at all is in the bundle of the package that a companion belongs to."""
+    bundle = subject.bundle
+    top = companion.destination.parts[0] if len(companion.destination.parts) > 1 else ""
+    if companion.kind is CompanionKind.METADATA:
+        absent = {canonicalize_name(name) for name in _planned_tops(subject)}
+        return canonicalize_name(top.partition("-")[0]) in absent
+    return bool(top) and top in _planned_tops(subject) and not (bundle.contents / top).exists()
+
+
+def _planned_tops(subject: Subject) -> frozenset[str]:
+    """The packages of planned modules that the bundle holds nothing of."""
+    plan = subject.plan
+    planned = {i.module.partition(".")[0] for i in plan.modules} if plan is not None else set()
+    return frozenset(planned - {name.partition(".")[0] for name in subject.bundle.modules})
 
 
 def _is_there(bundle: Bundle, companion: Companion) -> bool:
@@ -89,7 +110,7 @@ def _missing_import(
 
 def _missing_module(implicit: ImplicitImport) -> Finding:
     evidence = tuple(("evidence", f"{e.kind.value}: {e.where}") for e in implicit.evidence)
-    severity = Severity.ERROR if is_sure(implicit) else Severity.WARNING
+    severity = Severity.ERROR if is_sure(implicit) else Severity.NOTE
     return _missing_import(implicit.module, "which this program may import", evidence, severity)
 
 
@@ -131,11 +152,14 @@ def _unlisted_libraries(bundle: Bundle) -> Iterator[Finding]:
                 )
 
 
-def _unanswered_metadata(bundle: Bundle) -> Iterator[Finding]:
+def _unanswered_metadata(subject: Subject) -> Iterator[Finding]:
     """Extensions that name the module which reads metadata, where theirs is not in the bundle.
 
-    A distribution's name is known only by its metadata; what counts is one like the package's.
+    A distribution's name is known only by its metadata; what counts is one like the package's. What
+    the program does not import when it starts may never ask.
     """
+    bundle = subject.bundle
+    reached = {name for start in subject.starts for name in start.reached}
     infos = (p.name for p in bundle.contents.glob("*.dist-info"))
     known = {canonicalize_name(name.partition("-")[0]) for name in infos}
     asking: dict[str, NativeFile] = {}
@@ -147,7 +171,7 @@ def _unanswered_metadata(bundle: Bundle) -> Iterator[Finding]:
     for top, file in sorted(asking.items()):
         yield Finding(
             id="missing-metadata",
-            severity=Severity.WARNING,
+            severity=Severity.WARNING if file.module in reached else Severity.NOTE,
             subject=top,
             message=f"native code of `{top}` reads metadata, and the bundle holds none of a "
             "distribution of that name",

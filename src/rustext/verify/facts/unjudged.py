@@ -1,0 +1,50 @@
+"""Say what of a bundle was not judged, and why.
+
+In: a `Subject`. Out: one line for each kind of thing that no check could look at. A verdict without
+any of them is about the whole of the program's start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rustext.verify.bundle.program import Freezer
+from rustext.verify.facts.start_imports import Start
+from rustext.verify.subject import Subject
+
+_NAMED = 3  # examples in one line
+
+
+def iter_unjudged(subject: Subject) -> Iterator[str]:
+    """Yield what was not judged, each with its reason."""
+    bundle = subject.bundle
+    if bundle.freezer is Freezer.UNKNOWN:
+        yield "what is imported at the start: no known freezer made this folder"
+    for start in subject.starts:
+        yield from _iter_start(start)
+    if bundle.programs and not bundle.builtins_known and bundle.freezer is not Freezer.NUITKA:
+        yield "modules of the standard library: which of them the interpreter holds is not known"
+    ours = (bundle.image.format, bundle.image.architecture)
+    foreign = sum(
+        ours not in {(i.format, i.architecture) for i in file.binary.images}
+        for _, file in bundle.files
+    )
+    if foreign:
+        yield f"{foreign} file{'s' * (foreign > 1)} of another platform, which nothing here loads"
+
+
+def _iter_start(start: Start) -> Iterator[str]:
+    name = start.program.path.name
+    if start.program.freezer is Freezer.NUITKA:
+        return  # its table has what the freezer has followed, and is compared with the files
+    if start.program.freezer is not Freezer.UNKNOWN and not start.followed:
+        yield f"what `{name}` imports when it starts: {start.reason}"
+    if start.computed:
+        yield f"imports of computed names in {_few(start.computed)} (`{name}`)"
+    if start.opaque:
+        yield f"imports of {_few(start.opaque)} (`{name}`), whose code cannot be read"
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_NAMED])
+    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
