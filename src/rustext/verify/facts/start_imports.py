@@ -182,10 +182,28 @@ class _Follower:
         return (
             name in self._stored(package)
             or any(not _MAKES_ATTRIBUTES.isdisjoint(c.names) for c in code.iter_nested())
-            or any("*" in one.names for one in iter_mentioned(code, self._store.python))
+            or any(
+                "*" in one.names and self._may_export(_absolute(one, package), name)
+                for one in iter_mentioned(code, self._store.python)
+            )
             or makes_modules(code, self._store.python)
             or name.startswith("__")
         )
+
+    def _may_export(self, source: str | None, name: str) -> bool:
+        """Whether `from source import *` may bind a name.
+
+        A private one has to be listed in `__all__`
+        (https://docs.python.org/3/reference/simple_stmts.html#import).
+        """
+        module = self._known.get(source or "")
+        if module is None or module.code is None:
+            return True
+        if not name.startswith("_"):
+            return True
+        taken = {one.names for one in iter_mentioned(module.code, self._store.python)}
+        rest = tuple(c for c in module.code.constants if c not in taken)
+        return _holds_text(rest, name)
 
     def _import(self, name: str, importer: str | None) -> bool:
         """Note a module and its packages as reached; False where one is not there."""
@@ -246,6 +264,10 @@ def _absolute(one: Import, module: Module) -> str | None:
         return None
     base = ".".join(parts[: len(parts) - one.level])
     return f"{base}.{one.module}" if one.module else base
+
+
+def _holds_text(constants: tuple[object, ...], text: str) -> bool:
+    return any(c == text or (isinstance(c, tuple) and _holds_text(c, text)) for c in constants)
 
 
 def _ancestors(name: str) -> Iterator[str]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import random
 import struct
+import sys
+import sysconfig
+from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
 
 from rustext.errors import TruncatedBinary
-from rustext.verify.bundle.marshal_reader import parse_marshal
+from rustext.verify.bundle.marshal_reader import Code, parse_code, parse_marshal
+from rustext.verify.bytecode.module_code import find_imports, iter_mentioned
 
 SHARED = "a string that stands twice and is written once"
 VALUES: list[Any] = [
@@ -127,3 +133,52 @@ def test_shared_values_cannot_be_made_to_multiply() -> None:
 def test_an_endless_integer_is_refused_at_once() -> None:
     with pytest.raises(TruncatedBinary, match="digits"):
         parse_marshal(b"l" + struct.pack("<i", 2**22) + b"\x01\x00" * 2**22)
+
+
+# --- code objects ----------------------------------------------------------------------------
+
+
+def same(code: CodeType, read: Code) -> None:
+    """Compare with what Python itself reads."""
+    assert (read.name, read.flags, read.code) == (code.co_name, code.co_flags, code.co_code)
+    assert read.names == code.co_names
+    assert read.exceptions == getattr(code, "co_exceptiontable", b"")
+    assert len(read.constants) == len(code.co_consts)
+    for mine, theirs in zip(read.constants, code.co_consts, strict=True):
+        if isinstance(theirs, CodeType):
+            same(theirs, mine)
+        elif isinstance(theirs, str | bytes | int | None):
+            assert mine == theirs
+
+
+def test_code_is_read_as_python_reads_it() -> None:
+    modules = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+    assert len(modules) > 100
+    for path in modules:
+        code = compile(path.read_bytes(), path.name, "exec")
+        same(code, parse_code(marshal.dumps(code), sys.version_info[:2]))
+
+
+def test_code_that_is_cut_short_or_damaged_is_refused_or_read_in_short_time() -> None:
+    source = "import a\ndef f(x=(1.5, 2j, ...)):\n    return {1, 2} if x in {'a', 'b'} else [x]\n"
+    data = marshal.dumps(compile(source, "x", "exec"))
+    for end in range(len(data)):
+        with pytest.raises(TruncatedBinary):
+            parse_code(data[:end], sys.version_info[:2])
+    dice = random.Random(7)
+    for _ in range(3000):
+        damaged = bytearray(data)
+        for _ in range(dice.randint(1, 4)):
+            damaged[dice.randrange(len(data))] = dice.randrange(256)
+        with contextlib.suppress(TruncatedBinary):
+            code = parse_code(bytes(damaged), sys.version_info[:2])
+            find_imports(code, sys.version_info[:2], {})
+            list(iter_mentioned(code, sys.version_info[:2]))
+
+
+def test_functions_in_functions_have_a_limit() -> None:
+    nested = compile("0", "x", "exec")
+    for _ in range(500):
+        nested = nested.replace(co_consts=(nested,))
+    with pytest.raises(TruncatedBinary, match="nested too deeply"):
+        parse_code(marshal.dumps(nested), sys.version_info[:2])

@@ -59,7 +59,7 @@ def _missing_modules(subject: Subject, plan: BuildPlan) -> Iterator[Finding]:
             yield _missing_import(extension.module, "a Rust extension of the program", evidence)
     for implicit in plan.modules:
         top = implicit.module.partition(".")[0]
-        # Of a package that was left out of the build (`--exclude-module`) nothing is to be expected.
+        # Of a package that was left out of the build (`--exclude-module`) nothing is expected.
         if implicit.module not in bundle.modules and (top in tops or subject.in_stdlib(top)):
             yield _missing_module(implicit)
 

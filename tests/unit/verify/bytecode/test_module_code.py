@@ -1,0 +1,163 @@
+"""What a piece of bytecode cannot do without, judged by running it with each module missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rustext.data import read_data
+from rustext.verify.bundle.marshal_reader import parse_code
+from rustext.verify.bytecode.instructions import is_known
+from rustext.verify.bytecode.module_code import find_imports
+
+# Compiles a source and runs it once with all of its modules there, and once without each of them:
+# a module is needed if the code does not get to its end without it.
+JUDGE = """
+import base64, json, marshal, sys, types
+source, main, names = json.loads(sys.stdin.read())
+code = compile(source, "code", "exec")
+
+def run(missing):
+    asked = set()
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name not in names:
+                return None
+            asked.add(name)
+            if name == missing:
+                raise ModuleNotFoundError("No module named " + repr(name), name=name)
+            from importlib.machinery import ModuleSpec
+            return ModuleSpec(name, self, is_package=True)
+        def create_module(self, spec):
+            module = types.ModuleType(spec.name)
+            module.thing = module
+            return module
+        def exec_module(self, module):
+            pass
+    sys.meta_path.insert(0, Finder())
+    try:
+        exec(code, {"__name__": "__main__" if main else "code"})
+    except Exception:
+        return None
+    finally:
+        del sys.meta_path[0]
+        for name in names:
+            sys.modules.pop(name, None)
+    return asked
+
+whole = run(None)
+assert whole is not None, "fails with all modules"
+needed = sorted(name for name in names if run(name) is None)
+print(json.dumps([base64.b64encode(marshal.dumps(code)).decode(), needed]))
+"""
+
+SOURCES = {
+    "plain": "import one\nimport two.three as x\nfrom four import thing\nfrom five import *\n",
+    "fallback": "try:\n    import one\nexcept ImportError:\n    import two\n",
+    "no fallback": "try:\n    import one\nexcept ImportError:\n    raise RuntimeError\n",
+    "another exception": "try:\n    import one\nexcept AttributeError:\n    pass\nimport two\n",
+    "any exception": "try:\n    import one\nexcept Exception:\n    pass\nimport two\n",
+    "bare except": "try:\n    import one\nexcept:\n    pass\n",
+    "finally": "try:\n    import one\nfinally:\n    x = 1\n",
+    "several": "try:\n    import one\nexcept (ImportError, ValueError):\n    one = None\n",
+    "inner": "try:\n    try:\n        import one\n    except ValueError:\n        pass\n"
+    "except ImportError:\n    pass\nimport two\n",
+    "raised again": "try:\n    import one\nexcept ImportError as error:\n"
+    "    if error.name == 'other':\n        pass\n        raise\n    for x in []:\n        pass\n"
+    "    raise\nfinally:\n    y = 2\nimport two\n",
+    "suppressed": "from contextlib import suppress\nwith suppress(ImportError):\n    import one\n"
+    "import two\n",
+    "with": "import io\nwith io.StringIO() as f:\n    import one\n",
+    "conditions": "import sys\nif sys.platform == 'linux':\n    import one\nelse:\n    import two\n"
+    "if sys.platform != 'linux':\n    import three\nif sys.version_info >= (3,):\n    import four\n"
+    "if sys.version_info < (3, 0):\n    import five\n",
+    "constants": "DEBUG = 0\nREADY = True\nif DEBUG:\n    import one\nif READY:\n    import two\n"
+    "if not DEBUG:\n    import three\n",
+    "type checking": "from typing import TYPE_CHECKING\nimport typing\nif TYPE_CHECKING:\n"
+    "    import one\nif typing.TYPE_CHECKING:\n    import two\nimport three\n",
+    "main": "if __name__ == '__main__':\n    import one\nelse:\n    import two\n",
+    "functions": "def one_():\n    import one\ndef two_():\n    import two\n    three_()\n"
+    "def three_():\n    import three\ndef four_(): \n    yield\n    import four\n"
+    "two_()\nfour_()\n",
+    "caught call": "def f():\n    import one\ntry:\n    f()\nexcept ImportError:\n    pass\n",
+    "main function": "import sys\ndef main():\n    import one\n    try:\n        import two\n"
+    "    except ImportError:\n        pass\nif __name__ == '__main__':\n    print(main(), end='',"
+    " file=sys.stderr)\n",
+    "loop": "for x in (1,):\n    pass\nimport one\nwhile True:\n    import two\n    break\n",
+    "jumps far": "import one\n" + "x = [" + "1 if one else 2, " * 300 + "]\nimport two\n"
+    "if x:\n" + "    y = one.thing\n" * 400 + "import three\n",
+    "match": "match 1:\n    case 1:\n        x = 2\nimport one\n",
+}  # fmt: skip
+NAMES = ("one", "two", "two.three", "three", "four", "five")
+# Whether a context manager suppresses an exception only a run can tell.
+UNDECIDED = {"with"}
+
+
+def interpreters() -> list[Path]:
+    """The running interpreter, and those that pyenv keeps and whose bytecode is known."""
+    folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    found = [Path(sys.executable)]
+    for version in sorted(folder.glob("3.*")):
+        major, minor = version.name.split(".")[:2]
+        if minor.isdecimal() and is_known((int(major), int(minor))):
+            found.append(version / "bin" / "python")
+    return found
+
+
+def ask(python: Path, script: str, *, given: str = "") -> Any:
+    done = subprocess.run(
+        [python, "-I", "-c", script], input=given, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.parent.parent.name)
+def test_what_code_cannot_do_without_is_what_it_fails_without(python: Path) -> None:
+    version = tuple(ask(python, "import sys; print(list(sys.version_info[:2]))"))
+    for name, source in SOURCES.items():
+        for main in (False, True):
+            given = json.dumps([source, main, NAMES])
+            marshalled, needed = ask(python, JUDGE, given=given)
+            known = {
+                "__name__": "__main__" if main else "code", "sys.platform": sys.platform,
+                "sys.version_info": (*version, 0), "TYPE_CHECKING": False,
+                "typing.TYPE_CHECKING": False,
+            }  # fmt: skip
+            code = parse_code(base64.b64decode(marshalled), (version[0], version[1]))
+            found = find_imports(code, (version[0], version[1]), known)
+            surely = {i.module for i in found if i.certain and not i.caught} & set(NAMES)
+            surely |= {p for n in surely for p in NAMES if n.startswith(f"{p}.")}
+            assert surely == (set() if name in UNDECIDED else set(needed)), (name, main, version)
+            assert needed or name not in UNDECIDED
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.parent.parent.name)
+def test_the_numbers_of_instructions_are_the_interpreters_own(python: Path) -> None:
+    script = "import json, opcode, sys; print(json.dumps([sys.version_info[:2], opcode.opmap]))"
+    version, own = ask(python, script)
+    row = next(
+        r for r in read_data("opcodes")["python"] if r["version"] == "{}.{}".format(*version)
+    )
+    names = {
+        "extended_arg": "EXTENDED_ARG", "load_const": "LOAD_CONST", "load_name": "LOAD_NAME",
+        "load_global": "LOAD_GLOBAL", "store_name": "STORE_NAME", "import_name": "IMPORT_NAME",
+        "import_from": "IMPORT_FROM", "load_attr": "LOAD_ATTR", "compare": "COMPARE_OP",
+        "store_subscript": "STORE_SUBSCR", "make_function": "MAKE_FUNCTION",
+    }  # fmt: skip
+    assert {key: row[key] for key in names} == {key: own[name] for key, name in names.items()}
+    script = (
+        "import json, opcode; print(json.dumps([sorted({*opcode.hasjrel, *opcode.hasjabs}),"
+        "{n: o for n, o in opcode.opmap.items() if o < 256}]))"
+    )
+    jumps, numbers = ask(python, script)
+    listed = {*row["forward"], *row["backward"], *row["absolute"]}
+    assert listed == {n for n in jumps if n < 256 and n in numbers.values()}
+    backward = {o for n, o in numbers.items() if "BACKWARD" in n and "INSTRUMENTED" not in n}
+    assert {o for o in row["backward"] if o in backward} == backward & listed
