@@ -99,7 +99,7 @@ def _lists_of(state: State, module: str) -> dict[str, list[Any]]:
         if path is None:
             return {}
         imports = [i.module for i in build.enter(module, path)]
-        placed = [(c, _placed(c)) for c in build.accompany(path, *CompanionKind)]
+        items = [(c, placed(c)) for c in build.accompany(path, *CompanionKind)]
         plan = build.plan(path)
     except NoSession:  # said as the build began
         return {}
@@ -115,13 +115,13 @@ def _lists_of(state: State, module: str) -> dict[str, list[Any]]:
         lists["optional"] = [i.module for i in plan.modules(Verdict.IF_PRESENT)]
         for warning in plan.warnings:
             _logger.warning("rustext: %s", warning)
-    for companion, item in placed:
+    for companion, item in items:
         native = companion.kind in {CompanionKind.LIBRARY, CompanionKind.EXECUTABLE}
         lists["binaries" if native else "datas"].append(item)
     return lists
 
 
-def _placed(companion: Companion) -> tuple[str, str]:
+def placed(companion: Companion) -> tuple[str, str]:
     """A companion as hooks list it: the file, and the folder that it goes to."""
     source = rename(companion) if companion.renamed else companion.path
     return str(source), str(companion.destination.parent)

@@ -151,7 +151,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
             ("library", self.makeDllEntryPoint),
             ("executable", self.makeExeEntryPoint),
         ):
-            for companion in self.session.accompany(_file_of(module), kind):
+            for companion in self._accompany(module, kind):
                 if companion.renamed:  # Nuitka finds it in a folder of stand-ins
                     continue
                 yield make(
@@ -161,6 +161,11 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
                     package_name=module.getFullName().getTopLevelPackageName(),
                     reason=companion.reason,
                 )
+
+    def _accompany(self, module: Any, *kinds: str) -> tuple[Any, ...]:
+        """The companions of a module; the program's first one brings those of its record."""
+        recorded = self.session.accompany_program(*kinds) if module.isMainModule() else ()
+        return (*recorded, *self.session.accompany(_file_of(module), *kinds))
 
     @_guarded
     def getPackageExtraScanPaths(self, package_name: Any, package_dir: str) -> list[str]:
@@ -196,13 +201,13 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     @_guarded
     def considerDataFiles(self, module: Any) -> Iterator[Any]:
         """Place metadata, data files and folders, and what rustext leaves behind on request."""
-        for companion in self.session.accompany(_file_of(module), "data", "metadata"):
+        for companion in self._accompany(module, "data", "metadata"):
             yield self.makeIncludedDataFile(
                 source_path=str(companion.path),
                 dest_path=os.path.normpath(companion.destination),
                 reason=companion.reason,
             )
-        for companion in self.session.accompany(_file_of(module), "folder"):
+        for companion in self._accompany(module, "folder"):
             folder = os.path.normpath(companion.destination.parent)
             yield self.makeIncludedEmptyDirectory(
                 dest_path=folder, reason=companion.reason, tags=""

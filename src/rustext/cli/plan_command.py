@@ -17,6 +17,7 @@ from rustext.freezing.script_imports import iter_imports, iter_program
 from rustext.freezing.session import make_plan
 from rustext.plan.plan_file import build_plan_json
 from rustext.plan.planner import Planner
+from rustext.plan.recorded import MAIN
 from rustext.report.console import Console, counted, progress_line
 from rustext.report.documents import to_json
 from rustext.report.plan_text import print_build_plan
@@ -34,7 +35,7 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     config = read_project(script.parent, env, traces=options.traces, here=not args.python)
     what = f"following the imports of {args.script}"
     with progress_line(what, quiet=args.quiet or args.json):
-        build, skipped = follow(script, Build(Planner(env, config)))
+        build, skipped = follow(script, Build(Planner(env, config), folder=script.parent))
     made = make_plan(build)
     if args.json:
         console.write(to_json(build_plan_json(made)))
@@ -66,6 +67,8 @@ def follow(script: Path, build: Build) -> tuple[Build, tuple[str, ...]]:
     """Let all modules that a script reaches enter the build; also what could not be judged."""
     env, skipped, seen = build.planner.env, [], set()
     waiting = list(iter_program(script, env))
+    for name in (MAIN, script.stem):
+        waiting += [i.module for i in build.enter(name, None)]
     while waiting:
         name = waiting.pop()
         if name in seen:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from rustext.environment.child_process import run_attached
+from rustext.environment.environment import read_environment
 from rustext.errors import RustextError, UnreadableFile
 from rustext.report.console import Console, counted, open_console
 from rustext.report.documents import to_json
@@ -57,9 +58,10 @@ def _command(args: argparse.Namespace) -> list[str]:
 
 def _run(words: list[str], python: Path) -> tuple[int, Trace]:
     """Run a program; return its exit code, as a shell would say it, and what was seen."""
+    env = read_environment(python)
     with record(os.environ) as recording:
         code = run_attached([python, *words], env=recording.variables)
-        return (_SIGNALLED - code if code < 0 else code), recording.read()
+        return (_SIGNALLED - code if code < 0 else code), recording.read(env)
 
 
 def _write(output: Path, found: Trace) -> None:

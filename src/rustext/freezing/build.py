@@ -15,6 +15,7 @@ from rustext.formats.binary import is_native
 from rustext.freezing.project import program_environment, read_project
 from rustext.model.plan import Companion, CompanionKind, ExtensionPlan, ImplicitImport, Verdict
 from rustext.plan.planner import Planner
+from rustext.plan.recorded import Recorded
 
 
 class Build:
@@ -23,14 +24,20 @@ class Build:
     A file that cannot be judged raises `RustextError`; the build is to go on without it.
     """
 
-    def __init__(self, planner: Planner) -> None:
+    def __init__(self, planner: Planner, *, folder: Path | None = None) -> None:
+        """`folder` is that of the program's first file."""
         self.planner = planner
+        config = planner.config
+        self.recorded = Recorded(
+            config.trace, planner.env, where=config.trace_file, folder=folder or Path.cwd()
+        )
         self.plans: dict[Path, ExtensionPlan] = {}
         self.modules: dict[str, ImplicitImport] = {}
         self._entered: dict[str, Path] = {}  # modules of the program by name
         self._said: set[Path] = set()  # companions that the freezer has heard of
         self._present: set[str] = set()  # top-level packages in the build
         self._waiting: dict[str, list[ImplicitImport]] = {}  # by top-level package
+        self._asked: set[str] = set()  # packages that the record was asked for
         self._done: set[Path] = set()
 
     def enter(self, name: str, path: Path | None) -> tuple[ImplicitImport, ...]:
@@ -55,6 +62,9 @@ class Build:
             found += self.planner.plugin_modules_for(path)
             for misnamed in self._misnamed_beside(path):
                 found += misnamed.modules(Verdict.INCLUDE)
+        if top not in self._asked:
+            self._asked.add(top)
+            found += self.recorded.modules(self._present)
         new = {i.module: i for i in reversed(found) if i.module not in self.modules}
         self.modules.update(new)
         return tuple(reversed(new.values()))
@@ -92,9 +102,17 @@ class Build:
                 self._said.add(companion.path)
                 yield companion
 
+    def accompany_program(self, *kinds: CompanionKind) -> Iterator[Companion]:
+        """What the record of the program adds of these kinds; each comes once in a build."""
+        for companion in self.recorded.companions(self._present):
+            if companion.kind in kinds and companion.path not in self._said:
+                self._said.add(companion.path)
+                yield companion
+
     def settle(self, names: Iterable[str]) -> None:
         """Forget what entered the build and did not stay: a freezer may drop what it followed."""
         kept = frozenset(names)
+        self._present = {name.partition(".")[0] for name in kept}
         self._entered = {name: path for name, path in self._entered.items() if name in kept}
         renamed = (c.path for c in self.companions if c.renamed)
         stayed = frozenset((*self._entered.values(), *renamed))
@@ -103,6 +121,7 @@ class Build:
         wanted |= {
             i.module for p in self._entered.values() for i in self.planner.plugin_modules_for(p)
         }
+        wanted |= {i.module for i in self.recorded.modules(self._present)}
         self.modules = {name: implicit for name, implicit in self.modules.items() if name in wanted}
 
     @property
@@ -114,14 +133,15 @@ class Build:
     @property
     def companions(self) -> tuple[Companion, ...]:
         """The companions of all that is in the build, sorted by destination."""
-        found = (c for p in self._entered.values() for c in self.planner.companions_for(p))
+        of_modules = (c for p in self._entered.values() for c in self.planner.companions_for(p))
+        found = (*self.recorded.companions(self._present), *of_modules)
         return tuple(sorted({c.path: c for c in found}.values(), key=lambda c: str(c.destination)))
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user has to look after, a line each."""
         planned = (w for path in sorted(self.plans) for w in self.plans[path].warnings)
-        return (*map(str, self.planner.env.faults), *planned)
+        return (*map(str, self.planner.env.faults), *self.recorded.stale, *planned)
 
     def summary(self) -> str:
         """One line for the freezer's log."""
@@ -140,4 +160,5 @@ def start_build(folder: Path, *, traces: Iterable[Path] = ()) -> Build:
     the user's.
     """
     env = program_environment(this_environment(), folder)
-    return Build(Planner(env, read_project(folder, env, traces=traces), keep=True))
+    planner = Planner(env, read_project(folder, env, traces=traces), keep=True)
+    return Build(planner, folder=folder)

@@ -46,6 +46,10 @@ class Session:
         wanted = [CompanionKind(kind) for kind in kinds]
         return tuple(self.build.accompany(path, *wanted)) if path is not None else ()
 
+    def accompany_program(self, *kinds: str) -> tuple[Companion, ...]:
+        """`Build.accompany_program` for kinds by name."""
+        return tuple(self.build.accompany_program(*(CompanionKind(kind) for kind in kinds)))
+
     @property
     def selftest_source(self) -> str | None:
         """The text that goes into the program, ahead of its own; None unless it is asked for."""

@@ -2,7 +2,7 @@
 
 In: a file name. Out: in that file, one line of JSON for each (importing file, module) that was
 seen, written at once, so that neither a crash nor `os._exit` loses any. Needs the standard library
-alone, of Python 3.10 or later, and nothing of rustext: its text is run by foreign interpreters.
+alone, of Python 3.8 or later, and nothing of rustext: its text is run by foreign interpreters.
 
 `PyImport_Import`, and with it `PyImport_ImportModule` and `PyCapsule_Import`, calls
 `builtins.__import__`, cached modules included (https://docs.python.org/3/c-api/import.html). Python
@@ -19,6 +19,7 @@ import json
 import opcode
 import os
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
@@ -39,6 +40,20 @@ _DEPTH = 128  # C frames; from the import to the caller's loop there are some te
 _BOOTSTRAP = "<frozen importlib._bootstrap>"
 
 
+def append_to(output: str) -> "Callable[[dict[str, Any]], None]":
+    """A function that appends a note to a file, at once: no crash loses any."""
+
+    def append(note: "dict[str, Any]") -> None:
+        try:
+            file = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            os.write(file, (json.dumps(note) + "\n").encode())
+            os.close(file)
+        except OSError:  # the recording is over, and this process outlives it
+            return
+
+    return append
+
+
 def start(output: str) -> None:
     """Note from now on; the file is appended to, by forked and started processes as well."""
     original = builtins.__import__
@@ -53,12 +68,17 @@ def start(output: str) -> None:
         fromlist: Any = (),
         level: int = 0,
     ) -> ModuleType:
-        module = original(name, globals, locals, fromlist, level)
+        try:
+            module = original(name, globals, locals, fromlist, level)
+        except BaseException as error:
+            # From Python 3.11 on, this frame is in no traceback that the program prints.
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            raise
         try:
             frame = sys._getframe(1)  # noqa: SLF001
         except ValueError:  # a thread of native code, without Python below it
             frame = None
-        if frame is None or not _is_statement(frame):
+        if frame is None or not is_statement(frame):
             native = _is_native_call(globals, locals, fromlist, level)
             importer: str | None = None
             if native and stack is not None:
@@ -70,10 +90,13 @@ def start(output: str) -> None:
                 note(name, importer or _loading(frame) or "")
         return module
 
+    # `warnings` passes over the import system's frames where it looks for the caller.
+    import_.__code__ = import_.__code__.replace(co_filename=_BOOTSTRAP)
     builtins.__import__ = import_
 
 
-def _is_statement(frame: FrameType) -> bool:
+def is_statement(frame: FrameType) -> bool:
+    """Whether a frame is at an `import` statement."""
     code: CodeType = frame.f_code
     return 0 <= frame.f_lasti < len(code.co_code) and code.co_code[frame.f_lasti] == _IMPORT_NAME
 
@@ -84,7 +107,7 @@ def _is_native_call(globals_: Any, locals_: Any, fromlist: Any, level: int) -> b
     return same and level == 0 and isinstance(fromlist, list) and not fromlist
 
 
-def _loading(frame: FrameType | None) -> str | None:
+def _loading(frame: "FrameType | None") -> "str | None":
     """The extension module whose initialisation `frame` has called directly."""
     if frame is None or frame.f_code.co_filename != _BOOTSTRAP:
         return None
@@ -101,7 +124,7 @@ class _Notes:
     """What was seen so far, here and in the file."""
 
     def __init__(self, output: str) -> None:
-        self._output = output
+        self._append = append_to(output)
         self._seen: set[tuple[str, str]] = set()
         standard = os.path.dirname(os.__file__)  # noqa: PTH120 (pathlib is not loaded in vain)
         self._standard = (standard, os.path.join(standard, "lib-dynload"))  # noqa: PTH118
@@ -117,13 +140,7 @@ class _Notes:
         path = os.path.abspath(importer) if importer else ""  # noqa: PTH100
         if os.path.dirname(path) in self._standard:  # noqa: PTH120
             return
-        line = json.dumps({"module": module, "file": path, "entry": _entry(path)}) + "\n"
-        try:
-            file = os.open(self._output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            os.write(file, line.encode())
-            os.close(file)
-        except OSError:  # the recording is over, and this process outlives it
-            return
+        self._append({"module": module, "file": path, "entry": _entry(path)})
 
 
 def _entry(path: str) -> str:

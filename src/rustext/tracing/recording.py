@@ -1,4 +1,4 @@
-"""Let Python processes note what their native code imports, and make a record of the notes.
+"""Let Python processes note what they use, and make a record of the notes.
 
 In: the variables that the processes are started with, and the lines that the recorder writes in
 them. Out: a `Trace`.
@@ -11,14 +11,17 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from rustext.data import package_text
 from rustext.discovery.module_names import importer_name
 from rustext.discovery.native_files import is_rust
+from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.tracing.trace_file import UNKNOWN, Importer, Language, Trace, merge
+from rustext.tracing.usage_notes import count_outside, make_usages
 
 # Python runs `sitecustomize` before the program; one that was there before gets its turn.
 # https://docs.python.org/3/library/site.html#module-sitecustomize
@@ -34,13 +37,16 @@ except ImportError as error:
     if getattr(error, "name", "sitecustomize") != "sitecustomize":
         raise
     sys.modules["sitecustomize"] = type(sys)("sitecustomize")
-if sys.version_info >= (3, 10):
+if sys.version_info >= (3, 8):
     sys.path.insert(0, folder)
-    import {module}
+    import rustext_recorder, rustext_usage_recorder
     sys.path.remove(folder)
-    {module}.start(output)
+    rustext_recorder.start(output)
+    rustext_usage_recorder.start(
+        rustext_recorder.append_to(output), rustext_recorder.is_statement
+    )
 """
-_MODULE = "rustext_recorder"
+_MODULES = ("recorder", "usage_recorder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +56,31 @@ class Recording:
     output: Path
     variables: Mapping[str, str]
 
-    def read(self) -> Trace:
-        """What was seen so far."""
+    def read(self, env: Environment | None = None) -> Trace:
+        """What was seen so far: with the environment, all that the program has used of it."""
         try:
-            return parse_notes(self.output.read_text(encoding="utf-8").splitlines())
+            lines = self.output.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return Trace()
+        found = parse_notes(lines)
+        if env is None:
+            return found
+        markers = env.interpreter.markers
+        return replace(
+            found,
+            usages=make_usages(_iter_notes(lines), env),
+            pythons=(".".join(map(str, env.interpreter.version)),),
+            platforms=(f"{markers['sys_platform']}-{markers['platform_machine'].lower()}",),
+        )
+
+    @property
+    def outside(self) -> int:
+        """How many files were opened that belong to neither a distribution nor the program."""
+        try:
+            lines = self.output.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return 0
+        return count_outside(_iter_notes(lines))
 
 
 @contextmanager
@@ -67,31 +92,36 @@ def record(environ: Mapping[str, str]) -> Iterator[Recording]:
     with tempfile.TemporaryDirectory(prefix="rustext-trace-") as name:
         folder = Path(name).resolve()
         output = folder / "notes.jsonl"
-        boot = _BOOT.format(folder=str(folder), output=str(output), module=_MODULE)
+        boot = _BOOT.format(folder=str(folder), output=str(output))
         (folder / "sitecustomize.py").write_text(boot, encoding="utf-8")
-        text = package_text("tracing/recorder.py")
-        (folder / f"{_MODULE}.py").write_text(text, encoding="utf-8")
+        for module in _MODULES:
+            text = package_text(f"tracing/{module}.py")
+            (folder / f"rustext_{module}.py").write_text(text, encoding="utf-8")
         path = os.pathsep.join([str(folder), *filter(None, [environ.get("PYTHONPATH")])])
         yield Recording(output=output, variables={**environ, "PYTHONPATH": path})
 
 
 def parse_notes(lines: Iterable[str]) -> Trace:
-    """Make a record of the recorder's lines; the importing files are looked at.
-
-    A line that a dying process has cut short is passed over.
-    """
+    """Make a record of what native code has imported; the importing files are looked at."""
     seen: dict[tuple[str, str], set[str]] = {}
-    for line in lines:
-        try:
-            note = json.loads(line)
-            key, module = (note["file"], note["entry"]), note["module"]
-        except (ValueError, KeyError, TypeError):
-            continue
-        seen.setdefault(key, set()).add(module)
+    for note in _iter_notes(lines):
+        if "module" in note:
+            seen.setdefault((note["file"], note["entry"]), set()).add(note["module"])
     return merge(
         Trace(importers=(_describe(Path(file), entry, modules),))
         for (file, entry), modules in seen.items()
     )
+
+
+def _iter_notes(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    """The recorder's notes; a line that a dying process has cut short is passed over."""
+    for line in lines:
+        try:
+            note = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(note, dict):
+            yield note
 
 
 def _describe(file: Path, entry: str, modules: set[str]) -> Importer:

@@ -1,8 +1,8 @@
-"""Records of what native code was seen to import: what they say, how they are kept and merged.
+"""Records of what a program was seen to use: what they say, how they are kept and merged.
 
 In: a file that was written before, or several records. Out: a `Trace`; new ones come from
 `rustext.tracing.recording`. The file is TOML, sorted, and names nothing of the machine or the run,
-so that it can be committed and compared: the same imports give the same bytes.
+so that it can be committed and compared: the same run gives the same bytes.
 """
 
 from __future__ import annotations
@@ -10,22 +10,24 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from rustext.errors import InvalidTrace, UnreadableFile
+from rustext.tracing.usage import Usage, format_usage, merge_usages, parse_usage
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-VERSION = 1
+VERSION = 2
+_READABLE = (1, VERSION)  # the first held importers alone
 UNKNOWN = ""  # stands where the importing file could not be told
 _HEADER = """\
-# What native code was seen to import, by `rustext trace`. Keep it with the project, and name it in
+# What this program was seen to use, by `rustext trace`. Keep it with the project, and name it in
 # pyproject.toml: [tool.rustext] trace = "…"
 """
 
@@ -49,14 +51,20 @@ class Importer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """All that was seen; importers are sorted by name."""
+    """All that was seen; importers and usages are sorted by name.
+
+    `pythons` and `platforms` say where: "3.12", and "linux-x86_64".
+    """
 
     importers: tuple[Importer, ...] = ()
+    usages: tuple[Usage, ...] = ()
+    pythons: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
 
     def without_other_languages(self) -> Trace:
         """What Rust code, and code of which nothing is known, has imported."""
         kept = (i for i in self.importers if i.language is not Language.OTHER)
-        return Trace(importers=tuple(kept))
+        return replace(self, importers=tuple(kept))
 
     def imports_of(self, name: str) -> tuple[str, ...]:
         """What one native file, by its name in the record, was seen to import."""
@@ -65,6 +73,7 @@ class Trace:
 
 def merge(traces: Iterable[Trace]) -> Trace:
     """All that any of the records saw."""
+    traces = tuple(traces)
     languages: dict[str, Language] = {}
     imports: dict[str, set[str]] = {}
     for trace in traces:
@@ -76,19 +85,29 @@ def merge(traces: Iterable[Trace]) -> Trace:
         importers=tuple(
             Importer(name=n, language=languages[n], imports=tuple(sorted(imports[n])))
             for n in sorted(imports)
-        )
+        ),
+        usages=merge_usages(usage for trace in traces for usage in trace.usages),
+        pythons=tuple(sorted({p for trace in traces for p in trace.pythons}, key=_as_numbers)),
+        platforms=tuple(sorted({p for trace in traces for p in trace.platforms})),
     )
+
+
+def _as_numbers(version: str) -> tuple[int | str, ...]:
+    return tuple(int(part) if part.isdigit() else part for part in version.split("."))
 
 
 def format_trace(trace: Trace) -> str:
     """The text of a record's file."""
     parts = [_HEADER, f"version = {VERSION}\n"]
+    for key, values in (("python", trace.pythons), ("platforms", trace.platforms)):
+        parts += [f"{key} = {json.dumps(values)}\n"] if values else []
     for importer in trace.importers:
         lines = ["", "[[importer]]"]
         lines.append(f"name = {json.dumps(importer.name)}")  # a JSON string is a TOML string
         lines.append(f"language = {json.dumps(importer.language.value)}")
         lines += ["imports = [", *(f"    {json.dumps(m)}," for m in importer.imports), "]"]
         parts.append("\n".join(lines) + "\n")
+    parts += map(format_usage, trace.usages)
     return "".join(parts)
 
 
@@ -101,14 +120,20 @@ def parse_trace(text: str, where: str) -> Trace:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidTrace(f"{where} is not valid TOML: {error}") from error
-    if table.get("version") != VERSION:
+    if table.get("version") not in _READABLE:
         raise InvalidTrace(
             f"{where} is no record of version {VERSION}", hint="make it anew with `rustext trace`"
         )
     try:
-        return merge([Trace(importers=tuple(map(_parse_importer, table.get("importer", []))))])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidTrace(f"{where} has an `importer` that is none: {error}") from error
+        found = Trace(
+            importers=tuple(map(_parse_importer, table.get("importer", []))),
+            usages=tuple(map(parse_usage, table.get("distribution", []))),
+            pythons=tuple(map(str, table.get("python", []))),
+            platforms=tuple(map(str, table.get("platforms", []))),
+        )
+        return merge([found])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidTrace(f"{where} holds a row that no record has: {error}") from error
 
 
 def _parse_importer(table: Mapping[str, Any]) -> Importer:

@@ -1,0 +1,325 @@
+"""Notes what a program uses of its environment; this file runs inside of the traced program.
+
+In: a function that writes a note, a mapping that JSON can hold. Out: one note for each thing and
+who asked for it: modules by the kind of their import, files, folders, metadata, libraries and
+programs. Needs the standard library alone, of Python 3.8 or later.
+
+Files and programs come from audit hooks (PEP 578). Imports come from `_find_spec`, through which
+the import system looks for each module that is not in `sys.modules`, and from `_sanity_check`, with
+which `importlib.import_module` begins. Both return before a module's code runs: nothing of this
+file is on the stack of the program's own code, neither in its tracebacks nor where `warnings` looks
+for the caller.
+"""
+
+import atexit
+import os
+import sys
+from types import FrameType
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+
+_importlib: Any = sys.modules["_frozen_importlib"]
+_BOOTSTRAP = "<frozen importlib._bootstrap>"
+_EXTERNAL = "<frozen importlib._bootstrap_external>"
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_METADATA = (".dist-info", ".egg-info")
+# Code of the standard library that reads source lines for people, and goes on without them; and the
+# one that runs a file.
+_SHOWING = frozenset(
+    {("traceback.py", ""), ("warnings.py", ""), ("inspect.py", "getframeinfo"), ("runpy.py", "")}
+)
+_INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+_DEPTH = 200  # frames; who asks is near
+
+
+def start(
+    write: Callable[[Dict[str, Any]], None], is_statement: Callable[[FrameType], bool]
+) -> None:
+    """Note from now on; `is_statement` tells whether a frame is at an `import` statement."""
+    recorder = _Recorder(write, is_statement)
+    find, check = _importlib._find_spec, _importlib._sanity_check
+
+    def find_spec(name: str, path: Any, target: Any = None) -> Any:
+        spec = find(name, path, target)
+        if spec is not None:
+            recorder.found(name, spec, sys._getframe(1))
+        return spec
+
+    def sanity_check(name: Any, package: Any, level: Any) -> None:
+        check(name, package, level)
+        recorder.asked(name, package, level, sys._getframe(1))
+
+    for function in (find_spec, sanity_check):
+        function.__code__ = function.__code__.replace(co_filename=_BOOTSTRAP)
+    _importlib._find_spec = find_spec
+    _importlib._sanity_check = sanity_check
+    util = sys.modules.get("importlib.util")
+    if getattr(util, "_find_spec", None) is find:
+        util._find_spec = find_spec  # type: ignore[union-attr]
+    sys.addaudithook(recorder.hear)
+    atexit.register(recorder.finish)
+
+
+class _Recorder:
+    """What was noted so far, and where the program's files are."""
+
+    def __init__(
+        self, write: Callable[[Dict[str, Any]], None], is_statement: Callable[[FrameType], bool]
+    ) -> None:
+        self._write = write
+        self._is_statement = is_statement
+        self._seen: Set[Tuple[str, ...]] = set()
+        self._standard = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+        self._is_standard_file: Dict[str, bool] = {}
+        self._path: List[Any] = []
+        self._roots: List[str] = []
+        self._given: Set[str] = set()  # paths among the program's arguments: the user's files
+        self._loaded: Set[str] = set()  # the files of modules
+        self._by_path: Dict[Any, str] = {}  # files that were loaded by their path, and by whom
+        self._outside = 0
+        self._handlers: Dict[str, Callable[..., None]] = {
+            "open": self._open,
+            "os.listdir": self._list,
+            "os.scandir": self._list,
+            "ctypes.dlopen": self._load,
+            "subprocess.Popen": self._start,
+            "os.posix_spawn": self._start,
+            "os.exec": self._start,
+            "os.spawn": lambda frame, _mode, *args: self._start(frame, *args),
+        }
+
+    def hear(self, event: str, args: Tuple[Any, ...]) -> None:
+        """The audit hook; whatever goes wrong here is none of the program's business."""
+        handler = self._handlers.get(event)
+        if handler is not None:
+            try:
+                handler(sys._getframe(1), *args)
+            except Exception:  # noqa: BLE001
+                return
+
+    # --- imports ----------------------------------------------------------------------------------
+
+    def found(self, name: str, spec: Any, frame: FrameType) -> None:
+        """Note a module that the import system has found and not loaded yet."""
+        try:
+            origin = spec.origin if isinstance(spec.origin, str) else ""
+            self._note_import(name, origin, frame)
+        except Exception:  # noqa: BLE001
+            return
+
+    def asked(self, name: str, package: Any, level: int, frame: FrameType) -> None:
+        """Note a module that `importlib.import_module` is asked for and that is loaded already."""
+        try:
+            if level:
+                name = _importlib._resolve_name(name, package, level)
+            module = sys.modules.get(name)
+            if module is not None:
+                origin = getattr(module, "__file__", None)
+                self._note_import(name, origin if isinstance(origin, str) else "", frame)
+        except Exception:  # noqa: BLE001
+            return
+
+    def _note_import(self, name: str, origin: str, frame: FrameType) -> None:
+        kind, asker = self._explain_import(frame)
+        key = ("import", name, kind, asker if kind != "statement" else "")
+        if key not in self._seen:
+            self._seen.add(key)
+            full = os.path.abspath(origin) if os.path.isabs(origin) else ""
+            self._loaded.add(full)
+            entry = self._entry(full) if full else ""
+            note = {"name": name, "file": full, "entry": entry, "kind": kind, "by": asker}
+            self._write({"do": "import", **note})
+
+    def _explain_import(self, frame: FrameType) -> Tuple[str, str]:
+        """The kind of an import, and the module whose code has caused it."""
+        late, searched = False, frame.f_code.co_filename != _BOOTSTRAP
+        place: Optional[FrameType] = frame
+        while place is not None and place.f_code.co_filename == _BOOTSTRAP:
+            late = late or place.f_code.co_name == "_gcd_import"
+            place = place.f_back
+        if place is None:
+            return "import_module", ""
+        if not late and not searched and self._is_statement(place):
+            name = place.f_code.co_filename
+            on_path = name not in self._by_path
+            if on_path and (not name.startswith("<") or name.startswith("<frozen")):
+                return "statement", _module_of(place)
+            return "exec", self._asker(place)[0]
+        asker, passed = self._asker(place)
+        if searched and not any(file == "runpy.py" for file, _ in passed):
+            return "find_spec", asker
+        if any(file == "__init__.py" and function == "load" for file, function in passed):
+            return "entry-point", asker  # importlib.metadata.EntryPoint.load
+        return "import_module", asker
+
+    # --- who asks ---------------------------------------------------------------------------------
+
+    def _asker(self, frame: Optional[FrameType]) -> Tuple[str, List[Tuple[str, str]]]:
+        """The first module outside of the standard library, and the frames that were passed.
+
+        The module is "" where there is none.
+        """
+        passed: List[Tuple[str, str]] = []
+        for _ in range(_DEPTH):
+            if frame is None:
+                break
+            code = frame.f_code
+            if not self._is_standard(code.co_filename):
+                return self._by_path.get(code.co_filename) or _module_of(frame), passed
+            passed.append((os.path.basename(code.co_filename), code.co_name))
+            frame = frame.f_back
+        return "", passed
+
+    def _is_standard(self, file: str) -> bool:
+        known = self._is_standard_file.get(file)
+        if known is None:
+            known = file.startswith("<frozen ") or (
+                file.startswith(self._standard) and not any(i in file for i in _INSTALLED)
+            )
+            self._is_standard_file[file] = known
+        return known
+
+    def _entry(self, path: str) -> str:
+        """The innermost entry of `sys.path` that holds the file, or ""."""
+        if self._path != sys.path:
+            self._path = list(sys.path)
+            vague = {
+                os.sep,
+                os.path.expanduser("~"),
+                os.path.abspath(os.environ.get("TMPDIR", "/tmp")),  # noqa: S108
+            }
+            roots = {os.path.abspath(p) for p in self._path if isinstance(p, str)} - vague
+            self._roots = sorted(roots, key=len, reverse=True)
+            words = getattr(sys, "argv", [])[1:]
+            self._given = {os.path.abspath(w) for w in words if isinstance(w, str) and w}
+        return next((r for r in self._roots if path.startswith(r + os.sep)), "")
+
+    # --- files ------------------------------------------------------------------------------------
+
+    def _open(self, frame: FrameType, path: Any, mode: Any, flags: Any) -> None:
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if not isinstance(path, str):
+            return
+        if frame.f_code.co_filename == _EXTERNAL and self._is_import(frame):
+            return
+        entry = self._entry(path) if os.path.isabs(path) else ""
+        writes = flags & _WRITING if isinstance(flags, int) else set(mode or "") & set("wax+")
+        if entry and writes:
+            self._note("write", path, entry, "")
+        elif not entry or any(path == g or path.startswith(g + os.sep) for g in self._given):
+            self._outside += 1
+        else:
+            self._note_read(frame, path, entry)
+
+    def _note_read(self, frame: FrameType, path: str, entry: str) -> None:
+        asker, passed = self._asker(frame)
+        if path.endswith(".py"):
+            if not any((file, "") in _SHOWING or (file, f) in _SHOWING for file, f in passed):
+                self._note("source", path, entry, asker)
+        elif os.path.dirname(path).endswith(_METADATA):
+            self._note("metadata", path, entry, asker)
+        elif not path.endswith((".pyc", ".pth")):
+            self._note("open", path, entry, asker)
+
+    def _is_import(self, frame: FrameType) -> bool:
+        """Whether a loader reads code, for an import or for who has made the loader by a path."""
+        above = frame.f_back  # of `get_data`
+        if above is None or above.f_code.co_filename != _EXTERNAL:
+            return False  # `pkgutil` and `importlib.resources` read data with a loader
+        if above.f_code.co_name == "get_source":
+            return False
+        names, place = above.f_locals, above
+        while place.f_back is not None and place.f_code.co_filename == _EXTERNAL:
+            place = place.f_back
+        if place.f_code.co_filename == _BOOTSTRAP or place.f_code.co_name == "_run_module_code":
+            return True
+        file, (asker, passed) = str(names.get("source_path")), self._asker(place)
+        entry = self._entry(file)
+        if passed and passed[0] == ("util.py", "__getattribute__"):  # importlib.util.LazyLoader
+            key = ("import", str(names.get("fullname")), "import_module", asker)
+            if entry and key not in self._seen:
+                self._seen.add(key)
+                note = {"name": key[1], "file": file, "entry": entry, "kind": key[2], "by": asker}
+                self._write({"do": "import", **note})
+        elif entry and not any(f == "runpy.py" for f, _ in passed):
+            self._by_path[file] = asker
+            self._note("source", file, entry, asker)
+        return True
+
+    def _list(self, frame: FrameType, path: Any) -> None:
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if not isinstance(path, str) or not os.path.isabs(path):
+            return
+        if frame.f_code.co_filename == _EXTERNAL:  # the import system
+            return
+        path = os.path.normpath(path)
+        entry = self._entry(path)
+        if entry and not path.endswith(_METADATA):
+            asker, passed = self._asker(frame)
+            if not any(file == "pkgutil.py" for file, _ in passed):  # it lists modules
+                self._note("list", path, entry, asker)
+
+    def _note(self, do: str, path: str, entry: str, asker: str) -> None:
+        path = os.path.normpath(path) if entry else path
+        key = (do, path, asker)
+        if key not in self._seen:
+            self._seen.add(key)
+            self._write({"do": do, "file": path, "entry": entry, "by": asker})
+
+    # --- libraries and programs -------------------------------------------------------------------
+
+    def _load(self, frame: FrameType, name: Any) -> None:
+        if isinstance(name, bytes):
+            name = os.fsdecode(name)
+        if isinstance(name, str) and name:
+            entry = self._entry(os.path.abspath(name)) if os.path.dirname(name) else ""
+            path = os.path.abspath(name) if entry else os.path.basename(name)
+            self._note("library", path, entry, self._asker(frame)[0])
+
+    def _start(self, frame: FrameType, program: Any, args: Any = (), *_: Any) -> None:
+        program = os.fsdecode(program if program is not None else args[0])
+        path = program if os.path.dirname(program) else _which(program)
+        path = os.path.abspath(path or program)
+        own = {os.path.abspath(sys.executable or ""), os.path.realpath(sys.executable or "")}
+        if path in own or os.path.realpath(path) in own:
+            words = [os.fsdecode(a) for a in args if isinstance(a, (str, bytes, os.PathLike))][1:]
+            at = next((i for i, word in enumerate(words) if word in {"-m", "-c"}), None)
+            module = words[at + 1] if at is not None and words[at : at + 2][:1] == ["-m"] else ""
+            self._note("python", module, "", self._asker(frame)[0])
+        else:
+            prefix = os.path.abspath(sys.prefix)
+            entry = self._entry(path) or (prefix if path.startswith(prefix + os.sep) else "")
+            name = path if entry else os.path.basename(program)
+            self._note("program", name, entry, self._asker(frame)[0])
+
+    def finish(self) -> None:
+        """Note the files that are mapped into memory, and how many others were opened."""
+        try:
+            with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+                paths = {line.split(None, 5)[5].rstrip("\n") for line in maps if line.count("/")}
+        except (OSError, IndexError, ValueError):
+            paths = set()
+        for path in sorted(paths - self._loaded):
+            entry = self._entry(path)
+            if entry:
+                self._note("mapped", path, entry, "")
+        self._write({"do": "outside", "count": self._outside})
+
+
+def _module_of(frame: FrameType) -> str:
+    """The name of the module that a frame's code is in; the program's own file is `__main__`."""
+    names = frame.f_globals
+    name = names.get("__name__")
+    if name in {"__main__", "__mp_main__"}:  # the latter: multiprocessing has imported it anew
+        own = "__main__" if "__file__" in names else "-c"  # which no frozen program can run
+        return getattr(names.get("__spec__"), "name", None) or own
+    return name if isinstance(name, str) else ""
+
+
+def _which(program: str) -> str:
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(folder, program)
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+    return ""
