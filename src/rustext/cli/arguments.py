@@ -26,6 +26,8 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     if own[:1] == ["verify"] and "--" in own:
         at = own.index("--")
         own, program = own[:at], own[at + 1 :]
+    if own[:2] == ["trace", "merge"]:  # a program of this name is run with `trace -- merge`
+        own[1] = "--merge"
     parser = make_parser()
     parsed = parser.parse_args(own)
     if program:
@@ -78,28 +80,8 @@ def make_parser() -> argparse.ArgumentParser:
     one = commands.add_parser("verify", parents=[common], help="prove that a bundle stands alone")
     _add_verify_arguments(one)
 
-    one = commands.add_parser("trace", parents=[common], help="record what native code imports")
-    one.add_argument(
-        "-o", "--output", type=Path, default=TRACE_FILE, metavar="FILE",
-        help=f"where to write the record (default {TRACE_FILE})",
-    )  # fmt: skip
-    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
-    one.add_argument(
-        "--all", action="store_true",
-        help='keep what C, Cython and other native code imports too, for scope = "native"',
-    )  # fmt: skip
-    one.add_argument(
-        "--merge", type=Path, nargs="+", default=[], metavar="RECORD",
-        help="run nothing: join these records",
-    )  # fmt: skip
-    one.add_argument(
-        "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
-        help="run a module with the arguments that follow, as python -m does",
-    )  # fmt: skip
-    one.add_argument(
-        "program", nargs=argparse.REMAINDER, metavar="-- SCRIPT", help="a program, its arguments"
-    )
-    one.set_defaults(command="rustext.cli.trace_command:trace")
+    one = commands.add_parser("trace", parents=[common], help="record what a run uses")
+    _add_trace_arguments(one)
 
     one = commands.add_parser(
         "plan", parents=[common], help="what a freezer would be told for one program, and why"
@@ -129,6 +111,38 @@ def make_parser() -> argparse.ArgumentParser:
     one = commands.add_parser("doctor", parents=[common], help="is this machine ready to freeze")
     one.set_defaults(command="rustext.cli.doctor_command:print_checks")
     return parser
+
+
+def _add_trace_arguments(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "-o", "--output", type=Path, default=TRACE_FILE, metavar="FILE",
+        help=f"where to write the record (default {TRACE_FILE})",
+    )  # fmt: skip
+    one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
+    one.add_argument(
+        "--all", action="store_true",
+        help='keep what C, Cython and other native code imports too, for scope = "native"',
+    )  # fmt: skip
+    one.add_argument(
+        "--merge", type=Path, nargs="+", default=[], metavar="RECORD",
+        help="run nothing: join these records; also written `rustext trace merge RECORD…`",
+    )  # fmt: skip
+    one.add_argument(
+        "--start", type=Path, metavar="DIR",
+        help="run nothing: Python programs that have DIR in PYTHONPATH are recorded from now on",
+    )  # fmt: skip
+    one.add_argument(
+        "--finish", type=Path, metavar="DIR",
+        help="run nothing: write the record of what was run since --start DIR",
+    )  # fmt: skip
+    one.add_argument(
+        "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
+        help="run a module with the arguments that follow, as python -m does",
+    )  # fmt: skip
+    one.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="-- SCRIPT", help="a program, its arguments"
+    )
+    one.set_defaults(command="rustext.cli.trace_command:trace")
 
 
 def _add_verify_arguments(one: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`rustext trace`: run a program and keep what its native code imports; merge such records."""
+"""`rustext trace`: run a program and record what it uses; merge such records."""
 
 from __future__ import annotations
 
@@ -8,39 +8,81 @@ import sys
 from pathlib import Path
 
 from rustext.environment.child_process import run_attached
-from rustext.environment.environment import read_environment
+from rustext.environment.environment import Environment, read_environment, this_environment
 from rustext.errors import RustextError, UnreadableFile
 from rustext.report.console import Console, counted, open_console
 from rustext.report.documents import to_json
-from rustext.tracing.recording import record
-from rustext.tracing.trace_file import Trace, format_trace, merge, read_trace
+from rustext.tracing.recording import open_recording, prepare, record
+from rustext.tracing.trace_file import Trace, check_output, merge, read_trace, write_trace
+from rustext.tracing.usage import MODULES, UseKind
 
 _SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 
 
 def trace(args: argparse.Namespace, console: Console) -> int:
     """Run the program or read the records; write one record; return the program's exit code."""
+    if args.start:
+        recording = prepare(args.start, {})
+        if args.json:
+            console.write(to_json({"variables": dict(recording.variables)}))
+        else:
+            console.line(f"PYTHONPATH={recording.variables['PYTHONPATH']}")
+        return 0
+    check_output(args.output)
+    code, outside = 0, 0
     if args.merge:
-        code, found = 0, merge(read_trace(path) for path in args.merge)
+        found = merge(read_trace(path) for path in args.merge)
+    elif args.finish:
+        recording = open_recording(args.finish.resolve(), {})
+        if not recording.output.parent.is_dir():
+            raise UnreadableFile(f"{args.finish} is no folder", hint="rustext trace --start DIR")
+        found = recording.read(_environment(args.python))
     else:
-        code, found = _run(_command(args), args.python or Path(sys.executable))
-        found = found if args.all else found.without_other_languages()
-    _write(args.output, found)
+        code, found, outside = run_recorded(_command(args), args.python or Path(sys.executable))
+    found = found if args.all or args.merge else found.without_other_languages()
+    keep_record(found, args.output)
     if args.json:
         console.write(to_json(trace_json(found)))
     elif not args.quiet:
         # The program's own output is on stdout, and somebody may read that.
-        open_console(sys.stderr).line(_summary(found, args.output))
+        open_console(sys.stderr).line(summary(found, args.output, outside))
     return code
+
+
+def keep_record(found: Trace, output: Path) -> None:
+    """Write a record; one of a program is not replaced by one that holds nothing.
+
+    Raises `UnreadableFile`, or `RustextError` where nothing was recorded.
+    """
+    if not found.tells_of_program and output.exists() and read_trace(output).tells_of_program:
+        raise RustextError(
+            f"nothing was recorded, and {output} is left as it was",
+            hint="run the program without rustext first: it may not have started",
+        )
+    write_trace(found, output)
 
 
 def trace_json(found: Trace) -> dict[str, object]:
     """The record as JSON holds it."""
     return {
+        "python": list(found.pythons),
+        "platforms": list(found.platforms),
         "importers": [
             {"name": i.name or None, "language": i.language.value, "imports": list(i.imports)}
             for i in found.importers
-        ]
+        ],
+        "distributions": [
+            {
+                "name": usage.distribution,
+                "versions": list(usage.versions),
+                "uses": [
+                    {"kind": kind.value, "name": use.name, "askers": list(use.askers)}
+                    for kind in UseKind
+                    for use in usage.of(kind)
+                ],
+            }
+            for usage in found.usages
+        ],
     }
 
 
@@ -56,21 +98,28 @@ def _command(args: argparse.Namespace) -> list[str]:
     return words
 
 
-def _run(words: list[str], python: Path) -> tuple[int, Trace]:
-    """Run a program; return its exit code, as a shell would say it, and what was seen."""
+def run_recorded(words: list[str], python: Path) -> tuple[int, Trace, int]:
+    """Run a program: its exit code, as a shell would say it, what was seen, and what not.
+
+    The last is how many files were opened that are neither a distribution's nor the program's.
+    """
     env = read_environment(python)
     with record(os.environ) as recording:
         code = run_attached([python, *words], env=recording.variables)
-        return (_SIGNALLED - code if code < 0 else code), recording.read(env)
+        found = recording.read(env)
+        return (_SIGNALLED - code if code < 0 else code), found, recording.outside
 
 
-def _write(output: Path, found: Trace) -> None:
-    try:
-        output.write_text(format_trace(found), encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UnreadableFile(f"{output} cannot be written: {error.strerror}") from error
+def _environment(python: Path | None) -> Environment:
+    return read_environment(python) if python is not None else this_environment()
 
 
-def _summary(found: Trace, output: Path) -> str:
-    modules = counted(len({m for i in found.importers for m in i.imports}), "module")
-    return f"{output}: {modules}, imported by {counted(len(found.importers), 'native file')}"
+def summary(found: Trace, output: Path, outside: int = 0) -> str:
+    """One line about a record."""
+    kinds = [(kind, len(usage.of(kind))) for usage in found.usages for kind in UseKind]
+    modules = sum(count for kind, count in kinds if kind in MODULES)
+    files = sum(count for kind, count in kinds) - modules
+    parts = [counted(modules, "module"), f"{counted(files, 'file')} and others"]
+    parts += [f"{counted(len(found.usages), 'distribution')}"]
+    parts += [f"{counted(outside, 'other file')} opened and not named"] if outside else []
+    return f"{output}: {', '.join(parts)}"

@@ -46,6 +46,7 @@ if sys.version_info >= (3, 8):
         rustext_recorder.append_to(output), rustext_recorder.is_statement
     )
 """
+_NOTES = "notes.jsonl"
 _MODULES = ("recorder", "usage_recorder")
 
 
@@ -90,15 +91,32 @@ def record(environ: Mapping[str, str]) -> Iterator[Recording]:
     A process that ignores `PYTHONPATH` (`python -I`, `-E`, `-S`) is not seen.
     """
     with tempfile.TemporaryDirectory(prefix="rustext-trace-") as name:
-        folder = Path(name).resolve()
-        output = folder / "notes.jsonl"
-        boot = _BOOT.format(folder=str(folder), output=str(output))
-        (folder / "sitecustomize.py").write_text(boot, encoding="utf-8")
-        for module in _MODULES:
-            text = package_text(f"tracing/{module}.py")
-            (folder / f"rustext_{module}.py").write_text(text, encoding="utf-8")
-        path = os.pathsep.join([str(folder), *filter(None, [environ.get("PYTHONPATH")])])
-        yield Recording(output=output, variables={**environ, "PYTHONPATH": path})
+        yield prepare(Path(name), environ)
+
+
+def prepare(folder: Path, environ: Mapping[str, str]) -> Recording:
+    """Put into a folder what makes Python processes take part that have it in `PYTHONPATH`.
+
+    Notes go into the folder as well. Raises `UnreadableFile` where it cannot be written to.
+    """
+    folder = folder.resolve()
+    boot = _BOOT.format(folder=str(folder), output=str(folder / _NOTES))
+    texts = {"sitecustomize.py": boot}
+    for module in _MODULES:
+        texts[f"rustext_{module}.py"] = package_text(f"tracing/{module}.py")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UnreadableFile(f"{folder} cannot be written to: {error.strerror}") from error
+    return open_recording(folder, environ)
+
+
+def open_recording(folder: Path, environ: Mapping[str, str]) -> Recording:
+    """The recording that was prepared in a folder."""
+    path = os.pathsep.join([str(folder), *filter(None, [environ.get("PYTHONPATH")])])
+    return Recording(output=folder / _NOTES, variables={**environ, "PYTHONPATH": path})
 
 
 def parse_notes(lines: Iterable[str]) -> Trace:

@@ -8,6 +8,7 @@ so that it can be committed and compared: the same run gives the same bytes.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +16,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from rustext.cache import write_whole
 from rustext.errors import InvalidTrace, UnreadableFile
-from rustext.tracing.usage import Usage, format_usage, merge_usages, parse_usage
+from rustext.tracing.usage import PYTHON, SYSTEM, Usage, format_usage, merge_usages, parse_usage
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -65,6 +67,12 @@ class Trace:
         """What Rust code, and code of which nothing is known, has imported."""
         kept = (i for i in self.importers if i.language is not Language.OTHER)
         return replace(self, importers=tuple(kept))
+
+    @property
+    def tells_of_program(self) -> bool:
+        """Whether anything but the interpreter was seen to be used."""
+        own = {PYTHON, SYSTEM}
+        return bool(self.importers) or any(u.distribution not in own for u in self.usages)
 
     def imports_of(self, name: str) -> tuple[str, ...]:
         """What one native file, by its name in the record, was seen to import."""
@@ -154,3 +162,26 @@ def read_trace(file: Path) -> Trace:
         raise UnreadableFile(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidTrace(f"{file} is not text in UTF-8") from error
+
+
+def check_output(file: Path) -> None:
+    """Raise `UnreadableFile` where a record could not be written, or would replace another file."""
+    if file.is_dir():
+        raise UnreadableFile(f"{file} cannot be written: it is a folder", hint="name a file in it")
+    if not file.absolute().parent.is_dir():
+        raise UnreadableFile(f"{file} cannot be written: there is no folder {file.parent}")
+    if not os.access(file.absolute().parent, os.W_OK):
+        raise UnreadableFile(f"{file} cannot be written: {file.parent} may not be written to")
+    if file.exists():
+        try:
+            read_trace(file)
+        except InvalidTrace as error:
+            raise UnreadableFile(
+                f"{file} is there already, and is no record of `rustext trace`",
+                hint="name another file with -o, or remove this one",
+            ) from error
+
+
+def write_trace(trace: Trace, file: Path) -> None:
+    """Write a record's file, whole or not at all; raises `UnreadableFile` where that cannot be."""
+    write_whole(file, format_trace(trace))
