@@ -53,7 +53,7 @@ def add_recorded(api: Any) -> None:
         native = companion.kind in {CompanionKind.LIBRARY, CompanionKind.EXECUTABLE}
         (api.add_binaries if native else api.add_datas)([placed(companion)])
     api.add_datas(leave(current_session()))
-    for line in build.recorded.stale:
+    for line in (*build.record_warnings, *build.recorded.stale):
         _logger.warning("rustext: %s", line)
 
 

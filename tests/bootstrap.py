@@ -35,6 +35,7 @@ def main() -> None:
     if purpose == "test" or "cargo" in sys.argv[2:]:
         ensure_tool("cargo", RUST, "nothing that is made of Rust crates can be built")
     if purpose == "test":
+        ensure_tool("strace", ("strace",), "the recorder is compared with nothing")
         ensure_tool("chromium", ("chromium",), "the tests of the report's page will fail")
     editable = purpose == "test"
     folder = CACHE / f"{purpose}-{sys.version_info[0]}.{sys.version_info[1]}"

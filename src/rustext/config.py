@@ -14,14 +14,16 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rustext.errors import InvalidConfiguration, InvalidToml, InvalidTrace
+from rustext.errors import InvalidConfiguration, InvalidToml, InvalidTrace, UnreadableFile
 from rustext.formats.toml import read_toml
-from rustext.tracing.trace_file import Trace, merge, read_trace
+from rustext.tracing.freshness import is_of_program_in
+from rustext.tracing.trace_file import DEFAULT_FILE, Trace, merge, read_trace
 
 _LONGEST = 60  # characters of a value in a message
 _SURE = 0.9  # the ratio of difflib from which a table's name is taken for a misspelt one
 _KEYS = (
-    "allow-system", "include", "leave-plan", "optional", "scope", "selftest", "target", "trace"
+    "allow-system", "include", "leave-plan", "optional", "record", "scope", "selftest", "target",
+    "trace",
 )  # fmt: skip
 
 
@@ -48,8 +50,10 @@ class Config:
     optional: Optional = Optional.INSTALLED
     allow_system: tuple[str, ...] = ()  # sonames that the target machines provide
     scope: Scope = Scope.RUST
-    trace: Trace = field(default_factory=Trace)  # what native code was seen to import
+    trace: Trace = field(default_factory=Trace)  # what a run was seen to use
     trace_file: str = ""  # where that is from, relative to pyproject.toml
+    record: str = ""  # the command that makes the record
+    folder: Path | None = None  # of pyproject.toml; None without one
     selftest: bool = False  # build an entry into the program that `rustext verify` asks
     target: str = ""  # the platform tag of the machines that bundles are meant for
     leave_plan: bool = False  # leave what was added, and why, in the bundle
@@ -68,12 +72,8 @@ def find_project(start: Path) -> Path | None:
     return next((f for f in files if os.path.isfile(f)), None)  # noqa: PTH113 (never raises)
 
 
-def read_config(file: Path) -> Config:
-    """Read one `pyproject.toml`.
-
-    Raises `InvalidConfiguration` if it is not TOML or if `[tool.rustext]` is not valid,
-    `UnreadableFile` or `InvalidTrace` if the record that it names is not.
-    """
+def parse_project(file: Path) -> Config:
+    """Read one `pyproject.toml`, and no other file; raises `InvalidConfiguration`."""
     try:
         table = read_toml(file)
     except InvalidToml as error:
@@ -84,10 +84,44 @@ def read_config(file: Path) -> Config:
     if not isinstance(tool, dict):
         raise InvalidConfiguration(f"{file}: `tool` is not a table")
     _refuse_misspelt(table, tool, str(file))
-    config = parse_config(tool.get("rustext", {}), str(file))
-    if not config.trace_file:
-        return config
-    return replace(config, trace=_read_record(file.parent / config.trace_file))
+    return parse_config(tool.get("rustext", {}), str(file))
+
+
+def read_config(file: Path) -> Config:
+    """Read one `pyproject.toml`, and the record that it names.
+
+    Raises `InvalidConfiguration` if it is no TOML, or if `[tool.rustext]` holds what it must not,
+    `UnreadableFile` or `InvalidTrace` if the record is none.
+    """
+    config = replace(parse_project(file), folder=file.parent)
+    place = record_file(config)
+    if not config.trace_file and not (config.record and place.exists()):
+        return config  # a record that is to be made and that is not there: builds say so
+    try:
+        trace = _read_record(place)
+    except UnreadableFile as error:
+        hint = "make it with `rustext record`" if config.record else "make it with `rustext trace`"
+        raise UnreadableFile(str(error), hint=hint) from error
+    return replace(config, trace=trace, trace_file=config.trace_file or str(DEFAULT_FILE))
+
+
+def record_file(config: Config) -> Path:
+    """Where the project's record is, or would be."""
+    return (config.folder or Path()) / (config.trace_file or DEFAULT_FILE)
+
+
+def record_warnings(config: Config, folder: Path) -> tuple[str, ...]:
+    """What is to be said of a project's record: that it is missing, or of another program.
+
+    `folder` is that of the program's first file.
+    """
+    if config.record and not config.trace_file:
+        return ("there is no record of the program yet: make it with `rustext record`",)
+    root = config.folder or folder
+    if is_of_program_in(config.trace, (folder, root, root / "src")) is False:
+        again = "`rustext record`" if config.record else "`rustext trace`"
+        return (f"the program has changed since {config.trace_file} was recorded: {again}",)
+    return ()
 
 
 def with_traces(config: Config, files: Iterable[Path]) -> Config:
@@ -135,6 +169,7 @@ def parse_config(table: Any, where: str) -> Config:
         allow_system=_strings(table, "allow-system", where),
         scope=_choice(table, "scope", Scope.RUST, where),
         trace_file=_string(table, "trace", where),
+        record=_string(table, "record", where),
         selftest=_flag(table, "selftest", where),
         leave_plan=_flag(table, "leave-plan", where),
         target=_string(table, "target", where),

@@ -13,7 +13,6 @@ from pathlib import Path
 from rustext import __version__
 from rustext.report.rules import DOCS
 
-TRACE_FILE = Path("rustext-trace.toml")
 _EPILOG = f"Documentation: {DOCS}; each command has --help."
 
 
@@ -84,6 +83,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_trace_arguments(one)
 
     one = commands.add_parser(
+        "record", parents=[common], help="make the project's record, by the run that it names"
+    )
+    one.set_defaults(command="rustext.cli.record_command:make_record")
+
+    one = commands.add_parser(
         "plan", parents=[common], help="what a freezer would be told for one program, and why"
     )
     one.add_argument("script", type=Path, help="the program's first file")
@@ -115,8 +119,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_trace_arguments(one: argparse.ArgumentParser) -> None:
     one.add_argument(
-        "-o", "--output", type=Path, default=TRACE_FILE, metavar="FILE",
-        help=f"where to write the record (default {TRACE_FILE})",
+        "-o", "--output", type=Path, metavar="FILE",
+        help="where to write the record (default rustext-trace.toml)",
     )  # fmt: skip
     one.add_argument("--python", type=Path, metavar="PATH", help="another interpreter")
     one.add_argument(
@@ -160,6 +164,10 @@ def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--plan", type=Path, metavar="FILE",
         help="what the freezer was told, where it is not in the bundle (--rustext-report)",
+    )  # fmt: skip
+    one.add_argument(
+        "--trace", type=Path, action="append", default=[], metavar="FILE",
+        help="a record of `rustext trace`: report what the run used and the bundle lacks",
     )  # fmt: skip
     one.add_argument(
         "--timeout", type=float, default=60, metavar="SECONDS",

@@ -16,13 +16,16 @@ from pathlib import Path
 from rustext import __version__
 from rustext.cli.check import Check
 from rustext.cli.doctor_project import check_project
+from rustext.config import find_config, record_warnings
 from rustext.data import package_folder
+from rustext.environment.environment import this_environment
 from rustext.errors import RustextError
 from rustext.formats.binary import read_binary
 from rustext.formats.elf.libc import uses_musl
 from rustext.formats.elf.static_linkage import Linkage, find_musl_version, linkage_of, wheels_for
 from rustext.model.findings import Severity
 from rustext.model.image import Image
+from rustext.plan.recorded import Recorded
 from rustext.report.console import Console, Style
 from rustext.report.documents import to_json
 
@@ -71,6 +74,7 @@ def examine() -> tuple[Check, ...]:
         *_check_nuitka(),
         *_check_pyinstaller(),
         *_check_any_freezer(),
+        *_check_record(Path.cwd()),
     )
 
 
@@ -98,6 +102,23 @@ def _installed_files() -> list[metadata.PackagePath]:
         return metadata.files("rustext") or []
     except metadata.PackageNotFoundError:
         return []
+
+
+def _check_record(folder: Path) -> Iterator[Check]:
+    """Whether the project has the record that it asks for, made with what is installed now."""
+    try:
+        config = find_config(folder)
+    except RustextError as error:
+        yield Check(name="record", message=str(error), severity=Severity.ERROR, hint=error.hint)
+        return
+    if not config.record and not config.trace_file:
+        return
+    recorded = Recorded(config.trace, this_environment(), where=config.trace_file, folder=folder)
+    found = (*record_warnings(config, folder), *recorded.stale)
+    for text in found:
+        yield Check(name="record", message=text, severity=Severity.WARNING)
+    if not found:
+        yield Check(name="record", message=f"{config.trace_file} is of this program")
 
 
 def _check_interpreter() -> Iterator[Check]:

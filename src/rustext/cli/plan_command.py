@@ -15,12 +15,15 @@ from rustext.freezing.options import read_options
 from rustext.freezing.project import program_environment, read_project
 from rustext.freezing.script_imports import iter_imports, iter_program
 from rustext.freezing.session import make_plan
+from rustext.model.plan import Companion, RecordEffect
+from rustext.model.plan_json import effect_json
 from rustext.plan.plan_file import build_plan_json
 from rustext.plan.planner import Planner
 from rustext.plan.recorded import MAIN
 from rustext.report.console import Console, counted, progress_line
 from rustext.report.documents import to_json
-from rustext.report.plan_text import print_build_plan
+from rustext.report.plan_text import print_build_plan, print_effect
+from rustext.tracing.trace_file import Trace
 
 _log = logging.getLogger(__name__)
 _CONFIG = "a configuration of `rustext nuitka-config`"
@@ -35,13 +38,50 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     config = read_project(script.parent, env, traces=options.traces, here=not args.python)
     what = f"following the imports of {args.script}"
     with progress_line(what, quiet=args.quiet or args.json):
-        build, skipped = follow(script, Build(Planner(env, config), folder=script.parent))
+        build, skipped, seen = follow(script, Build(Planner(env, config), folder=script.parent))
+        effect = None
+        if config.trace.usages:
+            plain = Build(Planner(env, replace(config, trace=Trace())), folder=script.parent)
+            effect = compare(build, seen, *follow(script, plain)[::2])
     made = make_plan(build)
     if args.json:
-        console.write(to_json(build_plan_json(made)))
+        document = build_plan_json(made)
+        console.write(to_json({**document, "record": effect_json(effect)} if effect else document))
     else:
         print_build_plan(console, made, skipped, verbose=args.verbose)
+        if effect is not None:
+            print_effect(console, effect, verbose=args.verbose)
     return 0
+
+
+def compare(
+    build: Build, seen: frozenset[str], plain: Build, plainly_seen: frozenset[str]
+) -> RecordEffect:
+    """What a record adds to a build of which `plain` is the same without it.
+
+    `seen` and `plainly_seen` are the modules that both reach.
+    """
+    env, used = build.planner.env, build.recorded.used_modules
+    places = {companion.destination for companion in build.recorded.companions_of_all}
+    before = {companion.destination for companion in plain.companions}
+    modules = [m for m in sorted(seen - plainly_seen) if env.find_module(m) is not None]
+    files = [c for c in build.companions if c.destination not in before]
+    idle = [m for m in sorted(plain.modules) if m not in used]
+    unread = [c for c in plain.companions if c.destination not in places]
+    return RecordEffect(
+        modules=tuple(modules),
+        files=tuple(c.destination for c in files),
+        size=_size_of(modules, files, env),
+        unused_modules=tuple(idle),
+        unused_files=tuple(c.destination for c in unread),
+        unused_size=_size_of(idle, unread, env),
+    )
+
+
+def _size_of(modules: list[str], files: list[Companion], env: Environment) -> int:
+    found = (module.path for module in map(env.find_module, modules) if module is not None)
+    paths = {*(path for path in found if path is not None), *(c.path for c in files)}
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def write_config(args: argparse.Namespace, console: Console) -> int:
@@ -63,9 +103,13 @@ def write_config(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def follow(script: Path, build: Build) -> tuple[Build, tuple[str, ...]]:
-    """Let all modules that a script reaches enter the build; also what could not be judged."""
-    env, skipped, seen = build.planner.env, [], set()
+def follow(script: Path, build: Build) -> tuple[Build, tuple[str, ...], frozenset[str]]:
+    """Let all modules that a script reaches enter the build.
+
+    Also what could not be judged, and the names of the modules.
+    """
+    env, skipped = build.planner.env, []
+    seen: set[str] = set()
     waiting = list(iter_program(script, env))
     for name in (MAIN, script.stem):
         waiting += [i.module for i in build.enter(name, None)]
@@ -82,4 +126,4 @@ def follow(script: Path, build: Build) -> tuple[Build, tuple[str, ...]]:
         except RustextError as error:
             skipped.append(f"{name}: {error}")
         waiting += iter_imports(module, env)
-    return build, tuple(sorted(skipped))
+    return build, tuple(sorted(skipped)), frozenset(seen)

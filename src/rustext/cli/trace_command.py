@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rustext.environment.child_process import run_attached
@@ -12,8 +13,16 @@ from rustext.environment.environment import Environment, read_environment, this_
 from rustext.errors import RustextError, UnreadableFile
 from rustext.report.console import Console, counted, open_console
 from rustext.report.documents import to_json
+from rustext.tracing.freshness import program_digest
 from rustext.tracing.recording import open_recording, prepare, record
-from rustext.tracing.trace_file import Trace, check_output, merge, read_trace, write_trace
+from rustext.tracing.trace_file import (
+    DEFAULT_FILE,
+    Trace,
+    check_output,
+    merge,
+    read_trace,
+    write_trace,
+)
 from rustext.tracing.usage import MODULES, UseKind
 
 _SIGNALLED = 128  # what shells add to the number of the signal that ended a program
@@ -28,7 +37,8 @@ def trace(args: argparse.Namespace, console: Console) -> int:
         else:
             console.line(f"PYTHONPATH={recording.variables['PYTHONPATH']}")
         return 0
-    check_output(args.output)
+    output = args.output or DEFAULT_FILE
+    check_output(output)
     code, outside = 0, 0
     if args.merge:
         found = merge(read_trace(path) for path in args.merge)
@@ -40,12 +50,12 @@ def trace(args: argparse.Namespace, console: Console) -> int:
     else:
         code, found, outside = run_recorded(_command(args), args.python or Path(sys.executable))
     found = found if args.all or args.merge else found.without_other_languages()
-    keep_record(found, args.output)
+    keep_record(found, output)
     if args.json:
         console.write(to_json(trace_json(found)))
     elif not args.quiet:
         # The program's own output is on stdout, and somebody may read that.
-        open_console(sys.stderr).line(summary(found, args.output, outside))
+        open_console(sys.stderr).line(summary(found, output, outside))
     return code
 
 
@@ -67,6 +77,7 @@ def trace_json(found: Trace) -> dict[str, object]:
     return {
         "python": list(found.pythons),
         "platforms": list(found.platforms),
+        "runs": list(found.runs),
         "importers": [
             {"name": i.name or None, "language": i.language.value, "imports": list(i.imports)}
             for i in found.importers
@@ -106,8 +117,26 @@ def run_recorded(words: list[str], python: Path) -> tuple[int, Trace, int]:
     env = read_environment(python)
     with record(os.environ) as recording:
         code = run_attached([python, *words], env=recording.variables)
-        found = recording.read(env)
-        return (_SIGNALLED - code if code < 0 else code), found, recording.outside
+        found = with_run(recording.read(env), words)
+        return exit_code(code), found, recording.outside
+
+
+def exit_code(code: int) -> int:
+    """An exit code as a shell says it."""
+    return _SIGNALLED - code if code < 0 else code
+
+
+def with_run(found: Trace, words: list[str], *, folder: Path | None = None) -> Trace:
+    """A record that says what was run, and of which program; `folder` is where it was run."""
+    here = folder or Path.cwd()
+    script = next((word for word in words if word.endswith(".py")), "")
+    if "-m" in words[:-1] and not script:
+        run, root = f"-m {words[words.index('-m') + 1]}", here
+    else:
+        run, root = Path(script or words[0]).name, (here / (script or words[0])).parent
+    found = replace(found, runs=(run,))
+    digest = program_digest(found, root)
+    return replace(found, programs=(digest,)) if digest is not None else found
 
 
 def _environment(python: Path | None) -> Environment:

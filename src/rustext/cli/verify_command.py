@@ -25,6 +25,7 @@ from rustext.plan.selftest import SelfTest
 from rustext.report.console import Console, open_console, progress_line
 from rustext.report.output import ReportFormat, render, write_report
 from rustext.report.verify_text import print_summary, print_verify
+from rustext.tracing.trace_file import merge, read_trace
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.facts.python import find_bundled_python
@@ -60,6 +61,7 @@ def verify(args: argparse.Namespace, console: Console) -> int:
             allow_system=(*config.allow_system, *args.allow_system),
             run=run,
             plan=find_plan(bundle, args.plan),
+            trace=merge(map(read_trace, args.trace)) if args.trace else None,
             selftest=_selftest(bundle, args) if args.selftest else None,
             known=(*fixed, *failed),
             cached=not args.no_cache,

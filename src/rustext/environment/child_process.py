@@ -137,14 +137,16 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def run_attached(command: Sequence[str | Path], *, env: Mapping[str, str]) -> int:
+def run_attached(
+    command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None
+) -> int:
     """Run the user's own program at the user's terminal; return its exit code.
 
     The one child process without a time limit: its user ends it, by Ctrl-C as well, which the
     terminal sends to the program too. Raises `ForeignProcessError` when it cannot be started.
     """
     try:
-        process = subprocess.Popen([str(part) for part in command], env=dict(env))
+        process = subprocess.Popen([str(part) for part in command], env=dict(env), cwd=cwd)
     except OSError as error:
         raise ForeignProcessError(f"{command[0]} cannot be run: {error.strerror}") from error
     with process:

@@ -28,9 +28,9 @@ class Build:
         """`folder` is that of the program's first file."""
         self.planner = planner
         config = planner.config
-        self.recorded = Recorded(
-            config.trace, planner.env, where=config.trace_file, folder=folder or Path.cwd()
-        )
+        folder = folder or Path.cwd()
+        self.recorded = Recorded(config.trace, planner.env, where=config.trace_file, folder=folder)
+        self.record_warnings = record_warnings(config, folder)
         self.plans: dict[Path, ExtensionPlan] = {}
         self.modules: dict[str, ImplicitImport] = {}
         self._entered: dict[str, Path] = {}  # modules of the program by name
@@ -141,7 +141,8 @@ class Build:
     def warnings(self) -> tuple[str, ...]:
         """What the user has to look after, a line each."""
         planned = (w for path in sorted(self.plans) for w in self.plans[path].warnings)
-        return (*map(str, self.planner.env.faults), *self.recorded.stale, *planned)
+        faults = map(str, self.planner.env.faults)
+        return (*faults, *self.record_warnings, *self.recorded.stale, *planned)
 
     def summary(self) -> str:
         """One line for the freezer's log."""

@@ -109,6 +109,18 @@ class BuildPlan:
             yield implicit.module, is_sure(implicit)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordEffect:
+    """What a record adds to a plan, and what is in the plan without a run having used it."""
+
+    modules: tuple[str, ...]
+    files: tuple[PurePosixPath, ...]
+    size: int  # bytes of these, of modules as they are installed
+    unused_modules: tuple[str, ...]
+    unused_files: tuple[PurePosixPath, ...]
+    unused_size: int
+
+
 SEEN = frozenset({EvidenceKind.TRACED, EvidenceKind.PROBED})
 SURE = SEEN | {EvidenceKind.PYTHON_CALL, EvidenceKind.IMPORT_CALL, EvidenceKind.CRATE_RULE}
 _SAID = frozenset({EvidenceKind.CONFIGURED, EvidenceKind.PLUGIN})  # not out of the binary

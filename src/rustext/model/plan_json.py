@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rustext.model.plan import Companion, ImplicitImport
+from rustext.model.plan import Companion, ImplicitImport, RecordEffect
 
 
 def import_json(implicit: ImplicitImport) -> dict[str, Any]:
@@ -25,4 +25,16 @@ def companion_json(companion: Companion) -> dict[str, Any]:
         "file": str(companion.destination),
         "kind": companion.kind.value,
         "reason": companion.reason,
+    }
+
+
+def effect_json(effect: RecordEffect) -> dict[str, Any]:
+    """What a record adds to a plan."""
+    return {
+        "modules": list(effect.modules),
+        "files": list(map(str, effect.files)),
+        "size": effect.size,
+        "unused_modules": list(effect.unused_modules),
+        "unused_files": list(map(str, effect.unused_files)),
+        "unused_size": effect.unused_size,
     }

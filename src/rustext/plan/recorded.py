@@ -92,6 +92,26 @@ class Recorded:
         return tuple(unique[place] for place in sorted(unique))
 
     @property
+    def used_modules(self) -> frozenset[str]:
+        """All modules that the run imported, by whatever kind of import."""
+        kinds = MODULES - {UseKind.FIND_SPEC}
+        usages = self._trace.usages
+        return frozenset(use.name for u in usages for kind in kinds for use in u.of(kind))
+
+    @property
+    def companions_of_all(self) -> tuple[Companion, ...]:
+        """The companions that the run used, whoever has asked for them."""
+        tops = (self._tops_of(dist) for dist in self._env.distributions.values())
+        askers = (
+            asker.partition(".")[0]
+            for usage in self._trace.usages
+            for uses in usage.uses.values()
+            for use in uses
+            for asker in use.askers
+        )
+        return self.companions(frozenset().union(*tops, askers))
+
+    @property
     def stale(self) -> tuple[str, ...]:
         """A line for each distribution of the record that has another version here, or is gone."""
         return tuple(self._iter_stale())

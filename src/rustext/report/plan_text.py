@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rustext.model.plan import BuildPlan, Companion, ImplicitImport, Verdict
-from rustext.report.console import Console, Style
+from rustext.model.plan import BuildPlan, Companion, ImplicitImport, RecordEffect, Verdict
+from rustext.report.console import Console, Style, counted
 
 
 def print_build_plan(
@@ -28,6 +28,18 @@ def print_build_plan(
     _print_companions(console, made.companions)
     for warning in (*made.warnings, *(f"nothing is known of {line}" for line in skipped)):
         console.line(("warning:", Style.YELLOW), f" {warning}")
+
+
+def print_effect(console: Console, effect: RecordEffect, *, verbose: bool) -> None:
+    """What the record of a run adds, and what is added without a run having used it."""
+    for title, modules, files, size in (
+        ("the record adds", effect.modules, effect.files, effect.size),
+        ("no run used", effect.unused_modules, effect.unused_files, effect.unused_size),
+    ):
+        counts = f"{counted(len(modules), 'module')}, {counted(len(files), 'file')}"
+        console.line((title, Style.BOLD), f" {counts}, {size / 1024:,.0f} KiB")
+        for name in (*modules, *map(str, files)) if verbose else ():
+            console.line(f"  {name}")
 
 
 def _print_head(console: Console, title: str, count: int) -> None:

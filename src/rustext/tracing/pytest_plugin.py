@@ -12,12 +12,14 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rustext.environment.environment import this_environment
 from rustext.errors import RustextError
 from rustext.tracing import recorder, usage_recorder
+from rustext.tracing.freshness import program_digest
 from rustext.tracing.recording import Recording, prepare
 from rustext.tracing.trace_file import check_output, write_trace
 
@@ -54,7 +56,10 @@ def pytest_configure(config: Any) -> None:
 def _finish(recording: Recording, output: Path) -> None:
     """Write the record, and say so."""
     try:
-        write_trace(recording.read(this_environment()).without_other_languages(), output)
+        found = recording.read(this_environment()).without_other_languages()
+        digest = program_digest(found, Path.cwd())
+        programs = (digest,) if digest is not None else ()
+        write_trace(replace(found, runs=("-m pytest",), programs=programs), output)
     except RustextError as error:
         sys.stderr.write(f"rustext: {error}\n")
     else:

@@ -18,13 +18,23 @@ from typing import Any
 
 from rustext.cache import write_whole
 from rustext.errors import InvalidTrace, UnreadableFile
-from rustext.tracing.usage import PYTHON, SYSTEM, Usage, format_usage, merge_usages, parse_usage
+from rustext.tracing.usage import (
+    MODULES,
+    PROGRAM,
+    PYTHON,
+    SYSTEM,
+    Usage,
+    format_usage,
+    merge_usages,
+    parse_usage,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+DEFAULT_FILE = Path("rustext-trace.toml")
 VERSION = 2
 _READABLE = (1, VERSION)  # the first held importers alone
 UNKNOWN = ""  # stands where the importing file could not be told
@@ -55,13 +65,16 @@ class Importer:
 class Trace:
     """All that was seen; importers and usages are sorted by name.
 
-    `pythons` and `platforms` say where: "3.12", and "linux-x86_64".
+    `pythons` and `platforms` say where: "3.12", "linux-x86_64". `runs` say what was run: the name
+    of a script, or "-m" and a module. `programs` are digests of the program's own files.
     """
 
     importers: tuple[Importer, ...] = ()
     usages: tuple[Usage, ...] = ()
     pythons: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
     def without_other_languages(self) -> Trace:
         """What Rust code, and code of which nothing is known, has imported."""
@@ -73,6 +86,19 @@ class Trace:
         """Whether anything but the interpreter was seen to be used."""
         own = {PYTHON, SYSTEM}
         return bool(self.importers) or any(u.distribution not in own for u in self.usages)
+
+    @property
+    def of_program(self) -> bool:
+        """Whether the program itself was run, and nothing that has it under test."""
+        own = {
+            use.name.partition(".")[0]
+            for usage in self.usages
+            if usage.distribution == PROGRAM
+            for kind in MODULES
+            for use in usage.of(kind)
+        }
+        modules = [run.removeprefix("-m ") for run in self.runs if run.startswith("-m ")]
+        return bool(self.runs) and all(m.partition(".")[0] in own for m in modules)
 
     def imports_of(self, name: str) -> tuple[str, ...]:
         """What one native file, by its name in the record, was seen to import."""
@@ -97,6 +123,8 @@ def merge(traces: Iterable[Trace]) -> Trace:
         usages=merge_usages(usage for trace in traces for usage in trace.usages),
         pythons=tuple(sorted({p for trace in traces for p in trace.pythons}, key=_as_numbers)),
         platforms=tuple(sorted({p for trace in traces for p in trace.platforms})),
+        runs=tuple(sorted({r for trace in traces for r in trace.runs})),
+        programs=tuple(sorted({p for trace in traces for p in trace.programs})),
     )
 
 
@@ -107,7 +135,12 @@ def _as_numbers(version: str) -> tuple[int | str, ...]:
 def format_trace(trace: Trace) -> str:
     """The text of a record's file."""
     parts = [_HEADER, f"version = {VERSION}\n"]
-    for key, values in (("python", trace.pythons), ("platforms", trace.platforms)):
+    for key, values in (
+        ("python", trace.pythons),
+        ("platforms", trace.platforms),
+        ("run", trace.runs),
+        ("program", trace.programs),
+    ):
         parts += [f"{key} = {json.dumps(values)}\n"] if values else []
     for importer in trace.importers:
         lines = ["", "[[importer]]"]
@@ -138,6 +171,8 @@ def parse_trace(text: str, where: str) -> Trace:
             usages=tuple(map(parse_usage, table.get("distribution", []))),
             pythons=tuple(map(str, table.get("python", []))),
             platforms=tuple(map(str, table.get("platforms", []))),
+            runs=tuple(map(str, table.get("run", []))),
+            programs=tuple(map(str, table.get("program", []))),
         )
         return merge([found])
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rustext.environment.distributions import Distribution
-from rustext.environment.environment import Environment
+from rustext.environment.environment import Environment, Owner
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.formats.binary import is_native, read_binary
 from rustext.tracing.usage import (
@@ -65,7 +65,7 @@ def make_usages(notes: Iterable[Mapping[str, Any]], env: Environment) -> tuple[U
         if do == "import":
             kind = _IMPORTS[note["kind"]]
             asker = () if kind is UseKind.STATEMENT else (note["by"],)
-            dist = places.owner(note["file"], note["entry"]) if note["file"] else PYTHON
+            dist = places.owner_of_module(note["name"], note["file"], note["entry"])
             if dist is not None:
                 found.append((dist, kind, Use(name=note["name"], askers=asker)))
         elif do == "metadata":
@@ -196,6 +196,13 @@ class _Places:
         found = self._metadata.get(file.parent)
         return found.name if found is not None else None
 
+    def owner_of_module(self, name: str, file: str, entry: str) -> str | None:
+        """As `owner`; namespace packages and modules that code makes are nobody's."""
+        if file:
+            return self.owner(file, entry)
+        module = self._env.find_module(name)
+        return PYTHON if module is not None and module.owner is Owner.STDLIB else None
+
     def owner(self, file: str, entry: str) -> str | None:
         """The distribution's name, or one of those that stand for none; None for nobody's."""
         dist = self._env.owner_of(Path(file))
@@ -208,9 +215,11 @@ class _Places:
             return PYTHON
         if not entry or file == entry:
             return None
-        # What is beside the files of a distribution and not in its RECORD, and its folders.
-        found = self._folders.get(file) or self._folders.get(str(Path(file).parent))
-        return found if installed and found is not None else PROGRAM
+        if file in self._folders:
+            return self._folders[file]
+        # What is beside the files of a distribution and not in its RECORD.
+        found = self._folders.get(str(Path(file).parent)) if installed else None
+        return found or PROGRAM
 
     def name(self, file: str, entry: str, dist: str) -> str:
         """The path of a file as the record names it."""

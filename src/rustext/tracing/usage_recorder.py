@@ -165,7 +165,7 @@ class _Recorder:
             code = frame.f_code
             if not self._is_standard(code.co_filename):
                 return self._by_path.get(code.co_filename) or _module_of(frame), passed
-            passed.append((os.path.basename(code.co_filename), code.co_name))
+            passed.append((_file_name(code.co_filename), code.co_name))
             frame = frame.f_back
         return "", passed
 
@@ -255,7 +255,7 @@ class _Recorder:
             return
         path = os.path.normpath(path)
         entry = self._entry(path)
-        if entry and not path.endswith(_METADATA):
+        if entry and path not in self._roots and not path.endswith(_METADATA):
             asker, passed = self._asker(frame)
             if not any(file == "pkgutil.py" for file, _ in passed):  # it lists modules
                 self._note("list", path, entry, asker)
@@ -305,6 +305,13 @@ class _Recorder:
             if entry:
                 self._note("mapped", path, entry, "")
         self._write({"do": "outside", "count": self._outside})
+
+
+def _file_name(file: str) -> str:
+    """The name of a file of the standard library, which may be frozen into the interpreter."""
+    if file.startswith("<frozen "):
+        return file[8:-1].rpartition(".")[2] + ".py"
+    return os.path.basename(file)
 
 
 def _module_of(frame: FrameType) -> str:

@@ -16,6 +16,7 @@ from rustext.model.libraries import Edge
 from rustext.model.plan import BuildPlan
 from rustext.model.verification import BundlePython, IsolatedRun
 from rustext.plan.selftest import SelfTest
+from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.facts.loaded_files import LoadedFiles
 from rustext.verify.facts.start_imports import Start
@@ -39,6 +40,7 @@ class Subject:
     allow_system: frozenset[str] = frozenset()
     run: IsolatedRun | None = None
     plan: BuildPlan | None = None  # what the freezer was told, where that is known
+    trace: Trace | None = None  # what a run of the unfrozen program has used
     selftest: SelfTest | None = None
     target: Target | None = None  # the machines that the bundle is meant for
     python: BundlePython | None = None  # which one the bundle brings along, where that is known

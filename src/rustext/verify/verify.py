@@ -15,6 +15,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
 from rustext.model.verification import BundlePython, IsolatedRun, ProgramVerdict, VerifyReport
 from rustext.plan.selftest import SelfTest
+from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.checks import CHECKS
 from rustext.verify.facts.libraries import resolve_bundle
@@ -37,6 +38,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     allow_system: Sequence[str] = (),
     run: IsolatedRun | None = None,
     plan: BuildPlan | None = None,
+    trace: Trace | None = None,
     selftest: SelfTest | None = None,
     known: Sequence[Finding] = (),
     target: Target | None = None,
@@ -58,6 +60,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         allow_system=frozenset(allow_system),
         run=run,
         plan=plan,
+        trace=trace,
         selftest=selftest,
         target=target,
         python=python,

@@ -193,7 +193,7 @@ def write_short_hooks(
             texts[folder / "pre_find_module_path" / f"hook-{name}.py"] = _EDITABLE_TEMPLATE.format(
                 version=__version__, module=name, folder=str(planner.env.editable_folder)
             )
-    if planner.config.trace.usages:
+    if planner.config.trace.usages or planner.config.record:
         values = {"version": __version__, "module": _EVERY_PROGRAM}
         texts[_places(folder, _EVERY_PROGRAM)[1]] = _RECORD_TEMPLATE.format(**values)
     if selftest:  # https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package

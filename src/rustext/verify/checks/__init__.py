@@ -23,6 +23,7 @@ from rustext.verify.checks.python.imports import check_imports
 from rustext.verify.checks.python.planned_contents import check_plan
 from rustext.verify.checks.python.program_imports import check_program_imports
 from rustext.verify.checks.python.python_abi import check_python_abi
+from rustext.verify.checks.python.recorded_use import check_record
 from rustext.verify.checks.running.run import check_run
 from rustext.verify.checks.running.selftest import check_selftest
 from rustext.verify.subject import Check
@@ -50,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     check_signatures,
     check_seal,
     check_plan,
+    check_record,
     check_selftest,
     check_run,
 )

@@ -24,6 +24,7 @@ from rustext.model.native_file import NativeFile
 from rustext.model.plan import BuildPlan, Companion, CompanionKind, ImplicitImport, is_sure
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
+from rustext.verify.facts.importable_modules import importable_modules
 from rustext.verify.facts.wheel_tags import iter_recorded
 from rustext.verify.subject import Subject
 
@@ -57,10 +58,11 @@ def _missing_modules(subject: Subject, plan: BuildPlan) -> Iterator[Finding]:
         if extension.module is not None and extension.module not in extensions:
             evidence = (("planned as", str(extension.file)),)
             yield _missing_import(extension.module, "a Rust extension of the program", evidence)
+    modules = importable_modules(bundle)
     for implicit in plan.modules:
         top = implicit.module.partition(".")[0]
         # Of a package that was left out of the build (`--exclude-module`) nothing is expected.
-        if implicit.module not in bundle.modules and (top in tops or subject.in_stdlib(top)):
+        if implicit.module not in modules and (top in tops or subject.in_stdlib(top)):
             yield _missing_module(implicit)
 
 

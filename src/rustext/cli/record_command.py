@@ -1,0 +1,60 @@
+"""`rustext record`: make or refresh the record of a project, by the run that the project names."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rustext.cli.trace_command import exit_code, keep_record, summary, trace_json, with_run
+from rustext.config import Config, find_project, parse_project, record_file
+from rustext.environment.child_process import run_attached
+from rustext.environment.environment import this_environment
+from rustext.errors import InvalidConfiguration
+from rustext.report.console import Console, open_console
+from rustext.report.documents import to_json
+from rustext.tracing.recording import record
+from rustext.tracing.trace_file import check_output
+
+_PYTHONS = frozenset({"python", "python3", "python.exe"})
+_EXAMPLE = '[tool.rustext] record = "python app.py --check", or the command of the tests'
+
+
+def make_record(args: argparse.Namespace, console: Console) -> int:
+    """Run `[tool.rustext] record` in the project's folder; return the command's exit code."""
+    config = _find(Path.cwd())
+    output = record_file(config)
+    check_output(output)
+    words = shlex.split(config.record)
+    if not words:
+        raise InvalidConfiguration("[tool.rustext] record is empty", hint=_EXAMPLE)
+    if words[0] in _PYTHONS:
+        words[0] = sys.executable
+    scripts = Path(sys.executable).parent
+    env = {**os.environ, "PATH": os.pathsep.join([str(scripts), os.environ.get("PATH", "")])}
+    with record(env) as recording:
+        code = run_attached(words, env=recording.variables, cwd=config.folder)
+        found = recording.read(this_environment()).without_other_languages()
+        outside = recording.outside
+    found = with_run(found, words[1:] or words, folder=config.folder)
+    keep_record(found, output)
+    if args.json:
+        console.write(to_json(trace_json(found)))
+    elif not args.quiet:
+        open_console(sys.stderr).line(summary(found, output, outside))
+    return exit_code(code)
+
+
+def _find(folder: Path) -> Config:
+    project = find_project(folder)
+    if project is None:
+        raise InvalidConfiguration(
+            f"there is no pyproject.toml at or above {folder}", hint=_EXAMPLE
+        )
+    config = replace(parse_project(project), folder=project.parent)
+    if not config.record:
+        raise InvalidConfiguration(f"{project} does not say what to run", hint=_EXAMPLE)
+    return config

@@ -1,0 +1,410 @@
+"""What a program uses is noted, by whoever tells it: compared with the system's own view."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from environments import environment, install, write_files
+
+from rustext.tracing.recording import Recording, record
+from rustext.tracing.trace_file import Trace, format_trace
+from rustext.tracing.usage import ALL, PROGRAM, PYTHON, SYSTEM, UseKind
+
+FILES = {
+    "pack/__init__.py": "",
+    "pack/early.py": "VALUE = 1\n",
+    "pack/by_name.py": "import pack.inner\n",
+    "pack/inner.py": "",
+    "pack/executed.py": "",
+    "pack/looked_for.py": "",
+    "pack/lazy.py": "VALUE = 2\n",
+    "pack/plugin.py": "def load(): pass\n",
+    "pack/loaded_by_path.py": "import pack.for_path\n",
+    "pack/for_path.py": "",
+    "pack/source.py": "def shown():\n    return 1\n",
+    "pack/failing.py": "def fail():\n    raise ValueError('no')\n",
+    "pack/data/a.txt": "a",
+    "pack/data/b.txt": "b",
+    "pack/table.json": "{}",
+    "pack/written.txt": "old",
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder with the distribution `pack-dist`, which has an entry point, and two others."""
+    folder = tmp_path / "site"
+    points = "[pack.plugins]\nplugin = pack.plugin:load\n"
+    files = {**FILES, "pack_dist-1.0.dist-info/entry_points.txt": points}
+    install(folder, "pack-dist", files=files)
+    for name in ("other", "third", "fourth"):
+        install(folder, name, version="2.0", files={f"{name}.py": ""})
+    return folder
+
+
+def run(
+    site: Path, program: str, *options: str, variables: Mapping[str, str] = os.environ
+) -> tuple[Trace, Recording, subprocess.CompletedProcess[str]]:
+    """Record a program in a folder of its own; what it printed as well."""
+    folder = site.parent / "program"
+    write_files(folder, {"main.py": program})
+    with record({**variables, "PYTHONPATH": str(site)}) as recording:
+        done = subprocess.run(
+            [sys.executable, *options, str(folder / "main.py")],
+            check=False, env=recording.variables, timeout=120, cwd=folder, capture_output=True,
+            text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return recording.read(environment(site)), recording, done
+
+
+def rows(trace: Trace, distribution: str) -> dict[UseKind, dict[str, tuple[str, ...]]]:
+    for usage in trace.usages:
+        if usage.distribution == distribution:
+            return {kind: {u.name: u.askers for u in uses} for kind, uses in usage.uses.items()}
+    return {}
+
+
+def used(site: Path, program: str, distribution: str = "pack-dist") -> dict[UseKind, list[str]]:
+    found = rows(run(site, program)[0], distribution)
+    return {kind: sorted(uses) for kind, uses in found.items()}
+
+
+# --- imports ----------------------------------------------------------------------------------
+
+
+def test_modules_are_told_apart_by_the_kind_of_their_import(site: Path) -> None:
+    program = """
+import importlib, importlib.util
+from importlib import metadata
+import pack.early
+importlib.import_module("pack.by_name")
+importlib.import_module(".by_name", "pack")
+exec("import pack.executed")
+importlib.util.find_spec("pack.looked_for")
+importlib.util.find_spec("pack.no_such")
+points = metadata.entry_points()
+[point.load() for point in points.select(group="pack.plugins")]
+"""
+    assert {k: v for k, v in used(site, program).items() if k is not UseKind.METADATA} == {
+        UseKind.STATEMENT: ["pack", "pack.early", "pack.inner"],
+        UseKind.IMPORT_MODULE: ["pack.by_name"],
+        UseKind.EXECUTED: ["pack.executed"],
+        UseKind.FIND_SPEC: ["pack.looked_for"],
+        UseKind.ENTRY_POINT: ["pack.plugin"],
+    }
+
+
+def test_each_late_import_is_noted_with_every_module_that_asks(site: Path) -> None:
+    (site / "pack" / "by_name.py").write_text(
+        "import importlib\nimportlib.import_module('pack.inner')\n"
+    )
+    program = """
+import importlib, logging.config
+import pack.by_name
+importlib.import_module("pack.inner")
+logging.config.dictConfig({
+    "version": 1, "formatters": {"x": {"()": "pack.early.VALUE.__class__"}},
+    "handlers": {"y": {"class": "logging.StreamHandler", "formatter": "x"}},
+    "root": {"handlers": ["y"]},
+})
+"""
+    late = rows(run(site, program)[0], "pack-dist")[UseKind.IMPORT_MODULE]
+    assert late["pack.inner"] == ("__main__", "pack.by_name")
+    assert late["pack.early"] == ("__main__",)  # by way of the standard library
+
+
+def test_a_lazy_loader_imports_when_the_module_is_touched(site: Path) -> None:
+    program = """
+import importlib.util, sys
+spec = importlib.util.find_spec("pack.lazy")
+spec.loader = importlib.util.LazyLoader(spec.loader)
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+assert module.VALUE == 2
+"""
+    assert "pack.lazy" in used(site, program)[UseKind.IMPORT_MODULE]
+
+
+def test_a_file_that_is_loaded_by_its_path_is_source_and_its_imports_are_seen(site: Path) -> None:
+    program = """
+import importlib.util, os, pack
+path = os.path.join(os.path.dirname(pack.__file__), "loaded_by_path.py")
+spec = importlib.util.spec_from_file_location("anything", path)
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+"""
+    found = used(site, program)
+    assert found[UseKind.SOURCE] == ["pack/loaded_by_path.py"]
+    assert found[UseKind.EXECUTED] == ["pack.for_path"]
+
+
+@pytest.mark.parametrize("way", ["thread", "coroutine", "fork", "spawn", "forkserver", "process"])
+def test_every_way_to_run_code_is_covered(site: Path, way: str) -> None:
+    program = f"""
+import asyncio, importlib, multiprocessing, subprocess, sys, threading
+
+def work():
+    importlib.import_module("pack.by_name")
+
+if __name__ == "__main__":
+    way = {way!r}
+    if way == "thread":
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    elif way == "coroutine":
+        async def main(): work()
+        asyncio.run(main())
+    elif way == "process":
+        code = "import importlib; importlib.import_module('pack.by_name')"
+        subprocess.run([sys.executable, "-c", code], check=True)
+    else:
+        process = multiprocessing.get_context(way).Process(target=work)
+        process.start()
+        process.join()
+"""
+    assert "pack.by_name" in used(site, program)[UseKind.IMPORT_MODULE]
+
+
+def test_all_modules_that_a_program_ends_with_are_recorded_or_were_there_before(
+    site: Path,
+) -> None:
+    body = "import pack.early, email.mime.text, sqlite3, xml.dom.minidom, pack.by_name\n"
+    program = (
+        f"import sys\nbefore = set(sys.modules)\n{body}print(*sorted(set(sys.modules) - before))"
+    )
+    trace, _, done = run(site, program)
+    found = {u.name for usage in trace.usages for uses in usage.uses.values() for u in uses}
+    assert set(done.stdout.split()) - found == set()
+    # `-X importtime` of a run without the recorder is the other witness.
+    plain = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", f"{body}import sys; print(*sys.modules)"],
+        check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(site)},
+    )  # fmt: skip
+    imported = {line.rpartition("|")[2].strip() for line in plain.stderr.splitlines()}
+    imported &= set(plain.stdout.split())  # not those that were tried for and are not there
+    early = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*sys.modules)"],
+        check=True, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(site)},
+    )  # fmt: skip
+    missing = imported - found - set(early.stdout.split())
+    # What the recorder itself has loaded before the program.
+    recorder = subprocess.run(
+        [sys.executable, "-c", "import json, ctypes, opcode, typing, sys; print(*sys.modules)"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert missing - set(recorder.stdout.split()) == set()
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def test_files_of_a_distribution_are_noted_with_who_asks(site: Path) -> None:
+    program = """
+import os, pkgutil, pack
+from importlib import resources
+folder = os.path.dirname(pack.__file__)
+open(os.path.join(folder, "table.json")).close()
+pkgutil.get_data("pack", "data/a.txt")
+(resources.files("pack") / "data" / "b.txt").read_text()
+os.listdir(os.path.join(folder, "data"))
+open(os.path.join(folder, "written.txt"), "w").close()
+open(os.path.join(folder, "written.txt")).close()
+try:
+    open(os.path.join(folder, "no such file"))
+except OSError:
+    pass
+"""
+    found = rows(run(site, program)[0], "pack-dist")
+    assert found[UseKind.FILE] == dict.fromkeys(
+        ("pack/data/a.txt", "pack/data/b.txt", "pack/table.json"), ("__main__",)
+    )
+    assert found[UseKind.FOLDER] == {"pack/data": ("__main__",)}
+
+
+def test_sources_that_are_read_are_not_those_that_a_traceback_shows(site: Path) -> None:
+    program = """
+import inspect, traceback, warnings, logging
+import pack.source, pack.failing
+print(inspect.getsource(pack.source.shown))
+try:
+    pack.failing.fail()
+except ValueError:
+    traceback.print_exc()
+    logging.exception("seen")
+"""
+    assert used(site, program)[UseKind.SOURCE] == ["pack/source.py"]
+
+
+def test_metadata_is_asked_for_by_name_or_of_all(site: Path) -> None:
+    by_name = "from importlib import metadata\nmetadata.version('other')\n"
+    assert used(site, by_name, "other")[UseKind.METADATA] == ["METADATA"]
+    # One that asks for most of them is one row, whatever else is installed.
+    of_all = "from importlib import metadata\n[d.version for d in metadata.distributions()]\n"
+    trace = run(site, of_all)[0]
+    assert rows(trace, ALL)[UseKind.METADATA]["METADATA"] == ("__main__",)
+    assert UseKind.METADATA not in rows(trace, "other")
+
+
+def test_the_programs_own_files_are_named_and_its_users_are_counted(site: Path) -> None:
+    folder = site.parent / "program"
+    private = site.parent / "private"
+    write_files(folder, {"data/own.txt": "x", "given.csv": "x", "beside.txt": "x", ".env": "x"})
+    write_files(private, {"secret.txt": "x"})
+    program = f"""
+import os, sys
+here = os.path.dirname(os.path.abspath(__file__))
+sys.argv.append(os.path.join(here, "given.csv"))
+open(os.path.join(here, "data", "own.txt")).close()
+open(sys.argv[-1]).close()       # named on the command line
+open("beside.txt").close()       # found by the working directory
+open(os.path.join(here, ".env")).close()
+open({str(private / "secret.txt")!r}).close()
+"""
+    with record({**os.environ, "PYTHONPATH": str(site)}) as recording:
+        write_files(folder, {"main.py": program})
+        subprocess.run(
+            [sys.executable, "main.py", str(folder / "given.csv")],
+            check=True, env=recording.variables, cwd=folder,
+        )  # fmt: skip
+        trace, outside = recording.read(environment(site)), recording.outside
+    text = format_trace(trace)
+    assert list(rows(trace, PROGRAM)[UseKind.FILE]) == ["data/own.txt"]
+    assert not any(word in text for word in ("secret", "given", "beside", ".env", str(site.parent)))
+    assert outside >= 3
+
+
+def test_every_file_that_the_kernel_saw_opened_is_explained(site: Path) -> None:
+    """What strace sees opened below the distribution's folder is in the record."""
+    assert shutil.which("strace"), "the tests need strace"
+    program = """
+import importlib, os, pkgutil, pack, pack.source, inspect
+importlib.import_module("pack.by_name")
+pkgutil.get_data("pack", "data/a.txt")
+inspect.getsource(pack.source)
+with open(os.path.join(os.path.dirname(pack.__file__), "table.json")) as file:
+    file.read()
+from importlib import metadata
+metadata.version("pack-dist")
+"""
+    folder = site.parent / "program"
+    write_files(folder, {"main.py": program})
+    log = site.parent / "strace.log"
+    with record({**os.environ, "PYTHONPATH": str(site)}) as recording:
+        subprocess.run(
+            ["strace", "-f", "-qq", "-e", "trace=open,openat", "-o", str(log), sys.executable,
+             "main.py"],
+            check=True, env=recording.variables, cwd=folder,
+        )  # fmt: skip
+        trace = recording.read(environment(site))
+    opened = set()
+    for line in log.read_text().splitlines():
+        match = re.search(r'"([^"]+)", ([A-Z_|]+).*= \d+$', line)
+        if match and match[1].startswith(f"{site}/") and "O_DIRECTORY" not in match[2]:
+            opened.add(match[1].removeprefix(f"{site}/"))
+    assert len(opened) > 5
+    explained = {u.name for usage in trace.usages for uses in usage.uses.values() for u in uses}
+    explained |= {f"pack_dist-1.0.dist-info/{name}" for name in explained}
+    for name in opened:
+        plain = re.sub(r"__pycache__/([^/]+?)\.[^/]*\.pyc$", r"\1.py", name)
+        module = re.sub(r"(/__init__)?\.py$", "", plain).replace("/", ".")
+        assert name in explained or module in explained, name
+
+
+# --- libraries and programs -------------------------------------------------------------------
+
+
+def test_libraries_and_programs_of_a_distribution_are_named_and_others_by_their_name_alone(
+    site: Path, gcc: Compile
+) -> None:
+    library = gcc("libpack.so", "int answer(void) { return 42; }", "-shared", "-fPIC")
+    tool = gcc("tool", "int main(void) { return 0; }")
+    install(site, "native", files={"native/__init__.py": "", "native/libpack.so": library,
+                                   "native/tool": tool})  # fmt: skip
+    (site / "native" / "tool").chmod(0o755)
+    program = """
+import ctypes, os, subprocess, sys, native
+folder = os.path.dirname(native.__file__)
+ctypes.CDLL(os.path.join(folder, "libpack.so"))
+ctypes.CDLL("libc.so.6")
+subprocess.run([os.path.join(folder, "tool")], check=True)
+subprocess.run(["true"], check=True)
+subprocess.run([sys.executable, "-m", "this"], check=True, stdout=subprocess.DEVNULL)
+print(sorted(line.split()[-1] for line in open("/proc/self/maps") if "libpack" in line)[0])
+"""
+    trace, _, done = run(site, program)
+    assert done.stdout.strip() == str(site / "native" / "libpack.so")  # the kernel's own view
+    found = rows(trace, "native")
+    assert found[UseKind.LIBRARY]["native/libpack.so"] == ("", "__main__")
+    assert found[UseKind.PROGRAM] == {"native/tool": ("__main__",)}
+    system = rows(trace, SYSTEM)
+    assert list(system[UseKind.LIBRARY]) == ["libc.so.6"]
+    assert list(system[UseKind.PROGRAM]) == ["python -m this", "true"]
+
+
+# --- what must not change ---------------------------------------------------------------------
+
+LOUD = """
+import importlib, logging, sys, traceback, warnings
+warnings.simplefilter("always")
+for name in ("pack.no_such", "no_such_at_all", "pack.broken", "pack.warning"):
+    try:
+        importlib.import_module(name)
+    except Exception:
+        traceback.print_exc()
+try:
+    import no_such_either
+except ImportError:
+    traceback.print_exc()
+try:
+    from pack import broken
+except Exception:
+    traceback.print_exc()
+import pack.warning_again
+names = [getattr(finder, "__name__", "") for finder in sys.meta_path]
+print(importlib.import_module.__code__.co_filename, names, "importlib.util" in sys.modules)
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="docs: before Python 3.11, one more frame")
+def test_nothing_that_the_program_prints_changes(site: Path) -> None:
+    warning = "import warnings\nwarnings.warn('old', DeprecationWarning, stacklevel=2)\n"
+    write_files(site, {"pack/broken.py": "1 / 0\n", "pack/warning.py": warning,
+                       "pack/warning_again.py": warning})  # fmt: skip
+    _, _, recorded = run(site, LOUD)
+    plain = subprocess.run(
+        [sys.executable, str(site.parent / "program" / "main.py")],
+        check=True, capture_output=True, text=True, cwd=site.parent / "program",
+        env={**os.environ, "PYTHONPATH": str(site)},
+    )  # fmt: skip
+    assert recorded.stderr == plain.stderr
+    assert recorded.stdout == plain.stdout
+
+
+def test_another_prefix_and_another_run_give_the_same_bytes(site: Path, tmp_path: Path) -> None:
+    program = """
+import importlib, os, pack
+importlib.import_module("pack.by_name")
+open(os.path.join(os.path.dirname(pack.__file__), "table.json")).close()
+"""
+    one = format_trace(run(site, program)[0])
+    assert one == format_trace(run(site, program)[0])
+    elsewhere = tmp_path / "other home" / "deeper" / "site"
+    shutil.copytree(site, elsewhere)
+    variables = {**os.environ, "HOME": str(tmp_path), "USER": "somebody"}
+    assert one == format_trace(run(elsewhere, program, variables=variables)[0])
+    assert "pack/table.json" in one
+
+
+def test_the_standard_library_is_named_apart(site: Path) -> None:
+    found = used(site, "import importlib\nimportlib.import_module('colorsys')\n", PYTHON)
+    assert found[UseKind.IMPORT_MODULE] == ["colorsys"]
