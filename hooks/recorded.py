@@ -37,10 +37,9 @@ def record_attributes(module: str, hook_file: str) -> dict[str, Any]:
 def add_recorded(api: Any) -> None:
     """Add what the record holds and the program lacks; a module may bring in who has asked more."""
     build = current_build()
-    scripts = {Path(script).stem for script in api.analysis.inputs}
     caller = api.graph.find_node(api.__name__, create_nspkg=False)
-    for name in ("__main__", *scripts):
-        build.enter(name, None)
+    for script in api.analysis.inputs:
+        build.begin(Path(script).resolve())
     entered: set[str] = set()
     while new := _packages(api.graph) - entered:
         entered |= new

@@ -130,6 +130,8 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def getImplicitImports(self, module: Any) -> list[str]:
         """Name the modules that this one imports from native code."""
         path = _file_of(module)
+        if module.isMainModule() and path is not None:
+            return [i.module for i in self.session.build.begin(path.resolve())]
         path = self.stand_ins.original(path) if path is not None else None
         return [i.module for i in self.session.build.enter(_name(module), path)]
 

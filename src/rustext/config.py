@@ -53,7 +53,7 @@ class Config:
     trace: Trace = field(default_factory=Trace)  # what a run was seen to use
     trace_file: str = ""  # where that is from, relative to pyproject.toml
     record: str = ""  # the command that makes the record
-    folder: Path | None = None  # of pyproject.toml; None without one
+    folder: Path | None = field(default=None, compare=False)  # of pyproject.toml
     selftest: bool = False  # build an entry into the program that `rustext verify` asks
     target: str = ""  # the platform tag of the machines that bundles are meant for
     leave_plan: bool = False  # leave what was added, and why, in the bundle

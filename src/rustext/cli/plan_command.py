@@ -19,7 +19,6 @@ from rustext.model.plan import Companion, RecordEffect
 from rustext.model.plan_json import effect_json
 from rustext.plan.plan_file import build_plan_json
 from rustext.plan.planner import Planner
-from rustext.plan.recorded import MAIN
 from rustext.report.console import Console, counted, progress_line
 from rustext.report.documents import to_json
 from rustext.report.plan_text import print_build_plan, print_effect
@@ -111,8 +110,7 @@ def follow(script: Path, build: Build) -> tuple[Build, tuple[str, ...], frozense
     env, skipped = build.planner.env, []
     seen: set[str] = set()
     waiting = list(iter_program(script, env))
-    for name in (MAIN, script.stem):
-        waiting += [i.module for i in build.enter(name, None)]
+    waiting += [i.module for i in build.begin(script)]
     while waiting:
         name = waiting.pop()
         if name in seen:

@@ -15,7 +15,7 @@ from rustext.formats.binary import is_native
 from rustext.freezing.project import program_environment, read_project
 from rustext.model.plan import Companion, CompanionKind, ExtensionPlan, ImplicitImport, Verdict
 from rustext.plan.planner import Planner
-from rustext.plan.recorded import Recorded
+from rustext.plan.recorded import MAIN, Recorded
 
 
 class Build:
@@ -25,12 +25,9 @@ class Build:
     """
 
     def __init__(self, planner: Planner, *, folder: Path | None = None) -> None:
-        """`folder` is that of the program's first file."""
+        """`folder` is that of the program's first file, or where it is looked for until `begin`."""
         self.planner = planner
-        config = planner.config
-        folder = folder or Path.cwd()
-        self.recorded = Recorded(config.trace, planner.env, where=config.trace_file, folder=folder)
-        self.record_warnings = record_warnings(config, folder)
+        self._follow_record(folder or Path.cwd())
         self.plans: dict[Path, ExtensionPlan] = {}
         self.modules: dict[str, ImplicitImport] = {}
         self._entered: dict[str, Path] = {}  # modules of the program by name
@@ -39,6 +36,16 @@ class Build:
         self._waiting: dict[str, list[ImplicitImport]] = {}  # by top-level package
         self._asked: set[str] = set()  # packages that the record was asked for
         self._done: set[Path] = set()
+
+    def _follow_record(self, folder: Path) -> None:
+        config, env = self.planner.config, self.planner.env
+        self.recorded = Recorded(config.trace, env, where=config.trace_file, folder=folder)
+        self.record_warnings = record_warnings(config, folder)
+
+    def begin(self, script: Path) -> tuple[ImplicitImport, ...]:
+        """What the record of a run adds for the program's first file itself."""
+        self._follow_record(script.parent)
+        return (*self.enter(MAIN, None), *self.enter(script.stem, None))
 
     def enter(self, name: str, path: Path | None) -> tuple[ImplicitImport, ...]:
         """The imports that a module causes on entering the build.

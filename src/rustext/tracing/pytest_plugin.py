@@ -24,7 +24,6 @@ from rustext.tracing.recording import Recording, prepare
 from rustext.tracing.trace_file import check_output, write_trace
 
 _OPTION = "--rustext-trace"
-_WORKER = "PYTEST_XDIST_WORKER"  # https://pytest-xdist.readthedocs.io/en/stable/how-to.html
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -36,7 +35,9 @@ def pytest_addoption(parser: Any) -> None:
 def pytest_configure(config: Any) -> None:
     """Record from now on, in this process and in those that it starts."""
     name = config.getoption(_OPTION)
-    if not name or _WORKER in os.environ:  # a worker takes part as any other process
+    # A worker of pytest-xdist takes part as any other process:
+    # https://pytest-xdist.readthedocs.io/en/stable/how-to.html
+    if not name or hasattr(config, "workerinput"):
         return
     output = Path(name).absolute()
     try:

@@ -1,0 +1,1 @@
+"""Does by name and by path what no freezer can read off the source."""

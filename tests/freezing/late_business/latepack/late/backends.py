@@ -1,0 +1,3 @@
+"""Chosen by a setting."""
+
+NAME = "backend"
