@@ -17,7 +17,7 @@ DOCUMENTS = (
     "docs/tutorial.md",
     "docs/how-to/embedded.md",
     "docs/how-to/macos-from-linux.md",
-    "docs/how-to/trace.md",
+    "docs/how-to/record.md",
 )
 
 
