@@ -48,6 +48,7 @@ def complete(api: Any) -> None:
 
     from .checkout import add_all, add_module  # noqa: PLC0415
     from .module_hook import leave_files  # noqa: PLC0415
+    from .recorded import add_recorded  # noqa: PLC0415
 
     written = _written_folder(api.analysis)
     if written is None:
@@ -59,6 +60,10 @@ def complete(api: Any) -> None:
                 add_module(name, api)
         except RustextError as error:
             _logger.warning("rustext: nothing added for %s, the build goes on: %s", name, error)
+    try:
+        add_recorded(state, api)
+    except (RustextError, OSError) as error:
+        _logger.warning("rustext: nothing added of the record, the build goes on: %s", error)
     api.add_datas(leave_files())
     _ask_for_selftest(state, written, api.analysis)
     _see_changes(state, api.analysis)

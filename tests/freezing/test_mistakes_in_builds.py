@@ -31,7 +31,7 @@ MISTAKES: dict[str, tuple[str, dict[str, str], str]] = {
     "record": (
         '[tool.rustext]\ntrace = "t.toml"',
         {},
-        "t.toml cannot be read: No such file or dir",
+        "t.toml cannot be read: no such file or dir",
     ),
     "target": ('[tool.rustext]\ntarget = "linux"', {}, "win_amd64"),
     "variable": ("", {"RUSTEXT_BUILD_SELFTEST": "yes"}, "'yes'; it must be 1 or 0"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 
-from rustext.environment.environment import read_environment, this_environment
+from rustext.environment.environment import Environment, read_environment, this_environment
 from rustext.errors import RustextError
 from rustext.files.output import check_output, is_sealed, write_output
 from rustext.freezing.build import Build

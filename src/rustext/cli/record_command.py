@@ -17,7 +17,7 @@ from rustext.errors import InvalidConfiguration
 from rustext.report.console import Console, open_console
 from rustext.report.documents import to_json
 from rustext.tracing.recording import record
-from rustext.tracing.trace_file import check_output
+from rustext.tracing.trace_file import check_record_path
 
 _PYTHONS = frozenset({"python", "python3", "python.exe"})
 _EXAMPLE = '[tool.rustext] record = "python app.py --check", or the command of the tests'
@@ -27,7 +27,7 @@ def make_record(args: argparse.Namespace, console: Console) -> int:
     """Run `[tool.rustext] record` in the project's folder; return the command's exit code."""
     config = _find(Path.cwd())
     output = record_file(config)
-    check_output(output)
+    check_record_path(output)
     words = shlex.split(config.record)
     if not words:
         raise InvalidConfiguration("[tool.rustext] record is empty", hint=_EXAMPLE)

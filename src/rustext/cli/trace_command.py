@@ -18,7 +18,7 @@ from rustext.tracing.recording import open_recording, prepare, record
 from rustext.tracing.trace_file import (
     DEFAULT_FILE,
     Trace,
-    check_output,
+    check_record_path,
     merge,
     read_trace,
     write_trace,
@@ -38,7 +38,7 @@ def trace(args: argparse.Namespace, console: Console) -> int:
             console.line(f"PYTHONPATH={recording.variables['PYTHONPATH']}")
         return 0
     output = args.output or DEFAULT_FILE
-    check_output(output)
+    check_record_path(output)
     code, outside = 0, 0
     if args.merge:
         found = merge(read_trace(path) for path in args.merge)

@@ -27,7 +27,6 @@ from pathlib import Path
 
 from rustext import __version__
 from rustext.data import package_folder
-from rustext.errors import UnreadableFile
 
 _log = logging.getLogger(__name__)
 
@@ -216,24 +215,6 @@ def _replace(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file of the user's, whole or not at all; raises `UnreadableFile` where it cannot be.
-
-    It is written under another name in the same folder, and put into place in one step.
-    """
-    if os.path.isdir(file):  # noqa: PTH112 (`Path` raises for a name that is too long)
-        raise UnreadableFile(f"{file} cannot be written: it is a folder", hint="name a file in it")
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        draft.replace(file)
-    except OSError as error:
-        raise UnreadableFile(f"{file} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):  # where it has become the file, it is gone
-            draft.unlink()
 
 
 class KeptFacts:

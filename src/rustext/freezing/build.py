@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rustext.config import record_warnings
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import this_environment
 from rustext.formats.binary import is_native

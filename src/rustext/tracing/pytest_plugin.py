@@ -21,7 +21,7 @@ from rustext.errors import RustextError
 from rustext.tracing import recorder, usage_recorder
 from rustext.tracing.freshness import program_digest
 from rustext.tracing.recording import Recording, prepare
-from rustext.tracing.trace_file import check_output, write_trace
+from rustext.tracing.trace_file import check_record_path, write_trace
 
 _OPTION = "--rustext-trace"
 
@@ -41,7 +41,7 @@ def pytest_configure(config: Any) -> None:
         return
     output = Path(name).absolute()
     try:
-        check_output(output)
+        check_record_path(output)
     except RustextError as error:
         import pytest  # noqa: PLC0415  (rustext itself does without)
 

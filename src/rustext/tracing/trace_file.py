@@ -8,16 +8,16 @@ so that it can be committed and compared: the same run gives the same bytes.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from rustext.cache import write_whole
-from rustext.errors import InvalidTrace, UnreadableFile
+from rustext.errors import InvalidToml, InvalidTrace, UnreadableFile
+from rustext.files.output import LIMIT, check_output, write_output
+from rustext.files.untrusted import read_bytes
+from rustext.formats.toml import parse_toml
 from rustext.tracing.usage import (
     MODULES,
     PROGRAM,
@@ -29,11 +29,7 @@ from rustext.tracing.usage import (
     parse_usage,
 )
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
+_WHAT = "a record of `rustext trace`"
 DEFAULT_FILE = Path("rustext-trace.toml")
 VERSION = 2
 _READABLE = (1, VERSION)  # the first held importers alone
@@ -158,9 +154,9 @@ def parse_trace(text: str, where: str) -> Trace:
     Raises `InvalidTrace` if it is none.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidTrace(f"{where} is not valid TOML: {error}") from error
+        table = parse_toml(text.encode(), where)
+    except InvalidToml as error:
+        raise InvalidTrace(str(error)) from error
     if table.get("version") not in _READABLE:
         raise InvalidTrace(
             f"{where} is no record of version {VERSION}", hint="make it anew with `rustext trace`"
@@ -192,31 +188,30 @@ def read_trace(file: Path) -> Trace:
     Raises `UnreadableFile` or `InvalidTrace`.
     """
     try:
-        return parse_trace(file.read_text(encoding="utf-8"), str(file))
-    except OSError as error:
-        raise UnreadableFile(f"{file} cannot be read: {error.strerror}") from error
+        text = read_bytes(file, LIMIT).decode("utf-8")
+    except UnreadableFile as error:
+        raise UnreadableFile(f"{file} cannot be read: {error}") from error
     except UnicodeDecodeError as error:
         raise InvalidTrace(f"{file} is not text in UTF-8") from error
+    return parse_trace(text, str(file))
 
 
-def check_output(file: Path) -> None:
-    """Raise `UnreadableFile` where a record could not be written, or would replace another file."""
-    if file.is_dir():
-        raise UnreadableFile(f"{file} cannot be written: it is a folder", hint="name a file in it")
-    if not file.absolute().parent.is_dir():
-        raise UnreadableFile(f"{file} cannot be written: there is no folder {file.parent}")
-    if not os.access(file.absolute().parent, os.W_OK):
-        raise UnreadableFile(f"{file} cannot be written: {file.parent} may not be written to")
-    if file.exists():
-        try:
-            read_trace(file)
-        except InvalidTrace as error:
-            raise UnreadableFile(
-                f"{file} is there already, and is no record of `rustext trace`",
-                hint="name another file with -o, or remove this one",
-            ) from error
+def check_record_path(file: Path) -> None:
+    """Raise `UnwritableFile` where `write_trace` would: for the time before a long run."""
+    check_output(file, _is_record, what=_WHAT)
 
 
 def write_trace(trace: Trace, file: Path) -> None:
-    """Write a record's file, whole or not at all; raises `UnreadableFile` where that cannot be."""
-    write_whole(file, format_trace(trace))
+    """Write a record's file, whole or not at all; an earlier record is replaced, and nothing else.
+
+    Raises `UnwritableFile`.
+    """
+    write_output(file, format_trace(trace), _is_record, what=_WHAT)
+
+
+def _is_record(data: bytes) -> bool:
+    try:
+        parse_trace(data.decode("utf-8"), "")
+    except (InvalidTrace, UnicodeDecodeError):
+        return False
+    return True

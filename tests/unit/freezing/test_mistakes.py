@@ -55,10 +55,10 @@ MISTAKES: dict[str, tuple[Files, dict[str, str], str]] = {
     "no such submodule": (table('include = ["json.decode"]'), {}, "did you mean `json.decoder`?"),
     "no such target": (table('target = "manylinux_2_28"'), {}, "`manylinux_2_28` is no platform"),
     "target of another type": (table("target = 2"), {}, "`target` is 2; it must be a string"),
-    "no such record": (table('trace = "gone.toml"'), {}, "gone.toml cannot be read: No such file"),
-    "folder for a record": (table('trace = "."'), {}, "cannot be read: Is a directory"),
+    "no such record": (table('trace = "gone.toml"'), {}, "gone.toml cannot be read: no such file"),
+    "folder for a record": (table('trace = "."'), {}, "cannot be read: is a directory"),
     "null in a path": (table('trace = "a\\u0000b"'), {}, "it must be a string"),
-    "record of another kind": (table('trace = "pyproject.toml"'), {}, "is no record of version 1"),
+    "record of another kind": (table('trace = "pyproject.toml"'), {}, "is no record of version"),
     "deep record": (
         {**table('trace = "t.toml"'), "t.toml": f"{RECORD}{'[' * 100_000}"}, {}, "t.toml",
     ),
@@ -142,7 +142,11 @@ def test_nuitka_ends(
     module = plugin()
     options = SimpleNamespace(getMainEntryPointFilenames=lambda: [str(script)])
     monkeypatch.setattr(module, "_options", lambda: options)
-    entered = SimpleNamespace(getFullName=lambda: None, getCompileTimeFilename=lambda: None)
+    entered = SimpleNamespace(
+        getFullName=lambda: None,
+        getCompileTimeFilename=lambda: None,
+        isMainModule=lambda: False,
+    )
     with pytest.raises(SystemExit) as ended:
         module.NuitkaPluginRustext().getImplicitImports(entered)
     assert ended.value.code == 1

@@ -50,18 +50,6 @@ from rustext_hooks.pre_import import announce, runtime_modules
 def pre_safe_import_module(api):
     announce(runtime_modules(api.module_name), api, __file__)
 """
-# In every frozen program: PyInstaller.compat.PY3_BASE_MODULES.
-_EVERY_PROGRAM = "keyword"
-_RECORD_TEMPLATE = """\
-# Written by rustext {version} for every program: it has a record of a run.
-# What it adds, and why, is worked out in the build: `rustext plan` shows it.
-# $PyInstaller-Hook-Priority: 1
-from rustext_hooks.recorded import record_attributes
-
-globals().update(record_attributes({module!r}, __file__))
-"""
-
-
 # https://pyinstaller.org/en/stable/hooks.html#the-pre-find-module-path-psim-api-method
 _EDITABLE_TEMPLATE = """\
 # Written by rustext {version}: an import finder serves `{module}`, which is installed with `-e`.
@@ -193,9 +181,6 @@ def write_short_hooks(
             texts[folder / "pre_find_module_path" / f"hook-{name}.py"] = _EDITABLE_TEMPLATE.format(
                 version=__version__, module=name, folder=str(planner.env.editable_folder)
             )
-    if planner.config.trace.usages or planner.config.record:
-        values = {"version": __version__, "module": _EVERY_PROGRAM}
-        texts[_places(folder, _EVERY_PROGRAM)[1]] = _RECORD_TEMPLATE.format(**values)
     if selftest:  # https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package
         texts[folder / "rthooks" / _SELFTEST_HOOK] = entry_source()
         texts[folder / "rthooks.dat"] = repr({name: [_SELFTEST_HOOK] for name in modules}) + "\n"
