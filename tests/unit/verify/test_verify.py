@@ -275,6 +275,33 @@ def test_a_link_that_leaves_the_bundle_is_the_hosts(folder: Make, tmp_path: Path
     assert [f.id for f in judged(root).findings] == ["host-library"]
 
 
+@pytest.mark.parametrize("target", ["{root}/lib/kept.so", "../../{name}/lib/kept.so"])
+def test_a_link_that_leaves_the_bundle_on_its_way_into_it_breaks_when_it_is_moved(
+    target: str, folder: Make
+) -> None:
+    root = folder()
+    library = root / "lib/libown.so.1"
+    library.rename(root / "lib/kept.so")
+    library.symlink_to("kept.so")
+    assert starts(root)
+    assert judged(root).findings == ()
+    library.unlink()
+    library.symlink_to(target.format(root=root, name=root.name))
+    assert starts(root)
+    (finding,) = judged(root).findings
+    assert (finding.id, finding.severity) == ("outside-link", Severity.ERROR)
+    moved = root.rename(root.with_name("moved"))
+    assert not starts(moved)
+
+
+def test_a_link_that_leads_nowhere_matters_where_a_module_ought_to_be(folder: Make) -> None:
+    root = folder()
+    (root / "notes.txt").symlink_to("gone")
+    assert [f.severity for f in judged(root).findings] == [Severity.WARNING]
+    (root / f"core{SUFFIX}").symlink_to("gone")
+    assert [f.severity for f in judged(root).findings] == [Severity.ERROR, Severity.WARNING]
+
+
 def test_what_the_target_provides_is_allowed_by_name(folder: Make) -> None:
     root = folder(library=None)
     assert judged(root, allow_system=["libown.so.1"]).ok

@@ -1,0 +1,129 @@
+"""Damaged archives, in bundles whose Python imports from them; Python is asked each time."""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+from archives import archive
+from compiling import Compile
+
+from rustext.environment.environment import stdlib_environment
+from rustext.model.findings import Finding, Severity
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.verify import verify
+
+OLD = (3394).to_bytes(2, "little") + b"\r\n"  # of Python 3.7
+NAMES = ("first", "second")
+
+
+def pyz(magic: bytes = importlib.util.MAGIC_NUMBER, damage: str = "") -> bytes:
+    """An archive of two modules, laid out as PyInstaller's ZlibArchiveWriter does it."""
+    body, table = b"", []
+    for name in NAMES:
+        raw = bytearray(zlib.compress(marshal.dumps(compile("value = 1", name, "exec"))))
+        if name == damage:
+            raw[len(raw) // 2] ^= 0xFF
+        table.append((name, (0, 17 + len(body), len(raw))))
+        body += bytes(raw)
+    return (
+        b"PYZ\0"
+        + magic
+        + struct.pack("!i", 17 + len(body))
+        + bytes(5)
+        + body
+        + marshal.dumps(table)
+    )
+
+
+def put_library(root: Path, magic: bytes = importlib.util.MAGIC_NUMBER) -> Path:
+    """The standard library's part: one module, in the way of `base_library.zip`."""
+    code = marshal.dumps(compile("value = 1", "third", "exec"))
+    path = root / "_internal/base_library.zip"
+    path.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as library:
+        library.writestr("third.pyc", magic + bytes(12) + code)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path, gcc: Compile) -> Path:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    put_program(folder, gcc, pyz())
+    put_library(folder)
+    return folder
+
+
+def put_program(root: Path, gcc: Compile, modules: bytes) -> None:
+    entries = [(b"z", "PYZ.pyz", modules), (b"o", "pyi-contents-directory _internal", b"")]
+    program = gcc("app", "int main(void) { return 0; }").read_bytes()
+    (root / "app").write_bytes(program + archive(entries))
+    (root / "app").chmod(0o755)
+
+
+def damaged(root: Path) -> list[Finding]:
+    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    return [f for f in report.findings if f.id == "unreadable-file"]
+
+
+def imports(library: Path, name: str) -> bool:
+    code = "import sys; sys.path[:0] = sys.argv[1:2]; __import__(sys.argv[2])"
+    command = [sys.executable, "-c", code, library, name]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_healthy_archives_are_no_finding(root: Path) -> None:
+    assert imports(root / "_internal/base_library.zip", "third")
+    assert damaged(root) == []
+
+
+def test_a_module_that_cannot_be_inflated_is_named(root: Path, gcc: Compile) -> None:
+    put_program(root, gcc, pyz(damage="second"))
+    (finding,) = damaged(root)
+    assert (finding.severity, finding.subject) == (Severity.ERROR, "app/app")
+    assert finding.message == "Python cannot import a module from `app`"
+    ((label, text),) = finding.evidence
+    assert (label, text.partition(":")[0]) == ("member", "second")
+
+
+def test_code_for_another_python_than_the_library_s_is_an_error(root: Path, gcc: Compile) -> None:
+    put_program(root, gcc, pyz(OLD))
+    (finding,) = damaged(root)
+    assert [text.partition(":")[0] for _, text in finding.evidence] == list(NAMES)
+
+
+@pytest.mark.parametrize("place", [8, -8], ids=["start", "end"])
+def test_a_member_of_the_library_that_is_damaged_is_an_error(place: int, root: Path) -> None:
+    library = root / "_internal/base_library.zip"
+    data = bytearray(library.read_bytes())
+    with zipfile.ZipFile(library) as archive_file:
+        info = archive_file.infolist()[0]
+    start = info.header_offset + 30 + len(info.filename)
+    at = (start if place > 0 else start + info.compress_size) + place
+    data[at : at + 4] = bytes(byte ^ 0xFF for byte in data[at : at + 4])
+    library.write_bytes(data)
+    assert not imports(library, "third")
+    (finding,) = damaged(root)
+    assert (finding.severity, finding.subject) == (
+        Severity.ERROR, "app/_internal/base_library.zip"
+    )  # fmt: skip
+    assert finding.evidence[0][1].startswith("third.pyc: ")
+
+
+def test_a_program_without_an_execute_bit_does_not_start(root: Path) -> None:
+    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    assert "refused-file" not in {f.id for f in report.findings}
+    (root / "app").chmod(0o644)
+    with pytest.raises(PermissionError):
+        subprocess.run([root / "app"], check=False)
+    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    (finding,) = [f for f in report.findings if f.id == "refused-file"]
+    assert finding.message == "the kernel refuses to start `app`: permission denied"
