@@ -167,6 +167,33 @@ TEXT = b"a text that is longer than the header of an ELF file, so that it could 
 USER = "int own(void); int x(void) { return own(); } void PyInit_%s(void) {}"
 
 
+WINDOWS = (
+    "__declspec(dllimport) unsigned long __stdcall GetTickCount(void);"
+    "int wWinMainCRTStartup(void) { return GetTickCount() == 0; }"
+)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_pyinstallers_folder_is_searched_on_windows(
+    there: bool, tmp_path: Path, pe_module: Path, zig: Callable[[str], Compile]
+) -> None:
+    """Its bootloader passes the folder to SetDllDirectory, before it loads Python from there."""
+    root = tmp_path / "app"
+    program = zig("x86_64-windows-gnu")("app.exe", WINDOWS, "-lkernel32")
+    entries = [(b"o", "pyi-contents-directory _internal", b"")]
+    module = pe_module.read_bytes().replace(b"KERNEL32.dll", b"python31.dll")
+    write_files(
+        root,
+        {
+            "app.exe": program.read_bytes() + archive(entries),
+            "_internal/pkg/demo.pyd": module,
+            **({"_internal/python31.dll": pe_module} if there else {}),
+        },
+    )
+    missing = [f.subject for f in judged(root).findings if f.id == "missing-library"]
+    assert [m for m in missing if "python31" in m] == ([] if there else ["python31.dll"])
+
+
 @pytest.fixture
 def misplaced(tmp_path: Path, gcc: Compile) -> Path:
     """A module that needs a library, which is in the bundle where the loader does not look."""

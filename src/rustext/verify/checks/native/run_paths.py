@@ -66,15 +66,13 @@ def check_rpaths(subject: Subject) -> Iterator[Finding]:
 
 
 def _interpreter_entries(subject: Subject) -> frozenset[str]:
-    """The absolute entries in the bundle's own Python, the file that it is or libpython."""
+    """The absolute entries in the bundle's libpython."""
     program = subject.bundle.program
     library = program.archive.library if program is not None and program.archive else ""
     return frozenset(
         text
         for path, file in subject.bundle.files
-        if path.name.startswith("libpython")
-        or path == subject.bundle.contents / library
-        or (program is not None and path == program.path)
+        if path.name.startswith("libpython") or (library and path.name == library)
         for image in file.binary.images
         for text in _search_path(image)[1]
         if text.startswith("/")

@@ -170,3 +170,28 @@ def test_a_macos_run_path_of_the_build_machine_is_found(
 def test_windows_has_no_search_paths(tmp_path: Path, pe_module: Path) -> None:
     shutil.copy(pe_module, tmp_path / "demo.pyd")
     assert unsafe(tmp_path) == []
+
+
+def test_the_folder_that_a_python_was_installed_into_is_not_reported(
+    bundle: Make, gcc: Compile
+) -> None:
+    """Each file of such a Python has it; nothing is found there, and the loader says the same."""
+    root = bundle("$ORIGIN/lib")
+    for name, folder in {
+        "libpython3.11.so.1.0": "/opt/python/lib",
+        "_bz2.cpython-311-x86_64-linux-gnu.so": "/opt/python/lib",
+        "core.cpython-311-x86_64-linux-gnu.so": "/home/builder/lib",
+    }.items():
+        flags = ["-shared", "-fPIC", f"-Wl,-rpath,{folder}", "-lm", "-Wl,--no-as-needed"]
+        write_files(root, {name: gcc(name, OWN, *flags)})
+    assert "/opt/python" not in searched(root)
+    (finding,) = unsafe(root)
+    assert (finding.severity.value, finding.subject) == ("note", "/home/builder/lib")
+
+
+def test_a_finding_names_every_file(bundle: Make, gcc: Compile) -> None:
+    root = bundle("$ORIGIN/lib")
+    own = gcc("own.so", OWN, "-shared", "-fPIC", "-Wl,-rpath,/home/builder/lib")
+    write_files(root, {f"m{number}.so": own for number in range(30)})
+    (finding,) = unsafe(root)
+    assert sum(label == "in" for label, _ in finding.evidence) == 30

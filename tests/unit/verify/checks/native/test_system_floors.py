@@ -305,3 +305,32 @@ def test_a_windows_program_has_no_floor(tmp_path: Path, pe_module: Path) -> None
     root = tmp_path / "app.dist"
     write_files(root, {"demo.pyd": pe_module})
     assert judged(root, "win_amd64").floors == ()
+
+
+def test_what_a_bundle_s_own_python_needs_is_one_finding(root: Path, gcc: Compile) -> None:
+    """It has one cause: the machine whose Python was frozen. A package's module has its own."""
+    source = MAIN.replace("int main(void)", "int run(void)")
+    built = gcc("threads.so", source, "-shared", "-fPIC", "-pthread")
+    suffix = ".cpython-311-x86_64-linux-gnu.so"
+    names = ("libpython3.11.so.1.0", *(f"{m}{suffix}" for m in ("_bz2", "_lzma", "pkg/core")))
+    modules = {
+        name: gcc(
+            "m.so", f"{source} void PyInit_{Path(name).name.partition('.')[0]}(void) {{}}",
+            "-shared", "-fPIC", "-pthread",
+        )
+        for name in names[1:]
+    }  # fmt: skip
+    write_files(root, {names[0]: built, **modules})
+    (root / "app").unlink()
+    write_files(
+        root, {"app": gcc("plain", "int main(void) { return 0; }", "-nostartfiles", "-e", "main")}
+    )
+    errors = found(root, "manylinux_2_5_x86_64", "glibc-floor")
+    needs = subprocess.run(["readelf", "-VW", built], capture_output=True, text=True, check=True)
+    assert "GLIBC_2.34" in needs.stdout
+    assert [f.subject for f in errors] == [
+        f"app.dist/{names[0]}", f"app.dist/{names[3]}"
+    ]  # fmt: skip
+    assert "with 3 of its files" in errors[0].message
+    said = " ".join(text for _, text in errors[0].evidence)
+    assert all(name in said for name in names[:3])

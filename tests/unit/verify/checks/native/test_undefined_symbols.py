@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -192,3 +193,23 @@ def test_a_symbol_is_looked_up_with_its_version(
     assert ("version OWN_1" in loader_says(root)) is not defined
     messages = [f.message for f in findings(root)]
     assert messages == ([] if defined else [f"`{MODULE}`: undefined symbol: `own`, version OWN_1"])
+
+
+@pytest.mark.parametrize("imported", [True, False])
+def test_a_module_without_its_own_init_function_is_an_error_where_code_imports_it(
+    imported: bool, root: Path, gcc: Compile
+) -> None:
+    """A package may open such a file by its path, under the name that it has inside."""
+    put(root, "app", gcc("app", OPENER, "-rdynamic", "-ldl"))
+    put(root, MODULE, gcc(MODULE, "void PyInit_other(void) {}", "-shared", "-fPIC"))
+    code = "import demo" if imported else "import json"
+    (root / "main.py").write_text(f"{code}\n")
+    done = subprocess.run(
+        [sys.executable, "main.py"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert ("PyInit_demo" in done.stderr) == imported
+    found = [f for f in findings(root) if f.id == "undefined-symbol"]
+    assert [f.severity for f in found] == [Severity.ERROR] * imported
+    if imported:
+        assert "does not define `PyInit_demo`" in found[0].message
+        assert ("exports", "PyInit_other") in found[0].evidence
