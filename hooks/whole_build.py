@@ -101,6 +101,16 @@ def _is_ours(state: State, path: Path) -> bool:
         return False
 
 
+def _is_known(state: State, path: Path) -> bool:
+    """Whether rustext looks after a file; not if it cannot be read, which was said before."""
+    from rustext.errors import RustextError  # noqa: PLC0415  (it may not work)
+
+    try:
+        return _is_ours(state, path)
+    except RustextError:
+        return False
+
+
 def _ask_for_selftest(state: State, written: Path | None, analysis: Any) -> None:
     """Build in the self-test where the entry point could not know that it is asked for."""
     from rustext.plan.selftest import entry_source  # noqa: PLC0415  (few ask for one)
@@ -142,8 +152,8 @@ def _say_what_was_done(state: State) -> None:
 
         from .module_hook import in_graph  # noqa: PLC0415
 
-        found = [(n, p) for n, p in _iter_extensions(state) if _is_ours(state, p)]
-        for name, _ in found:
+        found = [name for name, path in _iter_extensions(state) if _is_known(state, path)]
+        for name in found:
             if name not in state.hooked:
                 _logger.warning(
                     "rustext: nothing was added for %s, which another hook brought in last; "

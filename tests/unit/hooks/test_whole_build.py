@@ -1,0 +1,140 @@
+"""The hooks that run in each build with PyInstaller, over a graph of a few modules."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import PyInstaller.config
+import pytest
+from environments import Files, write_files
+from rustext_hooks import analysis_state, whole_build
+
+pytestmark = pytest.mark.usefixtures("lean_path")
+
+
+class Extension:
+    """An extension module in PyInstaller's graph, which goes by the name of this class."""
+
+    def __init__(self, identifier: str, filename: Path) -> None:
+        self.identifier = identifier
+        self.filename = str(filename)
+
+
+class Graph:
+    """What is asked of PyInstaller's graph."""
+
+    def __init__(self, *nodes: Extension) -> None:
+        self.all = {node.identifier: node for node in nodes}
+        self.imported: list[str] = []
+
+    def nodes(self) -> Iterator[Extension]:
+        return iter(self.all.values())
+
+    def find_node(self, name: str, create_nspkg: bool = True) -> Extension | None:
+        return self.all.get(name)
+
+    def import_hook(self, name: str, caller: Extension) -> None:
+        self.imported.append(name)
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a program that PyInstaller analyses."""
+    folder = tmp_path / "program"
+    folder.mkdir()
+    conf = {"main_script": folder / "app.py", "workpath": tmp_path / "work", "pathex": [folder]}
+    for name, value in conf.items():
+        monkeypatch.setitem(
+            PyInstaller.config.CONF, name, str(value) if name != "pathex" else value
+        )
+    monkeypatch.setattr(whole_build.atexit, "register", lambda *call: None)
+    analysis_state.state_of.cache_clear()
+    yield folder
+    analysis_state.state_of.cache_clear()
+
+
+def complete(*nodes: Extension, **analysis: Any) -> tuple[Any, Graph]:
+    """Let both hooks run, and the build end; the analysis, and the graph."""
+    facts = {"hookspath": [], "hooksconfig": {}, "custom_runtime_hooks": [], **analysis}
+    graph = Graph(*nodes)
+    added: dict[str, Any] = {"add_datas": lambda datas: None, "add_binaries": lambda files: None}
+    api = SimpleNamespace(graph=graph, analysis=SimpleNamespace(**facts), **added)
+    whole_build.begin()
+    whole_build.complete(api)
+    whole_build._say_what_was_done(analysis_state.current_state())
+    return api.analysis, graph
+
+
+NATIVE: Files = {"pyproject.toml": '[tool.rustext]\nscope = "native"\ninclude = ["wave"]\n'}
+
+
+def test_an_extension_without_a_hook_is_completed_and_counted(
+    program: Path, elf_module: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    write_files(program, {**NATIVE, "part/demo.so": elf_module})
+    _, graph = complete(Extension("part.demo", program / "part" / "demo.so"))
+    assert graph.imported == ["wave"]
+    assert caplog.messages[-1] == "rustext: Rust extensions: 1, modules added: 0, files added: 0"
+
+
+def test_one_that_cannot_be_read_is_named_once_and_costs_nothing_else(
+    program: Path, elf_module: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    cut = elf_module.read_bytes()[:100]
+    write_files(program, {**NATIVE, "part/demo.so": elf_module, "part/cut.so": cut})
+    names = ("part.cut", "part.demo")
+    complete(*(Extension(n, program / f"{n.replace(chr(46), chr(47))}.so") for n in names))
+    named = [text for text in caplog.messages if "part.cut" in text or "cut.so" in text]
+    assert len(named) == 1
+    assert caplog.messages[-1] == "rustext: Rust extensions: 1, modules added: 0, files added: 0"
+
+
+def test_a_program_without_rust_is_said_to_be_one(
+    program: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    analysis, _ = complete()
+    assert caplog.messages == ["rustext: no Rust extension is imported; nothing was added"]
+    assert analysis.hooksconfig == {}  # the next build can take this one's analysis
+
+
+def test_an_extension_that_comes_last_is_named(
+    program: Path, elf_module: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_files(program, {**NATIVE, "part/demo.so": elf_module})
+    _, graph = complete()
+    graph.all["part.demo"] = Extension("part.demo", program / "part" / "demo.so")
+    whole_build._say_what_was_done(analysis_state.current_state())
+    assert any("add --hidden-import part.demo" in text for text in caplog.messages)
+
+
+def test_what_the_entry_point_cannot_know_is_made_up_for(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told of the folder above a package, and not of the script's."""
+    write_files(program, {"pyproject.toml": "[tool.rustext]\nselftest = true\n"})
+    monkeypatch.setitem(PyInstaller.config.CONF, "pathex", [str(program.parent)])
+    analysis, _ = complete()
+    (hook,) = analysis.custom_runtime_hooks
+    assert "RUSTEXT_SELFTEST" in Path(hook).read_text()
+    assert analysis.hooksconfig != {}  # PyInstaller sees no change of the configuration by itself
+
+
+def test_a_rustext_that_does_not_work_is_said_to_at_both_ends(
+    program: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(folder: Path) -> None:
+        raise RuntimeError("deliberate")
+
+    monkeypatch.setattr(analysis_state, "_start", fail)
+    complete()
+    assert caplog.messages == [
+        "rustext: nothing is added to this program: RuntimeError('deliberate')",
+        "rustext: nothing was added to this program: RuntimeError('deliberate')",
+    ]
