@@ -73,11 +73,11 @@ class Catalogue:
         """Whether it holds no Rust, and requires or is required by one that does, extras or not."""
         if dist.name not in self._neighbours:
             others = (self.env.distributions[n] for n in self.env.neighbours_of(dist.name))
-            found = not self.is_rust(dist) and any(map(self._seems_rust, others))
+            found = not self.is_rust(dist) and any(map(self.seems_rust, others))
             self._neighbours[dist.name] = found
         return self._neighbours[dist.name]
 
-    def _seems_rust(self, dist: Distribution) -> bool:
+    def seems_rust(self, dist: Distribution) -> bool:
         """Whether it holds Rust; what cannot be read, and need not be in the program, does not."""
         try:
             return self.is_rust(dist)

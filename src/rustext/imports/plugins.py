@@ -1,15 +1,14 @@
-"""Modules that a Rust distribution finds by looking around, not by importing them by name.
+"""Modules that a distribution finds by looking around, not by importing them by name.
 
-In: a distribution and its environment. Out: one `ImplicitImport` for each module that it would find
-at run time: in a package of its own or a namespace package whose folders it lists, or behind an
-entry point of a group that it asks for. Only what the distribution's own code does counts. An
-extension module that another library opens by path is one of them: it has to be there, imported or
-not.
+In: a distribution, the facts of its sources, and its environment. Out: one `ImplicitImport` for
+each module that it would find at run time: in a package of its own or a namespace package whose
+folders it lists, or behind an entry point of a group that it asks for. Only what the distribution's
+own code does counts. An extension module that another library opens by path is one of them: it has
+to be there, imported or not.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -17,35 +16,29 @@ from pathlib import Path, PurePosixPath
 from rustext.data import read_data
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
-from rustext.environment.python_source import iter_texts
 from rustext.formats.binary import open_binary
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import ImplicitImport, Verdict
+from rustext.model.sources import DistributionSources, SourceFacts
 
-_LISTERS = ("iter_modules", "walk_packages")
-_LISTS_MODULES = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
-# The folder that is listed is that of the file itself.
-_LISTS_ITS_OWN = re.compile(
-    r"\b(iter_modules|walk_packages)\s*\([^)\n]*(?<![\w.])(?:__path__|__file__)\b"
-)
-_IMPORTED = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
-_ASKS_ENTRY_POINTS = re.compile(r"\b(?:iter_)?entry_points\s*\(")
-_LITERAL = re.compile(r"""["']([\w.:-]+)["']""")
 _COMMANDS = frozenset({"console_scripts", "gui_scripts"})  # for installers
 
 
 def find_plugin_modules(
-    dist: Distribution, env: Environment, native: Iterable[tuple[Path, NativeFile]] = ()
+    sources: DistributionSources,
+    dist: Distribution,
+    env: Environment,
+    native: Iterable[tuple[Path, NativeFile]] = (),
 ) -> tuple[ImplicitImport, ...]:
     """The modules that `dist` would find in this environment, sorted by name.
 
     `native` holds the distribution's native files with their paths on this machine.
     """
     found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
-    for file, text in iter_texts(dist, but=read_data("companions")["not_data_folders"]):
-        for name, what in _iter_modules_for(text, file, dist, env):
-            found[name] = _plugin(name, str(file), what)
+    for facts in sources.outside_of(frozenset(read_data("companions")["not_data_folders"])):
+        for name, what in _iter_modules_for(facts, dist, env):
+            found[name] = _plugin(name, str(facts.file), what)
     return tuple(found[name] for name in sorted(found))
 
 
@@ -66,21 +59,18 @@ def _iter_opened(native: Iterable[tuple[Path, NativeFile]]) -> Iterator[tuple[st
 
 
 def _iter_modules_for(
-    text: str, file: PurePosixPath, dist: Distribution, env: Environment
+    facts: SourceFacts, dist: Distribution, env: Environment
 ) -> Iterator[tuple[str, str]]:
-    """The modules that the source `text` would find, each with what it does to find it."""
-    lists = any(word in text for word in _LISTERS)  # the patterns alone take long
-    if lists and _LISTS_MODULES.search(text):
-        for package in sorted(set(_IMPORTED.findall(text))):
-            for name in _namespace_modules(package, env):
-                yield name, f"lists the modules of `{package}`"
-    for how in sorted(set(_LISTS_ITS_OWN.findall(text))) if lists else ():
-        for name in _own_modules(file, dist, env, deep=how == "walk_packages"):
-            yield name, f"lists the modules of `{'.'.join(file.parent.parts)}`"
-    if "entry_points" in text and _ASKS_ENTRY_POINTS.search(text):
-        for group in sorted(set(_LITERAL.findall(text)) - _COMMANDS):
-            for name in _entry_point_modules(group, env):
-                yield name, f"asks for entry points of `{group}`"
+    """The modules that a source would find, each with what it does to find it."""
+    for package in facts.imported if facts.lists_modules else ():
+        for name in _namespace_modules(package, env):
+            yield name, f"lists the modules of `{package}`"
+    for how in facts.lists_itself:
+        for name in _own_modules(facts.file, dist, env, deep=how == "walk_packages"):
+            yield name, f"lists the modules of `{'.'.join(facts.file.parent.parts)}`"
+    for group in sorted(set(facts.entry_point_groups) - _COMMANDS):
+        for name in _entry_point_modules(group, env):
+            yield name, f"asks for entry points of `{group}`"
 
 
 def _namespace_modules(package: str, env: Environment) -> Iterator[str]:

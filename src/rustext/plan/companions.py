@@ -11,29 +11,23 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.module_names import working_name
 from rustext.environment.distributions import Distribution
-from rustext.environment.python_source import iter_texts, parse_source
 from rustext.formats.binary import is_native
 from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion, CompanionKind
+from rustext.model.sources import DistributionSources, SourceFacts
 
 # What `importlib.metadata` reads:
 # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 _METADATA_FILES = frozenset({"METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt"})
-# A quoted string, or a part of one between slashes, that could name a file or a folder.
-_WORD = re.compile(r"""["'/\\]([\w.+@*-]{1,120})(?=["'/\\])""")
-# Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
-_ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
 _PROGRAM_FOLDERS = frozenset({"bin", "Scripts"})
-_ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\b|pkg_resources\b")
 _SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by chance
 
 
@@ -41,13 +35,15 @@ _SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by cha
 class OwnCode:
     """What a distribution's Python files say that could lead to a file."""
 
-    words: frozenset[str]  # the parts of all string literals
+    words: frozenset[str]  # the parts of string literals that could name a file or a folder
+    packages: frozenset[str]  # packages whose files are opened as resources
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
     seekers: tuple[PurePosixPath, ...]  # files that ask where programs are installed
     asks_for_metadata: bool
 
 
 def find_companions(
+    sources: DistributionSources,
     dist: Distribution,
     native: Iterable[tuple[Path, NativeFile]],
     suffixes: Sequence[str] = (),
@@ -62,8 +58,7 @@ def find_companions(
     that its code names come along.
     """
     files = list(native)
-    texts = dict(iter_texts(dist))
-    code, refused = read_own_code(texts), tuple(_refused(dist, texts))
+    code, refused = read_own_code(sources.files), tuple(_refused(dist, sources))
     found = [*_path_loaded(files, suffixes), *_metadata(dist), *refused, *_programs(dist, code)]
     found += _data(dist, files, code, but={companion.destination for companion in refused})
     found += (companion for other in others for companion in _data_of_other(other, code))
@@ -72,53 +67,64 @@ def find_companions(
 
 
 def find_neighbour_companions(
-    dist: Distribution, native: Iterable[tuple[Path, NativeFile]]
+    sources: DistributionSources, dist: Distribution, native: Iterable[tuple[Path, NativeFile]]
 ) -> tuple[Companion, ...]:
     """The companions of a neighbour of Rust distributions, sorted by destination.
 
     Its native files are its freezer's business. What its Python code opens and asks for is not seen
     by a freezer either, and the Rust distribution is of no use without.
     """
-    code = read_own_code(dict(iter_texts(dist, but=read_data("companions")["not_data_folders"])))
+    code = read_own_code(sources.outside_of(_not_data_folders()))
+    return _without_native(dist, native, code)
+
+
+def find_distant_companions(
+    sources: DistributionSources, dist: Distribution, native: Iterable[tuple[Path, NativeFile]]
+) -> tuple[Companion, ...]:
+    """The companions of any other distribution of the program, sorted by destination.
+
+    These are the files that code opens next to itself: only words of files that find the folder
+    that they are in count, and packages whose files are asked for as resources.
+    """
+    files = tuple(f for f in sources.outside_of(_not_data_folders()) if f.locates)
+    return _without_native(dist, native, read_own_code(files))
+
+
+def _without_native(
+    dist: Distribution, native: Iterable[tuple[Path, NativeFile]], code: OwnCode
+) -> tuple[Companion, ...]:
     taken = {file.path for _, file in native} | {f for f in dist.files if f.suffix == ".py"}
     found = [*_data(dist, (), code, but=taken)]
     found += _metadata(dist) if code.asks_for_metadata else ()
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
 
-def read_own_code(texts: Mapping[PurePosixPath, str]) -> OwnCode:
-    """Read what a distribution's Python files hold."""
+def _not_data_folders() -> frozenset[str]:
+    return frozenset(read_data("companions")["not_data_folders"])
+
+
+def read_own_code(files: Iterable[SourceFacts]) -> OwnCode:
+    """Put together what a distribution's Python files say."""
+    files = tuple(files)
     return OwnCode(
-        words=frozenset(word for text in texts.values() for word in _WORD.findall(text)),
-        locators=tuple(sorted(file for file, text in texts.items() if "__file__" in text)),
-        seekers=tuple(sorted(f for f, text in texts.items() if _ASKS_FOR_PROGRAMS.search(text))),
-        asks_for_metadata=any(
-            ("importlib" in text or "pkg_resources" in text) and _ASKS_FOR_METADATA.search(text)
-            for text in texts.values()
-        ),
+        words=frozenset(word for f in files for word in f.parts),
+        packages=frozenset(package for f in files for package in f.data_packages),
+        locators=tuple(f.file for f in files if f.uses_file),
+        seekers=tuple(f.file for f in files if f.seeks_programs),
+        asks_for_metadata=any(f.asks_for_metadata for f in files),
     )
 
 
-def _refused(dist: Distribution, texts: Mapping[PurePosixPath, str]) -> Iterator[Companion]:
+def _refused(dist: Distribution, sources: DistributionSources) -> Iterator[Companion]:
     """The sources that this Python cannot compile, where the distribution's code counts on that."""
-    if any("except SyntaxError" in text for text in texts.values()):
-        for file, text in texts.items():
-            if not _compiles(text):
-                yield Companion(
-                    path=dist.site / file,
-                    destination=file,
-                    kind=CompanionKind.DATA,
-                    reason="this Python cannot compile it, and the code that imports it counts on "
-                    "that",
-                )
-
-
-def _compiles(text: str) -> bool:
-    try:
-        parse_source(text)
-    except SyntaxError:
-        return False
-    return True
+    for facts in sources.files:
+        if facts.refused:
+            yield Companion(
+                path=dist.site / facts.file,
+                destination=facts.file,
+                kind=CompanionKind.DATA,
+                reason="this Python cannot compile it, and the code that imports it counts on that",
+            )
 
 
 def _path_loaded(
@@ -184,7 +190,7 @@ def _data(
     tops = {file.parts[0] for file in dist.files}
     for file in dist.files:
         if file not in taken and _may_be_data(dist, file):
-            word = _python_word(file, code.words, tops) or _native_word(file, native)
+            word = _python_word(file, code, tops) or _native_word(file, native)
             if word is not None and (dist.site / file).is_file():
                 yield Companion(
                     path=dist.site / file,
@@ -218,16 +224,18 @@ def _may_be_data(dist: Distribution, file: PurePosixPath) -> bool:
     )
 
 
-def _python_word(file: PurePosixPath, words: frozenset[str], tops: set[str]) -> str | None:
+def _python_word(file: PurePosixPath, code: OwnCode, tops: set[str]) -> str | None:
     """The word that names the file, or one of its folders below the package."""
-    if file.name in words:
+    if file.name in code.words:
         return file.name
     if file.suffix == ".py":  # a module is a module; only its whole file name makes it data
         return None
-    if file.suffix in words or f"*{file.suffix}" in words:
-        return file.suffix or None
+    if file.suffix and not code.words.isdisjoint((file.suffix, f"*{file.suffix}")):
+        return file.suffix
     folders = (part for part in file.parts[:-1] if part not in tops)
-    return next((part for part in folders if part in words), None)
+    named = next((part for part in folders if part in code.words), None)
+    package = ".".join(file.parts[:-1])
+    return named or (package if package in code.packages else None)
 
 
 def _native_word(file: PurePosixPath, native: Sequence[tuple[Path, NativeFile]]) -> str | None:

@@ -12,11 +12,15 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from rustext.config import Config, Scope
 from rustext.discovery.catalogue import Catalogue
+from rustext.discovery.source_catalogue import SourceCatalogue
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.imports.cached_strings import NameStrings
 from rustext.imports.cython_imports import find_own_imports
-from rustext.imports.dynamic_imports import find_named_imports
+from rustext.imports.dynamic_imports import (
+    find_named_imports,
+    importers_of,
+)
 from rustext.imports.file_imports import find_file_imports
 from rustext.imports.plugins import find_plugin_modules
 from rustext.imports.verdicts import is_too_large
@@ -26,7 +30,11 @@ from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.libraries import LibraryGraph
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Verdict
-from rustext.plan.companions import find_companions, find_neighbour_companions
+from rustext.plan.companions import (
+    find_companions,
+    find_distant_companions,
+    find_neighbour_companions,
+)
 from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
 from rustext.tracing.probe import Probe, probe
 
@@ -50,6 +58,7 @@ class Planner:
         self.env = env
         self.config = config
         self.catalogue = Catalogue(env, keep=keep)
+        self.sources = SourceCatalogue(keep=keep)
         self._python = python
         self._kept = NameStrings(env) if keep else None
         self._loader = loader or Loader()
@@ -57,6 +66,7 @@ class Planner:
         self._companions: dict[str, tuple[Companion, ...]] = {}
         self._named: dict[str, tuple[tuple[str, Evidence], ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
+        self._any_rust: bool | None = None
 
     def for_environment(self, env: Environment) -> Planner:
         """A planner that differs in its environment alone."""
@@ -77,9 +87,9 @@ class Planner:
         if self.covers(file):
             return self.plan_file(path, file)
         dist = self.env.owner_of(path)
-        if dist is None or not self.catalogue.is_neighbour(dist):
+        if dist is None or not self.looks_after(dist):
             return None
-        return self._plan_neighbour(path, file, dist)
+        return self._plan_other(path, file, dist)
 
     def covers(self, file: NativeFile) -> bool:
         """Whether rustext looks after the file: if it holds Rust code, or by configuration."""
@@ -116,19 +126,22 @@ class Planner:
             ),
         )
 
-    def _plan_neighbour(self, path: Path, file: NativeFile, dist: Distribution) -> ExtensionPlan:
-        """The plan for a neighbour's native file: what it imports of its own, and no more."""
-        return ExtensionPlan(
-            file=file,
-            path=path,
-            imports=find_own_imports(file, dist, self.env),
-            libraries=LibraryGraph(root=path, edges=()),
-        )
+    def _plan_other(self, path: Path, file: NativeFile, dist: Distribution) -> ExtensionPlan | None:
+        """The plan for a native file without Rust: what it imports of its own, and no more."""
+        imports = find_own_imports(file, dist, self.env)
+        graph = LibraryGraph(root=path, edges=())
+        made = ExtensionPlan(file=file, path=path, imports=imports, libraries=graph)
+        return made if imports else None
 
     def _named_imports(self, dist: Distribution) -> tuple[tuple[str, Evidence], ...]:
         """What a distribution's Python code imports by names that no freezer can read."""
         if dist.name not in self._named:
-            self._named[dist.name] = find_named_imports(dist, self.env)
+            known = self.env.requirements_of(dist.name) | self.env.named_by(dist.name)
+            others = (self.env.distributions.get(name) for name in known)
+            importers = {n for o in others if o for n in importers_of(self.sources.read(o))}
+            self._named[dist.name] = find_named_imports(
+                self.sources.read(dist), dist, self.env, importers=importers
+            )
         return self._named[dist.name]
 
     def _named_distributions(self, dist: Distribution) -> Iterator[Distribution]:
@@ -168,27 +181,35 @@ class Planner:
     def _plugins_of(self, dist: Distribution) -> tuple[ImplicitImport, ...]:
         if dist.name not in self._plugins:
             found: Iterable[ImplicitImport] = ()
-            if self.catalogue.is_rust(dist):
-                listed = find_plugin_modules(dist, self.env, self.catalogue.native_files(dist))
+            if self.looks_after(dist):
+                native = self.catalogue.native_files(dist) if self.catalogue.is_rust(dist) else ()
+                listed = find_plugin_modules(self.sources.read(dist), dist, self.env, native)
                 found = (*listed, *self._iter_named(dist, self._named_imports(dist)))
-            elif self.catalogue.is_neighbour(dist):
-                named = find_named_imports(dist, self.env, completed=False)
-                found = self._iter_named(dist, named)
             self._plugins[dist.name] = tuple(found)
         return self._plugins[dist.name]
+
+    def looks_after(self, dist: Distribution) -> bool:
+        """Whether the program may need more of a distribution than a freezer sees.
+
+        In an environment with Rust code, that is any: Python code around it names modules and opens
+        files, however many steps away.
+        """
+        if self._any_rust is None:
+            dists = sorted(self.env.distributions.values(), key=lambda d: d.name != dist.name)
+            self._any_rust = any(map(self.catalogue.seems_rust, dists))
+        return self._any_rust
 
     def _iter_named(
         self, dist: Distribution, named: Iterable[tuple[str, Evidence]]
     ) -> Iterator[ImplicitImport]:
-        """The modules among `named` that are its own, of what it requires, or Python's."""
-        needed = self.env.requirements_of(dist.name) | {dist.name}
+        """The modules among `named` that its code would import in this environment.
+
+        Those are its own, of what it requires, for an extra or not, of what nothing requires (it
+        was installed for this), and Python's.
+        """
         gathered: dict[str, list[Evidence]] = {}
         for name, evidence in named:
-            module = self.env.find_module(name)
-            if module is None:
-                continue
-            python = module.owner is Owner.STDLIB and not is_too_large(name)
-            if python or module.distribution in needed:
+            if self._may_take(dist, name):
                 gathered.setdefault(name, []).append(evidence)
         for name in sorted(gathered):
             yield ImplicitImport(
@@ -198,22 +219,37 @@ class Planner:
                 evidence=tuple(gathered[name]),
             )
 
-    def _own_companions(self, file: NativeFile) -> tuple[Companion, ...]:
-        dist = self.env.distributions.get(file.distribution) if file.distribution else None
-        return self._companions_of(dist) if dist is not None else ()
+    def _may_take(self, dist: Distribution, name: str) -> bool:
+        module = self.env.find_module(name)
+        if module is None:
+            return False
+        if module.owner is Owner.STDLIB:
+            return not is_too_large(name)
+        owner = module.distribution
+        if owner is None or owner == dist.name:
+            return owner is not None
+        known = self.env.requirements_of(dist.name) | self.env.named_by(dist.name)
+        return owner in known or not self.env.is_required(owner)
 
     def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
         if dist.name not in self._companions:
             found: tuple[Companion, ...] = ()
             if self.catalogue.is_rust(dist):
                 found = find_companions(
+                    self.sources.read(dist),
                     dist,
                     self.catalogue.native_files(dist),
                     self.env.interpreter.suffixes,
                     others=self._named_distributions(dist),
                 )
             elif self.catalogue.is_neighbour(dist):
-                found = find_neighbour_companions(dist, self.catalogue.native_files(dist))
+                found = find_neighbour_companions(
+                    self.sources.read(dist), dist, self.catalogue.native_files(dist)
+                )
+            elif self.looks_after(dist):
+                found = find_distant_companions(
+                    self.sources.read(dist), dist, self.catalogue.native_files(dist)
+                )
             self._companions[dist.name] = found
         return self._companions[dist.name]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from environments import environment, install, write_files
 
+from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import iter_distributions
 from rustext.environment.python_source import iter_statements, parse_source
 from rustext.errors import InvalidProgram
@@ -100,5 +101,6 @@ def test_a_module_that_is_nested_too_deeply_says_nothing(source: str, tmp_path: 
     assert list(iter_imports(module, env)) == []
     install(tmp_path, "other", files={"other.py": f"# except SyntaxError\n{source}"})
     (other,) = [d for d in iter_distributions(tmp_path) if d.name == "other"]
-    found = [c.destination for c in find_companions(other, ()) if c.kind is CompanionKind.DATA]
+    companions = find_companions(read_sources(other), other, ())
+    found = [c.destination for c in companions if c.kind is CompanionKind.DATA]
     assert [str(f) for f in found] == ["other.py"] * too_deep(source)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from environments import environment, install
 
-from rustext.imports.dynamic_imports import find_named_imports
+from rustext.discovery.source_facts import read_sources
+from rustext.environment.environment import Environment
+from rustext.imports.dynamic_imports import Named, find_named_imports
 from rustext.model.evidence import EvidenceKind
 
 MODULES = ("alpha", "beta.inner", "gamma", "delta")
@@ -20,14 +22,19 @@ FUNCTION += "    except ModuleNotFoundError:\n        raise\n"
 IMPORT = "import importlib\nfrom importlib import import_module\n"
 
 
+def named_imports(env: Environment, name: str = "host") -> tuple[Named, ...]:
+    dist = env.distributions[name]
+    return find_named_imports(read_sources(dist), dist, env)
+
+
 def found(site: Path, text: str, **more: str) -> set[str]:
     files = {"host/__init__.py": text, **{f"host/{name}.py": t for name, t in more.items()}}
     install(site, "host", files={**files, **FILES})
     env = environment(site)
-    named = find_named_imports(env.distributions["host"], env)
+    named = named_imports(env)
     kinds = {EvidenceKind.PYTHON_CALL, EvidenceKind.PYTHON_NAME}
     assert {evidence.kind for _, evidence in named} <= kinds
-    return {name for name, _ in named}
+    return {name for name, _ in named if env.find_module(name) is not None}
 
 
 def imported(site: Path) -> set[str]:
@@ -68,13 +75,16 @@ def test_a_name_counts_where_the_function_imports_its_first_parameter(
         ("import_module('.one', __package__)", {"host.one"}),
         ("import_module(name='.one', package=__name__)", {"host.one"}),
         ("__import__('gamma', fromlist=['x'])", {"gamma"}),
-        ("import_module('...one', 'host.inner.deep')", set()),
-        ("importlib.util.find_spec('delta')", set()),  # looked for, and not imported
+        ("import_module('...one', 'host.inner.deep')", {"host.one"}),
     ],
 )
 def test_a_name_may_stand_in_the_call(call: str, names: set[str], tmp_path: Path) -> None:
     assert found(tmp_path, f"{IMPORT}import importlib.util\n{call}", one="") == names
     assert imported(tmp_path) >= names & set(MODULES)
+
+
+def test_what_is_looked_for_is_to_be_imported_where_it_is_there(tmp_path: Path) -> None:
+    assert found(tmp_path, "import importlib.util\nimportlib.util.find_spec('delta')") == {"delta"}
 
 
 def test_the_function_may_be_in_another_file_of_the_distribution(tmp_path: Path) -> None:
@@ -86,7 +96,7 @@ def test_the_function_may_be_in_another_file_of_the_distribution(tmp_path: Path)
 def test_the_evidence_names_the_file_and_the_call(tmp_path: Path) -> None:
     install(tmp_path, "host", files={"host/a.py": f"{IMPORT}{FUNCTION}require ( 'alpha')"})
     env = environment(tmp_path)
-    ((_, evidence),) = find_named_imports(env.distributions["host"], env)
+    ((_, evidence),) = named_imports(env)
     assert (evidence.where, evidence.detail) == ("host/a.py", 'require("alpha")')
 
 
@@ -96,7 +106,7 @@ def test_a_call_counts_once_where_the_name_of_another_function_begins_its_own(
     text = f"{IMPORT}{FUNCTION}{FUNCTION.replace('require', 'require_now')}require_now('alpha')"
     install(tmp_path, "host", files={"host/a.py": text})
     env = environment(tmp_path)
-    ((name, evidence),) = find_named_imports(env.distributions["host"], env)
+    ((name, evidence),) = named_imports(env)
     assert (name, evidence.detail) == ("alpha", 'require_now("alpha")')
 
 
@@ -104,7 +114,7 @@ def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) ->
     files = {"host/tests/a.py": f"{IMPORT}{FUNCTION}require('alpha')"}
     install(tmp_path, "host", files=files)
     env = environment(tmp_path)
-    assert find_named_imports(env.distributions["host"], env) == ()
+    assert named_imports(env) == ()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +123,11 @@ def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) ->
         ("_import_module(\n    f'words_{kind}')", {"words_small", "words_large"}),
         ('find_spec(f"words.{kind}")', {"words.small", "words.large"}),
         ("import_module(f'words.{kind}.list')", {"words.small.list", "words.large.list"}),
-        ("import_module(f'words.{kind}.{list}')", set()),
+        ("import_module(f'words.{kind}.{list}')", {"words.small.list", "words.large.list"}),
+        ("import_module('words_' + kind)", {"words_small", "words_large"}),
+        ("import_module('words.%s' % kind)", {"words.small", "words.large"}),
+        ("import_module('words.{}'.format(kind))", {"words.small", "words.large"}),
+        ("import_module('.'.join(('words', kind)))", {"words.small", "words.large"}),
         ("import_module(f'words{kind}')", set()),  # the beginning of who knows what
         ("import_module(f'{kind}')", set()),
         ("import_module(f'.{kind}', __name__)", set()),
@@ -123,7 +137,9 @@ def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) ->
 def test_a_name_that_is_completed_at_run_time_may_become_any_that_is_there(
     call: str, names: set[str], tmp_path: Path
 ) -> None:
-    files = {f"words{c}{size}.py": "" for c in "_/" for size in ("small", "large")}
+    sizes = ("small", "large")
+    files = {f"words_{size}.py": "" for size in sizes}
+    files |= {f"words/{size}/{name}.py": "" for size in sizes for name in ("__init__", "list")}
     install(tmp_path, "words", files={**files, "words_small/data.bin": ""})
     assert found(tmp_path, f"def load(kind):\n    return {call}\n") == names
 
@@ -137,7 +153,8 @@ LAZY = IMPORT + "def __getattr__(name):\n    return import_module(TABLE[name], _
         ("{'a': 'host.one', 'b': ('host.two', 'B')}", {"host.one", "host.two"}),
         ("{'a': '.one'}", {"host.one"}),
         ("{'a': 'one', 'b': '..one', 'c': '.one.'}", set()),  # not as names of modules are written
-        ("{'a': 'host.none', 'b': 'alpha', 'c': 'os.path'}", set()),  # others are not its own
+        ("{'a': 'host.none', 'b': 'alpha'}", {"alpha"}),
+        ("{'alpha': 'host.one', 'host.two': 1}", {"host.one"}),  # a key is no value
         ("{'a': 'host.one of them'}", set()),
     ],
 )
@@ -163,7 +180,7 @@ def test_a_table_may_stand_in_another_file_than_the_import(tmp_path: Path) -> No
     assert found(tmp_path, LAZY, table=table, one="", two="") == {"host.one"}
     lazy = {"deep/__init__": "", "deep/lazy": LAZY}
     assert found(tmp_path, "", one="", **lazy, **{"deep/below/table": table}) == {"host.one"}
-    assert found(tmp_path, "", one="", **lazy, **{"beside/table": table}) == set()
+    assert found(tmp_path, "", one="", **lazy, **{"beside/table": table}) == {"host.one"}
 
 
 def test_a_file_is_there_where_it_names_itself(tmp_path: Path) -> None:
@@ -172,8 +189,8 @@ def test_a_file_is_there_where_it_names_itself(tmp_path: Path) -> None:
 
 
 def test_what_is_not_for_import_is_not_imported(tmp_path: Path) -> None:
-    names = ("__main__", "tests.util", "sub.__init__")
-    files = {"tests/__init__": "", "tests/util": "", "sub/__init__": "", "__main__": ""}
+    names = ("__main__", "sub.__init__")
+    files = {"sub/__init__": "", "__main__": ""}
     text = f"{LAZY}TABLE = {[f'host.{name}' for name in names]}"
     assert found(tmp_path, text, **files) == set()
 
@@ -193,7 +210,7 @@ def test_what_only_speaks_of_imports_imports_nothing(text: str, tmp_path: Path) 
 def test_a_module_in_no_package_has_no_modules_below(tmp_path: Path) -> None:
     install(tmp_path, "flat", files={"flat.py": f"{LAZY}TABLE = ['.other']", "other.py": ""})
     env = environment(tmp_path)
-    assert find_named_imports(env.distributions["flat"], env) == ()
+    assert [n for n, _ in named_imports(env, "flat") if env.find_module(n) is not None] == []
     assert env.find_module(".other") is None
 
 

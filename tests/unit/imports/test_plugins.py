@@ -12,6 +12,7 @@ from compiling import Compile
 from environments import environment, install, write_files
 
 from rustext.discovery.native_files import environment_source, iter_native_files
+from rustext.discovery.source_facts import read_sources
 from rustext.imports.plugins import find_plugin_modules
 from rustext.model.evidence import EvidenceKind
 from rustext.model.plan import Verdict
@@ -24,7 +25,8 @@ ASKS = 'from importlib.metadata import entry_points\nfound = entry_points(group=
 
 def found(site: Path, *others: Path) -> dict[str, str]:
     env = environment(site, *others)
-    modules = find_plugin_modules(env.distributions["host"], env)
+    host = env.distributions["host"]
+    modules = find_plugin_modules(read_sources(host), host, env)
     assert all(m.verdict is Verdict.INCLUDE for m in modules)
     assert all(e.kind is EvidenceKind.PLUGIN for m in modules for e in m.evidence)
     assert [m.module for m in modules] == sorted(m.module for m in modules)
@@ -124,5 +126,6 @@ def test_an_extension_module_that_a_library_opens_by_path_comes_along(
     env = environment(tmp_path)
     native = list(iter_native_files(environment_source(env, tmp_path)))
     assert len(native) == len(NAMES)
-    modules = find_plugin_modules(env.distributions["host"], env, native)
+    host = env.distributions["host"]
+    modules = find_plugin_modules(read_sources(host), host, env, native)
     assert [m.module for m in modules] == ["host.plugin"]

@@ -11,8 +11,8 @@ from compiling import Compile
 from environments import Files, install, write_files
 
 from rustext.discovery.native_files import folder_source, iter_native_files
+from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import iter_distributions
-from rustext.environment.python_source import iter_texts
 from rustext.model.plan import Companion, CompanionKind
 from rustext.plan.companions import find_companions, read_own_code
 
@@ -22,7 +22,8 @@ SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 def companions(site: Path) -> dict[str, Companion]:
     (dist,) = iter_distributions(site)
     native = list(iter_native_files(folder_source(site)))
-    found = find_companions(dist, native, importlib.machinery.EXTENSION_SUFFIXES)
+    sources = read_sources(dist)
+    found = find_companions(sources, dist, native, importlib.machinery.EXTENSION_SUFFIXES)
     assert list(found) == sorted(found, key=lambda c: (c.destination, c.kind.value))
     return {str(c.destination): c for c in found}
 
@@ -120,7 +121,7 @@ def test_data_of_a_package_that_is_imported_by_a_computed_name_comes_when_it_is_
     own, other = sorted(iter_distributions(tmp_path), key=lambda dist: dist.name)
     data = {
         str(c.destination): c.path
-        for c in find_companions(own, (), others=[other])
+        for c in find_companions(read_sources(own), own, (), others=[other])
         if c.kind is CompanionKind.DATA
     }
     name = "words_small/lists/system.dic"
@@ -186,6 +187,10 @@ def test_code_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     write_files(tmp_path, {"pkg/__init__.py": b"# \xff\xfe\nx = 'a.bin'"})
     (tmp_path / "pkg/gone.py").unlink()
     (dist,) = iter_distributions(tmp_path)
-    words = read_own_code(dict(iter_texts(dist))).words
+    sources = read_sources(dist)
+    words = read_own_code(sources.files).words
+    assert [(str(f.file), f.unreadable != "") for f in sources.unreadable] == [
+        ("pkg/gone.py", True)
+    ]
     assert "a.bin" in words
     assert "b.bin" not in words

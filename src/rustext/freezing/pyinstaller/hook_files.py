@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustext import __version__
-from rustext.data import read_data
 from rustext.discovery.native_files import iter_native_files
 from rustext.discovery.sources import Source
 from rustext.environment.distributions import Distribution
@@ -27,7 +26,6 @@ from rustext.plan.selftest import entry_source
 
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
-_OTHER_KINDS = ("pre_safe_import_module", "pre_find_module_path")  # folders, by PyInstaller's names
 _HOOK = "a hook of `rustext hooks`"
 _SELFTEST_HOOK = "pyi_rth_rustext_selftest.py"
 
@@ -76,20 +74,17 @@ def iter_hook_targets(
 
     These are the Rust extension modules, and the outermost packages and modules of each Rust
     distribution: Python code may load its library by path, or hand it to others who do. With
-    `neighbours`, the same of those of their neighbours that nobody else has a hook for. With
-    `loose`, the extension modules that no distribution lists as well, wherever they are: to find
-    them takes seconds in a large environment.
+    `neighbours`, the same of all others in an environment with Rust code: what they need is found
+    out when they enter a program. With `loose`, the extension modules that no distribution lists as
+    well, wherever they are: to find them takes seconds in a large environment.
     """
     env = planner.env
-    hooked = _hooked_modules(env) if neighbours else frozenset()
     for dist in sorted(env.distributions.values(), key=lambda d: d.name):
         native = [file for _, file in planner.catalogue.native_files(dist)]
         if any(map(planner.covers, native)) or planner.catalogue.is_rust(dist):
             yield from _distribution_targets(planner, dist, native)
-        elif neighbours and planner.catalogue.is_neighbour(dist):
-            targets = tuple(_distribution_targets(planner, dist, native, neighbour=True))
-            if hooked.isdisjoint(target.module for target in targets):
-                yield from targets
+        elif neighbours and planner.looks_after(dist):
+            yield from _distribution_targets(planner, dist, native, neighbour=True)
     for site in env.sites if loose else env.sources:
         source = Source(root=site, packages={})
         files = (f for f in env.iter_extensions(site, namespaces=loose) if not env.owner_of(f))
@@ -98,21 +93,6 @@ def iter_hook_targets(
                 yield HookTarget(
                     module=file.module, why=str(file.path), extension=True, companions=True
                 )
-
-
-def _hooked_modules(env: Environment) -> frozenset[str]:
-    """The modules that have a hook in any installed distribution, by the names of their files.
-
-    Hooks in folders of their own are of other kinds, or those of tests.
-    """
-    passed_over = {*_OTHER_KINDS, *read_data("companions")["not_data_folders"]}
-    return frozenset(
-        file.name[len("hook-") : -len(".py")]
-        for dist in env.distributions.values()
-        for file in dist.files
-        if file.name.startswith("hook-") and file.suffix == ".py"
-        if passed_over.isdisjoint(file.parts)
-    )
 
 
 def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
@@ -235,7 +215,7 @@ def _distribution_targets(
     for module in outermost:
         yield HookTarget(
             module=module,
-            why=f"{label}, which works with Rust code" if neighbour else f"native files of {label}",
+            why=f"Python code of {label}" if neighbour else f"native files of {label}",
             extension=module in extensions and not neighbour,
             neighbour=neighbour,
             companions=True,

@@ -1,0 +1,98 @@
+"""What the Python sources of an environment's distributions say, cached for each distribution.
+
+In: a distribution. Out: its `DistributionSources`. With a cache, a second build reads no source: an
+entry counts as long as the distribution's RECORD and the sizes and times of its Python files are
+the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import fields
+from pathlib import PurePosixPath
+from typing import Any
+
+from rustext.cache import KeptFacts, open_cache
+from rustext.discovery.source_facts import read_sources
+from rustext.environment.distributions import Distribution
+from rustext.model.sources import DistributionSources, ImportSite, NamedCall, SourceFacts
+
+_NESTED = {"sites": ImportSite, "calls": NamedCall}
+_DEFAULTS = {field.name: field.default for field in fields(SourceFacts)}
+
+
+class SourceCatalogue:
+    """Facts by distribution; remembers what it has read for as long as it lives."""
+
+    def __init__(self, *, keep: bool = False) -> None:
+        """With `keep`, facts are kept in the platform's cache folder for the next time."""
+        self._keep = keep
+        self._sources: dict[str, DistributionSources] = {}
+
+    def read(self, dist: Distribution) -> DistributionSources:
+        """The facts of one distribution."""
+        if dist.name not in self._sources:
+            record = dist.site / dist.metadata / "RECORD"
+            kept = KeptFacts(open_cache("sources", dist.name) if self._keep else None, dist.site)
+            text = kept.get(
+                record, lambda: format_sources(read_sources(dist)), given=_identity(dist)
+            )
+            kept.save()
+            self._sources[dist.name] = parse_sources(text)
+        return self._sources[dist.name]
+
+
+def format_sources(sources: DistributionSources) -> str:
+    """The text of facts, a line of ASCII."""
+    return json.dumps([_row(facts) for facts in sources.files], separators=(",", ":"))
+
+
+def parse_sources(text: str) -> DistributionSources:
+    """The facts of a text that `format_sources` has written."""
+    return DistributionSources(files=tuple(map(_parse_row, json.loads(text))))
+
+
+def _row(facts: SourceFacts) -> dict[str, Any]:
+    """What is not as in a file that says nothing."""
+    found: dict[str, Any] = {}
+    for name, default in _DEFAULTS.items():
+        value = getattr(facts, name)
+        if name in _NESTED:
+            value = tuple([getattr(item, field.name) for field in fields(item)] for item in value)
+        if value != default:
+            found[name] = str(value) if name == "file" else value
+    return found
+
+
+def _parse_row(row: dict[str, Any]) -> SourceFacts:
+    values: dict[str, Any] = {"file": PurePosixPath(row.pop("file"))}
+    for name, value in row.items():
+        if name in _NESTED:
+            made = _NESTED[name]
+            names = [field.name for field in fields(made)]
+            values[name] = tuple(
+                made(**{n: _frozen(v) for n, v in zip(names, item, strict=True)}) for item in value
+            )
+        else:
+            values[name] = _frozen(value)
+    return SourceFacts(**values)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _identity(dist: Distribution) -> str:
+    """A digest of a distribution's name and version, and the sizes and times of its sources."""
+    digest = hashlib.sha256(f"{dist.name} {dist.version}\n".encode())
+    site = str(dist.site)
+    for file in dist.files:
+        if file.suffix == ".py":
+            try:
+                status = os.stat(f"{site}/{file}")  # noqa: PTH116 (a Path for each takes longer)
+                digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
+            except OSError:
+                digest.update(f"{file} -\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()

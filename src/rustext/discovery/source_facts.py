@@ -1,0 +1,293 @@
+"""Read the Python sources of a distribution, each file once.
+
+In: a distribution. Out: `DistributionSources`: what each file says that could lead to a module or
+to another file. Most is found by searching the text for words; only a file that computes the names
+of modules, reads source code or starts Python is parsed. Nothing is imported or run.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from rustext.data import read_data
+from rustext.discovery.import_sites import IMPORT_CALLS, read_import_sites, resolve
+from rustext.discovery.source_readers import iter_python_starts, iter_read_sources
+from rustext.environment.distributions import Distribution
+from rustext.environment.python_source import parse_source
+from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
+
+_LIMIT = 4 << 20  # bytes of a source that are searched
+_NOT_IN_NAME = r"(?<![^\W_])(?<!def )"  # after `_` as well
+# A part of a literal between quotes and slashes that could name a file or a folder.
+_PART = re.compile(r"""["'/\\]([\w.+@*-]{1,120})(?=["'/\\])""")
+_WORD = re.compile(r"""["']([A-Za-z_]\w{0,99})["']""")
+_OWN = re.compile(r"""["']([A-Za-z_]\w*(?:[.:]\w+){1,9})["']""")
+_RELATIVE = re.compile(r"""["'](\.{1,9}[A-Za-z_]\w*(?:\.\w+){0,9})["']""")
+_LOGGER = re.compile(r"getLogger\(\s*$")
+_FUNCTION = re.compile(
+    r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
+)
+_LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
+# A function that is handed the module's own name, to give it what it loads late.
+_LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
+# `from x import load_plugin, other as name`
+_FROM = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.M)
+_MAY_IMPORT = re.compile(r"import|module|load|require|optional|lazy|plugin|resolve", re.IGNORECASE)
+_IMPORTED = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
+_LISTS = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
+# The folder that is listed is that of the file itself.
+_LISTS_ITSELF = re.compile(
+    r"\b(iter_modules|walk_packages)\s*\([^)\n]*(?<![\w.])(?:__path__|__file__)\b"
+)
+_ASKS_ENTRY_POINTS = re.compile(r"\b(?:\w*_)?(?:entry_points|entrypoints|EntryPoint)\b")
+_GROUP = re.compile(r"""["']([\w.:-]+)["']""")
+_CONSTANT = re.compile(r"""^(\w+)(?:\s*:[^=\n]+)?\s*=\s*["']([\w.:-]+)["']""", re.MULTILINE)
+_NAME = re.compile(r"\b[A-Za-z_]\w+")
+_ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\b|pkg_resources\b")
+# Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
+_ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
+_EMPTY = ast.Module([], [])
+_SOURCE_WORDS = ("getsource", "findsource", "linecache")
+
+
+def read_sources(dist: Distribution) -> DistributionSources:
+    """The facts of all Python files that a distribution has in its packages.
+
+    A file that cannot be read is one row with the reason.
+    """
+    texts: dict[PurePosixPath, str] = {}
+    found: dict[PurePosixPath, SourceFacts] = {}
+    for file in sorted(dist.files):
+        if file.suffix == ".py" and ".." not in file.parts:
+            try:
+                with (dist.site / file).open("rb") as stream:
+                    texts[file] = stream.read(_LIMIT).decode("utf-8", "replace")
+            except OSError as error:
+                found[file] = SourceFacts(file=file, unreadable=error.strerror or str(error))
+    reader = _Reader(dist, texts)
+    found |= {file: reader.read(file, text) for file, text in texts.items()}
+    return DistributionSources(files=tuple(found[file] for file in sorted(found)))
+
+
+def module_of(file: PurePosixPath) -> str:
+    """The dotted name of a Python file, relative to a folder of `sys.path`."""
+    parts = file.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+class _Reader:
+    """What is known of all texts of a distribution, for reading each of them."""
+
+    def __init__(self, dist: Distribution, texts: Mapping[PurePosixPath, str]) -> None:
+        self._tops = sorted({file.parts[0].removesuffix(".py") for file in texts})
+        self._own_parts = {part for file in dist.files for part in file.parts}
+        self._counting = {f.parent for f, text in texts.items() if "except SyntaxError" in text}
+        self._parsed = {f: self._parse(f, t) for f, t in texts.items() if _needs_tree(t)}
+        self._constants = {
+            name: value
+            for text in texts.values()
+            for name, value in _CONSTANT.findall(text)
+            if name.isupper() or "_" in name
+        }
+        self._importers = {n for facts in self._parsed.values() for n in facts.importers}
+        self._passing: dict[PurePosixPath, set[str]] = {}
+        self._add_importers(texts)
+        self._computes = any(
+            site.imports and not site.is_spelled
+            for facts in self._parsed.values()
+            for site in facts.sites
+        )
+
+    def _parse(self, file: PurePosixPath, text: str) -> SourceFacts:
+        try:
+            tree = parse_source(text)
+        except SyntaxError:  # for another Python: what it computes is not seen
+            tree = _EMPTY
+        module, package = module_of(file), file.stem == "__init__"
+        imports = any(word in text for word in IMPORT_CALLS)
+        sites, importers = read_import_sites(tree if imports else _EMPTY, module, package=package)
+        reads = any(word in text for word in _SOURCE_WORDS)
+        starts = "sys.executable" in text
+        own = module if package else module.rpartition(".")[0]
+        return SourceFacts(
+            file=file,
+            sites=sites,
+            importers=importers,
+            sources_of=tuple(sorted({s or module for s in iter_read_sources(tree, own)}))
+            if reads
+            else (),
+            starts_python=tuple(sorted(set(iter_python_starts(tree)))) if starts else (),
+        )
+
+    def _add_importers(self, texts: Mapping[PurePosixPath, str]) -> None:
+        """The functions that hand their first parameter to one that imports it, in turn."""
+        fresh = set(self._importers)
+        while fresh:
+            calls = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(fresh)))})\s*\(\s*(\w+)\s*[,)]")  # fmt: skip
+            found: set[str] = set()
+            for file, text in texts.items():
+                if any(f"{name}(" in text for name in fresh):
+                    passing = set(_iter_passing(text, calls))
+                    self._passing.setdefault(file, set()).update(passing)
+                    found |= passing
+            fresh = found - self._importers
+            self._importers |= fresh
+
+    def read(self, file: PurePosixPath, text: str) -> SourceFacts:
+        """The facts of one file."""
+        facts = self._parsed.get(file, SourceFacts(file=file))
+        package = ".".join(file.parts[:-1])
+        lazy = _is_lazy(text)
+        computes = any(not site.is_spelled or not site.names for site in facts.sites)
+        lists = "iter_modules" in text or "walk_packages" in text
+        listing = lists and _LISTS.search(text) is not None
+        locates = any(word in text for word in read_data("companions")["locators"])
+        return replace(
+            facts,
+            importers=tuple(sorted({*facts.importers, *self._passing.get(file, ())})),
+            refused=not self._counting.isdisjoint(file.parents) and not _compiles(text),
+            calls=tuple(dict.fromkeys(self._iter_calls(text))),
+            names=tuple(sorted(set(self._iter_own_names(text)))) if self._computes else (),
+            relative_names=tuple(sorted(set(_iter_relative(text, package))))
+            if computes or lazy
+            else (),
+            words=tuple(sorted(set(_WORD.findall(text)))) if computes or lazy else (),
+            lazy=lazy,
+            lists_modules=listing,
+            lists_itself=tuple(sorted(set(_LISTS_ITSELF.findall(text)))) if lists else (),
+            imported=tuple(sorted(set(_IMPORTED.findall(text)))) if listing else (),
+            entry_point_groups=tuple(sorted(set(self._iter_groups(text)))),
+            parts=tuple(sorted(set(self._iter_parts(text)))),
+            data_packages=tuple(sorted(set(_iter_data_packages(text, file)))) if locates else (),
+            locates=locates,
+            uses_file="__file__" in text,
+            seeks_programs=_ASKS_FOR_PROGRAMS.search(text) is not None,
+            asks_for_metadata=("importlib" in text or "pkg_resources" in text)
+            and _ASKS_FOR_METADATA.search(text) is not None,
+        )
+
+    def _iter_calls(self, text: str) -> Iterator[NamedCall]:
+        """The calls of functions that import their first argument, as far as it is written."""
+        names = {n for n in self._importers if n in text}
+        names |= {n for n in _iter_imported_names(text) if _MAY_IMPORT.search(n)}
+        if names:
+            call = re.compile(
+                rf"""(?<!\w)(?<!def )({"|".join(map(re.escape, sorted(names)))})\s*\(\s*"""
+                r"""(?:\w+\s*=\s*)?(f?)["']([A-Za-z_.][\w.:]*)(["']|\{)"""
+            )
+            for found in call.finditer(text):
+                if (found[2] == "f") == (found[4] == "{") or found[4] != "{":
+                    end = HOLE if found[4] == "{" else ""
+                    yield NamedCall(function=found[1], name=f"{found[3]}{end}")
+
+    def _iter_own_names(self, text: str) -> Iterator[str]:
+        for top in self._tops:
+            if f"{top}." in text or f"{top}:" in text:
+                for quote in "\"'":
+                    place = text.find(f"{quote}{top}")
+                    while place >= 0:
+                        found = _OWN.match(text, place)
+                        if found and not _LOGGER.search(text, max(0, place - 20), place):
+                            yield found[1].replace(":", ".")
+                        place = text.find(f"{quote}{top}", place + 1)
+
+    def _iter_groups(self, text: str) -> Iterator[str]:
+        """The literals of a file that asks for entry points, and the constants that it names."""
+        if ("ntry_points" in text or "ntrypoints" in text) and _ASKS_ENTRY_POINTS.search(text):
+            yield from _GROUP.findall(text)
+            names = self._constants.keys() & set(_NAME.findall(text))
+            yield from (self._constants[name] for name in names)
+
+    def _iter_parts(self, text: str) -> Iterator[str]:
+        for part in _PART.findall(text):
+            if "." in part or "*" in part or part in self._own_parts:
+                yield part
+        for word, folder in read_data("companions")["default_folders"].items():
+            if word in text and folder in self._own_parts:
+                yield folder
+
+
+def _is_lazy(text: str) -> bool:
+    """Whether a function looks up attributes of the module that are not there yet."""
+    hint = "__getattr__" in text or "sys.modules[__name__]" in text
+    if hint and _LAZY.search(text) is not None:
+        return True
+    place = text.find("__name__,")
+    while place >= 0:
+        if _LOADER.search(text, max(0, place - 60), place):
+            return True
+        place = text.find("__name__,", place + 1)
+    return False
+
+
+def _needs_tree(text: str) -> bool:
+    return (
+        any(word in text for word in IMPORT_CALLS)
+        or any(word in text for word in _SOURCE_WORDS)
+        or "sys.executable" in text
+    )
+
+
+def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:
+    """The functions whose first parameter is the first argument of such a call in them."""
+    defined = list(_FUNCTION.finditer(text))
+    bounds = [*(function.start() for function in defined), len(text)]
+    for function, end in zip(defined, bounds[1:], strict=True):
+        name, parameter = function.groups()
+        if any(call[1] == parameter for call in calls.finditer(text, function.end(), end)):
+            yield name
+
+
+def _iter_imported_names(text: str) -> Iterator[str]:
+    """The names that `from … import` statements bind; of those in other packages as well."""
+    for _, *lists in _FROM.findall(text):
+        for words in "".join(lists).split(","):
+            name = words.partition("#")[0].split()
+            if name and name[-1].isidentifier():
+                yield name[-1]
+
+
+def _iter_relative(text: str, package: str) -> Iterator[str]:
+    for name in _RELATIVE.findall(text):
+        absolute = resolve(name, package)
+        if absolute:
+            yield absolute
+
+
+def _iter_data_packages(text: str, file: PurePosixPath) -> Iterator[str]:
+    """The packages that resources are asked for, by name or as an imported module."""
+    package = ".".join(file.parts[:-1])
+    for call in read_data("companions")["resource_calls"]:
+        place = text.find(f"{call}(")
+        while place >= 0:
+            found = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""").match(
+                text, place + len(call) + 1
+            )
+            if found is not None:
+                yield found[1] or _imported_as(text, found[2], package) or ""
+            place = text.find(f"{call}(", place + 1)
+
+
+def _imported_as(text: str, name: str, package: str) -> str | None:
+    """The module that a name means in a text, as far as an import statement says."""
+    if name in {"__package__", "__name__"}:
+        return None
+    for origin, *lists in _FROM.findall(text):
+        for words in "".join(lists).replace("\n", " ").split(","):
+            parts = words.split()
+            if parts and parts[-1] == name:
+                dots = origin if not origin.strip(".") else f"{origin}."
+                return resolve(f"{dots}{parts[0]}", package)
+    return name if re.search(rf"^\s*import\s+{re.escape(name)}\b", text, re.MULTILINE) else None
+
+
+def _compiles(text: str) -> bool:
+    with contextlib.suppress(SyntaxError):
+        parse_source(text)
+        return True
+    return False

@@ -1,0 +1,95 @@
+"""Records of what the Python sources of a distribution say, file by file.
+
+Nothing in them depends on the environment that the distribution is installed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+HOLE = "*"  # in a name: the part that is not written in the source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSite:
+    """A call that imports by a computed name, or that looks whether a module is there.
+
+    `names` are absolute names with a `HOLE` for each part that the source does not spell out.
+    """
+
+    function: str  # the innermost function around the call; "" at the top of the module
+    call: str  # as in the source: `import_module`, `__import__`, `find_spec`
+    names: tuple[str, ...]
+    package: str  # what relative names count from, as far as the call says
+
+    @property
+    def imports(self) -> bool:
+        """Whether the call imports, and does not only look."""
+        return self.call.lstrip("_") != "find_spec"
+
+    @property
+    def is_spelled(self) -> bool:
+        """Whether all names are complete."""
+        return all(HOLE not in name for name in self.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedCall:
+    """A call with a module's name as its first argument; `name` may hold a `HOLE`."""
+
+    function: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFacts:
+    """What one Python file says that could lead to a module or a file.
+
+    `unreadable` is the reason where the file could not be read, and all else is empty then.
+    """
+
+    file: PurePosixPath
+    unreadable: str = ""
+    refused: bool = False  # this Python cannot compile it, and the distribution counts on that
+
+    sites: tuple[ImportSite, ...] = ()
+    importers: tuple[str, ...] = ()  # functions that import what their first parameter names
+    calls: tuple[NamedCall, ...] = ()  # of importers, here or in another distribution
+    names: tuple[str, ...] = ()  # literals that begin with a package of the distribution
+    relative_names: tuple[str, ...] = ()  # literals such as ".module", where names are computed
+    words: tuple[str, ...] = ()  # literals that are one word, where names are computed
+    lazy: bool = False  # the module's attributes are looked up by a function (PEP 562)
+
+    lists_modules: bool = False
+    lists_itself: tuple[str, ...] = ()  # `iter_modules` or `walk_packages` of its own folder
+    imported: tuple[str, ...] = ()  # what it imports, where it lists modules
+    entry_point_groups: tuple[str, ...] = ()  # literals, where entry points are asked for
+
+    parts: tuple[str, ...] = ()  # parts of literals that could name a file or a folder
+    data_packages: tuple[str, ...] = ()  # packages whose files are opened as resources
+    locates: bool = False  # opens files next to its code
+    uses_file: bool = False  # by `__file__`
+    seeks_programs: bool = False  # asks where programs are installed
+    asks_for_metadata: bool = False
+
+    sources_of: tuple[str, ...] = ()  # modules whose source is read; `HOLE`: the callers'
+    starts_python: tuple[
+        str, ...
+    ] = ()  # how it starts the interpreter: "-m module", "-c", "script"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistributionSources:
+    """The facts of all Python files of one distribution, sorted by file."""
+
+    files: tuple[SourceFacts, ...]
+
+    def outside_of(self, folders: frozenset[str]) -> tuple[SourceFacts, ...]:
+        """The facts of those files that are in no folder of such a name."""
+        return tuple(f for f in self.files if folders.isdisjoint(f.file.parts[:-1]))
+
+    @property
+    def unreadable(self) -> tuple[SourceFacts, ...]:
+        """The rows of files that could not be read."""
+        return tuple(f for f in self.files if f.unreadable)
