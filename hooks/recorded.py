@@ -1,4 +1,4 @@
-"""What the record of a program's run adds to it, whatever its modules are.
+"""What a program's own sources and the record of a run add to it, whatever its modules are.
 
 In: PyInstaller's graph of the program. Out: more modules in it, and files for the bundle.
 """
@@ -19,11 +19,13 @@ _logger = logging.getLogger("PyInstaller.rustext")
 
 
 def add_recorded(state: State, api: Any) -> None:
-    """Add what the record holds and the program lacks; a module may bring in who has asked more."""
+    """Add what the program's sources name and what the record holds, as far as it lacks them.
+
+    A module may bring in another one that asks for more.
+    """
     build = state.session.build
     caller = api.graph.find_node(api.__name__, create_nspkg=False)
-    for script in api.analysis.inputs:
-        build.begin(Path(script).resolve())
+    build.begin([Path(script).resolve() for script in api.analysis.inputs])
     entered: set[str] = set()
     missing: list[str] = []
     while new := _packages(api.graph) - entered:
@@ -36,7 +38,7 @@ def add_recorded(state: State, api: Any) -> None:
                 api.graph.import_hook(name, caller)
     native = {CompanionKind.LIBRARY, CompanionKind.EXECUTABLE}
     added: dict[str, list[Any]] = {"hiddenimports": missing, "datas": [], "binaries": []}
-    for companion in build.accompany_program(*CompanionKind):
+    for companion in (*build.program_sources(), *build.accompany_program(*CompanionKind)):
         added["binaries" if companion.kind in native else "datas"].append(placed(companion))
     api.add_datas(added["datas"])
     api.add_binaries(added["binaries"])

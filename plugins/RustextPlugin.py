@@ -130,10 +130,12 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def getImplicitImports(self, module: Any) -> list[str]:
         """Name the modules that this one imports from native code."""
         path = _file_of(module)
-        if module.isMainModule() and path is not None:
-            return [i.module for i in self.session.build.begin(path.resolve())]
+        build = self.session.build
+        if module.isMainModule():
+            scripts = _options().getMainEntryPointFilenames()
+            return [i.module for i in build.begin([Path(name).resolve() for name in scripts])]
         path = self.stand_ins.original(path) if path is not None else None
-        return [i.module for i in self.session.build.enter(_name(module), path)]
+        return [i.module for i in build.enter(_name(module), path)]
 
     @_guarded
     def createPreModuleLoadCode(self, module: Any) -> tuple[str, str] | None:
@@ -203,7 +205,8 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     @_guarded
     def considerDataFiles(self, module: Any) -> Iterator[Any]:
         """Place metadata, data files and folders, and what rustext leaves behind on request."""
-        for companion in self._accompany(module, "data", "metadata"):
+        own = self.session.build.program_sources() if module.isMainModule() else ()
+        for companion in (*own, *self._accompany(module, "data", "metadata")):
             yield self.makeIncludedDataFile(
                 source_path=str(companion.path),
                 dest_path=os.path.normpath(companion.destination),

@@ -110,8 +110,7 @@ def follow(script: Path, build: Build) -> tuple[Build, tuple[str, ...], frozense
     """
     env, skipped = build.planner.env, []
     seen: set[str] = set()
-    waiting = list(iter_program(script, env))
-    waiting += [i.module for i in build.begin(script)]
+    waiting = [*iter_program(script, env), *(i.module for i in build.begin([script]))]
     while waiting:
         name = waiting.pop()
         if name in seen:

@@ -60,7 +60,7 @@ def read_import_sites(
     `module` is its dotted name; `package` says that it is the `__init__` of one.
     """
     reader = _Reader(module, module if package else module.rpartition(".")[0])
-    reader.read(tree.body, _Scope(name="", outer=None))
+    reader.read_module(tree)
     return tuple(reader.sites), tuple(sorted(reader.importers))
 
 
@@ -79,8 +79,18 @@ class _Reader:
         self._module, self._package = module, package
         self.sites: list[ImportSite] = []
         self.importers: set[str] = set()
+        self._outermost = _Scope(name="", outer=None)
+        self._attributes: dict[str, list[ast.expr]] = {}  # of all classes
 
     # --- scopes ---------------------------------------------------------------------------------
+
+    def read_module(self, tree: ast.Module) -> None:
+        """Read all of a module."""
+        for node in ast.walk(tree):
+            for inner in node.body if isinstance(node, ast.ClassDef) else ():
+                for name, value in _iter_bindings(inner):
+                    self._attributes.setdefault(name, []).append(value)
+        self.read(tree.body, self._outermost)
 
     def read(self, body: Iterable[ast.AST], scope: _Scope) -> None:
         """Bind the names of a scope, then look at its calls, then at the functions in it."""
@@ -181,6 +191,8 @@ class _Reader:
         elif isinstance(text, ast.Constant) and name == "join" and isinstance(first, _ROWS):
             parts = [part for element in first.elts for part in (text, element)][1:]
             yield from self._product(parts, scope, depth)
+        elif name == "replace" and len(node.args) == 2 and _is_word(node.args[1]):
+            yield from (f"{HOLE}.{word}" for word in self._values(node.args[1], scope, depth - 1))
         else:
             yield HOLE
 
@@ -190,33 +202,30 @@ class _Reader:
         """The expressions that an expression stands for, each with the scope that it is in."""
         if depth <= 0:
             return
-        if isinstance(node, ast.Name):
+        if isinstance(node, (ast.Name, ast.Attribute)):
             yield from self._resolve_name(node, scope, depth)
-        elif isinstance(node, (ast.IfExp, ast.BoolOp)):
-            parts = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
-            for part in parts:
+        elif isinstance(node, (ast.IfExp, ast.BoolOp, ast.NamedExpr)):
+            for part in _choices(node):
                 yield from self._resolve(part, scope, depth - 1)
-        elif isinstance(node, ast.NamedExpr):
-            yield from self._resolve(node.value, scope, depth - 1)
-        elif isinstance(node, ast.Subscript):
+        elif isinstance(node, (ast.Subscript, ast.Starred)):
             for found, where in self._resolve(node.value, scope, depth - 1):
-                for element in _elements(found, node.slice):
+                for element in _picked(found, node):
                     yield from self._resolve(element, where, depth - 1)
-        elif isinstance(node, ast.Starred):  # an element, by iteration
-            for found, where in self._resolve(node.value, scope, depth - 1):
-                keys = found.keys if isinstance(found, ast.Dict) else _elements(found)
-                for key in filter(None, keys):
-                    yield from self._resolve(key, where, depth - 1)
-        elif isinstance(node, ast.Call) and _last_name(node.func) in _SAME and node.args:
-            yield from self._resolve(node.args[0], scope, depth - 1)
-        elif isinstance(node, ast.Call) and _last_name(node.func) in _OF_DICTS:
-            yield from self._resolve_method(node, scope, depth)
+        elif isinstance(node, ast.Call) and _last_name(node.func) in _SAME | _OF_DICTS:
+            yield from self._resolve_call(node, scope, depth)
         else:
             yield node, scope
 
     def _resolve_name(
-        self, node: ast.Name, scope: _Scope, depth: int
+        self, node: ast.Name | ast.Attribute, scope: _Scope, depth: int
     ) -> Iterator[tuple[ast.AST, _Scope]]:
+        """What a name is bound to; an attribute of an object, in any class of the module."""
+        if isinstance(node, ast.Attribute):
+            yield node, scope
+            own = _last_name(node.value) in {"self", "cls"}
+            for value in self._attributes.get(node.attr, ()) if own else ():
+                yield from self._resolve(value, self._outermost, depth - 1)
+            return
         found = scope.find(node.id)
         if found is None or node.id in found.parameters:
             yield node, scope
@@ -225,10 +234,14 @@ class _Reader:
             for value in (*found.bound.get(node.id, ()), *((default,) if default else ())):
                 yield from self._resolve(value, found, depth - 1)
 
-    def _resolve_method(
+    def _resolve_call(
         self, node: ast.Call, scope: _Scope, depth: int
     ) -> Iterator[tuple[ast.AST, _Scope]]:
         name = _last_name(node.func)
+        if name in _SAME:
+            for argument in node.args[:1]:
+                yield from self._resolve(argument, scope, depth - 1)
+            return
         for found, where in self._resolve(getattr(node.func, "value", node), scope, depth - 1):
             if not isinstance(found, ast.Dict):
                 yield ast.Pass(), where
@@ -242,6 +255,27 @@ class _Reader:
             else:
                 elements = found.values if name == "values" else [k for k in found.keys if k]
                 yield ast.Tuple(elements, ast.Load()), where
+
+
+def _choices(node: ast.IfExp | ast.BoolOp | ast.NamedExpr) -> list[ast.expr]:
+    """The expressions of which one gives the value."""
+    if isinstance(node, ast.BoolOp):
+        return node.values
+    return [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node.value]
+
+
+def _picked(container: ast.AST, by: ast.Subscript | ast.Starred) -> Iterator[ast.expr]:
+    """What is taken out of a literal container: by an index or key, or (starred) by iteration."""
+    if isinstance(by, ast.Subscript):
+        yield from _elements(container, by.slice)
+    else:
+        keys = container.keys if isinstance(container, ast.Dict) else _elements(container)
+        yield from filter(None, keys)
+
+
+def _is_word(node: ast.expr) -> bool:
+    """Whether it is a literal that can be the last part of a name: `x.replace("a", "b")`."""
+    return isinstance(node, ast.Constant) and str(node.value).isidentifier() and bool(node.value)
 
 
 def _elements(node: ast.AST, index: ast.AST | None = None) -> list[ast.expr]:
@@ -309,7 +343,8 @@ def _iter_targets(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.
 def _function_scope(function: Function, outer: _Scope) -> _Scope:
     arguments = function.args
     places = [*arguments.posonlyargs, *arguments.args]
-    defaults = dict(zip((a.arg for a in reversed(places)), reversed(arguments.defaults)))
+    last = [a.arg for a in places[len(places) - len(arguments.defaults) :]]
+    defaults = dict(zip(last, arguments.defaults, strict=True))
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if default is not None:
             defaults[argument.arg] = default

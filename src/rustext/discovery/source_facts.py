@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -36,9 +36,11 @@ _LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MU
 # A function that is handed the module's own name, to give it what it loads late.
 _LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
 # `from x import load_plugin, other as name`
-_FROM = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.M)
+_FROM = re.compile(
+    r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
+)
 _MAY_IMPORT = re.compile(r"import|module|load|require|optional|lazy|plugin|resolve", re.IGNORECASE)
-_IMPORTED = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*import[ \t]+([\w. \t,]+)", re.MULTILINE)
 _LISTS = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
 # The folder that is listed is that of the file itself.
 _LISTS_ITSELF = re.compile(
@@ -51,14 +53,16 @@ _NAME = re.compile(r"\b[A-Za-z_]\w+")
 _ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\b|pkg_resources\b")
 # Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
 _ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
+_NATIVE = frozenset({".so", ".pyd"})
 _EMPTY = ast.Module([], [])
 _SOURCE_WORDS = ("getsource", "findsource", "linecache")
 
 
-def read_sources(dist: Distribution) -> DistributionSources:
+def read_sources(dist: Distribution, *, tops: Collection[str] = ()) -> DistributionSources:
     """The facts of all Python files that a distribution has in its packages.
 
-    A file that cannot be read is one row with the reason.
+    A file that cannot be read is one row with the reason. `tops` are further top-level packages
+    whose names in literals count.
     """
     texts: dict[PurePosixPath, str] = {}
     found: dict[PurePosixPath, SourceFacts] = {}
@@ -69,7 +73,7 @@ def read_sources(dist: Distribution) -> DistributionSources:
                     texts[file] = stream.read(_LIMIT).decode("utf-8", "replace")
             except OSError as error:
                 found[file] = SourceFacts(file=file, unreadable=error.strerror or str(error))
-    reader = _Reader(dist, texts)
+    reader = _Reader(dist, texts, tops)
     found |= {file: reader.read(file, text) for file, text in texts.items()}
     return DistributionSources(files=tuple(found[file] for file in sorted(found)))
 
@@ -83,8 +87,16 @@ def module_of(file: PurePosixPath) -> str:
 class _Reader:
     """What is known of all texts of a distribution, for reading each of them."""
 
-    def __init__(self, dist: Distribution, texts: Mapping[PurePosixPath, str]) -> None:
+    def __init__(
+        self, dist: Distribution, texts: Mapping[PurePosixPath, str], others: Collection[str]
+    ) -> None:
+        self._others = others
         self._tops = sorted({file.parts[0].removesuffix(".py") for file in texts})
+        self._compiled = {
+            ".".join((*file.parts[:-1], file.name.partition(".")[0]))
+            for file in dist.files
+            if file.suffix in _NATIVE
+        }
         self._own_parts = {part for file in dist.files for part in file.parts}
         self._counting = {f.parent for f, text in texts.items() if "except SyntaxError" in text}
         self._parsed = {f: self._parse(f, t) for f, t in texts.items() if _needs_tree(t)}
@@ -97,11 +109,6 @@ class _Reader:
         self._importers = {n for facts in self._parsed.values() for n in facts.importers}
         self._passing: dict[PurePosixPath, set[str]] = {}
         self._add_importers(texts)
-        self._computes = any(
-            site.imports and not site.is_spelled
-            for facts in self._parsed.values()
-            for site in facts.sites
-        )
 
     def _parse(self, file: PurePosixPath, text: str) -> SourceFacts:
         try:
@@ -128,7 +135,8 @@ class _Reader:
         """The functions that hand their first parameter to one that imports it, in turn."""
         fresh = set(self._importers)
         while fresh:
-            calls = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(fresh)))})\s*\(\s*(\w+)\s*[,)]")  # fmt: skip
+            names = "|".join(map(re.escape, sorted(fresh)))
+            calls = re.compile(rf"(?<![\w.])(?:{names})\s*\(\s*(\w+)\s*[,)]")
             found: set[str] = set()
             for file, text in texts.items():
                 if any(f"{name}(" in text for name in fresh):
@@ -151,8 +159,8 @@ class _Reader:
             facts,
             importers=tuple(sorted({*facts.importers, *self._passing.get(file, ())})),
             refused=not self._counting.isdisjoint(file.parents) and not _compiles(text),
-            calls=tuple(dict.fromkeys(self._iter_calls(text))),
-            names=tuple(sorted(set(self._iter_own_names(text)))) if self._computes else (),
+            calls=tuple(dict.fromkeys(self._iter_calls(text, package))),
+            names=tuple(sorted(set(self._iter_own_names(text)))),
             relative_names=tuple(sorted(set(_iter_relative(text, package))))
             if computes or lazy
             else (),
@@ -160,7 +168,9 @@ class _Reader:
             lazy=lazy,
             lists_modules=listing,
             lists_itself=tuple(sorted(set(_LISTS_ITSELF.findall(text)))) if lists else (),
-            imported=tuple(sorted(set(_IMPORTED.findall(text)))) if listing else (),
+            imported=tuple(sorted(set(_iter_imported(text, package))))
+            if listing or module_of(file) in self._compiled
+            else (),
             entry_point_groups=tuple(sorted(set(self._iter_groups(text)))),
             parts=tuple(sorted(set(self._iter_parts(text)))),
             data_packages=tuple(sorted(set(_iter_data_packages(text, file)))) if locates else (),
@@ -171,21 +181,28 @@ class _Reader:
             and _ASKS_FOR_METADATA.search(text) is not None,
         )
 
-    def _iter_calls(self, text: str) -> Iterator[NamedCall]:
+    def _iter_calls(self, text: str, package: str) -> Iterator[NamedCall]:
         """The calls of functions that import their first argument, as far as it is written."""
-        names = {n for n in self._importers if n in text}
-        names |= {n for n in _iter_imported_names(text) if _MAY_IMPORT.search(n)}
+        origins = {
+            name: module
+            for name, module in _iter_imported_names(text, package)
+            if _MAY_IMPORT.search(name)
+            if module.partition(".")[0] not in self._tops
+        }
+        names = {n for n in self._importers if f"{n}(" in text}.union(origins)
         if names:
             call = re.compile(
                 rf"""(?<!\w)(?<!def )({"|".join(map(re.escape, sorted(names)))})\s*\(\s*"""
-                r"""(?:\w+\s*=\s*)?(f?)["']([A-Za-z_.][\w.:]*)(["']|\{)"""
+                r"""(?:\w+\s*=\s*)?(?:(f?)["']([A-Za-z_.][\w.:]*)(["']|\{)|[A-Za-z_])"""
             )
             for found in call.finditer(text):
-                if (found[2] == "f") == (found[4] == "{") or found[4] != "{":
-                    end = HOLE if found[4] == "{" else ""
-                    yield NamedCall(function=found[1], name=f"{found[3]}{end}")
+                name = f"{found[3]}{HOLE}" if found[4] == "{" and found[2] else found[3] or HOLE
+                yield NamedCall(function=found[1], name=name, origin=origins.get(found[1], ""))
 
     def _iter_own_names(self, text: str) -> Iterator[str]:
+        for name in _OWN.findall(text) if self._others else ():
+            if re.split("[.:]", name, maxsplit=1)[0] in self._others:
+                yield name.replace(":", ".")
         for top in self._tops:
             if f"{top}." in text or f"{top}:" in text:
                 for quote in "\"'":
@@ -243,13 +260,27 @@ def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:
             yield name
 
 
-def _iter_imported_names(text: str) -> Iterator[str]:
-    """The names that `from … import` statements bind; of those in other packages as well."""
-    for _, *lists in _FROM.findall(text):
+def _iter_imported_names(text: str, package: str) -> Iterator[tuple[str, str]]:
+    """The names that `from … import` statements bind, each with the module that it comes from."""
+    for origin, *lists in _FROM.findall(text):
+        module = resolve(origin, package) if origin.strip(".") else package
         for words in "".join(lists).split(","):
             name = words.partition("#")[0].split()
-            if name and name[-1].isidentifier():
-                yield name[-1]
+            if name and name[-1].isidentifier() and module:
+                yield name[-1], module
+
+
+def _iter_imported(text: str, package: str) -> Iterator[str]:
+    """What modules the import statements of a text could mean; the last part may be no module."""
+    for listed in _IMPORT.findall(text):
+        yield from (words.split()[0] for words in listed.split(",") if words.split())
+    for origin, *lists in _FROM.findall(text):
+        module = resolve(origin, package) if origin.strip(".") else package
+        if module:
+            yield module
+            for words in "".join(lists).split(","):
+                name = words.partition("#")[0].split()
+                yield from (f"{module}.{name[0]}" for _ in name[:1])
 
 
 def _iter_relative(text: str, package: str) -> Iterator[str]:

@@ -16,22 +16,57 @@ from rustext.discovery.import_sites import resolve
 from rustext.model.sources import HOLE
 
 _READS = frozenset({"getsource", "getsourcelines", "findsource"})
+_ERRORS = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _OPTIONS = frozenset({"-m", "-c"})
 
 
 def iter_read_sources(tree: ast.Module, package: str) -> Iterator[str]:
-    """The modules whose source the module asks for; a `HOLE` for objects that callers hand in.
+    """The modules whose source the module cannot do without, each once or more.
 
+    `module:name` for what is imported from a module; "" for the module's own; a `HOLE` for objects
+    that callers hand in. Code that goes on without the source (`except OSError`) says nothing.
     `package` is the one that the module is in, or is.
     """
     origins = dict(_iter_origins(tree, package))
-    for node in ast.walk(tree):
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while waiting:
+        node, guarded = waiting.pop()
+        if isinstance(node, ast.Try):
+            inner = guarded or any(_catches(handler) for handler in node.handlers)
+            waiting += [(child, inner) for child in node.body]
+            rest = (*node.handlers, *node.orelse, *node.finalbody)
+            waiting += [(child, guarded) for child in rest]
+            continue
+        if isinstance(node, ast.With):
+            guarded = guarded or any(_suppresses(item.context_expr) for item in node.items)
         if isinstance(node, ast.Call) and node.args and _last_name(node.func) in _READS:
             root: ast.AST = node.args[0]
             while isinstance(root, ast.Attribute):
                 root = root.value
             name = root.id if isinstance(root, ast.Name) else ""
-            yield origins.get(name, HOLE)
+            if not guarded:
+                yield origins.get(name, HOLE)
+        waiting += [(child, guarded) for child in ast.iter_child_nodes(node)]
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler goes on where there is no source: it is an `OSError`."""
+    if handler.type is None:
+        return not _raises(handler)
+    names = {_last_name(n) for n in ast.walk(handler.type) if isinstance(n, ast.expr)}
+    return not _ERRORS.isdisjoint(names) and not _raises(handler)
+
+
+def _raises(handler: ast.ExceptHandler) -> bool:
+    return any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+
+
+def _suppresses(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and _last_name(node.func) == "suppress"
+        and not _ERRORS.isdisjoint(map(_last_name, node.args))
+    )
 
 
 def iter_python_starts(tree: ast.Module) -> Iterator[str]:

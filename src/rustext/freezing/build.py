@@ -6,17 +6,27 @@ companions. Both adapters use it, so that what they say cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rustext.config import record_warnings
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import this_environment
 from rustext.formats.binary import is_native
+from rustext.freezing.program import Program, read_program
 from rustext.freezing.project import program_environment, read_project
-from rustext.model.plan import Companion, CompanionKind, ExtensionPlan, ImplicitImport, Verdict
+from rustext.model.plan import (
+    Companion,
+    CompanionKind,
+    ExtensionPlan,
+    ImplicitImport,
+    Unfollowed,
+    Verdict,
+)
 from rustext.plan.planner import Planner
 from rustext.plan.recorded import MAIN, Recorded
+
+_NAMED = 3  # places that are named in the summary
 
 
 class Build:
@@ -37,16 +47,42 @@ class Build:
         self._waiting: dict[str, list[ImplicitImport]] = {}  # by top-level package
         self._asked: set[str] = set()  # packages that the record was asked for
         self._done: set[Path] = set()
+        self._program: Program | None = None
+
+    def program_sources(self) -> tuple[Companion, ...]:
+        """The sources of the program, where code that has entered reads them; each once."""
+        found = tuple(c for c in self._read_sources() if c.path not in self._said)
+        self._said.update(c.path for c in found)
+        return found
+
+    def _read_sources(self) -> tuple[Companion, ...]:
+        if self._program is not None:
+            for path in self._entered.values():
+                reader = self.planner.reader_of_callers(path)
+                if reader is not None:
+                    return self._program.sources(reader)
+        return ()
 
     def _follow_record(self, folder: Path) -> None:
         config, env = self.planner.config, self.planner.env
         self.recorded = Recorded(config.trace, env, where=config.trace_file, folder=folder)
         self.record_warnings = record_warnings(config, folder)
 
-    def begin(self, script: Path) -> tuple[ImplicitImport, ...]:
-        """What the record of a run adds for the program's first file itself."""
-        self._follow_record(script.parent)
-        return (*self.enter(MAIN, None), *self.enter(script.stem, None))
+    def begin(self, scripts: Sequence[Path]) -> tuple[ImplicitImport, ...]:
+        """What the program's own sources import beside their statements, and what a record adds.
+
+        `scripts` are the program's first files. Each import comes once.
+        """
+        if self._program is not None:
+            return ()
+        self._program = read_program(scripts, self.planner.env)
+        self._follow_record(scripts[0].parent)
+        own = {i.module: i for i in self._program.imports if i.module not in self.modules}
+        self.modules.update(own)
+        found = [*own.values(), *self.enter(MAIN, None)]
+        for script in scripts:
+            found += self.enter(script.stem, None)
+        return tuple(found)
 
     def enter(self, name: str, path: Path | None) -> tuple[ImplicitImport, ...]:
         """The imports that a module causes on entering the build.
@@ -126,6 +162,7 @@ class Build:
         stayed = frozenset((*self._entered.values(), *renamed))
         self.plans = {path: plan for path, plan in self.plans.items() if path in stayed}
         wanted = {i.module for plan in self.plans.values() for i in plan.imports}
+        wanted |= {i.module for i in (self._program.imports if self._program else ())}
         wanted |= {
             i.module for p in self._entered.values() for i in self.planner.plugin_modules_for(p)
         }
@@ -142,8 +179,15 @@ class Build:
     def companions(self) -> tuple[Companion, ...]:
         """The companions of all that is in the build, sorted by destination."""
         of_modules = (c for p in self._entered.values() for c in self.planner.companions_for(p))
-        found = (*self.recorded.companions(self._present), *of_modules)
+        recorded = self.recorded.companions(self._present)
+        found = (*recorded, *of_modules, *self._read_sources())
         return tuple(sorted({c.path: c for c in found}.values(), key=lambda c: str(c.destination)))
+
+    @property
+    def unfollowed(self) -> tuple[Unfollowed, ...]:
+        """The places in the program's Python code that import what the sources do not tell."""
+        found = {u for p in self._entered.values() for u in self.planner.unfollowed_in(p)}
+        return tuple(sorted(found, key=lambda u: (u.module, u.function)))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -155,6 +199,18 @@ class Build:
     def summary(self) -> str:
         """One line for the freezer's log."""
         return count(len(self.extensions), len(self.modules), len(self.companions))
+
+    @property
+    def unfollowed_hint(self) -> str | None:
+        """One line that names places in Python code that could not be followed."""
+        places = [f"{u.module}.{u.function}".strip(".") for u in self.unfollowed]
+        if not places:
+            return None
+        more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+        return (
+            f"not followed: {', '.join(places[:_NAMED])}{more}, which import names from data; "
+            "`rustext trace` records them"
+        )
 
 
 def count(extensions: int, modules: int, files: int) -> str:

@@ -140,6 +140,7 @@ def make_plan(build: Build, *, freezer: str | None = None) -> BuildPlan:
         left_out=tuple(left_out[name] for name in sorted(left_out)),
         companions=build.companions,
         warnings=build.warnings,
+        unfollowed=build.unfollowed,
     )
 
 

@@ -25,6 +25,7 @@ from rustext.formats.binary import open_binary
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import ImplicitImport, Verdict
+from rustext.model.sources import DistributionSources
 
 _INCLUDE = re.compile(r"""^[ \t]*include[ \t]+["']([\w./-]+\.pxi)["']""", re.MULTILINE)
 # `from a.b import c, d`, in parentheses as well; `import a.b, c.d`
@@ -32,13 +33,17 @@ _FROM = re.compile(
     r"^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+c?import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
 )
 _IMPORT = re.compile(r"^[ \t]*c?import[ \t]+([\w. \t,]+)", re.MULTILINE)
+_GROUP = re.compile(rb"(?<![\w.])(?:[A-Za-z_]\w{0,99}\.)*\w{1,99}__mypyc(?=\0)")
 _COMMENT = re.compile(r"#.*")
 
 
 def find_own_imports(
-    file: NativeFile, dist: Distribution, env: Environment
+    file: NativeFile, sources: DistributionSources, dist: Distribution, env: Environment
 ) -> tuple[ImplicitImport, ...]:
     """The modules of `dist` that its extension module `file` names, sorted.
+
+    Where it was compiled from a Python file that is there as well, these are all that the file
+    imports: a freezer sees the extension alone.
 
     Raises `InvalidBinary` or `UnreadableFile` if the file cannot be read as a native file.
     """
@@ -49,6 +54,7 @@ def find_own_imports(
             there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
             if module is not None and module.distribution == dist.name and not there:
                 gathered.setdefault(name, evidence)
+    compiled = tuple(_from_compiled(file, sources, env))
     return tuple(
         ImplicitImport(
             module=name,
@@ -57,11 +63,38 @@ def find_own_imports(
             evidence=(gathered[name],),
         )
         for name in sorted(gathered)
+    ) + tuple(i for i in compiled if i.module not in gathered)
+
+
+def _from_compiled(
+    file: NativeFile, sources: DistributionSources, env: Environment
+) -> Iterator[ImplicitImport]:
+    """What the Python file imports that an extension module was compiled from."""
+    python = file.path.with_name(f"{file.path.name.partition('.')[0]}.py")
+    facts = next((f for f in sources.files if f.file == python), None)
+    evidence = Evidence(
+        kind=EvidenceKind.PYTHON_NAME, where=str(python), detail="an import statement"
     )
+    for name in facts.imported if facts is not None else ():
+        if env.find_module(name) is not None:
+            yield ImplicitImport(
+                module=name,
+                verdict=Verdict.INCLUDE,
+                reason="imported by the source of the compiled module",
+                evidence=(evidence,),
+            )
 
 
 def _from_strings(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[str, Evidence]]:
-    """The C strings that begin with the extension's own package."""
+    """The C strings that begin with the extension's own package, or name its mypyc group.
+
+    mypyc compiles the modules of a group into one library, and makes a shim of each, which imports
+    that library from native code (https://mypyc.readthedocs.io/en/latest/dev_docs.html).
+    """
+    for found in _GROUP.finditer(data):
+        where = f"{file.path} at 0x{found.start():x}"
+        detail = "a C string that names the library of a mypyc group"
+        yield found[0].decode(), Evidence(kind=EvidenceKind.C_STRING, where=where, detail=detail)
     top = (file.module or "").partition(".")[0]
     if not top or not top.isascii():
         return

@@ -33,6 +33,7 @@ from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.sources import HOLE, DistributionSources, ImportSite, SourceFacts
 
 _NOT_FOR_IMPORT = frozenset({"__init__", "__main__"})  # parts of names
+_SHORTEST = 4  # characters of the end of a name that is completed
 _DEEPEST = 6  # parts of a name that are completed
 
 Named = tuple[str, Evidence]
@@ -43,21 +44,28 @@ def find_named_imports(
     dist: Distribution,
     env: Environment,
     *,
-    importers: Collection[str] = (),
+    importers: Collection[tuple[str, str]] = (),
 ) -> tuple[Named, ...]:
     """The names that the Python code of `dist` imports in such a way.
 
-    `importers` are functions of what it requires that import what their first argument names. A
-    name with a hole stands for all modules of the environment that it could become. Names in tables
-    are those of modules that are there; whether the others can be imported is not looked at.
+    `importers` are functions of others that import what their first argument names: the module that
+    each is imported from, and its name. A name with a hole stands for all modules of the
+    environment that it could become. Names in tables are those of modules that are there; whether
+    the others can be imported is not looked at.
     """
     files = sources.outside_of(_not_data())
     return (
         *_iter_spelled(files),
-        *_iter_calls(files, env, {n for f in files for n in f.importers}.union(importers)),
-        *_iter_tables(files, dist, env),
+        *_iter_calls(files, env, frozenset(importers)),
+        *_iter_tables(files, dist, env, frozenset(importers)),
         *_iter_completed(files, env),
     )
+
+
+def borrowed_importers(sources: DistributionSources) -> frozenset[tuple[str, str]]:
+    """The functions of others that may import what their first argument names: origin, name."""
+    files = sources.outside_of(_not_data())
+    return frozenset((c.origin, c.function) for f in files for c in f.calls if c.origin)
 
 
 def importers_of(sources: DistributionSources) -> frozenset[str]:
@@ -107,12 +115,13 @@ def _iter_spelled(files: Iterable[SourceFacts]) -> Iterator[Named]:
 
 
 def _iter_calls(
-    files: Iterable[SourceFacts], env: Environment, importers: Collection[str]
+    files: Iterable[SourceFacts], env: Environment, importers: Collection[tuple[str, str]]
 ) -> Iterator[Named]:
     for facts in files:
         for call in facts.calls:
             name = resolve(call.name, ".".join(facts.file.parts[:-1]))
-            if call.function in importers and name:
+            known = not call.origin or (call.origin, call.function) in importers
+            if known and name and name != HOLE:
                 detail = f'{call.function}("{call.name.replace(HOLE, "{…}")}")'
                 for found in _complete(name, env) if HOLE in name else (_module_in(name, env),):
                     yield found, _evidence(EvidenceKind.PYTHON_CALL, facts.file, detail)
@@ -131,7 +140,10 @@ def _module_in(name: str, env: Environment) -> str:
 
 
 def _iter_tables(
-    files: Iterable[SourceFacts], dist: Distribution, env: Environment
+    files: Iterable[SourceFacts],
+    dist: Distribution,
+    env: Environment,
+    importers: Collection[tuple[str, str]],
 ) -> Iterator[Named]:
     """The modules of `dist` whose names stand in code that imports by computed names.
 
@@ -140,6 +152,11 @@ def _iter_tables(
     """
     open_tops = {
         f.file.parts[0] for f in files for site in f.sites if site.imports and _is_open(site)
+    } | {
+        f.file.parts[0]
+        for f in files
+        for call in f.calls
+        if call.name == HOLE and (call.origin, call.function) in importers
     }
     for facts in files:
         computes = any(site.imports and _is_open(site) for site in facts.sites)
@@ -171,13 +188,19 @@ def _own_module(name: str, dist: Distribution, env: Environment) -> str | None:
 # --- names that are completed ---------------------------------------------------------------------
 
 
-def _iter_completed(files: Iterable[SourceFacts], env: Environment) -> Iterator[Named]:
+def _iter_completed(files: tuple[SourceFacts, ...], env: Environment) -> Iterator[Named]:
+    own = [module_of(f.file) for f in files]
     for facts in files:
         for name in sorted({n for s in facts.sites for n in s.names if HOLE in n}):
-            package = name.rpartition(".")[0]
+            package, _, last = name.rpartition(".")
             words = [w for w in facts.words if env.find_module(f"{package}.{w}") is not None]
-            whole = name == f"{facts.file.parts[0]}.{HOLE}"  # any module of a top-level package
-            found = [f"{package}.{w}" for w in words] if whole and words else _complete(name, env)
+            end = name.removeprefix(HOLE)
+            if end != name and HOLE not in end:  # own modules that end so
+                found = tuple(m for m in own if len(end) >= _SHORTEST and m.endswith(end))
+            elif package == facts.file.parts[0] and last == HOLE and words:
+                found = tuple(f"{package}.{word}" for word in words)  # any of a top-level package
+            else:
+                found = _complete(name, env)
             detail = f"completes `{name.replace(HOLE, '{…}')}`"
             for module in found:
                 yield module, _evidence(EvidenceKind.PYTHON_CALL, facts.file, detail)

@@ -22,7 +22,20 @@ from rustext.model.native_file import NativeFile
 from rustext.model.plan import ImplicitImport, Verdict
 from rustext.model.sources import DistributionSources, SourceFacts
 
-_COMMANDS = frozenset({"console_scripts", "gui_scripts"})  # for installers
+# Groups for installers and build backends:
+# https://packaging.python.org/en/latest/specifications/entry-points/#use-for-scripts,
+# https://setuptools.pypa.io/en/latest/userguide/extension.html
+_COMMANDS = frozenset(
+    {
+        "console_scripts",
+        "gui_scripts",
+        "distutils.commands",
+        "distutils.setup_keywords",
+        "egg_info.writers",
+        "setuptools.file_finders",
+        "setuptools.finalize_distribution_options",
+    }
+)
 
 
 def find_plugin_modules(
@@ -36,7 +49,7 @@ def find_plugin_modules(
     `native` holds the distribution's native files with their paths on this machine.
     """
     found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
-    for facts in sources.outside_of(frozenset(read_data("companions")["not_data_folders"])):
+    for facts in _used(sources):
         for name, what in _iter_modules_for(facts, dist, env):
             found[name] = _plugin(name, str(facts.file), what)
     return tuple(found[name] for name in sorted(found))
@@ -68,9 +81,39 @@ def _iter_modules_for(
     for how in facts.lists_itself:
         for name in _own_modules(facts.file, dist, env, deep=how == "walk_packages"):
             yield name, f"lists the modules of `{'.'.join(facts.file.parent.parts)}`"
+    for package in facts.data_packages:
+        module = env.find_module(package)
+        if module is not None and module.distribution == dist.name:
+            yield package, f"opens files of `{package}`"
     for group in sorted(set(facts.entry_point_groups) - _COMMANDS):
         for name in _entry_point_modules(group, env):
             yield name, f"asks for entry points of `{group}`"
+
+
+def find_plugin_distributions(
+    sources: DistributionSources, env: Environment
+) -> tuple[Distribution, ...]:
+    """The distributions that have entry points of a group which the sources ask for, by name.
+
+    Their metadata is what the entry points are found in.
+    """
+    groups = {group for facts in _used(sources) for group in facts.entry_point_groups} - _COMMANDS
+    found = (d for d in env.distributions.values() if groups and not groups.isdisjoint(_groups(d)))
+    return tuple(sorted(found, key=lambda dist: dist.name))
+
+
+def _groups(dist: Distribution) -> frozenset[str]:
+    return frozenset(point.group for point in _entry_points(dist))
+
+
+def _entry_points(dist: Distribution) -> Iterable[metadata.EntryPoint]:
+    if any(f.parent == dist.metadata and f.name == "entry_points.txt" for f in dist.files):
+        return metadata.Distribution.at(dist.site / dist.metadata).entry_points
+    return ()
+
+
+def _used(sources: DistributionSources) -> tuple[SourceFacts, ...]:
+    return sources.outside_of(frozenset(read_data("companions")["not_data_folders"]))
 
 
 def _namespace_modules(package: str, env: Environment) -> Iterator[str]:
@@ -102,11 +145,9 @@ def _own_modules(
 
 def _entry_point_modules(group: str, env: Environment) -> Iterator[str]:
     for dist in env.distributions.values():
-        if any(f.parent == dist.metadata and f.name == "entry_points.txt" for f in dist.files):
-            points = metadata.Distribution.at(dist.site / dist.metadata).entry_points
-            for point in points.select(group=group):
-                if env.find_module(point.module) is not None:
-                    yield point.module
+        for point in _entry_points(dist):
+            if point.group == group and env.find_module(point.module) is not None:
+                yield point.module
 
 
 def _plugin(name: str, where: str, what: str) -> ImplicitImport:

@@ -84,6 +84,15 @@ class PlannedExtension:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unfollowed:
+    """A function of a distribution that imports a name which no source tells."""
+
+    module: str
+    function: str  # "" for the top of the module
+    distribution: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
     """What was added to one program, what was not, and why.
 
@@ -99,6 +108,7 @@ class BuildPlan:
     left_out: tuple[ImplicitImport, ...]
     companions: tuple[Companion, ...]
     warnings: tuple[str, ...]
+    unfollowed: tuple[Unfollowed, ...] = ()
 
     def iter_modules(self) -> Iterator[tuple[str, bool]]:
         """All modules that the program has to hold, and whether that is sure."""

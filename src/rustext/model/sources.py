@@ -36,10 +36,14 @@ class ImportSite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedCall:
-    """A call with a module's name as its first argument; `name` may hold a `HOLE`."""
+    """A call with a module's name as its first argument; `name` may hold a `HOLE`, or be one.
+
+    `origin` is the module that the function is imported from; "" for one of the distribution's own.
+    """
 
     function: str
     name: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +60,14 @@ class SourceFacts:
     sites: tuple[ImportSite, ...] = ()
     importers: tuple[str, ...] = ()  # functions that import what their first parameter names
     calls: tuple[NamedCall, ...] = ()  # of importers, here or in another distribution
-    names: tuple[str, ...] = ()  # literals that begin with a package of the distribution
+    names: tuple[str, ...] = ()  # literals that begin with a package of the distribution's
     relative_names: tuple[str, ...] = ()  # literals such as ".module", where names are computed
     words: tuple[str, ...] = ()  # literals that are one word, where names are computed
     lazy: bool = False  # the module's attributes are looked up by a function (PEP 562)
 
     lists_modules: bool = False
     lists_itself: tuple[str, ...] = ()  # `iter_modules` or `walk_packages` of its own folder
-    imported: tuple[str, ...] = ()  # what it imports, where it lists modules
+    imported: tuple[str, ...] = ()  # what it imports, where it lists modules or is compiled
     entry_point_groups: tuple[str, ...] = ()  # literals, where entry points are asked for
 
     parts: tuple[str, ...] = ()  # parts of literals that could name a file or a folder
@@ -73,7 +77,8 @@ class SourceFacts:
     seeks_programs: bool = False  # asks where programs are installed
     asks_for_metadata: bool = False
 
-    sources_of: tuple[str, ...] = ()  # modules whose source is read; `HOLE`: the callers'
+    # Modules whose source it cannot do without, or `module:name`; a `HOLE` for its callers'.
+    sources_of: tuple[str, ...] = ()
     starts_python: tuple[
         str, ...
     ] = ()  # how it starts the interpreter: "-m module", "-c", "script"

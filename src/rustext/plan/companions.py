@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from rustext.data import read_data
 from rustext.discovery.module_names import working_name
 from rustext.environment.distributions import Distribution
+from rustext.environment.environment import Environment
 from rustext.formats.binary import is_native
 from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
@@ -27,6 +28,7 @@ from rustext.model.sources import DistributionSources, SourceFacts
 # What `importlib.metadata` reads:
 # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 _METADATA_FILES = frozenset({"METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt"})
+_ANY_NAME = "importlib.metadata may be asked for it with a computed name"
 _PROGRAM_FOLDERS = frozenset({"bin", "Scripts"})
 _SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by chance
 
@@ -166,7 +168,29 @@ def _programs(dist: Distribution, code: OwnCode) -> Iterator[Companion]:
             )
 
 
-def _metadata(dist: Distribution) -> Iterator[Companion]:
+def find_plugin_metadata(dist: Distribution, plugins: Iterable[Distribution]) -> list[Companion]:
+    """The metadata of the distributions with entry points that `dist` asks for."""
+    reason = f"{dist.name} asks for entry points"
+    return [companion for plugin in plugins for companion in _metadata(plugin, reason)]
+
+
+def find_read_sources(sources: DistributionSources, env: Environment) -> Iterator[Companion]:
+    """The source files of modules that the code reads and cannot do without."""
+    for facts in sources.outside_of(_not_data_folders()):
+        for name in facts.sources_of:
+            inner, outer = env.find_module(name.replace(":", ".")), name.partition(":")[0]
+            module = inner or env.find_module(outer)
+            owner = env.distributions.get(module.distribution or "") if module else None
+            if module and module.path and module.path.suffix == ".py" and owner:
+                yield Companion(
+                    path=module.path,
+                    destination=PurePosixPath(module.path.relative_to(owner.site).as_posix()),
+                    kind=CompanionKind.DATA,
+                    reason=f"`{facts.file}` reads the source of `{module.name}`",
+                )
+
+
+def _metadata(dist: Distribution, reason: str = _ANY_NAME) -> Iterator[Companion]:
     """The metadata that code asks for by a name which no freezer can read off the source."""
     for file in dist.files:
         if file.parent == dist.metadata and file.name in _METADATA_FILES:
@@ -174,7 +198,7 @@ def _metadata(dist: Distribution) -> Iterator[Companion]:
                 path=dist.site / file,
                 destination=PurePosixPath(file),
                 kind=CompanionKind.METADATA,
-                reason="importlib.metadata may be asked for it with a computed name",
+                reason=reason,
             )
 
 

@@ -23,6 +23,7 @@ from rustext.model.plan import (
     CompanionKind,
     ImplicitImport,
     PlannedExtension,
+    Unfollowed,
     Verdict,
 )
 from rustext.model.plan_json import companion_json, import_json
@@ -56,6 +57,10 @@ def build_plan_json(plan: BuildPlan) -> dict[str, Any]:
         "left_out": [import_json(i) for i in plan.left_out],
         "companions": [companion_json(c) for c in plan.companions],
         "warnings": list(plan.warnings),
+        "unfollowed": [
+            {"module": u.module, "function": u.function, "distribution": u.distribution}
+            for u in plan.unfollowed
+        ],
     }
 
 
@@ -117,6 +122,14 @@ def parse_plan(text: str, where: str) -> BuildPlan:
             left_out=tuple(map(_parse_import, document["left_out"])),
             companions=tuple(map(_parse_companion, document["companions"])),
             warnings=tuple(map(str, document["warnings"])),
+            unfollowed=tuple(
+                Unfollowed(
+                    module=str(row["module"]),
+                    function=str(row["function"]),
+                    distribution=str(row["distribution"]),
+                )
+                for row in document["unfollowed"]
+            ),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidPlan(f"{where} holds what no plan has: {error!r}") from error

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
 from rustext.config import Config, Scope
+from rustext.data import read_data
 from rustext.discovery.catalogue import Catalogue
 from rustext.discovery.source_catalogue import SourceCatalogue
 from rustext.environment.distributions import Distribution
@@ -18,22 +19,27 @@ from rustext.environment.environment import Environment, Owner
 from rustext.imports.cached_strings import NameStrings
 from rustext.imports.cython_imports import find_own_imports
 from rustext.imports.dynamic_imports import (
+    borrowed_importers,
     find_named_imports,
+    find_unfollowed,
     importers_of,
 )
 from rustext.imports.file_imports import find_file_imports
-from rustext.imports.plugins import find_plugin_modules
+from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
 from rustext.imports.verdicts import is_too_large
 from rustext.loaders.resolver import Resolver
 from rustext.loaders.rules import Loader
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.libraries import LibraryGraph
 from rustext.model.native_file import NativeFile
-from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Verdict
+from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Unfollowed, Verdict
+from rustext.model.sources import HOLE, SourceFacts
 from rustext.plan.companions import (
     find_companions,
     find_distant_companions,
     find_neighbour_companions,
+    find_plugin_metadata,
+    find_read_sources,
 )
 from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
 from rustext.tracing.probe import Probe, probe
@@ -128,7 +134,7 @@ class Planner:
 
     def _plan_other(self, path: Path, file: NativeFile, dist: Distribution) -> ExtensionPlan | None:
         """The plan for a native file without Rust: what it imports of its own, and no more."""
-        imports = find_own_imports(file, dist, self.env)
+        imports = find_own_imports(file, self.sources.read(dist), dist, self.env)
         graph = LibraryGraph(root=path, edges=())
         made = ExtensionPlan(file=file, path=path, imports=imports, libraries=graph)
         return made if imports else None
@@ -136,13 +142,19 @@ class Planner:
     def _named_imports(self, dist: Distribution) -> tuple[tuple[str, Evidence], ...]:
         """What a distribution's Python code imports by names that no freezer can read."""
         if dist.name not in self._named:
-            known = self.env.requirements_of(dist.name) | self.env.named_by(dist.name)
-            others = (self.env.distributions.get(name) for name in known)
-            importers = {n for o in others if o for n in importers_of(self.sources.read(o))}
+            sources = self.sources.read(dist)
+            importers = [b for b in sorted(borrowed_importers(sources)) if self._imports(*b)]
             self._named[dist.name] = find_named_imports(
-                self.sources.read(dist), dist, self.env, importers=importers
+                sources, dist, self.env, importers=importers
             )
         return self._named[dist.name]
+
+    def _imports(self, origin: str, function: str) -> bool:
+        """Whether a function of another distribution imports what its first argument names."""
+        module = self.env.find_module(origin)
+        owner = module.distribution if module is not None else None
+        dist = self.env.distributions.get(owner) if owner else None
+        return dist is not None and function in importers_of(self.sources.read(dist))
 
     def _named_distributions(self, dist: Distribution) -> Iterator[Distribution]:
         """The other distributions that a distribution's Python code imports in such a way."""
@@ -177,6 +189,30 @@ class Planner:
                 for e in implicit.evidence
             )
         )
+
+    def reader_of_callers(self, path: Path) -> str | None:
+        """The distribution of `path`, if it cannot do without the source of what it is handed."""
+        dist = self.env.owner_of(path)
+        if dist is None or not self.looks_after(dist):
+            return None
+        reads = any(HOLE in f.sources_of for f in self._used_sources(dist))
+        return dist.name if reads else None
+
+    def unfollowed_in(self, path: Path) -> tuple[Unfollowed, ...]:
+        """The places in the package of `path` that import names which no source tells."""
+        dist = self.env.owner_of(path)
+        if dist is None or not self.looks_after(dist):
+            return ()
+        top = _top_of(path.relative_to(dist.site))
+        return tuple(
+            Unfollowed(module=module, function=function, distribution=dist.name)
+            for module, function in find_unfollowed(self.sources.read(dist))
+            if module.partition(".")[0] == top
+        )
+
+    def _used_sources(self, dist: Distribution) -> tuple[SourceFacts, ...]:
+        folders = frozenset(read_data("companions")["not_data_folders"])
+        return self.sources.read(dist).outside_of(folders)
 
     def _plugins_of(self, dist: Distribution) -> tuple[ImplicitImport, ...]:
         if dist.name not in self._plugins:
@@ -233,25 +269,28 @@ class Planner:
 
     def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
         if dist.name not in self._companions:
-            found: tuple[Companion, ...] = ()
-            if self.catalogue.is_rust(dist):
-                found = find_companions(
-                    self.sources.read(dist),
-                    dist,
-                    self.catalogue.native_files(dist),
-                    self.env.interpreter.suffixes,
-                    others=self._named_distributions(dist),
-                )
-            elif self.catalogue.is_neighbour(dist):
-                found = find_neighbour_companions(
-                    self.sources.read(dist), dist, self.catalogue.native_files(dist)
-                )
-            elif self.looks_after(dist):
-                found = find_distant_companions(
-                    self.sources.read(dist), dist, self.catalogue.native_files(dist)
-                )
-            self._companions[dist.name] = found
+            found = self._find_companions(dist) if self.looks_after(dist) else ()
+            by_place = {c.destination: c for c in reversed(found)}
+            ordered = sorted(by_place.values(), key=lambda c: (c.destination, c.kind.value))
+            self._companions[dist.name] = tuple(ordered)
         return self._companions[dist.name]
+
+    def _find_companions(self, dist: Distribution) -> tuple[Companion, ...]:
+        sources, native = self.sources.read(dist), self.catalogue.native_files(dist)
+        suffixes = self.env.interpreter.suffixes
+        if self.catalogue.is_rust(dist):
+            others = self._named_distributions(dist)
+            found = find_companions(sources, dist, native, suffixes, others=others)
+        elif self.catalogue.is_neighbour(dist):
+            found = find_neighbour_companions(sources, dist, native)
+        else:
+            found = find_distant_companions(sources, dist, native)
+        plugins = find_plugin_distributions(sources, self.env)
+        return (
+            *found,
+            *find_plugin_metadata(dist, plugins),
+            *find_read_sources(sources, self.env),
+        )
 
 
 def _top_of(file: PurePath) -> str:

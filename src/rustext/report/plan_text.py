@@ -26,6 +26,11 @@ def print_build_plan(
         rest = [i for i in made.left_out if i.verdict is not Verdict.IF_PRESENT]
         _print_imports(console, "not added", rest, verbose=True)
     _print_companions(console, made.companions)
+    if made.unfollowed:
+        _print_head(console, "not followed: names that come from data", len(made.unfollowed))
+    for place in made.unfollowed:
+        name = f"{place.module}.{place.function}".strip(".")
+        console.line(f"  {name}  ", (f"{place.distribution}; `rustext trace` records", Style.DIM))
     for warning in (*made.warnings, *(f"nothing is known of {line}" for line in skipped)):
         console.line(("warning:", Style.YELLOW), f" {warning}")
 
