@@ -9,8 +9,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from rustext.data import package_text
 from rustext.freezing.session import Session
 from rustext.model.plan import Companion
+
+START_HOOK = "pyi_rth_rustext_python.py"
 
 
 def leave(session: Session) -> list[tuple[str, str]]:
@@ -31,6 +34,13 @@ def rename(companion: Companion) -> Path:
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(companion.path, copy)
     return copy
+
+
+def write_start_hook() -> Path:
+    """The run-time hook that answers where the program starts Python again."""
+    file = work_folder() / START_HOOK
+    file.write_text(package_text("freezing/pyinstaller/python_start.py"), encoding="utf-8")
+    return file
 
 
 def work_folder() -> Path:

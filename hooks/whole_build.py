@@ -48,7 +48,7 @@ def complete(api: Any) -> None:
 
     from .checkout import add_all, add_module  # noqa: PLC0415
     from .module_hook import leave_files  # noqa: PLC0415
-    from .recorded import add_recorded  # noqa: PLC0415
+    from .program import add_program, answer_python  # noqa: PLC0415
 
     written = _written_folder(api.analysis)
     if written is None:
@@ -61,9 +61,10 @@ def complete(api: Any) -> None:
         except RustextError as error:
             _logger.warning("rustext: nothing added for %s, the build goes on: %s", name, error)
     try:
-        add_recorded(state, api)
+        add_program(state, api)
+        answer_python(state, api.analysis)
     except (RustextError, OSError) as error:
-        _logger.warning("rustext: nothing added of the record, the build goes on: %s", error)
+        _logger.warning("rustext: nothing added for the program's own code, the build goes on: %s", error)
     api.add_datas(leave_files())
     _ask_for_selftest(state, written, api.analysis)
     _see_changes(state, api.analysis)

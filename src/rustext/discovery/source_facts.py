@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -25,8 +25,9 @@ _LIMIT = 4 << 20  # bytes of a source that are searched
 _NOT_IN_NAME = r"(?<![^\W_])(?<!def )"  # after `_` as well
 # A part of a literal between quotes and slashes that could name a file or a folder.
 _PART = re.compile(r"""["'/\\]([\w.+@*-]{1,120})(?=["'/\\])""")
+_PATH = re.compile(r"""["']((?:[\w.+@-]{1,99}[/\\]){1,9}[\w.+@-]{1,99})/?["']""")
 _WORD = re.compile(r"""["']([A-Za-z_]\w{0,99})["']""")
-_OWN = re.compile(r"""["']([A-Za-z_]\w*(?:[.:]\w+){1,9})["']""")
+_DOTTED = re.compile(r"""["']([A-Za-z_]\w*(?:[.:]\w+){1,9})["']""")
 _RELATIVE = re.compile(r"""["'](\.{1,9}[A-Za-z_]\w*(?:\.\w+){0,9})["']""")
 _LOGGER = re.compile(r"getLogger\(\s*$")
 _FUNCTION = re.compile(
@@ -58,11 +59,10 @@ _EMPTY = ast.Module([], [])
 _SOURCE_WORDS = ("getsource", "findsource", "linecache")
 
 
-def read_sources(dist: Distribution, *, tops: Collection[str] = ()) -> DistributionSources:
+def read_sources(dist: Distribution) -> DistributionSources:
     """The facts of all Python files that a distribution has in its packages.
 
-    A file that cannot be read is one row with the reason. `tops` are further top-level packages
-    whose names in literals count.
+    A file that cannot be read is one row with the reason.
     """
     texts: dict[PurePosixPath, str] = {}
     found: dict[PurePosixPath, SourceFacts] = {}
@@ -73,9 +73,23 @@ def read_sources(dist: Distribution, *, tops: Collection[str] = ()) -> Distribut
                     texts[file] = stream.read(_LIMIT).decode("utf-8", "replace")
             except OSError as error:
                 found[file] = SourceFacts(file=file, unreadable=error.strerror or str(error))
-    reader = _Reader(dist, texts, tops)
+    reader = _Reader(dist, texts)
     found |= {file: reader.read(file, text) for file, text in texts.items()}
     return DistributionSources(files=tuple(found[file] for file in sorted(found)))
+
+
+def used_files(sources: DistributionSources) -> tuple[SourceFacts, ...]:
+    """The facts of those files that a program can have: no tests, and no other tool's files."""
+    rules = read_data("companions")
+    folders, names = frozenset(rules["not_data_folders"]), frozenset(rules["not_data_names"])
+    return tuple(
+        f
+        for f in sources.files
+        if folders.isdisjoint(f.file.parts[:-1])
+        and f.file.name not in names
+        and f.file.stem.isidentifier()
+        and not any(f.file.match(pattern) for pattern in rules["test_files"])
+    )
 
 
 def module_of(file: PurePosixPath) -> str:
@@ -87,16 +101,14 @@ def module_of(file: PurePosixPath) -> str:
 class _Reader:
     """What is known of all texts of a distribution, for reading each of them."""
 
-    def __init__(
-        self, dist: Distribution, texts: Mapping[PurePosixPath, str], others: Collection[str]
-    ) -> None:
-        self._others = others
+    def __init__(self, dist: Distribution, texts: Mapping[PurePosixPath, str]) -> None:
         self._tops = sorted({file.parts[0].removesuffix(".py") for file in texts})
         self._compiled = {
             ".".join((*file.parts[:-1], file.name.partition(".")[0]))
             for file in dist.files
             if file.suffix in _NATIVE
         }
+        self._folders = {f"/{file.parent}" for file in dist.files}
         self._own_parts = {part for file in dist.files for part in file.parts}
         self._counting = {f.parent for f, text in texts.items() if "except SyntaxError" in text}
         self._parsed = {f: self._parse(f, t) for f, t in texts.items() if _needs_tree(t)}
@@ -150,7 +162,9 @@ class _Reader:
         """The facts of one file."""
         facts = self._parsed.get(file, SourceFacts(file=file))
         package = ".".join(file.parts[:-1])
-        lazy = _is_lazy(text)
+        calls = tuple(dict.fromkeys(self._iter_calls(text, package)))
+        imports = bool(facts.sites) or any(not call.origin for call in calls)
+        lazy = _is_lazy(text, imports=imports)
         computes = any(not site.is_spelled or not site.names for site in facts.sites)
         lists = "iter_modules" in text or "walk_packages" in text
         listing = lists and _LISTS.search(text) is not None
@@ -159,8 +173,8 @@ class _Reader:
             facts,
             importers=tuple(sorted({*facts.importers, *self._passing.get(file, ())})),
             refused=not self._counting.isdisjoint(file.parents) and not _compiles(text),
-            calls=tuple(dict.fromkeys(self._iter_calls(text, package))),
-            names=tuple(sorted(set(self._iter_own_names(text)))),
+            calls=calls,
+            names=tuple(sorted(set(_iter_names(text)))),
             relative_names=tuple(sorted(set(_iter_relative(text, package))))
             if computes or lazy
             else (),
@@ -199,20 +213,6 @@ class _Reader:
                 name = f"{found[3]}{HOLE}" if found[4] == "{" and found[2] else found[3] or HOLE
                 yield NamedCall(function=found[1], name=name, origin=origins.get(found[1], ""))
 
-    def _iter_own_names(self, text: str) -> Iterator[str]:
-        for name in _OWN.findall(text) if self._others else ():
-            if re.split("[.:]", name, maxsplit=1)[0] in self._others:
-                yield name.replace(":", ".")
-        for top in self._tops:
-            if f"{top}." in text or f"{top}:" in text:
-                for quote in "\"'":
-                    place = text.find(f"{quote}{top}")
-                    while place >= 0:
-                        found = _OWN.match(text, place)
-                        if found and not _LOGGER.search(text, max(0, place - 20), place):
-                            yield found[1].replace(":", ".")
-                        place = text.find(f"{quote}{top}", place + 1)
-
     def _iter_groups(self, text: str) -> Iterator[str]:
         """The literals of a file that asks for entry points, and the constants that it names."""
         if ("ntry_points" in text or "ntrypoints" in text) and _ASKS_ENTRY_POINTS.search(text):
@@ -224,14 +224,20 @@ class _Reader:
         for part in _PART.findall(text):
             if "." in part or "*" in part or part in self._own_parts:
                 yield part
+        for path in _PATH.findall(text):
+            if any(f"{folder}/".endswith(f"/{path}/") for folder in self._folders):
+                yield path
         for word, folder in read_data("companions")["default_folders"].items():
             if word in text and folder in self._own_parts:
                 yield folder
 
 
-def _is_lazy(text: str) -> bool:
-    """Whether a function looks up attributes of the module that are not there yet."""
-    hint = "__getattr__" in text or "sys.modules[__name__]" in text
+def _is_lazy(text: str, *, imports: bool) -> bool:
+    """Whether a function looks up attributes of the module that are not there yet.
+
+    With `imports`, some function of the module imports by a computed name.
+    """
+    hint = (imports and "__getattr__" in text) or "sys.modules[__name__]" in text
     if hint and _LAZY.search(text) is not None:
         return True
     place = text.find("__name__,")
@@ -281,6 +287,13 @@ def _iter_imported(text: str, package: str) -> Iterator[str]:
             for words in "".join(lists).split(","):
                 name = words.partition("#")[0].split()
                 yield from (f"{module}.{name[0]}" for _ in name[:1])
+
+
+def _iter_names(text: str) -> Iterator[str]:
+    """The literals that could be the names of modules, or class paths; not those of loggers."""
+    for found in _DOTTED.finditer(text):
+        if not _LOGGER.search(text, max(0, found.start() - 20), found.start()):
+            yield found[1].replace(":", ".")
 
 
 def _iter_relative(text: str, package: str) -> Iterator[str]:

@@ -55,6 +55,17 @@ class Build:
         self._said.update(c.path for c in found)
         return found
 
+    @property
+    def program_starts(self) -> tuple[str, ...]:
+        """How the program's own sources start Python: `main.py: -m module`."""
+        return self._program.starts_python if self._program is not None else ()
+
+    @property
+    def starts_python(self) -> bool:
+        """Whether any code in the program starts Python as another process."""
+        found = any(self.planner.starts_python(path) for path in self._entered.values())
+        return found or bool(self.program_starts)
+
     def _read_sources(self) -> tuple[Companion, ...]:
         if self._program is not None:
             for path in self._entered.values():

@@ -17,7 +17,7 @@ from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.errors import RustextError
 from rustext.freezing.script_imports import iter_imports, iter_program
-from rustext.imports.dynamic_imports import find_named_imports
+from rustext.imports.dynamic_imports import find_named_imports, find_started
 from rustext.imports.verdicts import find_named
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
@@ -29,6 +29,7 @@ class Program:
     """The sources of a program, apart from what is installed."""
 
     imports: tuple[ImplicitImport, ...]
+    starts_python: tuple[str, ...]  # file and how, as in the facts of its sources
     files: tuple[tuple[Path, PurePosixPath], ...]  # with their places in the bundle
 
     def sources(self, reader: str) -> tuple[Companion, ...]:
@@ -44,6 +45,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
     """Read the sources of a program; a script that cannot be read says nothing."""
     imports: dict[str, ImplicitImport] = {}
     files: dict[Path, PurePosixPath] = {}
+    starts: set[str] = set()
     for script in scripts:
         folder = script.parent
         path = tuple(dict.fromkeys((str(folder), *env.interpreter.path)))
@@ -58,9 +60,14 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
             requires=(),
             files=tuple(own.values()),
         )
-        sources = read_sources(dist, tops=_installed_tops(env))
+        sources = read_sources(dist)
+        starts |= {f"{f.file}: {how}" for f in sources.files for how in f.starts_python}
         imports |= {i.module: i for i in _iter_named(sources, dist, local)}
-    return Program(imports=tuple(imports[n] for n in sorted(imports)), files=tuple(files.items()))
+    return Program(
+        imports=tuple(imports[name] for name in sorted(imports)),
+        starts_python=tuple(sorted(starts)),
+        files=tuple(files.items()),
+    )
 
 
 def _own(script: Path, env: Environment) -> Iterator[Path]:
@@ -89,8 +96,10 @@ def _iter_named(
         (name, Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(facts.file), detail=f'"{name}"'))
         for facts in sources.files
         for name in facts.names
+        if (module := find_named(name, env)) is not None and module.distribution is not None
     )
-    for name, evidence in (*find_named_imports(sources, dist, env), *paths):
+    named = (*find_named_imports(sources, dist, env), *paths, *find_started(sources, env))
+    for name, evidence in named:
         module = find_named(name, env)
         if module is not None:
             yield ImplicitImport(
@@ -99,12 +108,3 @@ def _iter_named(
                 reason="named in the program's own code",
                 evidence=(evidence,),
             )
-
-
-def _installed_tops(env: Environment) -> frozenset[str]:
-    return frozenset(
-        file.parts[0].partition(".")[0]
-        for dist in env.distributions.values()
-        for file in dist.files
-        if file.suffix in {".py", ".so", ".pyd"} and file.parts[0] != ".."
-    )

@@ -26,7 +26,7 @@ from pathlib import PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.import_sites import resolve
-from rustext.discovery.source_facts import module_of
+from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.model.evidence import Evidence, EvidenceKind
@@ -53,24 +53,37 @@ def find_named_imports(
     environment that it could become. Names in tables are those of modules that are there; whether
     the others can be imported is not looked at.
     """
-    files = sources.outside_of(_not_data())
+    files = used_files(sources)
     return (
         *_iter_spelled(files),
         *_iter_calls(files, env, frozenset(importers)),
         *_iter_tables(files, dist, env, frozenset(importers)),
+        *_iter_handed(files, dist, env),
         *_iter_completed(files, env),
     )
 
 
 def borrowed_importers(sources: DistributionSources) -> frozenset[tuple[str, str]]:
     """The functions of others that may import what their first argument names: origin, name."""
-    files = sources.outside_of(_not_data())
+    files = used_files(sources)
     return frozenset((c.origin, c.function) for f in files for c in f.calls if c.origin)
 
 
 def importers_of(sources: DistributionSources) -> frozenset[str]:
     """The functions that import what their first argument names."""
-    return frozenset(name for f in sources.outside_of(_not_data()) for name in f.importers)
+    return frozenset(name for f in used_files(sources) for name in f.importers)
+
+
+def find_started(sources: DistributionSources, env: Environment) -> tuple[Named, ...]:
+    """The modules that sources run by starting Python again: `sys.executable -m MODULE`."""
+    found = []
+    for facts in used_files(sources):
+        for how in facts.starts_python:
+            name = how.removeprefix("-m ")
+            evidence = _evidence(EvidenceKind.PYTHON_NAME, facts.file, f"starts Python with {how}")
+            names = (name, f"{name}.__main__") if name != how and HOLE not in name else ()
+            found += [(n, evidence) for n in names if env.find_module(n) is not None]
+    return tuple(found)
 
 
 def find_unfollowed(sources: DistributionSources) -> tuple[tuple[str, str], ...]:
@@ -78,7 +91,7 @@ def find_unfollowed(sources: DistributionSources) -> tuple[tuple[str, str], ...]
 
     Those are left out whose argument is spelled out wherever the distribution calls them.
     """
-    files = sources.outside_of(_not_data())
+    files = used_files(sources)
     called = {call.function for f in files for call in f.calls if HOLE not in call.name}
     found = {
         (module_of(f.file), site.function)
@@ -171,6 +184,19 @@ def _iter_tables(
             if module is not None and not f"{module_of(facts.file)}.".startswith(f"{module}."):
                 detail = f'"{literal}" stands where names are imported'
                 yield module, _evidence(EvidenceKind.PYTHON_NAME, facts.file, detail)
+
+
+def _iter_handed(
+    files: Iterable[SourceFacts], dist: Distribution, env: Environment
+) -> Iterator[Named]:
+    """The modules of what `dist` requires whose names its code hands on: settings of others."""
+    required = env.requirements_of(dist.name) if dist.name else frozenset()
+    for facts in files:
+        for name in facts.names:
+            module = env.find_module(_module_in(name, env)) if required else None
+            if module is not None and module.distribution in required and "." in module.name:
+                detail = f'"{name}" names a module of {module.distribution}, which it requires'
+                yield module.name, _evidence(EvidenceKind.PYTHON_NAME, facts.file, detail)
 
 
 def _own_module(name: str, dist: Distribution, env: Environment) -> str | None:

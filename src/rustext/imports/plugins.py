@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
+from rustext.discovery.source_facts import used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.formats.binary import open_binary
@@ -49,7 +50,7 @@ def find_plugin_modules(
     `native` holds the distribution's native files with their paths on this machine.
     """
     found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
-    for facts in _used(sources):
+    for facts in used_files(sources):
         for name, what in _iter_modules_for(facts, dist, env):
             found[name] = _plugin(name, str(facts.file), what)
     return tuple(found[name] for name in sorted(found))
@@ -97,7 +98,9 @@ def find_plugin_distributions(
 
     Their metadata is what the entry points are found in.
     """
-    groups = {group for facts in _used(sources) for group in facts.entry_point_groups} - _COMMANDS
+    groups = {
+        group for facts in used_files(sources) for group in facts.entry_point_groups
+    } - _COMMANDS
     found = (d for d in env.distributions.values() if groups and not groups.isdisjoint(_groups(d)))
     return tuple(sorted(found, key=lambda dist: dist.name))
 
@@ -110,10 +113,6 @@ def _entry_points(dist: Distribution) -> Iterable[metadata.EntryPoint]:
     if any(f.parent == dist.metadata and f.name == "entry_points.txt" for f in dist.files):
         return metadata.Distribution.at(dist.site / dist.metadata).entry_points
     return ()
-
-
-def _used(sources: DistributionSources) -> tuple[SourceFacts, ...]:
-    return sources.outside_of(frozenset(read_data("companions")["not_data_folders"]))
 
 
 def _namespace_modules(package: str, env: Environment) -> Iterator[str]:

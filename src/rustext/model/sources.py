@@ -60,7 +60,7 @@ class SourceFacts:
     sites: tuple[ImportSite, ...] = ()
     importers: tuple[str, ...] = ()  # functions that import what their first parameter names
     calls: tuple[NamedCall, ...] = ()  # of importers, here or in another distribution
-    names: tuple[str, ...] = ()  # literals that begin with a package of the distribution's
+    names: tuple[str, ...] = ()  # literals such as "package.module" or "package.module:Class"
     relative_names: tuple[str, ...] = ()  # literals such as ".module", where names are computed
     words: tuple[str, ...] = ()  # literals that are one word, where names are computed
     lazy: bool = False  # the module's attributes are looked up by a function (PEP 562)
@@ -89,10 +89,6 @@ class DistributionSources:
     """The facts of all Python files of one distribution, sorted by file."""
 
     files: tuple[SourceFacts, ...]
-
-    def outside_of(self, folders: frozenset[str]) -> tuple[SourceFacts, ...]:
-        """The facts of those files that are in no folder of such a name."""
-        return tuple(f for f in self.files if folders.isdisjoint(f.file.parts[:-1]))
 
     @property
     def unreadable(self) -> tuple[SourceFacts, ...]:

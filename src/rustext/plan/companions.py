@@ -12,11 +12,12 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.module_names import working_name
+from rustext.discovery.source_facts import used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.formats.binary import is_native
@@ -38,6 +39,7 @@ class OwnCode:
     """What a distribution's Python files say that could lead to a file."""
 
     words: frozenset[str]  # the parts of string literals that could name a file or a folder
+    paths: frozenset[str]  # of several parts
     packages: frozenset[str]  # packages whose files are opened as resources
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
     seekers: tuple[PurePosixPath, ...]  # files that ask where programs are installed
@@ -76,7 +78,7 @@ def find_neighbour_companions(
     Its native files are its freezer's business. What its Python code opens and asks for is not seen
     by a freezer either, and the Rust distribution is of no use without.
     """
-    code = read_own_code(sources.outside_of(_not_data_folders()))
+    code = read_own_code(used_files(sources))
     return _without_native(dist, native, code)
 
 
@@ -86,23 +88,26 @@ def find_distant_companions(
     """The companions of any other distribution of the program, sorted by destination.
 
     These are the files that code opens next to itself: only words of files that find the folder
-    that they are in count, and packages whose files are asked for as resources.
+    that they are in count, and packages whose files are asked for as resources. A word that is the
+    name of a package need not mean its files.
     """
-    files = tuple(f for f in sources.outside_of(_not_data_folders()) if f.locates)
-    return _without_native(dist, native, read_own_code(files))
+    files = used_files(sources)
+    code = read_own_code(f for f in files if f.locates)
+    asks = any(f.asks_for_metadata for f in files)
+    strict = {file.parent for file in dist.files if file.name == "__init__.py"}
+    return _without_native(dist, native, replace(code, asks_for_metadata=asks), strict)
 
 
 def _without_native(
-    dist: Distribution, native: Iterable[tuple[Path, NativeFile]], code: OwnCode
+    dist: Distribution,
+    native: Iterable[tuple[Path, NativeFile]],
+    code: OwnCode,
+    packages: Collection[PurePosixPath] = (),
 ) -> tuple[Companion, ...]:
     taken = {file.path for _, file in native} | {f for f in dist.files if f.suffix == ".py"}
-    found = [*_data(dist, (), code, but=taken)]
+    found = [*_data(dist, (), code, but=taken, packages=packages)]
     found += _metadata(dist) if code.asks_for_metadata else ()
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
-
-
-def _not_data_folders() -> frozenset[str]:
-    return frozenset(read_data("companions")["not_data_folders"])
 
 
 def read_own_code(files: Iterable[SourceFacts]) -> OwnCode:
@@ -110,6 +115,7 @@ def read_own_code(files: Iterable[SourceFacts]) -> OwnCode:
     files = tuple(files)
     return OwnCode(
         words=frozenset(word for f in files for word in f.parts),
+        paths=frozenset(w.replace("\\", "/") for f in files for w in f.parts if "/" in w),
         packages=frozenset(package for f in files for package in f.data_packages),
         locators=tuple(f.file for f in files if f.uses_file),
         seekers=tuple(f.file for f in files if f.seeks_programs),
@@ -176,7 +182,7 @@ def find_plugin_metadata(dist: Distribution, plugins: Iterable[Distribution]) ->
 
 def find_read_sources(sources: DistributionSources, env: Environment) -> Iterator[Companion]:
     """The source files of modules that the code reads and cannot do without."""
-    for facts in sources.outside_of(_not_data_folders()):
+    for facts in used_files(sources):
         for name in facts.sources_of:
             inner, outer = env.find_module(name.replace(":", ".")), name.partition(":")[0]
             module = inner or env.find_module(outer)
@@ -208,13 +214,17 @@ def _data(
     code: OwnCode,
     *,
     but: Collection[PurePosixPath] = (),
+    packages: Collection[PurePosixPath] = (),
 ) -> Iterator[Companion]:
-    """Data files whose name, or whose folder's name, stands in the distribution's own code."""
+    """Data files whose name, or whose folder's name, stands in the distribution's own code.
+
+    Folders in `packages` need more than their last name.
+    """
     taken = {*(file.path for _, file in native), *but}
     tops = {file.parts[0] for file in dist.files}
     for file in dist.files:
         if file not in taken and _may_be_data(dist, file):
-            word = _python_word(file, code, tops) or _native_word(file, native)
+            word = _python_word(file, code, tops, packages) or _native_word(file, native)
             if word is not None and (dist.site / file).is_file():
                 yield Companion(
                     path=dist.site / file,
@@ -248,7 +258,9 @@ def _may_be_data(dist: Distribution, file: PurePosixPath) -> bool:
     )
 
 
-def _python_word(file: PurePosixPath, code: OwnCode, tops: set[str]) -> str | None:
+def _python_word(
+    file: PurePosixPath, code: OwnCode, tops: set[str], packages: Collection[PurePosixPath]
+) -> str | None:
     """The word that names the file, or one of its folders below the package."""
     if file.name in code.words:
         return file.name
@@ -256,10 +268,18 @@ def _python_word(file: PurePosixPath, code: OwnCode, tops: set[str]) -> str | No
         return None
     if file.suffix and not code.words.isdisjoint((file.suffix, f"*{file.suffix}")):
         return file.suffix
-    folders = (part for part in file.parts[:-1] if part not in tops)
-    named = next((part for part in folders if part in code.words), None)
-    package = ".".join(file.parts[:-1])
-    return named or (package if package in code.packages else None)
+    package = ".".join(file.parent.parts)
+    if package in code.packages and "." in package:  # of a top-level one, named files alone
+        return package
+    words = (_folder_word(folder, code, folder in packages) for folder in file.parents)
+    return next((word for word in words if word is not None and word not in tops), None)
+
+
+def _folder_word(folder: PurePosixPath, code: OwnCode, package: bool) -> str | None:
+    """The word, or the path of several parts, that names a folder."""
+    if folder.name in code.words and not package:
+        return folder.name
+    return next((path for path in code.paths if f"/{folder}".endswith(f"/{path}")), None)
 
 
 def _native_word(file: PurePosixPath, native: Sequence[tuple[Path, NativeFile]]) -> str | None:

@@ -11,16 +11,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
 from rustext.config import Config, Scope
-from rustext.data import read_data
 from rustext.discovery.catalogue import Catalogue
 from rustext.discovery.source_catalogue import SourceCatalogue
+from rustext.discovery.source_facts import used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.imports.cached_strings import NameStrings
 from rustext.imports.cython_imports import find_own_imports
 from rustext.imports.dynamic_imports import (
+    Named,
     borrowed_importers,
     find_named_imports,
+    find_started,
     find_unfollowed,
     importers_of,
 )
@@ -33,7 +35,7 @@ from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.libraries import LibraryGraph
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Unfollowed, Verdict
-from rustext.model.sources import HOLE, SourceFacts
+from rustext.model.sources import HOLE
 from rustext.plan.companions import (
     find_companions,
     find_distant_companions,
@@ -190,12 +192,26 @@ class Planner:
             )
         )
 
+    def _own(self, dist: Distribution, named: Iterable[Named]) -> Iterator[Named]:
+        """Those of the names that are modules of the distribution."""
+        for name, evidence in named:
+            module = self.env.find_module(name)
+            if module is not None and module.distribution == dist.name:
+                yield name, evidence
+
+    def starts_python(self, path: Path) -> bool:
+        """Whether code of the distribution of `path` starts Python as another process."""
+        dist = self.env.owner_of(path)
+        if dist is None or not self.looks_after(dist):
+            return False
+        return any(f.starts_python for f in used_files(self.sources.read(dist)))
+
     def reader_of_callers(self, path: Path) -> str | None:
         """The distribution of `path`, if it cannot do without the source of what it is handed."""
         dist = self.env.owner_of(path)
         if dist is None or not self.looks_after(dist):
             return None
-        reads = any(HOLE in f.sources_of for f in self._used_sources(dist))
+        reads = any(HOLE in f.sources_of for f in used_files(self.sources.read(dist)))
         return dist.name if reads else None
 
     def unfollowed_in(self, path: Path) -> tuple[Unfollowed, ...]:
@@ -210,17 +226,15 @@ class Planner:
             if module.partition(".")[0] == top
         )
 
-    def _used_sources(self, dist: Distribution) -> tuple[SourceFacts, ...]:
-        folders = frozenset(read_data("companions")["not_data_folders"])
-        return self.sources.read(dist).outside_of(folders)
-
     def _plugins_of(self, dist: Distribution) -> tuple[ImplicitImport, ...]:
         if dist.name not in self._plugins:
             found: Iterable[ImplicitImport] = ()
             if self.looks_after(dist):
                 native = self.catalogue.native_files(dist) if self.catalogue.is_rust(dist) else ()
                 listed = find_plugin_modules(self.sources.read(dist), dist, self.env, native)
-                found = (*listed, *self._iter_named(dist, self._named_imports(dist)))
+                started = self._own(dist, find_started(self.sources.read(dist), self.env))
+                named = (*self._named_imports(dist), *started)
+                found = (*listed, *self._iter_named(dist, named))
             self._plugins[dist.name] = tuple(found)
         return self._plugins[dist.name]
 

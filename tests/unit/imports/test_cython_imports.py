@@ -121,7 +121,7 @@ def test_files_that_a_neighbours_code_names_come_along(site: Path) -> None:
 
     assert found("toolkit") == {"table.json": CompanionKind.DATA}  # not what only tests name
     assert found("base") == {"METADATA": CompanionKind.METADATA}  # it asks for metadata
-    assert found("stranger") == {}
+    assert found("stranger") == {"METADATA": CompanionKind.METADATA}  # its words find no folder
 
 
 def test_modules_that_a_neighbour_imports_by_computed_names_come_along(site: Path) -> None:

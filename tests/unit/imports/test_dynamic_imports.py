@@ -11,7 +11,13 @@ from environments import environment, install
 
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.environment import Environment
-from rustext.imports.dynamic_imports import Named, find_named_imports
+from rustext.imports.dynamic_imports import (
+    Named,
+    borrowed_importers,
+    find_named_imports,
+    find_unfollowed,
+    importers_of,
+)
 from rustext.model.evidence import EvidenceKind
 
 MODULES = ("alpha", "beta.inner", "gamma", "delta")
@@ -221,3 +227,62 @@ def test_a_name_of_many_parts_is_no_name(tmp_path: Path) -> None:
 def test_to_look_for_modules_is_not_to_import_them(tmp_path: Path) -> None:
     text = f"{IMPORT}def there(name): return find_spec(name)\nTABLE = ['host.one']"
     assert found(tmp_path, text, one="") == set()
+
+
+RUN = """
+import importlib
+class Base:
+    library = None
+    def load(self): return importlib.import_module(self.library)
+class Alpha(Base):
+    library = "alpha"
+DEFAULTS = {"backend": "host.one.Backend", "other": "host.two:Other"}
+def load_class(path):
+    return importlib.import_module(path.replace(":", ".").rpartition(".")[0])
+def neighbour(module):
+    return importlib.import_module(module.replace("models", "urls"))
+def loop():
+    for name in ("gamma", "beta.inner"):
+        importlib.import_module(name)
+def rows():
+    for module, _ in TABLE.values():
+        importlib.import_module(f"{__name__}.{module}")
+TABLE = {"x": ("deep", "X")}
+"""
+
+
+def test_names_are_followed_to_where_they_are_written(tmp_path: Path) -> None:
+    """The program imports all of it; each module that it then has was found before."""
+    files = {"one": "", "two": "", "deep": "", "shop/__init__": "", "shop/models": "",
+             "shop/urls": "", "shop/admin": ""}  # fmt: skip
+    names = found(tmp_path, RUN, **files)
+    calls = "host.Alpha().load(); [host.load_class(v) for v in host.DEFAULTS.values()]; "
+    calls += "host.neighbour('host.shop.models'); host.loop(); host.rows(); "
+    code = f"import host, sys; {calls}print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
+                          text=True, check=True, timeout=60)  # fmt: skip
+    late = {m for m in done.stdout.split() if m.partition(".")[0] in {"host", *MODULES, "beta"}}
+    assert late - names == {"host", "host.shop", "beta"}  # packages of what is found
+    assert "host.shop.admin" not in names
+
+
+def test_what_a_function_of_a_requirement_imports_is_found(tmp_path: Path) -> None:
+    tools = "import importlib\ndef import_named(path): return importlib.import_module(path)\n"
+    install(tmp_path, "tools", files={"tools/__init__.py": tools})
+    text = "from tools import import_named\nimport_named('alpha')\n"
+    install(tmp_path, "host", files={"host/__init__.py": text, **FILES}, requires=["tools"])
+    env = environment(tmp_path)
+    sources = read_sources(env.distributions["host"])
+    borrowed = borrowed_importers(sources)
+    assert borrowed == {("tools", "import_named")}
+    assert importers_of(read_sources(env.distributions["tools"])) == {"import_named"}
+    named = find_named_imports(sources, env.distributions["host"], env, importers=borrowed)
+    assert "alpha" in {name for name, _ in named} & imported(tmp_path)
+    assert [n for n, _ in named_imports(env)] == []  # nothing says that such a function imports
+
+
+def test_what_comes_from_data_is_said(tmp_path: Path) -> None:
+    text = f"{IMPORT}def from_file(file): return import_module(file.read())\n"
+    install(tmp_path, "host", files={"host/a.py": f"{text}{FUNCTION}require('alpha')"})
+    sources = read_sources(environment(tmp_path).distributions["host"])
+    assert find_unfollowed(sources) == (("host.a", "from_file"),)

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 from compiling import Compile
-from environments import Files, install, write_files
+from environments import Files, environment, install, write_files
 
 from rustext.discovery.native_files import folder_source, iter_native_files
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import iter_distributions
 from rustext.model.plan import Companion, CompanionKind
-from rustext.plan.companions import find_companions, read_own_code
+from rustext.plan.companions import (
+    find_companions,
+    find_distant_companions,
+    find_read_sources,
+    read_own_code,
+)
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 
@@ -194,3 +199,59 @@ def test_code_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     ]
     assert "a.bin" in words
     assert "b.bin" not in words
+
+
+def test_a_folder_named_by_a_path_brings_files_without_suffix(tmp_path: Path) -> None:
+    code = "files(__package__).joinpath('data/tables'), '*.txt', '*'"
+    names = ("data/tables/9f86d081", "data/tables/x.json", "data/other/60303ae2")
+    files = {"pkg/__init__.py": code, **{f"pkg/{name}": "" for name in names}}
+    install(tmp_path, "pkg", files=files)
+    assert data_of(tmp_path).keys() >= {"pkg/data/tables/9f86d081", "pkg/data/tables/x.json"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Path(__file__).with_name('grammar.lark')", {"grammar.lark"}),
+        ("'grammar.lark'", set()),  # nothing says that it is next to the code
+        ("pkgutil.get_data('pkg', 'words/list.txt')", {"words/list.txt"}),
+        ("from importlib.resources import files\nfiles('pkg.words')", {"words/list.txt"}),
+        ("from pkg import words\nfrom importlib import resources\nresources.files(words)",
+         {"words/list.txt"}),
+        ("from jinja2 import PackageLoader\nPackageLoader('pkg')", {"templates/a.html"}),
+        ("__file__, 'inner'", set()),  # a package, which a word alone need not mean
+        ("__file__, 'pkg/inner'", {"inner/table"}),
+    ],
+)  # fmt: skip
+def test_a_distant_distribution_brings_what_its_code_opens_next_to_itself(
+    text: str, names: set[str], tmp_path: Path
+) -> None:
+    data = ("grammar.lark", "words/list.txt", "templates/a.html", "inner/table")
+    code = {"pkg/__init__.py": text, "pkg/inner/__init__.py": "", "pkg/words/__init__.py": ""}
+    install(tmp_path, "pkg", files={**code, **{f"pkg/{name}": "" for name in data}})
+    (dist,) = iter_distributions(tmp_path)
+    found = find_distant_companions(read_sources(dist), dist, ())
+    places = {str(c.destination) for c in found if c.kind is CompanionKind.DATA}
+    assert places == {f"pkg/{name}" for name in names}
+
+
+THING = "from other.part import Thing\nimport inspect\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (f"{THING}inspect.getsource(Thing.run)", True),
+        (f"{THING}try: inspect.getsource(Thing)\nexcept OSError: pass", False),
+        (f"{THING}Thing.getsource()", False),
+    ],
+)  # fmt: skip
+def test_a_source_that_code_cannot_do_without_comes_along(
+    text: str, read: bool, tmp_path: Path
+) -> None:
+    install(tmp_path, "pkg", files={"pkg/__init__.py": text})
+    files = {"other/__init__.py": "", "other/part.py": "class Thing:\n    run = len\n"}
+    install(tmp_path, "other", files=files)
+    env = environment(tmp_path)
+    found = find_read_sources(read_sources(env.distributions["pkg"]), env)
+    assert [str(c.destination) for c in found] == ["other/part.py"] * read

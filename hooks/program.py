@@ -13,12 +13,13 @@ from typing import Any
 from rustext.model.plan import CompanionKind
 
 from .analysis_state import State
+from .bundle_files import START_HOOK, write_start_hook
 from .module_hook import in_graph, note, placed
 
 _logger = logging.getLogger("PyInstaller.rustext")
 
 
-def add_recorded(state: State, api: Any) -> None:
+def add_program(state: State, api: Any) -> None:
     """Add what the program's sources name and what the record holds, as far as it lacks them.
 
     A module may bring in another one that asks for more.
@@ -45,6 +46,20 @@ def add_recorded(state: State, api: Any) -> None:
     note(api.__name__, added)
     for line in (*build.record_warnings, *build.recorded.stale):
         _logger.warning("rustext: %s", line)
+
+
+def answer_python(state: State, analysis: Any) -> None:
+    """Have the program answer for Python where code starts `sys.executable` as if it were."""
+    build, hooks = state.session.build, analysis.custom_runtime_hooks
+    if not build.starts_python or any(Path(hook).name == START_HOOK for hook in hooks):
+        return
+    analysis.custom_runtime_hooks = [*hooks, str(write_start_hook())]
+    for start in build.program_starts:
+        _logger.warning(
+            "rustext: %s starts Python, which a bundle does not have: the program answers in its "
+            "place, with the modules that are in the bundle",
+            start,
+        )
 
 
 def _packages(graph: Any) -> set[str]:

@@ -1,0 +1,76 @@
+"""What sources say is read once, and again only where a source has changed."""
+
+from __future__ import annotations
+
+import builtins
+import io
+from pathlib import Path
+
+import pytest
+from environments import environment, install
+
+from rustext.discovery.source_catalogue import SourceCatalogue, format_sources, parse_sources
+from rustext.discovery.source_facts import read_sources
+from rustext.model.sources import DistributionSources
+
+FILES = {
+    "host/__init__.py": "import importlib\ndef load(x): return importlib.import_module(x)\n"
+    "load('alpha'); importlib.import_module(f'host.{x}'); TABLE = ['host.one']\n",
+    "host/one.py": "import sys, subprocess\nsubprocess.run([sys.executable, '-m', 'host.one'])\n",
+}
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The Python files that are opened."""
+    names: list[str] = []
+    real = io.open
+
+    def note(file: object, *args: object, **others: object) -> object:
+        names.extend([str(file)] if str(file).endswith(".py") else [])
+        return real(file, *args, **others)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(builtins, "open", note)
+    monkeypatch.setattr(io, "open", note)
+    return names
+
+
+def read(site: Path) -> DistributionSources:
+    return SourceCatalogue(keep=True).read(environment(site).distributions["host"])
+
+
+def test_a_second_build_opens_no_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    site = tmp_path / "site-packages"
+    install(site, "host", files=FILES)
+    opened.clear()
+    first = read(site)
+    assert sorted(opened) == [str(site / name) for name in sorted(FILES)]  # each of them once
+    opened.clear()
+    assert read(site) == first
+    assert opened == []
+    (site / "host/one.py").write_text("import importlib\n")
+    assert read(site) != first
+    assert opened
+
+
+def test_facts_are_what_their_text_says(tmp_path: Path) -> None:
+    install(tmp_path, "host", files=FILES)
+    sources = read_sources(environment(tmp_path).distributions["host"])
+    first, second = sources.files
+    assert first.importers == ("load",)
+    assert second.starts_python == ("-m host.one",)
+    assert parse_sources(format_sources(sources)) == sources
+
+
+def test_a_source_that_cannot_be_read_is_a_row_with_the_reason(tmp_path: Path) -> None:
+    install(tmp_path, "host", files=FILES)
+    (tmp_path / "host/one.py").unlink()
+    (tmp_path / "host/one.py").mkdir()
+    sources = read_sources(environment(tmp_path).distributions["host"])
+    assert [(str(f.file), f.unreadable) for f in sources.unreadable] == [
+        ("host/one.py", "Is a directory")
+    ]
+    assert parse_sources(format_sources(sources)) == sources
