@@ -1,24 +1,28 @@
 """What the native files of a Rust distribution's neighbour import of their own distribution.
 
-In: an extension module that is not Rust, its distribution, and the environment. Out: one
-`ImplicitImport` for each module of the distribution that it names. Such extensions are made by
+In: an extension module that is not Rust, its distribution with the facts of its sources, and the
+environment. Out: one `ImplicitImport` for each module that it names. Such extensions are made by
 Cython as a rule, which keeps the names of modules as C strings or, since release 3.2, inside a
-compressed table (`CYTHON_COMPRESS_STRINGS`). Where the distribution carries the sources as well,
-their import statements say the same
+compressed table (`CYTHON_COMPRESS_STRINGS`), or by mypyc, whose modules import one shared library.
+Where the distribution carries the sources as well, their import statements say the same
 (https://cython.readthedocs.io/en/latest/src/userguide/language_basics.html, "The include
 statement").
 """
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import importlib
 import mmap
 import posixpath
 import re
+import zlib
 from collections.abc import Iterator
 from importlib.util import resolve_name
 from pathlib import PurePosixPath
 
+from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.formats.binary import open_binary
@@ -33,6 +37,11 @@ _FROM = re.compile(
     r"^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+c?import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
 )
 _IMPORT = re.compile(r"^[ \t]*c?import[ \t]+([\w. \t,]+)", re.MULTILINE)
+_CYTHON = b"cython_runtime"  # a module that each extension made by Cython 3 looks up
+_ZSTD = b"\x28\xb5\x2f\xfd"
+# What zlib (RFC 1950), bzip2 and zstd (RFC 8878) streams begin with.
+_COMPRESSED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
+_LIMIT = 4 << 20  # bytes of a stream, and of what is in it
 _GROUP = re.compile(rb"(?<![\w.])(?:[A-Za-z_]\w{0,99}\.)*\w{1,99}__mypyc(?=\0)")
 _COMMENT = re.compile(r"#.*")
 
@@ -49,7 +58,12 @@ def find_own_imports(
     """
     gathered: dict[str, Evidence] = {}
     with open_binary(dist.site / file.path) as (_, data):
-        for name, evidence in (*_from_strings(file, data), *_from_sources(file, dist)):
+        named = (
+            *_from_strings(file, data),
+            *_from_compressed(file, data, dist),
+            *_from_sources(file, dist),
+        )
+        for name, evidence in named:
             module = env.find_module(name)
             there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
             if module is not None and module.distribution == dist.name and not there:
@@ -106,6 +120,47 @@ def _from_strings(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[str, Evid
             found[0].decode("ascii"),
             Evidence(kind=EvidenceKind.C_STRING, where=where, detail=detail),
         )
+
+
+def _from_compressed(
+    file: NativeFile, data: mmap.mmap, dist: Distribution
+) -> Iterator[tuple[str, Evidence]]:
+    """The modules of `dist` whose names are in the strings that Cython has compressed.
+
+    They follow each other without separators, and their bounds are kept elsewhere.
+    """
+    if data.find(_CYTHON) < 0:
+        return
+    own = {module_of(f) for f in dist.files if f.suffix == ".py" and len(f.parts) > 1}
+    for found in _COMPRESSED.finditer(data):
+        text = _decompress(data[found.start() : found.start() + _LIMIT])
+        where = f"{file.path} at 0x{found.start():x}"
+        detail = "in strings that Cython has compressed"
+        evidence = Evidence(kind=EvidenceKind.C_STRING, where=where, detail=detail)
+        names = (name for name in own if "." in name and name.encode() in text)
+        yield from ((name, evidence) for name in names)
+
+
+def _decompress(data: bytes) -> bytes:
+    """The content of a stream at the begin of `data`, up to a bound; empty where it is none.
+
+    zstd is left alone where this Python has no decoder for it (before 3.14).
+    """
+    try:
+        if data.startswith(b"BZh"):
+            return bz2.BZ2Decompressor().decompress(data, _LIMIT)
+        if data.startswith(_ZSTD):
+            zstd = importlib.import_module("compression.zstd")
+            return bytes(zstd.ZstdDecompressor().decompress(data, _LIMIT))
+        stream = zlib.decompressobj()
+        text = stream.decompress(data, _LIMIT)
+    except (OSError, EOFError, ValueError, ImportError, zlib.error):
+        return b""
+    except Exception as error:  # of `compression.zstd`, which not every Python has
+        if type(error).__name__ != "ZstdError":
+            raise
+        return b""
+    return text if stream.eof else b""
 
 
 def _from_sources(file: NativeFile, dist: Distribution) -> Iterator[tuple[str, Evidence]]:

@@ -17,14 +17,14 @@ from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.module_names import working_name
-from rustext.discovery.source_facts import used_files
+from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.formats.binary import is_native
 from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion, CompanionKind
-from rustext.model.sources import DistributionSources, SourceFacts
+from rustext.model.sources import HOLE, DistributionSources, SourceFacts
 
 # What `importlib.metadata` reads:
 # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
@@ -181,11 +181,14 @@ def find_plugin_metadata(dist: Distribution, plugins: Iterable[Distribution]) ->
 
 
 def find_read_sources(sources: DistributionSources, env: Environment) -> Iterator[Companion]:
-    """The source files of modules that the code reads and cannot do without."""
+    """The source files of modules that the code reads and cannot do without.
+
+    Code that reads the source of what it is handed may be handed functions of its own file.
+    """
     for facts in used_files(sources):
         for name in facts.sources_of:
             inner, outer = env.find_module(name.replace(":", ".")), name.partition(":")[0]
-            module = inner or env.find_module(outer)
+            module = inner or env.find_module(module_of(facts.file) if name == HOLE else outer)
             owner = env.distributions.get(module.distribution or "") if module else None
             if module and module.path and module.path.suffix == ".py" and owner:
                 yield Companion(

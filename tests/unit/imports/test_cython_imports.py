@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import importlib.machinery
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -232,3 +235,36 @@ def test_a_word_in_a_call_is_a_name_whatever_the_word(site: Path) -> None:
     assert plan is not None
     verdicts = {i.module: i.verdict for i in plan.imports}
     assert verdicts == {word: Verdict.INCLUDE, "tkinter": Verdict.REPORT}
+
+
+def test_a_shim_brings_the_library_of_its_mypyc_group(site: Path, gcc: Compile) -> None:
+    """mypyc's shims import the group's library from native code, by a name that is no word."""
+    group = "0a1b2c3d4e5f60718293__mypyc"
+    shim = f'const char *const name = "{group}"; void *PyInit_part(void) {{ return 0; }}'
+    library = f"void *PyInit_{group[1:]}(void) {{ return 0; }}"
+    files: Files = {
+        "shims/__init__.py": "", "shims/part.py": "import colorsys\nfrom shims import other\n",
+        "shims/other.py": "", f"shims/part{SUFFIX}": gcc("part.so", shim, "-shared", "-fPIC"),
+        f"{group}{SUFFIX}": gcc("group.so", library, "-shared", "-fPIC"),
+    }  # fmt: skip
+    install(site, "shims", files=files)
+    plan = Planner(environment(site), Config()).plan_extension(site / f"shims/part{SUFFIX}")
+    assert plan is not None
+    assert {i.module for i in plan.imports} == {group, "colorsys", "shims", "shims.other"}
+
+
+@pytest.mark.parametrize("compress", [zlib.compress, bz2.compress])
+def test_names_in_strings_that_cython_has_compressed_are_found(
+    compress: Callable[[bytes], bytes], site: Path, gcc: Compile
+) -> None:
+    blob = compress(b"formattoolkit.proseencode" * 3 + bytes(range(200)))
+    code = ",".join(map(str, blob))
+    text = f"const unsigned char blob[] = {{{code}}}; const char *const r = "
+    text += '"cython_runtime"; void *PyInit_zip(void) { return 0; }'
+    library = gcc("zip.so", text, "-shared", "-fPIC")
+    (site / f"toolkit/zip{SUFFIX}").write_bytes(library.read_bytes())
+    record = site / "toolkit-1.0.dist-info/RECORD"
+    record.write_text(f"{record.read_text()}toolkit/zip{SUFFIX},,\n")
+    plan = Planner(environment(site), Config()).plan_extension(site / f"toolkit/zip{SUFFIX}")
+    assert plan is not None
+    assert [i.module for i in plan.imports] == ["toolkit.prose"]
