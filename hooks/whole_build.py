@@ -64,7 +64,9 @@ def complete(api: Any) -> None:
         add_program(state, api)
         answer_python(state, api.analysis)
     except (RustextError, OSError) as error:
-        _logger.warning("rustext: nothing added for the program's own code, the build goes on: %s", error)
+        _logger.warning(
+            "rustext: nothing added for the program's own code, the build goes on: %s", error
+        )
     api.add_datas(leave_files())
     _ask_for_selftest(state, written, api.analysis)
     _see_changes(state, api.analysis)

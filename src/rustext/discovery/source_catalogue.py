@@ -14,9 +14,9 @@ from dataclasses import fields
 from pathlib import PurePosixPath
 from typing import Any
 
-from rustext.cache import KeptFacts, open_cache
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import Distribution
+from rustext.files.cache import KeptFacts, open_cache
 from rustext.model.sources import DistributionSources, ImportSite, NamedCall, SourceFacts
 
 _NESTED = {"sites": ImportSite, "calls": NamedCall}
