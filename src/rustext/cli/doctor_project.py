@@ -17,7 +17,7 @@ from rustext.environment.child_process import run
 from rustext.environment.environment import this_environment
 from rustext.errors import ForeignProcessError, RustextError
 from rustext.freezing.options import read_options
-from rustext.freezing.project import program_environment, read_project
+from rustext.freezing.project import folder_environment, read_project
 from rustext.freezing.pyinstaller.hook_files import iter_hook_targets
 from rustext.model.findings import Severity
 from rustext.plan.planner import Planner
@@ -32,7 +32,7 @@ def check_project(folder: Path, *, pyinstaller: bool) -> Iterator[Check]:
 
     With `pyinstaller`, its entry point is called as a build does it.
     """
-    env = program_environment(this_environment(), folder)
+    env = folder_environment(this_environment(), folder)
     try:
         options = read_options()
         config = read_project(folder, env, traces=options.traces)
@@ -48,7 +48,7 @@ def check_project(folder: Path, *, pyinstaller: bool) -> Iterator[Check]:
         names = f"{counted(modules, 'module')} of {counted(len(importers), 'native file')}"
         yield Check(name="trace", message=f"{config.trace_file}: {names}")
     try:
-        targets = tuple(iter_hook_targets(Planner(env, config, keep=True), loose=True))
+        targets = tuple(iter_hook_targets(Planner(env, config, keep=True)))
     except RustextError as error:
         yield _failed("rust-extensions", error)
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rustext.environment.environment import this_environment
 from rustext.errors import UnwritableFile
-from rustext.freezing.project import program_environment, read_project
+from rustext.freezing.project import folder_environment, read_project
 from rustext.freezing.pyinstaller.hook_files import write_hooks
 from rustext.plan.planner import Planner
 from rustext.report.console import Console, progress_line
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 def write_hook_files(args: argparse.Namespace, console: Console) -> int:
     """`rustext hooks`: hooks for this environment."""
     folder: Path = args.folder
-    env = program_environment(this_environment(), Path.cwd())
+    env = folder_environment(this_environment(), Path.cwd())
     planner = Planner(env, read_project(Path.cwd(), env))
     try:
         folder.mkdir(parents=True, exist_ok=True)

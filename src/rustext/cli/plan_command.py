@@ -13,7 +13,7 @@ from rustext.files.output import check_output, is_sealed, write_output
 from rustext.freezing.build import Build
 from rustext.freezing.nuitka.package_config import format_config
 from rustext.freezing.options import read_options
-from rustext.freezing.project import program_environment, read_project
+from rustext.freezing.project import folder_environment, program_environment, read_project
 from rustext.freezing.script_imports import iter_imports, iter_program
 from rustext.freezing.session import make_plan
 from rustext.model.plan import Companion, RecordEffect
@@ -88,7 +88,7 @@ def write_config(args: argparse.Namespace, console: Console) -> int:
     """Write a package configuration for Nuitka."""
     check_output(args.file, is_sealed, what=_CONFIG)
     env = read_environment(args.python) if args.python else this_environment()
-    env = program_environment(env, Path.cwd())
+    env = folder_environment(env, Path.cwd())
     config = read_project(Path.cwd(), env, here=not args.python)
     with progress_line("reading the environment", quiet=args.quiet or args.json):
         text = format_config(Planner(env, config))

@@ -27,6 +27,16 @@ def program_environment(env: Environment, folder: Path) -> Environment:
     return Environment(replace(env.interpreter, path=folders))
 
 
+def folder_environment(env: Environment, folder: Path) -> Environment:
+    """The environment as a program in `folder` sees it, for commands that are told of no program.
+
+    A folder without Python files and without a `pyproject.toml` holds none: it may be a home
+    folder, or all of a file system, and is not searched.
+    """
+    holds = any(folder.glob("*.py")) or (folder / "pyproject.toml").is_file()
+    return program_environment(env, folder) if holds else env
+
+
 def read_project(
     folder: Path, env: Environment, *, traces: Iterable[Path] = (), here: bool = True
 ) -> Config:
