@@ -31,7 +31,8 @@ def begin() -> None:
     line = getattr(error, "line", None)  # a `RustextError`; rustext may not be importable
     if line is not None:
         raise SystemExit(f"ERROR: rustext: {line}")
-    _logger.error("rustext: nothing is added to this program: %r", error)
+    hint = "; `pip install rustext` brings what it needs" if isinstance(error, ImportError) else ""
+    _logger.error("rustext: nothing is added to this program: %r%s", error, hint)
     _logger.debug("rustext: this is a defect of rustext's", exc_info=error)
 
 
@@ -43,6 +44,7 @@ def complete(api: Any) -> None:
     if first:
         atexit.register(_say_what_was_done, state)
     if state.error is not None:
+        _analyse_again(api.analysis)
         return
     from rustext.errors import RustextError  # noqa: PLC0415  (it may not work)
 
@@ -140,7 +142,11 @@ def _see_changes(state: State, analysis: Any) -> None:
 
     same = find_project(state.folder) == find_project(Path(CONF["pathex"][0]))
     if not same or state.session.options.report is not None:
-        analysis.hooksconfig = {**analysis.hooksconfig, "rustext": {"analyse": "again"}}
+        _analyse_again(analysis)
+
+
+def _analyse_again(analysis: Any) -> None:
+    analysis.hooksconfig = {**analysis.hooksconfig, "rustext": {"analyse": "again"}}
 
 
 def _say_what_was_done(state: State) -> None:
