@@ -74,14 +74,15 @@ def start(output: str) -> None:
             # From Python 3.11 on, this frame is in no traceback that the program prints.
             error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
             raise
+        if not _is_native_call(globals, locals, fromlist, level):
+            return module
         try:
             frame = sys._getframe(1)  # noqa: SLF001
         except ValueError:  # a thread of native code, without Python below it
             frame = None
         if frame is None or not is_statement(frame):
-            native = _is_native_call(globals, locals, fromlist, level)
-            importer: str | None = None
-            if native and stack is not None:
+            native, importer = True, None
+            if stack is not None:
                 # Walked right here: a Python function might have an interpreter loop of its own.
                 addresses = stack.buffer()
                 depth = stack.backtrace(addresses, len(addresses))
@@ -103,8 +104,9 @@ def is_statement(frame: FrameType) -> bool:
 
 def _is_native_call(globals_: Any, locals_: Any, fromlist: Any, level: int) -> bool:
     """Whether these are the arguments of `PyImport_Import` (Python/import.c)."""
-    same = globals_ is locals_ and isinstance(globals_, dict)
-    return same and level == 0 and isinstance(fromlist, list) and not fromlist
+    if level != 0 or not isinstance(fromlist, list) or fromlist:  # no statement passes a list
+        return False
+    return globals_ is locals_ and isinstance(globals_, dict)
 
 
 def _loading(frame: "FrameType | None") -> "str | None":
