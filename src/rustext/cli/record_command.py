@@ -31,7 +31,8 @@ def make_record(args: argparse.Namespace, console: Console) -> int:
     words = shlex.split(config.record)
     if not words:
         raise InvalidConfiguration("[tool.rustext] record is empty", hint=_EXAMPLE)
-    if words[0] in _PYTHONS:
+    python = words[0] in _PYTHONS
+    if python:
         words[0] = sys.executable
     scripts = Path(sys.executable).parent
     env = {**os.environ, "PATH": os.pathsep.join([str(scripts), os.environ.get("PATH", "")])}
@@ -39,7 +40,7 @@ def make_record(args: argparse.Namespace, console: Console) -> int:
         code = run_attached(words, env=recording.variables, cwd=config.folder)
         found = recording.read(this_environment()).without_other_languages()
         outside = recording.outside
-    found = with_run(found, words[1:] or words, folder=config.folder)
+    found = with_run(found, words[1:] if python else words[:1], folder=config.folder)
     keep_record(found, output)
     if args.json:
         console.write(to_json(trace_json(found)))

@@ -127,16 +127,28 @@ def exit_code(code: int) -> int:
 
 
 def with_run(found: Trace, words: list[str], *, folder: Path | None = None) -> Trace:
-    """A record that says what was run, and of which program; `folder` is where it was run."""
+    """A record that says what was run, and of which program.
+
+    `words` are what Python was given, or another command; `folder` is where it was run.
+    """
     here = folder or Path.cwd()
-    script = next((word for word in words if word.endswith(".py")), "")
-    if "-m" in words[:-1] and not script:
-        run, root = f"-m {words[words.index('-m') + 1]}", here
-    else:
-        run, root = Path(script or words[0]).name, (here / (script or words[0])).parent
-    found = replace(found, runs=(run,))
-    digest = program_digest(found, root)
+    label, script = _describe_run(words)
+    found = replace(found, runs=(label,))
+    digest = program_digest(found, (here / script).parent if script else here)
     return replace(found, programs=(digest,)) if digest is not None else found
+
+
+def _describe_run(words: list[str]) -> tuple[str, str]:
+    """What a record calls a run, and the script, "" for a module or another command."""
+    rest = iter(words)
+    for word in rest:
+        if word == "-m":
+            return f"-m {next(rest, '')}", ""
+        if word in {"-X", "-W"}:  # their values are words of their own
+            next(rest, None)
+        elif not word.startswith("-"):
+            return Path(word).name, word if word.endswith(".py") else ""
+    return "python", ""
 
 
 def _environment(python: Path | None) -> Environment:

@@ -24,7 +24,8 @@ from rustext.model.plan import (
     Verdict,
 )
 from rustext.plan.planner import Planner
-from rustext.plan.recorded import MAIN, Recorded
+from rustext.plan.recorded import Recorded
+from rustext.tracing.usage import MAIN
 
 _NAMED = 3  # places that are named in the summary
 

@@ -23,6 +23,7 @@ from rustext.tracing.trace_file import Trace
 from rustext.tracing.usage import (
     ALL,
     LATE,
+    MAIN,
     MODULES,
     PROGRAM,
     PYTHON,
@@ -33,7 +34,6 @@ from rustext.tracing.usage import (
     UseKind,
 )
 
-MAIN = "__main__"  # how a record names the program's first file
 _SCRIPT_GROUPS = frozenset({"console_scripts", "gui_scripts"})  # which installers read
 _METADATA_OF_ALL = ("METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt")
 _NO_DATA = frozenset({".py", ".pyc"})

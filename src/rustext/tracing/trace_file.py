@@ -93,8 +93,12 @@ class Trace:
             for kind in MODULES
             for use in usage.of(kind)
         }
-        modules = [run.removeprefix("-m ") for run in self.runs if run.startswith("-m ")]
-        return bool(self.runs) and all(m.partition(".")[0] in own for m in modules)
+        return bool(self.runs) and all(
+            run.removeprefix("-m ").partition(".")[0] in own
+            if run.startswith("-m ")
+            else run.endswith(".py")
+            for run in self.runs
+        )
 
     def imports_of(self, name: str) -> tuple[str, ...]:
         """What one native file, by its name in the record, was seen to import."""

@@ -20,6 +20,7 @@ PYTHON = "(python)"  # the standard library
 SYSTEM = "(system)"  # what the operating system provides
 ALL = "(all)"  # each installed distribution, asked one by one
 
+MAIN = "__main__"  # the program's first file, as one that asks
 UNKNOWN_ASKER = ""  # native code, or the interpreter
 _WIDTH = 100  # columns of a line of the file
 

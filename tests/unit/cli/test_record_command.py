@@ -150,3 +150,28 @@ def test_the_plan_shows_what_the_record_adds(
     assert run(["record", "-q"]) == 0
     assert run(["plan", "app.py", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["record"]["modules"] == ["colorsys"]
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [
+        (["app.py", "a.py"], "app.py"),
+        (["-X", "dev", "-W", "error", "app.py", "x"], "app.py"),
+        (["-X", "dev", "-m", "own", "app.py"], "-m own"),
+    ],
+)
+def test_a_record_says_what_was_run(project: Path, words: list[str], label: str) -> None:
+    assert run(["trace", "-q", "--", *words]) in {0, 1, 255}
+    trace = read_trace(project / RECORD)
+    assert trace.runs == (label,)
+    assert trace.of_program
+
+
+def test_a_run_by_another_command_is_not_the_program_alone(project: Path) -> None:
+    (project / "pyproject.toml").write_text(
+        "[tool.rustext]\nrecord = \"sh -c 'python app.py x'\"\n"
+    )
+    assert run(["record", "-q"]) == 0
+    trace = read_trace(project / RECORD)
+    assert trace.runs == ("sh",)
+    assert not trace.of_program

@@ -15,9 +15,18 @@ from packaging.utils import canonicalize_name
 
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.model.findings import Finding, Severity
-from rustext.plan.recorded import MAIN
 from rustext.tracing.trace_file import Trace
-from rustext.tracing.usage import ALL, LATE, PYTHON, SYSTEM, UNKNOWN_ASKER, Usage, Use, UseKind
+from rustext.tracing.usage import (
+    ALL,
+    LATE,
+    MAIN,
+    PYTHON,
+    SYSTEM,
+    UNKNOWN_ASKER,
+    Usage,
+    Use,
+    UseKind,
+)
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.importable_modules import importable_modules
