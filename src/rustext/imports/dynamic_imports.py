@@ -33,6 +33,7 @@ from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.sources import HOLE, DistributionSources, ImportSite, SourceFacts
 
 _NOT_FOR_IMPORT = frozenset({"__init__", "__main__"})  # parts of names
+_LARGE = 200  # modules
 _SHORTEST = 4  # characters of the end of a name that is completed
 _DEEPEST = 6  # parts of a name that are completed
 
@@ -225,6 +226,8 @@ def _iter_completed(files: tuple[SourceFacts, ...], env: Environment) -> Iterato
                 found = tuple(m for m in own if len(end) >= _SHORTEST and m.endswith(end))
             elif package == facts.file.parts[0] and last == HOLE and words:
                 found = tuple(f"{package}.{word}" for word in words)  # any of a top-level package
+            elif name.startswith(f"{facts.file.parts[0]}.{HOLE}") and len(own) > _LARGE:
+                found = ()  # nearly all of a large package: the beginning alone is no evidence
             else:
                 found = _complete(name, env)
             detail = f"completes `{name.replace(HOLE, '{…}')}`"
