@@ -29,6 +29,9 @@ _PATH = re.compile(r"""["']((?:[\w.+@-]{1,99}[/\\]){1,9}[\w.+@-]{1,99})/?["']"""
 _WORD = re.compile(r"""["']([A-Za-z_]\w{0,99})["']""")
 _DOTTED = re.compile(r"""["']([A-Za-z_]\w*(?:[.:]\w+){1,9})["']""")
 _RELATIVE = re.compile(r"""["'](\.{1,9}[A-Za-z_]\w*(?:\.\w+){0,9})["']""")
+_SETTING = re.compile(
+    r"^[ \t]*[\w.()-]+[ \t]*[:=][ \t]*([A-Za-z_]\w*(?:\.\w+){1,9})[ \t]*$", re.MULTILINE
+)
 _LOGGER = re.compile(r"getLogger\(\s*$")
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
@@ -56,13 +59,14 @@ _ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\
 _ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
 _NATIVE = frozenset({".so", ".pyd"})
 _EMPTY = ast.Module([], [])
-_SOURCE_WORDS = ("getsource", "findsource", "linecache")
+_SOURCE_WORDS = ("getsource", "findsource", "linecache", "spec_from_file_location", "run_path")
 
 
-def read_sources(dist: Distribution) -> DistributionSources:
+def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionSources:
     """The facts of all Python files that a distribution has in its packages.
 
-    A file that cannot be read is one row with the reason.
+    A file that cannot be read is one row with the reason. With `settings`, class paths in lines of
+    configuration (`key: package.Class`) are names as well: a program can hold such texts.
     """
     texts: dict[PurePosixPath, str] = {}
     found: dict[PurePosixPath, SourceFacts] = {}
@@ -73,7 +77,7 @@ def read_sources(dist: Distribution) -> DistributionSources:
                     texts[file] = stream.read(_LIMIT).decode("utf-8", "replace")
             except OSError as error:
                 found[file] = SourceFacts(file=file, unreadable=error.strerror or str(error))
-    reader = _Reader(dist, texts)
+    reader = _Reader(dist, texts, settings=settings)
     found |= {file: reader.read(file, text) for file, text in texts.items()}
     return DistributionSources(files=tuple(found[file] for file in sorted(found)))
 
@@ -101,7 +105,10 @@ def module_of(file: PurePosixPath) -> str:
 class _Reader:
     """What is known of all texts of a distribution, for reading each of them."""
 
-    def __init__(self, dist: Distribution, texts: Mapping[PurePosixPath, str]) -> None:
+    def __init__(
+        self, dist: Distribution, texts: Mapping[PurePosixPath, str], *, settings: bool
+    ) -> None:
+        self._settings = settings
         self._tops = sorted({file.parts[0].removesuffix(".py") for file in texts})
         self._compiled = {
             ".".join((*file.parts[:-1], file.name.partition(".")[0]))
@@ -131,13 +138,16 @@ class _Reader:
         imports = any(word in text for word in IMPORT_CALLS)
         sites, importers = read_import_sites(tree if imports else _EMPTY, module, package=package)
         reads = any(word in text for word in _SOURCE_WORDS)
+        runs_main = "__main__" in text and "__file__" in text
         starts = "sys.executable" in text
         own = module if package else module.rpartition(".")[0]
         return SourceFacts(
             file=file,
             sites=sites,
             importers=importers,
-            sources_of=tuple(sorted({s or module for s in iter_read_sources(tree, own)}))
+            sources_of=tuple(
+                sorted({s or module for s in iter_read_sources(tree, own, runs_main=runs_main)})
+            )
             if reads
             else (),
             starts_python=tuple(sorted(set(iter_python_starts(tree)))) if starts else (),
@@ -174,7 +184,9 @@ class _Reader:
             importers=tuple(sorted({*facts.importers, *self._passing.get(file, ())})),
             refused=not self._counting.isdisjoint(file.parents) and not _compiles(text),
             calls=calls,
-            names=tuple(sorted(set(_iter_names(text)))),
+            names=tuple(
+                sorted({*_iter_names(text), *(_SETTING.findall(text) if self._settings else ())})
+            ),
             relative_names=tuple(sorted(set(_iter_relative(text, package))))
             if computes or lazy
             else (),
@@ -190,6 +202,7 @@ class _Reader:
             data_packages=tuple(sorted(set(_iter_data_packages(text, file)))) if locates else (),
             locates=locates,
             uses_file="__file__" in text,
+            uses_prefix="sys.prefix" in text,
             seeks_programs=_ASKS_FOR_PROGRAMS.search(text) is not None,
             asks_for_metadata=("importlib" in text or "pkg_resources" in text)
             and _ASKS_FOR_METADATA.search(text) is not None,

@@ -16,16 +16,18 @@ from rustext.discovery.import_sites import resolve
 from rustext.model.sources import HOLE
 
 _READS = frozenset({"getsource", "getsourcelines", "findsource"})
+_RUNS = frozenset({"spec_from_file_location", "run_path"})
 _ERRORS = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _OPTIONS = frozenset({"-m", "-c"})
 
 
-def iter_read_sources(tree: ast.Module, package: str) -> Iterator[str]:
+def iter_read_sources(tree: ast.Module, package: str, *, runs_main: bool = False) -> Iterator[str]:
     """The modules whose source the module cannot do without, each once or more.
 
     `module:name` for what is imported from a module; "" for the module's own; a `HOLE` for objects
     that callers hand in. Code that goes on without the source (`except OSError`) says nothing.
-    `package` is the one that the module is in, or is.
+    `package` is the one that the module is in, or is. With `runs_main`, the module has to do with
+    the file of `__main__`: where it runs a file, that of the program may be meant.
     """
     origins = dict(_iter_origins(tree, package))
     waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
@@ -46,6 +48,8 @@ def iter_read_sources(tree: ast.Module, package: str) -> Iterator[str]:
             name = root.id if isinstance(root, ast.Name) else ""
             if not guarded:
                 yield origins.get(name, HOLE)
+        if runs_main and isinstance(node, ast.Call) and _last_name(node.func) in _RUNS:
+            yield HOLE
         waiting += [(child, guarded) for child in ast.iter_child_nodes(node)]
 
 

@@ -60,7 +60,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
             requires=(),
             files=tuple(own.values()),
         )
-        sources = read_sources(dist)
+        sources = read_sources(dist, settings=True)
         starts |= {f"{f.file}: {how}" for f in sources.files for how in f.starts_python}
         imports |= {i.module: i for i in _iter_named(sources, dist, local)}
     return Program(

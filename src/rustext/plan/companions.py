@@ -30,6 +30,10 @@ from rustext.model.sources import HOLE, DistributionSources, SourceFacts
 # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 _METADATA_FILES = frozenset({"METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt"})
 _ANY_NAME = "importlib.metadata may be asked for it with a computed name"
+# Below the prefix: https://specifications.freedesktop.org/basedir-spec/latest/,
+# https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch04s11.html
+_SHARED = frozenset({"share", "etc"})
+_FOR_PEOPLE = frozenset({"applications", "doc", "icons", "info", "man", "metainfo"})
 _PROGRAM_FOLDERS = frozenset({"bin", "Scripts"})
 _SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by chance
 
@@ -104,7 +108,8 @@ def _without_native(
     code: OwnCode,
     packages: Collection[PurePosixPath] = (),
 ) -> tuple[Companion, ...]:
-    taken = {file.path for _, file in native} | {f for f in dist.files if f.suffix == ".py"}
+    modules = {f for f in dist.files if f.suffix == ".py"} - _scripts(dist)
+    taken = {file.path for _, file in native} | modules
     found = [*_data(dist, (), code, but=taken, packages=packages)]
     found += _metadata(dist) if code.asks_for_metadata else ()
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
@@ -224,16 +229,48 @@ def _data(
     Folders in `packages` need more than their last name.
     """
     taken = {*(file.path for _, file in native), *but}
-    tops = {file.parts[0] for file in dist.files}
+    tops, scripts = {file.parts[0] for file in dist.files}, _scripts(dist)
     for file in dist.files:
         if file not in taken and _may_be_data(dist, file):
-            word = _python_word(file, code, tops, packages) or _native_word(file, native)
+            if file.suffix == ".py" and file not in scripts:  # a module: its whole name alone
+                word = file.name if file.name in code.words else None
+            else:
+                word = _python_word(file, code, tops, packages) or _native_word(file, native)
             if word is not None and (dist.site / file).is_file():
                 yield Companion(
                     path=dist.site / file,
                     destination=file,
                     kind=CompanionKind.DATA,
                     reason=f"`{word}` stands in the distribution's own code",
+                )
+
+
+def _scripts(dist: Distribution) -> set[PurePosixPath]:
+    """The Python files in folders of a package that are no packages: templates, as a rule."""
+    homes = {file.parent for file in dist.files if file.name == "__init__.py"}
+    return {
+        file
+        for file in dist.files
+        if file.suffix == ".py" and file.parent not in homes and not homes.isdisjoint(file.parents)
+    }
+
+
+def find_shared_files(dist: Distribution) -> Iterator[Companion]:
+    """The data that a distribution has installed below the prefix, outside of `site-packages`.
+
+    The prefix of a frozen program is the folder of its modules.
+    """
+    for file in dist.files:
+        inside = tuple(part for part in file.parts if part != "..")
+        outside = file.parts[0] == ".." and len(inside) > 1
+        if outside and inside[0] in _SHARED and inside[1] not in _FOR_PEOPLE:
+            path = Path(os.path.normpath(dist.site / file))
+            if path.is_file():
+                yield Companion(
+                    path=path,
+                    destination=PurePosixPath(*inside),
+                    kind=CompanionKind.DATA,
+                    reason="code looks for files below `sys.prefix`",
                 )
 
 
@@ -267,9 +304,9 @@ def _python_word(
     """The word that names the file, or one of its folders below the package."""
     if file.name in code.words:
         return file.name
-    if file.suffix == ".py":  # a module is a module; only its whole file name makes it data
-        return None
-    if file.suffix and not code.words.isdisjoint((file.suffix, f"*{file.suffix}")):
+    if file.suffix not in {"", ".py"} and not code.words.isdisjoint(
+        (file.suffix, f"*{file.suffix}")
+    ):
         return file.suffix
     package = ".".join(file.parent.parts)
     if package in code.packages and "." in package:  # of a top-level one, named files alone
@@ -282,7 +319,8 @@ def _folder_word(folder: PurePosixPath, code: OwnCode, package: bool) -> str | N
     """The word, or the path of several parts, that names a folder."""
     if folder.name in code.words and not package:
         return folder.name
-    return next((path for path in code.paths if f"/{folder}".endswith(f"/{path}")), None)
+    ends = ("/".join(folder.parts[start:]) for start in range(len(folder.parts) - 1))
+    return next((end for end in ends if end in code.paths), None)
 
 
 def _native_word(file: PurePosixPath, native: Sequence[tuple[Path, NativeFile]]) -> str | None:

@@ -42,9 +42,12 @@ from rustext.plan.companions import (
     find_neighbour_companions,
     find_plugin_metadata,
     find_read_sources,
+    find_shared_files,
 )
 from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
 from rustext.tracing.probe import Probe, probe
+
+_SHALLOW = 5  # parts of a program's path: `../../../bin/program`
 
 
 class Planner:
@@ -289,6 +292,14 @@ class Planner:
             self._companions[dist.name] = tuple(ordered)
         return self._companions[dist.name]
 
+    def _looks_below_prefix(self, dist: Distribution) -> bool:
+        """Whether code of a distribution with files there, or of what it requires, uses them."""
+        if not any(f.parts[0] == ".." and len(f.parts) > _SHALLOW for f in dist.files):
+            return False
+        names = (dist.name, *sorted(self.env.requirements_of(dist.name)))
+        users = (self.env.distributions[name] for name in names if name in self.env.distributions)
+        return any(f.uses_prefix for user in users for f in used_files(self.sources.read(user)))
+
     def _find_companions(self, dist: Distribution) -> tuple[Companion, ...]:
         sources, native = self.sources.read(dist), self.catalogue.native_files(dist)
         suffixes = self.env.interpreter.suffixes
@@ -304,6 +315,7 @@ class Planner:
             *found,
             *find_plugin_metadata(dist, plugins),
             *find_read_sources(sources, self.env),
+            *(find_shared_files(dist) if self._looks_below_prefix(dist) else ()),
         )
 
 

@@ -32,6 +32,17 @@ def test_class_paths_in_a_programs_settings_are_imports(tmp_path: Path) -> None:
     assert sorted(str(place) for _, place in program.files) == ["local.py", "main.py"]
 
 
+def test_class_paths_in_texts_of_configuration_are_imports(tmp_path: Path) -> None:
+    text = (
+        'YAML = """\ntask:\n  _target_: handlers.rich.Handler\n  see: handlers.other by hand\n"""'
+    )
+    files = {f"handlers/{name}.py": "" for name in ("__init__", "rich", "other")}
+    install(tmp_path / "site", "handlers", files=files)
+    write_files(tmp_path, {"main.py": text})
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    assert [i.module for i in program.imports] == ["handlers.rich"]
+
+
 def test_a_script_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     write_files(tmp_path, {"broken.py": "x = ("})
     for name in ("broken.py", "gone.py"):
@@ -49,7 +60,7 @@ def test_the_programs_source_comes_along_where_code_needs_it(
     install(tmp_path / "site", "tools", files=files)
     write_files(tmp_path, {"main.py": "import tools\n"})
     build = Build(Planner(environment(tmp_path / "site"), Config()))
-    build.read_program([tmp_path / "main.py"])
+    build.begin([tmp_path / "main.py"])
     assert build.program_sources() == ()
     build.enter("tools", tmp_path / "site/tools/__init__.py")
     found = [str(c.destination) for c in build.program_sources()]

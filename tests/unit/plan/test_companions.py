@@ -18,6 +18,7 @@ from rustext.plan.companions import (
     find_companions,
     find_distant_companions,
     find_read_sources,
+    find_shared_files,
     read_own_code,
 )
 
@@ -255,3 +256,26 @@ def test_a_source_that_code_cannot_do_without_comes_along(
     env = environment(tmp_path)
     found = find_read_sources(read_sources(env.distributions["pkg"]), env)
     assert [str(c.destination) for c in found] == ["other/part.py"] * read
+
+
+def test_sources_in_a_folder_that_is_no_package_are_data_like_others(tmp_path: Path) -> None:
+    """Such as templates of projects, which are copied and not imported."""
+    code = {"pkg/__init__.py": "Path(__file__).parent / 'templates'", "pkg/plain/mod.py": ""}
+    files = {**code, "pkg/templates/generic/env.py": "", "pkg/templates/generic/env.mako": ""}
+    install(tmp_path, "pkg", files=files)
+    (dist,) = iter_distributions(tmp_path)
+    found = find_distant_companions(read_sources(dist), dist, ())
+    assert {str(c.destination) for c in found} == files.keys() - code.keys()
+
+
+def test_data_below_the_prefix_keeps_its_place(tmp_path: Path) -> None:
+    site = tmp_path / "lib/python3/site-packages"
+    names = ("share/app/base.css", "share/man/man1/app.1", "bin/app")
+    write_files(tmp_path, dict.fromkeys(names, "x"))
+    install(site, "app", files={"app.py": ""})
+    record = site / "app-1.0.dist-info/RECORD"
+    rows = "".join(f"../../../{name},,\n" for name in names)
+    record.write_text(record.read_text() + rows)
+    (dist,) = iter_distributions(site)
+    found = {str(c.destination): c.path for c in find_shared_files(dist)}
+    assert found == {"share/app/base.css": tmp_path / "share/app/base.css"}
