@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from compiling import Compile
 
+from rustext.errors import InvalidBinary
 from rustext.formats.elf.image import parse_elf
 from rustext.formats.elf.loader_checks import By, Refusal, iter_refusals
 
@@ -62,7 +63,6 @@ EDITS: dict[str, Callable[[bytes], list[Edit]]] = {
     "version": lambda _: [(20, "I", 0)],
     "relocatable": lambda _: [(16, "H", 1)],
     "executable": lambda _: [(16, "H", 2)],
-    "address": lambda d: [(header_of(d, 1, 1) + 16, "Q", 0x1008)],
     "no-load": lambda d: [(header_of(d, 1, n), "I", 0) for n in range(4)],
     "no-dynamic": lambda d: [(header_of(d, 2), "I", 0)],
     "empty-dynamic": lambda d: [(header_of(d, 2) + 32, "Q", 0), (header_of(d, 2) + 40, "Q", 0)],
@@ -102,6 +102,18 @@ def test_what_ld_so_refuses_is_said_in_its_words(name: str, library: bytes, tmp_
     assert said
     known = first.words.partition(": the loader")[0].partition(" `info[")[0]
     assert said.startswith("signal ") or known.split(": ")[0] in said, (first, said)
+
+
+def test_a_segment_that_does_not_lie_where_its_address_says_makes_a_file_unreadable(
+    library: bytes, tmp_path: Path
+) -> None:
+    data = edited(library, [(header_of(library, 1, 1) + 16, "Q", 0x1008)])
+    (tmp_path / "l.so").write_bytes(data)
+    words = "ELF load command address/offset not page-aligned"
+    with pytest.raises(InvalidBinary, match=words):
+        parse_elf(data)
+    assert words in ld_so(tmp_path / "l.so")
+    assert next(iter_refusals(data)).words == words
 
 
 @pytest.mark.parametrize("name", HARMLESS)

@@ -292,6 +292,7 @@ def test_a_program_that_has_lost_its_archive_is_damaged(
 ) -> None:
     root = tmp_path / "app"
     write_files(root, {"app": parts["app"], "_internal/base_library.zip": b"PK\5\6" + bytes(18)})
+    (root / "app").chmod(0o755)
     report = judged(root)
     (finding,) = report.findings
     assert (finding.id, finding.subject, report.freezer) == (

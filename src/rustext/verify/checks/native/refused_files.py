@@ -61,7 +61,8 @@ def check_refusals(subject: Subject) -> Iterator[Finding]:
 def _check_mode(subject: Subject) -> Iterator[Finding]:
     """The kernel starts no file without an execute bit (execve(2): EACCES)."""
     bundle, start = subject.bundle, subject.bundle.start
-    if start is None or bundle.freezer is Freezer.UNKNOWN or bundle.image.format is Format.PE:
+    # Applications for macOS come from elsewhere, in archives that need not keep modes.
+    if start is None or bundle.freezer is Freezer.UNKNOWN or bundle.image.format is not Format.ELF:
         return
     try:
         mode = start.stat().st_mode

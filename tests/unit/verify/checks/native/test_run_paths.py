@@ -148,7 +148,7 @@ def test_files_with_the_same_entry_share_a_finding(bundle: Make, gcc: Compile) -
     (finding,) = unsafe(root)
     assert finding.severity is Severity.NOTE
     assert finding.message.endswith("though nothing is looked for there")
-    assert finding.evidence[-1] == ("in", "3 more files")
+    assert [label for label, _ in finding.evidence] == ["in"] * 8
 
 
 def test_a_macos_run_path_of_the_build_machine_is_found(
@@ -187,11 +187,3 @@ def test_the_folder_that_a_python_was_installed_into_is_not_reported(
     assert "/opt/python" not in searched(root)
     (finding,) = unsafe(root)
     assert (finding.severity.value, finding.subject) == ("note", "/home/builder/lib")
-
-
-def test_a_finding_names_every_file(bundle: Make, gcc: Compile) -> None:
-    root = bundle("$ORIGIN/lib")
-    own = gcc("own.so", OWN, "-shared", "-fPIC", "-Wl,-rpath,/home/builder/lib")
-    write_files(root, {f"m{number}.so": own for number in range(30)})
-    (finding,) = unsafe(root)
-    assert sum(label == "in" for label, _ in finding.evidence) == 30
