@@ -19,6 +19,7 @@ from rustext.errors import ForeignProcessError
 _KEPT = 4 << 20  # bytes of an output's beginning, and as many of its end
 _CHUNK = 1 << 16  # bytes; what a pipe holds (pipe(7))
 _GRACE = 1  # seconds for a pipe of what has been killed to close
+_LAST_WORDS = 5  # seconds for the rest of what a process has printed to be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,7 @@ def _wait(process: subprocess.Popen[bytes], outputs: Sequence[_Output], timeout:
     What it has started may live on and hold its pipes open: that ends with it.
     """
     process.wait(timeout)
-    end = time.monotonic() + _GRACE
+    end = time.monotonic() + _LAST_WORDS
     for output in outputs:
         output.reader.join(max(0.0, end - time.monotonic()))
     if any(output.reader.is_alive() for output in outputs):

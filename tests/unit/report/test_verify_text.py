@@ -228,7 +228,7 @@ def test_the_file_holds_what_stdout_would_and_stderr_the_verdict(
         shown = capfd.readouterr()
         assert file.read_text() == expected
         assert shown.out == ""
-        assert "stands alone" in shown.err
+        assert "shows no fault" in shown.err
         assert str(file) in shown.err
 
 

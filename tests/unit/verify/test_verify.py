@@ -610,9 +610,43 @@ def test_the_command_runs_the_program_with_its_arguments(
     assert (finding["id"], finding["message"]) == ("run", "`app` ended with exit code 7")
 
 
-def test_a_program_that_does_not_end_is_refused(
+def test_a_program_that_does_not_end_is_an_error_among_the_others(
     tmp_path: Path, gcc: Compile, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(gcc("app", "#include <unistd.h>\nint main(void) { sleep(60); }"), tmp_path / "app")
-    assert run(["verify", str(tmp_path), "--run", "--timeout", "0.5"]) == 2
-    assert capfd.readouterr().err.count("\n") == 1
+    assert run(["verify", str(tmp_path), "--run", "--timeout", "0.5", "--json"]) == 1
+    document = json.loads(capfd.readouterr().out)
+    assert [f["message"] for f in document["findings"] if f["severity"] == "error"] == [
+        "`app` did not end within 0.5 seconds"
+    ]
+    assert document["run"]["seconds"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("sleep(60);", 0),
+        ("return 0;", 0),
+        ("return 3;", 1),
+        ('write(2, "Traceback (most recent call last):\\n", 35); sleep(60);', 1),
+    ],
+)
+def test_a_program_that_runs_on_is_well(
+    source: str, code: int, tmp_path: Path, gcc: Compile, capfd: pytest.CaptureFixture[str]
+) -> None:
+    main = f"#include <unistd.h>\nint main(void) {{ {source} return 0; }}"
+    shutil.copy(gcc("app", main), tmp_path / "app")
+    assert run(["verify", str(tmp_path), "--alive", "1", "--json"]) == code
+    document = json.loads(capfd.readouterr().out)
+    assert document["run"]["seconds"] == (1 if "sleep" in source else None)
+
+
+def test_a_start_that_fails_for_want_of_a_module_proposes_a_record(
+    tmp_path: Path, gcc: Compile, capfd: pytest.CaptureFixture[str]
+) -> None:
+    main = """#include <stdio.h>
+    int main(void) { fputs("Traceback\\nModuleNotFoundError: No module named 'x'\\n", stderr);
+                     return 1; }"""
+    shutil.copy(gcc("app", main), tmp_path / "app")
+    assert run(["verify", str(tmp_path), "--run"]) == 1
+    assert "hint: record what it needs, `rustext trace" in capfd.readouterr().out

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,6 @@ import pytest
 from compiling import Compile
 
 from rustext.environment.child_process import Finished
-from rustext.errors import ForeignProcessError
 from rustext.model.verification import IsolatedRun
 from rustext.verify.run import isolated_child
 from rustext.verify.run import isolated_run as isolate
@@ -134,9 +134,35 @@ def test_a_signal_is_a_negative_code(start: Callable[..., IsolatedRun]) -> None:
     assert start("s=").code == -6  # SIGABRT
 
 
-def test_a_program_that_does_not_end_is_an_error(start: Callable[..., IsolatedRun]) -> None:
-    with pytest.raises(ForeignProcessError, match=r"^program did not end within 1 seconds"):
-        start("t=", timeout=1)
+def test_a_program_that_does_not_end_is_ended_and_the_answer_says_so(
+    start: Callable[..., IsolatedRun],
+) -> None:
+    run = start("v=HOME", "t=", timeout=1)
+    assert (run.seconds, run.code) == (1, -9)
+    assert start("v=HOME").seconds is None
+
+
+def test_a_child_that_keeps_the_output_open_is_no_hang(start: Callable[..., IsolatedRun]) -> None:
+    """`sleep` inherits it, and has a session of its own, as a daemon does."""
+    begin = time.monotonic()
+    for command in ("sleep 20 &", "setsid sleep 20 &"):
+        run = start(f"p={command}", "v=HOME", "e=3")
+        assert (run.code, run.seconds) == (3, None)
+        assert run.stderr == "sorry\n"
+    assert time.monotonic() - begin < 15
+
+
+def test_a_library_that_the_loader_does_not_find_is_named(
+    start: Callable[..., IsolatedRun], tmp_path: Path, gcc: Compile
+) -> None:
+    opens = """
+    #include <dlfcn.h>
+    int main(void) { return !dlopen("libm.so.6", 2) || dlopen("libnowhere.so.3", 2); }
+    """
+    bundle = tmp_path / "dist" / "app"
+    shutil.copy(gcc("opens", opens), bundle / "opens")
+    run = run_isolated(bundle, bundle / "opens")
+    assert (run.code, run.missing) == (0, ("libnowhere.so.3",))
 
 
 def test_signals_do_to_the_program_what_they_do_elsewhere(

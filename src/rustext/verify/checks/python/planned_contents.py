@@ -21,7 +21,7 @@ from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.formats.binary import open_binary
 from rustext.model.findings import Finding, Severity
 from rustext.model.native_file import NativeFile
-from rustext.model.plan import BuildPlan, Companion, CompanionKind, ImplicitImport, is_sure
+from rustext.model.plan import SEEN, BuildPlan, Companion, CompanionKind, ImplicitImport, is_sure
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.importable_modules import importable_modules
@@ -60,10 +60,9 @@ def _missing_modules(subject: Subject, plan: BuildPlan) -> Iterator[Finding]:
             yield _missing_import(extension.module, "a Rust extension of the program", evidence)
     modules = importable_modules(bundle)
     for implicit in plan.modules:
-        top = implicit.module.partition(".")[0]
-        # Of a package that was left out of the build (`--exclude-module`) nothing is expected.
-        if implicit.module not in modules and (top in tops or subject.in_stdlib(top)):
-            yield _missing_module(implicit)
+        if implicit.module not in modules:
+            top = implicit.module.partition(".")[0]
+            yield _missing_module(implicit, left_out=top not in tops and not subject.in_stdlib(top))
 
 
 def _is_left_out(subject: Subject, companion: Companion) -> bool:
@@ -110,9 +109,14 @@ def _missing_import(
     )
 
 
-def _missing_module(implicit: ImplicitImport) -> Finding:
+def _missing_module(implicit: ImplicitImport, *, left_out: bool) -> Finding:
+    """A planned module; of a package that was left out, only what was seen to be imported counts.
+
+    Packages are left out of a build on purpose, with `--exclude-module` or `--nofollow-import-to`.
+    """
     evidence = tuple(("evidence", f"{e.kind.value}: {e.where}") for e in implicit.evidence)
-    severity = Severity.ERROR if is_sure(implicit) else Severity.NOTE
+    sure = any(e.kind in SEEN for e in implicit.evidence) if left_out else is_sure(implicit)
+    severity = Severity.ERROR if sure else Severity.NOTE
     return _missing_import(implicit.module, "which this program may import", evidence, severity)
 
 

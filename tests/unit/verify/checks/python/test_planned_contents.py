@@ -144,12 +144,20 @@ def test_what_is_taken_out_of_a_bundle_is_missed(
 
 
 def test_a_planned_module_that_is_not_there_weighs_as_its_evidence(bundle: Path) -> None:
-    gone = tuple(replace(i, module=f"gone.{i.module}") for i in PLAN.modules)
+    gone = tuple(replace(i, module=f"pkg.{i.module}") for i in PLAN.modules)
     found = {f.subject: f.severity for f in findings(bundle, replace(PLAN, modules=gone))}
-    assert found == {
-        "gone.frozen.sure": Severity.ERROR,
-        "gone.frozen.maybe": Severity.WARNING,
-    }
+    assert found == {"pkg.frozen.sure": Severity.ERROR, "pkg.frozen.maybe": Severity.NOTE}
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity"),
+    [(EvidenceKind.IMPORT_CALL, Severity.NOTE), (EvidenceKind.TRACED, Severity.ERROR)],
+)
+def test_of_a_package_that_was_left_out_only_what_was_seen_counts(
+    kind: EvidenceKind, severity: Severity, bundle: Path
+) -> None:
+    plan = replace(PLAN, modules=(implicit("gone.part", kind),))
+    assert [(f.subject, f.severity) for f in findings(bundle, plan)] == [("gone.part", severity)]
 
 
 def test_modules_of_an_unknown_bundle_cannot_be_missed(bundle: Path, gcc: Compile) -> None:
@@ -254,7 +262,7 @@ def test_native_code_that_reads_metadata_wants_some(bundle: Path, rustc: Compile
     assert [f for f in findings(bundle, None) if f.id == "missing-metadata"] == []
     shutil.rmtree(inner / "pkg-1.0.dist-info")
     (finding,) = [f for f in findings(bundle, None) if f.id == "missing-metadata"]
-    assert (finding.subject, finding.severity) == ("pkg", Severity.WARNING)
+    assert (finding.subject, finding.severity) == ("pkg", Severity.NOTE)  # nothing imports it
 
 
 # --- the self-test ----------------------------------------------------------------------------

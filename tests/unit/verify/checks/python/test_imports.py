@@ -1,0 +1,84 @@
+"""What native code surely imports, against bundles that hold all of it, a part, or nothing."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+
+from rustext.environment.environment import stdlib_environment
+from rustext.model.findings import Severity
+from rustext.model.native_file import Provenance
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.verify import verify
+
+SOURCE = """
+void *PyImport_ImportModule(const char *name);
+void *PyCapsule_Import(const char *name, int block);
+void *PyInit_core(void) { return 0; }
+void *later(void) { return PyImport_ImportModule("own_rules.basic"); }
+void *capsule(void) { return PyCapsule_Import("own_rules.capsules._API", 0); }
+"""
+MORE = 'void *also(void) { return PyImport_ImportModule("own_rules.extra"); }\n'
+PROGRAM = "int main(void) { return 0; }"
+
+
+def judge(root: Path) -> dict[str, Severity]:
+    bundle = read_bundle(root)
+    files = tuple(
+        (path, replace(file, provenance=Provenance(rust=path.name == "core.so")))
+        for path, file in bundle.files
+    )
+    report = verify(replace(bundle, files=files), stdlib=stdlib_environment())
+    return {f.subject: f.severity for f in report.findings if f.id == "missing-import"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A bundle with no more than its program and what every Python starts with."""
+    folder = tmp_path / "app"
+    (folder / "encodings").mkdir(parents=True)
+    (folder / "encodings" / "__init__.py").touch()
+    return folder
+
+
+def put(root: Path, gcc: Compile, *modules: str, source: str = SOURCE) -> None:
+    shutil.copy(gcc("app", PROGRAM), root / "app")
+    shutil.copy(gcc("core.so", source, "-shared", "-fPIC", "-O2"), root / "core.so")
+    for module in modules:
+        path = root / f"{module.replace('.', '/')}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+
+def test_a_submodule_that_is_missing_from_its_package_is_an_error(root: Path, gcc: Compile) -> None:
+    put(root, gcc, "own_rules.__init__", "own_rules.capsules")
+    assert judge(root) == {"own_rules.basic": Severity.ERROR}
+
+
+def test_a_package_of_which_nothing_is_there_is_a_warning(root: Path, gcc: Compile) -> None:
+    put(root, gcc)
+    found = judge(root)
+    assert found.pop("own_rules.basic") is Severity.WARNING
+    assert set(found) <= {"own_rules.capsules._API"}
+
+
+def test_a_package_that_the_freezer_followed_is_a_warning(root: Path, gcc: Compile) -> None:
+    put(root, gcc, "own_rules.__init__", "own_rules.capsules", "own_rules.extra",
+        source=SOURCE + MORE)  # fmt: skip
+    assert judge(root) == {"own_rules.basic": Severity.WARNING}
+
+
+def test_a_module_that_is_there_is_none_that_is_missing(root: Path, gcc: Compile) -> None:
+    put(root, gcc, "own_rules.__init__", "own_rules.basic", "own_rules.capsules")
+    assert judge(root) == {}
+
+
+def test_a_native_package_may_make_its_submodules_itself(root: Path, gcc: Compile) -> None:
+    put(root, gcc)
+    native = "void *PyInit_own_rules(void) { return 0; }"
+    shutil.copy(gcc("own_rules.so", native, "-shared", "-fPIC"), root / "own_rules.so")
+    assert judge(root) == {}
