@@ -19,7 +19,7 @@ from debian import Debian
 from verifying import Verify
 
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.facts.python_suffixes import find_looked_for
+from rustext.verify.facts.python.python_suffixes import find_looked_for
 
 pytestmark = pytest.mark.network
 

@@ -28,8 +28,8 @@ from rustext.report.verify_text import print_summary, print_verify
 from rustext.tracing.trace_file import merge, read_trace
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.facts.left_plan import find_plan
-from rustext.verify.facts.python import find_bundled_python
-from rustext.verify.facts.sizes import measure_parts
+from rustext.verify.facts.native.sizes import measure_parts
+from rustext.verify.facts.python.bundled_python import find_bundled_python
 from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.onefile.open_bundle import open_bundle
 from rustext.verify.run.isolated_run import python_folders

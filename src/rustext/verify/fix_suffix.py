@@ -14,7 +14,7 @@ from rustext.errors import InvalidBundle, UnreadableFile
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import BundlePython
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.facts.python_suffixes import Misnamed, choose_looked_for, iter_misnamed
+from rustext.verify.facts.python.python_suffixes import Misnamed, choose_looked_for, iter_misnamed
 
 
 def fix_suffixes(bundle: Bundle, python: BundlePython | None = None) -> tuple[Finding, ...]:

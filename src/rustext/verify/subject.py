@@ -18,8 +18,8 @@ from rustext.model.verification import BundlePython, IsolatedRun
 from rustext.plan.selftest import SelfTest
 from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.facts.loaded_files import LoadedFiles
-from rustext.verify.facts.start_imports import Start
+from rustext.verify.facts.native.loaded_files import LoadedFiles
+from rustext.verify.facts.python.start_imports import Start
 from rustext.verify.target.stdlib import in_stdlib
 from rustext.verify.target.target import Target, name_platform
 

@@ -18,11 +18,11 @@ from rustext.plan.selftest import SelfTest
 from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.checks import CHECKS
-from rustext.verify.facts.libraries import resolve_bundle
-from rustext.verify.facts.loaded_files import LoadedFiles
-from rustext.verify.facts.python import find_bundled_python
-from rustext.verify.facts.start_imports import Start, follow_start
-from rustext.verify.facts.system_floor import find_floors
+from rustext.verify.facts.native.libraries import resolve_bundle
+from rustext.verify.facts.native.loaded_files import LoadedFiles
+from rustext.verify.facts.native.system_floor import find_floors
+from rustext.verify.facts.python.bundled_python import find_bundled_python
+from rustext.verify.facts.python.start_imports import Start, follow_start
 from rustext.verify.facts.unjudged import iter_unjudged
 from rustext.verify.onefile.report_paths import relocate
 from rustext.verify.subject import Subject, platform_of

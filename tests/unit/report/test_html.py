@@ -21,7 +21,7 @@ from rustext.report.html import to_html
 from rustext.report.library_graph import NodeKind, Picture, draw_picture
 from rustext.report.svg import draw_svg
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.facts.sizes import measure_parts
+from rustext.verify.facts.native.sizes import measure_parts
 from rustext.verify.verify import verify
 
 BUNDLE = Path("/dist/app")

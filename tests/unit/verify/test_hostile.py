@@ -27,8 +27,8 @@ from onefiles import payload
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.model.libraries import Missing
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.facts import libraries
-from rustext.verify.facts.libraries import resolve_bundle
+from rustext.verify.facts.native import libraries
+from rustext.verify.facts.native.libraries import resolve_bundle
 
 pytestmark = pytest.mark.heavy
 

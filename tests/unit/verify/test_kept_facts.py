@@ -19,7 +19,7 @@ from rustext.model.image import Image
 from rustext.model.native_file import Crate
 from rustext.strings import name_refs as strings
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.facts import import_clues as clues
+from rustext.verify.facts.python import import_clues as clues
 from rustext.verify.verify import verify
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]

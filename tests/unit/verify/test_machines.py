@@ -22,7 +22,7 @@ from rustext.formats.elf.static_linkage import Linkage, linkage_of
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import BundlePython, VerifyReport
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.facts.wheel_tags import parse_floor
+from rustext.verify.facts.python.wheel_tags import parse_floor
 from rustext.verify.target.requested_python import parse_python
 from rustext.verify.target.target import parse_target
 from rustext.verify.verify import verify

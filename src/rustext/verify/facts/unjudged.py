@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rustext.verify.bundle.program import Freezer
-from rustext.verify.facts.start_imports import Start
+from rustext.verify.facts.python.start_imports import Start
 from rustext.verify.subject import Subject
 
 _NAMED = 3  # examples in one line

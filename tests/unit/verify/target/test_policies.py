@@ -9,7 +9,7 @@ import pytest
 from packaging.version import Version
 
 from rustext.data import read_data
-from rustext.verify.facts.system_needs import Need, highest
+from rustext.verify.facts.native.system_needs import Need, highest
 from rustext.verify.target.policies import (
     oldest_musl_releases,
     oldest_policy,

@@ -17,7 +17,7 @@ from rustext.errors import InvalidConfiguration
 from rustext.formats.binary import read_binary
 from rustext.model.image import Image
 from rustext.model.verification import BundlePython
-from rustext.verify.facts.python import python_of_library, python_of_suffix
+from rustext.verify.facts.python.bundled_python import python_of_library, python_of_suffix
 from rustext.verify.target.requested_python import choose_python, parse_python
 from rustext.verify.target.target import parse_target
 

@@ -18,7 +18,7 @@ from rustext.model.image import Format, Image
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.module_tables import find_builtin_modules
 from rustext.verify.bundle.program import Freezer
-from rustext.verify.facts.python_suffixes import read_compiled_in
+from rustext.verify.facts.python.python_suffixes import read_compiled_in
 from rustext.verify.subject import Subject
 
 _SHOWN = 3  # modules that a finding names

@@ -19,8 +19,8 @@ from rustext.formats.elf.libc import uses_musl
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
 from rustext.model.libraries import Resolved
-from rustext.verify.facts.interpreter_files import join_findings
-from rustext.verify.facts.system_needs import Need, explain
+from rustext.verify.facts.native.system_needs import Need, explain
+from rustext.verify.facts.python.interpreter_files import join_findings
 from rustext.verify.subject import Subject
 
 

@@ -15,8 +15,14 @@ from packaging.version import Version
 from rustext.formats.elf.libc import uses_musl
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
-from rustext.verify.facts.interpreter_files import join_findings
-from rustext.verify.facts.system_needs import Need, explain, glibc_needs, macos_needs, musl_needs
+from rustext.verify.facts.native.system_needs import (
+    Need,
+    explain,
+    glibc_needs,
+    macos_needs,
+    musl_needs,
+)
+from rustext.verify.facts.python.interpreter_files import join_findings
 from rustext.verify.subject import Subject
 from rustext.verify.target.policies import PRIVATE, Platform, oldest_musl_releases, target_policy
 from rustext.verify.target.target import Target

@@ -19,8 +19,8 @@ from rustext.discovery.module_names import init_function
 from rustext.formats.elf.symbol_lookup import Wanted
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
-from rustext.verify.facts.code_names import find_importer
-from rustext.verify.facts.symbol_scopes import SymbolScopes, read_bound
+from rustext.verify.facts.native.symbol_scopes import SymbolScopes, read_bound
+from rustext.verify.facts.python.code_names import find_importer
 from rustext.verify.subject import Subject
 
 _PYTHON = re.compile(r"_?Py[A-Z_]")

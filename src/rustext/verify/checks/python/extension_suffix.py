@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rustext.model.findings import Finding, Severity
-from rustext.verify.facts.python_suffixes import choose_looked_for, iter_misnamed
+from rustext.verify.facts.python.python_suffixes import choose_looked_for, iter_misnamed
 from rustext.verify.subject import Subject
 
 

@@ -26,8 +26,8 @@ from rustext.model.native_file import NativeFile
 from rustext.strings.name_filter import WantedNames
 from rustext.verify.bundle.program import Program
 from rustext.verify.common_findings import unreadable_file
-from rustext.verify.facts.code_mentions import imports_module, names_word
-from rustext.verify.facts.import_clues import Clues, find_clues
+from rustext.verify.facts.python.code_mentions import imports_module, names_word
+from rustext.verify.facts.python.import_clues import Clues, find_clues
 from rustext.verify.subject import Subject
 from rustext.verify.target.stdlib import stdlib_packages
 

@@ -24,8 +24,8 @@ from rustext.model.native_file import NativeFile
 from rustext.model.plan import SEEN, BuildPlan, Companion, CompanionKind, ImplicitImport, is_sure
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
-from rustext.verify.facts.importable_modules import importable_modules
-from rustext.verify.facts.wheel_tags import iter_recorded
+from rustext.verify.facts.python.importable_modules import importable_modules
+from rustext.verify.facts.python.wheel_tags import iter_recorded
 from rustext.verify.subject import Subject
 
 _ASKS_METADATA = (b"importlib.metadata", b"importlib_metadata")

@@ -16,9 +16,9 @@ from rustext.discovery.extension_suffixes import parse_suffix
 from rustext.model.findings import Finding, Severity
 from rustext.model.native_file import NativeFile
 from rustext.model.verification import BundlePython
-from rustext.verify.facts.python import python_of_library, python_of_suffix
-from rustext.verify.facts.python_symbols import PythonSymbols
-from rustext.verify.facts.wheel_tags import stable_abi_floors
+from rustext.verify.facts.python.bundled_python import python_of_library, python_of_suffix
+from rustext.verify.facts.python.python_symbols import PythonSymbols
+from rustext.verify.facts.python.wheel_tags import stable_abi_floors
 from rustext.verify.load_reasons import Uses
 from rustext.verify.subject import Subject
 

@@ -29,7 +29,7 @@ from rustext.tracing.usage import (
 )
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
-from rustext.verify.facts.importable_modules import importable_modules
+from rustext.verify.facts.python.importable_modules import importable_modules
 from rustext.verify.subject import Subject
 
 _FILES = (UseKind.FILE, UseKind.SOURCE, UseKind.LIBRARY, UseKind.FOLDER)

@@ -24,7 +24,7 @@ from rustext.formats.macho.image import parse_macho
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.checks.macos.code_signature import check_signatures
-from rustext.verify.facts.loaded_files import LoadedFiles
+from rustext.verify.facts.native.loaded_files import LoadedFiles
 from rustext.verify.subject import Subject
 from rustext.verify.verify import verify
 

@@ -23,7 +23,7 @@ from rustext.cli.main import run
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.facts.python_suffixes import find_looked_for, read_compiled_in
+from rustext.verify.facts.python.python_suffixes import find_looked_for, read_compiled_in
 from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.verify import verify
 

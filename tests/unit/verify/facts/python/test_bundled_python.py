@@ -17,7 +17,7 @@ from rustext.cli.main import run
 from rustext.data import read_data
 from rustext.environment.environment import stdlib_environment
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.facts.python import find_bundled_python, python_of_library
+from rustext.verify.facts.python.bundled_python import find_bundled_python, python_of_library
 from rustext.verify.target.stdlib import in_stdlib
 
 PROGRAM = "int main(void) { return 0; }"

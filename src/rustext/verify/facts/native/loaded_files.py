@@ -23,7 +23,7 @@ from rustext.model.libraries import Edge, Missing, Resolved
 from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.native_files import is_named_native
-from rustext.verify.facts.code_names import find_named
+from rustext.verify.facts.python.code_names import find_named
 
 Reason = tuple[str, str]  # a line of evidence
 

@@ -25,7 +25,7 @@ from rustext.formats.elf.symbol_lookup import (
     parse_elf_wanted,
 )
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.facts.loaded_files import LoadedFiles
+from rustext.verify.facts.native.loaded_files import LoadedFiles
 
 
 class SymbolScopes:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from rustext.discovery.extension_suffixes import Suffix, parse_suffix
 from rustext.model.verification import BundlePython
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.facts.python_suffixes import find_looked_for
+from rustext.verify.facts.python.python_suffixes import find_looked_for
 
 # libpython3.13t.so.1.0, python313.dll, python313_d.dll, libpypy3.10-c.so,
 # …/Python.framework/Versions/3.12/Python. python3.dll and libpython3.so are the stable ABI alone.

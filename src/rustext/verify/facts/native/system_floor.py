@@ -16,7 +16,7 @@ from rustext.model.image import Format
 from rustext.model.libraries import Edge
 from rustext.model.verification import FloorCause, SystemFloor
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.facts.system_needs import (
+from rustext.verify.facts.native.system_needs import (
     Need,
     explain,
     glibc_needs,

@@ -1,0 +1,1 @@
+"""Facts about the Python of a bundle and the modules that it holds."""
