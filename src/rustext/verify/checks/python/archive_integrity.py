@@ -36,11 +36,9 @@ def check_archives(subject: Subject) -> Iterator[Finding]:
         path = bundle.contents / name
         if path.is_file() and all(u.path != path for u in bundle.unreadable):
             yield from _limited(subject, path, _check_library(path, magics))
-    program = bundle.program
-    if program is None or program.damage is not None:
-        return
-    if program.freezer is Freezer.PYINSTALLER:
-        yield from _limited(subject, program.path, _check_program(program, magics))
+    for program in bundle.programs:
+        if program.damage is None and program.freezer is Freezer.PYINSTALLER:
+            yield from _limited(subject, program.path, _check_program(program, magics))
 
 
 def _limited(subject: Subject, path: Path, faults: Iterator[tuple[str, str]]) -> Iterator[Finding]:

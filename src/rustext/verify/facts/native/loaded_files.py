@@ -48,8 +48,8 @@ class LoadedFiles:
     @functools.cached_property
     def at_start(self) -> frozenset[Path]:
         """The files that are in the process before any code of the program runs, by real path."""
-        program = self._bundle.program
-        return frozenset() if program is None else self.closure(program.path)
+        started = (self.closure(program.path) for program in self._bundle.programs)
+        return frozenset().union(*started)
 
     def closure(self, path: Path) -> frozenset[Path]:
         """A file and all that it needs, as far as it is found, by real path."""
@@ -99,9 +99,8 @@ class LoadedFiles:
             return None
         name = ".".join((*inside.parent.parts, stem))
         parsed = parse_suffix(suffix)
-        program = self._bundle.program
         tagged = parsed is not None and parsed.family != ""
-        listed = program is not None and name in program.modules
+        listed = any(name in program.modules for program in self._bundle.programs)
         return name if tagged or listed or init_function(stem) in inits else None
 
     @functools.cached_property
@@ -126,11 +125,13 @@ class LoadedFiles:
         bundle = self._bundle
         roots: dict[Path, Reason] = {}
         program = bundle.program
-        if program is not None:
-            roots[self._real(program.path)] = ("started as", "the program")
-            library = program.archive.library if program.archive is not None else ""
+        for one in bundle.programs:
+            roots[self._real(one.path)] = ("started as", "the program")
+            library = one.archive.library if one.archive is not None else ""
             if library:
-                roots[self._real(bundle.contents / library)] = ("opened by", program.path.name)
+                roots.setdefault(
+                    self._real(bundle.contents / library), ("opened by", one.path.name)
+                )
         for path, file in bundle.files:
             if file.binary.image.kind is ImageKind.EXECUTABLE and path.parent == bundle.root:
                 roots.setdefault(self._real(path), ("started as", "a program"))

@@ -8,6 +8,7 @@ never executed.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -95,21 +96,11 @@ def _patterns(
 
 def _iter_code(bundle: Bundle) -> Iterator[tuple[str, str, bytes]]:
     """Where code stands, the top-level package that it belongs to, and its bytes."""
-    program = bundle.program
-    if program is not None and program.freezer is Freezer.PYINSTALLER and not program.damage:
-        try:
-            with map_file(program.path) as data:
-                members = [m for archive in read_module_archives(data) for m in archive.members]
-                for member in (*read_scripts(data), *members):
-                    try:
-                        code = inflate(data, member)
-                    except RustextError:
-                        continue
-                    yield f"`{member.name}` in {program.path.name}", _top(member.name), code
-        except RustextError:
-            pass
-    elif program is not None and program.freezer is Freezer.NUITKA:
-        yield from _iter_nuitka(program.path)
+    for program in bundle.programs:
+        if program.freezer is Freezer.PYINSTALLER and program.damage is None:
+            yield from _iter_archive(program.path)
+        elif program.freezer is Freezer.NUITKA:
+            yield from _iter_nuitka(program.path)
     for number, source in enumerate(_iter_sources(bundle.contents)):
         if number >= _SOURCES:
             return
@@ -119,6 +110,19 @@ def _iter_code(bundle: Bundle) -> Iterator[tuple[str, str, bytes]]:
             continue
         relative = source.relative_to(bundle.contents)
         yield f"`{relative.as_posix()}`", relative.parts[0].partition(".")[0], code
+
+
+def _iter_archive(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    """The scripts and modules of PyInstaller's archive; damaged ones name nothing."""
+    try:
+        with map_file(path) as data:
+            members = [m for archive in read_module_archives(data) for m in archive.members]
+            for member in (*read_scripts(data), *members):
+                with contextlib.suppress(RustextError):
+                    code = inflate(data, member)
+                    yield f"`{member.name}` in {path.name}", _top(member.name), code
+    except RustextError:
+        return
 
 
 def _iter_nuitka(path: Path) -> Iterator[tuple[str, str, bytes]]:
