@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any
 from rustext.data import package_text
 from rustext.environment import interpreter_facts as interpreter
 from rustext.environment.child_process import run_python
-from rustext.environment.editable_installs import EditableModules, find_editable, link_folder
+from rustext.environment.editable_installs import (
+    EditableModules,
+    find_editable,
+    is_link_folder,
+    link_folder,
+)
 from rustext.errors import ForeignProcessError, InvalidEnvironment, UnreadableFile
 from rustext.files.cache import user_cache_folder
 from rustext.model.faults import Fault
@@ -99,7 +104,6 @@ class Environment:
         self._modules: dict[str, Module] = {}
         self._folders: dict[str, tuple[Path, ...]] = {}  # by package
         self._names: dict[str, frozenset[str]] = {}  # by package
-        self.editable_folder: Path | None = None  # with links to the modules of import finders
 
     @functools.cached_property
     def sites(self) -> tuple[Path, ...]:
@@ -119,6 +123,11 @@ class Environment:
     def editable(self) -> EditableModules:
         """What the import finders of editable installs serve."""
         return find_editable(self.sites)
+
+    @property
+    def editable_folder(self) -> Path | None:
+        """The folder of the path with links to what these finders serve."""
+        return next(filter(is_link_folder, self.sites), None)
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -320,9 +329,7 @@ def with_editable(facts: Interpreter) -> Environment:
         except UnreadableFile as error:
             env.note_fault(user_cache_folder(), str(error), f"{error.hint}")
         else:
-            linked = Environment(replace(facts, path=(str(folder), *facts.path)))
-            linked.editable_folder = folder
-            return linked
+            return Environment(replace(facts, path=(str(folder), *facts.path)))
     return env
 
 

@@ -22,7 +22,7 @@ PROJECT = '[tool.rustext]\nrecord = "python app.py --check"\n'
 APP = """
 import importlib, sys
 import own
-importlib.import_module('colorsys')
+importlib.import_module(''.join(['color', 'sys']))
 sys.exit(len(sys.argv) - 2)
 """
 TEST = "def test_it():\n    import importlib\n    importlib.import_module('colorsys')\n"

@@ -113,7 +113,7 @@ def pyinstaller_app(tmp_path: Path, arm: Builder) -> Path:
         Info_dot_plist=plistlib.dumps({"CFBundleExecutable": "demo"}),
     )
     with zipfile.ZipFile(contents / "Resources/base_library.zip", "w") as library:
-        library.writestr("abc.pyc", b"code")
+        library.writestr("abc.pyc", b"\xa7\x0d\x0d\x0a" + bytes(12) + b"code")  # Python 3.11
     for link, target in {
         "Frameworks/base_library.zip": "../Resources/base_library.zip",
         "Frameworks/pkg/data.json": "../../Resources/pkg/data.json",
