@@ -46,6 +46,15 @@ def complete(api: Any) -> None:
     if state.error is not None:
         _analyse_again(api.analysis)
         return
+    try:
+        _complete(state, api)
+    except Exception as error:  # the border to the freezer
+        _logger.error("rustext: the program is not completed, the build goes on: %r", error)  # noqa: TRY400
+        _logger.debug("rustext: this is a defect of rustext's", exc_info=error)
+        _analyse_again(api.analysis)
+
+
+def _complete(state: State, api: Any) -> None:
     from rustext.errors import RustextError  # noqa: PLC0415  (it may not work)
 
     from .checkout import add_all, add_module  # noqa: PLC0415
@@ -106,16 +115,6 @@ def _is_ours(state: State, path: Path) -> bool:
         return False
 
 
-def _is_known(state: State, path: Path) -> bool:
-    """Whether rustext looks after a file; not if it cannot be read, which was said before."""
-    from rustext.errors import RustextError  # noqa: PLC0415  (it may not work)
-
-    try:
-        return _is_ours(state, path)
-    except RustextError:
-        return False
-
-
 def _ask_for_selftest(state: State, written: Path | None, analysis: Any) -> None:
     """Build in the self-test where the entry point could not know that it is asked for."""
     from rustext.plan.selftest import entry_source  # noqa: PLC0415  (few ask for one)
@@ -161,7 +160,7 @@ def _say_what_was_done(state: State) -> None:
 
         from .module_hook import in_graph  # noqa: PLC0415
 
-        found = [name for name, path in _iter_extensions(state) if _is_known(state, path)]
+        found = [name for name, path in _iter_extensions(state) if _is_ours(state, path)]
         for name in found:
             if name not in state.hooked:
                 _logger.warning(

@@ -30,10 +30,11 @@ def program_environment(env: Environment, folder: Path) -> Environment:
 def folder_environment(env: Environment, folder: Path) -> Environment:
     """The environment as a program in `folder` sees it, for commands that are told of no program.
 
-    A folder without Python files and without a `pyproject.toml` holds none: it may be a home
-    folder, or all of a file system, and is not searched.
+    A folder without modules, packages and a `pyproject.toml` holds none: it may be a home folder,
+    or all of a file system, and is not searched.
     """
-    holds = any(folder.glob("*.py")) or (folder / "pyproject.toml").is_file()
+    signs = ("pyproject.toml", "*.py", "*/__init__.py")
+    holds = any(next(folder.glob(sign), None) is not None for sign in signs)
     return program_environment(env, folder) if holds else env
 
 

@@ -59,9 +59,16 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def complete(*nodes: Extension, **analysis: Any) -> tuple[Any, Graph]:
     """Let both hooks run, and the build end; the analysis, and the graph."""
-    facts = {"hookspath": [], "hooksconfig": {}, "custom_runtime_hooks": [], **analysis}
+    facts = {
+        "hookspath": [],
+        "hooksconfig": {},
+        "custom_runtime_hooks": [],
+        "inputs": [],
+        **analysis,
+    }
     graph = Graph(*nodes)
     added: dict[str, Any] = {"add_datas": lambda datas: None, "add_binaries": lambda files: None}
+    added["__name__"] = "heapq"
     api = SimpleNamespace(graph=graph, analysis=SimpleNamespace(**facts), **added)
     whole_build.begin()
     whole_build.complete(api)
@@ -138,3 +145,17 @@ def test_a_rustext_that_does_not_work_is_said_to_at_both_ends(
         "rustext: nothing is added to this program: RuntimeError('deliberate')",
         "rustext: nothing was added to this program: RuntimeError('deliberate')",
     ]
+
+
+def test_a_defect_in_the_last_hook_breaks_no_build(
+    program: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("deliberate")
+
+    monkeypatch.setattr(whole_build, "_iter_extensions", fail)
+    analysis, _ = complete()
+    assert [text.rpartition(": ")[2] for text in caplog.messages] == [
+        "RuntimeError('deliberate')"
+    ] * 2
+    assert analysis.hooksconfig != {}
