@@ -11,8 +11,12 @@ from typing import Any
 MAGIC = b"MEI\014\013\012\013\016"
 
 
+CODE = zlib.compress(b"code")
+
+
 def pyz(table: Any, magic: bytes = b"PYZ\0") -> bytes:
-    body = zlib.compress(b"code") * 3
+    """A module archive: its three members begin at 17, each of the length of `CODE`."""
+    body = CODE * 3
     at = 17 + len(body)
     return (
         magic

@@ -22,7 +22,7 @@ PROJECT = '[tool.rustext]\nrecord = "python app.py --check"\n'
 APP = """
 import importlib, sys
 import own
-importlib.import_module(''.join(['color', 'sys']))
+importlib.import_module(open('setting').read())
 sys.exit(len(sys.argv) - 2)
 """
 TEST = "def test_it():\n    import importlib\n    importlib.import_module('colorsys')\n"
@@ -30,7 +30,8 @@ TEST = "def test_it():\n    import importlib\n    importlib.import_module('color
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_files(tmp_path, {"pyproject.toml": PROJECT, "app.py": APP, "own.py": "", "sub/x": ""})
+    files = {"app.py": APP, "own.py": "", "sub/x": "", "setting": "colorsys"}
+    write_files(tmp_path, {"pyproject.toml": PROJECT, **files})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

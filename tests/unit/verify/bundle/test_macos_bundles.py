@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import signing
-from archives import archive, pyz
+from archives import CODE, archive, pyz
 from compiling import Compile
 from crates import DATA
 from program_tables import INITTAB, INLINE, RECORDS
@@ -98,7 +98,8 @@ def put(folder: Path, **files: bytes) -> Path:
 def pyinstaller_app(tmp_path: Path, arm: Builder) -> Path:
     """As PyInstaller 6 lays it out, with its archive in the program and one signature over both."""
     contents = tmp_path / "Demo.app/Contents"
-    table = pyz([("json", (1, 17, 10)), ("main_part", (0, 27, 10))])
+    size = len(CODE)
+    table = pyz([("json", (1, 17, size)), ("main_part", (0, 17 + size, size))])
     entries = [(b"m", "struct", b"code"), (b"s", "demo", b"x"), (b"z", "PYZ.pyz", table)]
     code = signing.unsigned(arm.program()) + archive(entries)
     put(
