@@ -128,7 +128,7 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
     every_word = WantedNames(looked_for)
     for path, file in bundle.files:
         if file.provenance.rust:
-            names = every_word if path.stat().st_size <= _SMALL else wanted
+            names = every_word if _may_import_words(path, file) else wanted
             try:
                 clues = find_clues(kept, path, file, names, counts)
             except InvalidBinary as error:  # its headers can be read, and so the loader may take it
@@ -137,6 +137,15 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
             for view in _users(subject, views, file):
                 yield from _check_file_imports(subject, path, file, clues, view)
     kept.save()
+
+
+def _may_import_words(path: Path, file: NativeFile) -> bool:
+    """Whether a plain word that a file imports tells of a missing module: see `_is_alternative`."""
+    return not _in_package(file) and path.stat().st_size <= _SMALL
+
+
+def _in_package(file: NativeFile) -> bool:
+    return file.module is not None and "." in file.module
 
 
 def _users(subject: Subject, views: Sequence[_Modules], file: NativeFile) -> Sequence[_Modules]:
@@ -230,8 +239,7 @@ def _is_alternative(
             for name in named
             if name.startswith(f"{top}.") and name.endswith(f".{last}")
         )
-    in_package = file.module is not None and "." in file.module
-    if in_package and "." not in lack.name:
+    if _in_package(file) and "." not in lack.name:
         return True
     return names_word(subject.bundle, view.program, top)
 
