@@ -46,7 +46,7 @@ if __name__ == "__main__":
 # a condition that only a run decides.
 BEYOND_READING = {"_datetime", "_posixsubprocess"}
 TWO = """
-main, other = Analysis(["main.py"]), Analysis(["other.py"])
+main, other = Analysis(["main.py"], excludes=EXCLUDED), Analysis(["other.py"])
 programs = [
     EXE(PYZ(a.pure), a.scripts, exclude_binaries=True, name=name)
     for a, name in ((main, "main"), (other, "another"))
@@ -146,7 +146,8 @@ def test_each_program_of_a_folder_has_its_own_modules(
     helpful: bool, lab: Lab, tmp_path: Path
 ) -> None:
     """`uuid` is imported by native code alone, of the one program that has it as an extension."""
-    (tmp_path / "two.spec").write_text(TWO)
+    excluded = [] if helpful else ["uuid"]
+    (tmp_path / "two.spec").write_text(f"EXCLUDED = {excluded}\n{TWO}")
     (tmp_path / "main.py").write_text(
         "import ormsgpack\nprint(ormsgpack.packb({}))\n" + "import uuid\n" * helpful
     )

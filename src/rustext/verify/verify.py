@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rustext.environment.environment import Environment, stdlib_environment
+from rustext.files.cache import KeptFacts, open_cache
 from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
 from rustext.model.verification import BundlePython, IsolatedRun, ProgramVerdict, VerifyReport
@@ -22,7 +23,7 @@ from rustext.verify.facts.native.libraries import resolve_bundle
 from rustext.verify.facts.native.loaded_files import LoadedFiles
 from rustext.verify.facts.native.system_floor import find_floors
 from rustext.verify.facts.python.bundled_python import find_bundled_python
-from rustext.verify.facts.python.start_imports import Start, follow_start
+from rustext.verify.facts.python.start_imports import Start, find_start
 from rustext.verify.facts.unjudged import iter_unjudged
 from rustext.verify.onefile.report_paths import relocate
 from rustext.verify.subject import Subject, platform_of
@@ -52,6 +53,12 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     edges = resolve_bundle(bundle)
     python = python or find_bundled_python(bundle)
     version = python.version if python is not None else None
+    # A one-file program is unpacked anew each time.
+    kept = KeptFacts(
+        open_cache("starts") if cached and bundle.origin is None else None, bundle.root
+    )
+    starts = tuple(find_start(kept, bundle, program, version) for program in bundle.programs)
+    kept.save()
     subject = Subject(
         bundle=bundle,
         stdlib=stdlib,
@@ -64,7 +71,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         selftest=selftest,
         target=target,
         python=python,
-        starts=tuple(follow_start(bundle, program, version) for program in bundle.programs),
+        starts=starts,
         cached=cached,
     )
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]

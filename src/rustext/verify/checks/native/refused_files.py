@@ -89,10 +89,10 @@ def _refusals(path: Path, image: Image) -> tuple[Refusal, ...]:
 
 def _judge(subject: Subject, path: Path, refusal: Refusal) -> Severity | None:
     """How bad it is; None where the process's loader does not look at it."""
-    program, by = subject.bundle.program, refusal.by
+    by = refusal.by
     if by is By.PROCESSOR:
         return _judge_processor(subject, refusal)
-    if program is not None and path == program.path:
+    if any(path == program.path for program in subject.bundle.programs):
         return Severity.ERROR if by is By.ANY else None
     if by in {By.ANY, By.LIBRARIES}:
         return Severity.ERROR

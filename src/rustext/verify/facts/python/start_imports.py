@@ -8,9 +8,12 @@ for `rustext.verify.checks.python.imports`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rustext.files.cache import KeptFacts, identify
 from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.marshal_reader import Code
@@ -29,6 +32,7 @@ from rustext.verify.bytecode.module_code import (
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
+_KEPT = ("reached", "computed", "adds_folders", "opaque", "followed", "reason")  # of a `Start`
 _LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
 # A package with one of these in its code may have attributes that nothing binds by name.
 _MAKES_ATTRIBUTES = frozenset(
@@ -101,6 +105,33 @@ def _find_cx_freeze_scripts(store: CodeStore, program: Program) -> Iterator[Modu
     stem = program.path.stem
     for names in ((f"__init__{stem}", f"{stem}__init__"), (f"__main__{stem}", f"{stem}__main__")):
         yield from filter(None, map(store.find, names))
+
+
+def find_start(
+    kept: KeptFacts, bundle: Bundle, program: Program, python: tuple[int, int] | None
+) -> Start:
+    """The same, followed only if it is not known for these files from an earlier run."""
+    modules = [sorted(bundle.modules_of(program)), bundle.builtins_known]
+    libraries = sorted({(str(m.library), identify(m.library)) for m in bundle.libraries})
+    loose = [(name, identify(path)) for name, path in sorted(bundle.loose.items())]
+    given = hashlib.sha256(repr((modules, libraries, loose, python)).encode()).hexdigest()
+    text = kept.get(program.path, lambda: _dump(follow_start(bundle, program, python)), given=given)
+    return _load(program, text)
+
+
+def _dump(start: Start) -> str:
+    fields = {name: getattr(start, name) for name in _KEPT}
+    missing = [[m.name, m.chain, m.attribute] for m in start.missing]
+    return json.dumps({**fields, "missing": missing})
+
+
+def _load(program: Program, text: str) -> Start:
+    fields = json.loads(text)
+    missing = [
+        MissingModule(name=name, chain=tuple(chain), attribute=attribute)
+        for name, chain, attribute in fields.pop("missing")
+    ]
+    return Start(program=program, missing=missing, **fields)
 
 
 class _Follower:
