@@ -19,7 +19,12 @@ from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.output import check_output, is_sealed, write_output
-from rustext.freezing.pyinstaller.hook_text import MARK, hook_text, runtime_hook_text
+from rustext.freezing.pyinstaller.hook_text import (
+    MARK,
+    adds_something,
+    hook_text,
+    runtime_hook_text,
+)
 from rustext.model.native_file import NativeFile
 from rustext.plan.planner import Planner
 from rustext.plan.selftest import entry_source
@@ -106,9 +111,9 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     for target in iter_hook_targets(planner, neighbours=True, loose=True):
         early, hook = _places(folder, target.module)
         try:
-            texts[hook] = hook_text(
-                planner, target.module, target.why, companions=target.companions
-            )
+            text = hook_text(planner, target.module, target.why, companions=target.companions)
+            if not target.neighbour or adds_something(text):
+                texts[hook] = text
             runtime = target.extension and runtime_hook_text(planner, target.module, target.why)
         except (InvalidBinary, UnreadableFile) as error:
             _log.warning("rustext: no hook for %s: %s", target.module, error)

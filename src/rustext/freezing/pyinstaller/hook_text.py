@@ -20,6 +20,7 @@ from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.plan.planner import Planner
 
 MARK = "# Written by rustext "  # the begin of each hook
+_LISTS = ("hiddenimports", "_optional", "datas", "binaries")
 _NATIVE = frozenset({CompanionKind.LIBRARY, CompanionKind.EXECUTABLE})
 
 
@@ -53,6 +54,11 @@ def hook_text(planner: Planner, module: str, why: str, *, companions: bool) -> s
         f"globals().update(with_others({module!r}, __file__, globals(), {optional}))",
     ]
     return seal("\n".join(lines) + "\n")
+
+
+def adds_something(text: str) -> bool:
+    """Whether a hook's text adds anything to a program."""
+    return any(f"\n{name} = [" in text for name in _LISTS)
 
 
 def runtime_hook_text(planner: Planner, module: str, why: str) -> str | None:
