@@ -218,13 +218,16 @@ def _own_module(name: str, dist: Distribution, env: Environment) -> str | None:
 def _iter_completed(files: tuple[SourceFacts, ...], env: Environment) -> Iterator[Named]:
     own = [module_of(f.file) for f in files]
     for facts in files:
+        # Modules that are asked for by their own name, which import statements show to a freezer.
+        asked = (s for s in facts.sites if s.function == "__getattr__" and len(own) > _LARGE)
+        own_name = {n for s in asked for n in s.names}
         for name in sorted({n for s in facts.sites for n in s.names if HOLE in n}):
             package, _, last = name.rpartition(".")
             words = [w for w in facts.words if env.find_module(f"{package}.{w}") is not None]
             end = name.removeprefix(HOLE)
             if end != name and HOLE not in end:  # own modules that end so
                 found = tuple(m for m in own if len(end) >= _SHORTEST and m.endswith(end))
-            elif package == facts.file.parts[0] and last == HOLE and words:
+            elif package == facts.file.parts[0] and last == HOLE and words and name not in own_name:
                 found = tuple(f"{package}.{word}" for word in words)  # any of a top-level package
             elif name.startswith(f"{facts.file.parts[0]}.{HOLE}") and len(own) > _LARGE:
                 found = ()  # nearly all of a large package: the beginning alone is no evidence

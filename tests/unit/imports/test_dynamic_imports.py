@@ -296,3 +296,9 @@ def test_nearly_all_of_a_large_package_is_not_taken_for_its_name(
     names = found(tmp_path, f"{IMPORT}import_module(f'host.{{a}}.{{b}}')", **more)
     assert names == ({f"host.part.m{number}" for number in range(count)} if all_of_it else set())
     assert found(tmp_path, f"{IMPORT}import_module(f'host.part.{{b}}')", **more)
+    lazy = (
+        f"{IMPORT}PARTS = ['part']\ndef __getattr__(name): return import_module(f'host.{{name}}')"
+    )
+    assert found(tmp_path, lazy, **more, **{"part/__init__": ""}) == {"host.part"} - (
+        set() if all_of_it else {"host.part"}
+    )
