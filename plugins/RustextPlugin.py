@@ -82,11 +82,12 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     @_guarded
     def _find_editable(self) -> None:
         """Let Nuitka find what import finders serve: it searches `sys.path` alone."""
+        from rustext.environment.editable_installs import search_path  # noqa: PLC0415
         from rustext.environment.environment import this_environment  # noqa: PLC0415
 
-        folder = this_environment().editable_folder
-        if folder is not None:
-            sys.path.insert(0, str(folder))
+        editable = this_environment().editable
+        if editable.modules:
+            sys.path[:] = search_path(editable, sys.path)
 
     @functools.cached_property
     def session(self) -> Session:

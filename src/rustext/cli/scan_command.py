@@ -78,7 +78,7 @@ def _folders(args: argparse.Namespace) -> Sequence[Path]:
         _log.warning("%s", fault)
     if editable.modules:
         try:
-            folders = [_editable_installs().link_folder(editable), *folders]
+            folders = [*map(Path, _editable_installs().search_path(editable, map(str, folders)))]
         except UnreadableFile as error:
             _log.warning("%s", error)
     return folders

@@ -1,8 +1,9 @@
 """Editable installs that work through an import finder, as folders that a freezer can search.
 
-In: the `site-packages` folders. Out: a folder with a link for each module that a finder serves,
-which belongs in front of `sys.path`. A freezer follows paths and never asks a finder, so that what
-is installed in this way runs unfrozen and is missing from the program.
+In: the `site-packages` folders. Out: folders with a link for each module that a finder serves. They
+belong in front of `sys.path` or behind it, as the finder is asked before or after the path. A
+freezer follows paths and never asks a finder, so that what is installed in this way runs unfrozen
+and is missing from the program.
 
 Each build backend writes a finder of its own into `site-packages`; what it serves is a literal in
 the finder's source (https://peps.python.org/pep-0660/, "What to put in the wheel"). The source is
@@ -31,6 +32,7 @@ _LIMIT = 8 << 20  # bytes of a finder or of an install plan
 _SUFFIXES = (".py", *(f"{s}" for s in (".abi3.so", ".so", ".pyd")))
 
 Modules = dict[PurePosixPath, tuple[Path, ...]]  # by place below `sys.path`; folders are merged
+Read = Callable[[ast.Module, Path], Modules]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,13 @@ class EditableModules:
     """What the finders in some folders serve, and what is wrong with those that say nothing."""
 
     modules: Mapping[PurePosixPath, tuple[Path, ...]]
+    ahead: frozenset[PurePosixPath] = frozenset()  # those whose finder is asked before the path
     faults: tuple[Fault, ...] = ()
+
+    def part(self, *, ahead: bool) -> EditableModules:
+        """Those that are looked for before the path, or those after it."""
+        found = {p: m for p, m in self.modules.items() if (p in self.ahead) is ahead}
+        return EditableModules(modules=found)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,9 +57,10 @@ class EditableModules:
 def find_editable(sites: Iterable[Path]) -> EditableModules:
     """Read the finders in `site-packages` folders."""
     modules: Modules = {}
+    ahead: set[PurePosixPath] = set()
     faults = []
     for site in sites:
-        for file, read in _iter_finders(site):
+        for file, read, first in _iter_finders(site):
             try:
                 found = read(ast.parse(read_bytes(file, _LIMIT)), site)
             except UnreadableFile as error:
@@ -60,7 +69,17 @@ def find_editable(sites: Iterable[Path]) -> EditableModules:
                 faults.append(_fault(file, "it is not written as its build backend writes it"))
             else:
                 modules.update(found)
-    return EditableModules(modules=modules, faults=tuple(faults))
+                ahead.update(found if first else ())
+    return EditableModules(modules=modules, ahead=frozenset(ahead), faults=tuple(faults))
+
+
+def search_path(editable: EditableModules, path: Iterable[str]) -> tuple[str, ...]:
+    """A search path with the modules that finders serve; raises as `link_folder`."""
+    before, after = (
+        [str(link_folder(part))] if part.modules else []
+        for part in (editable.part(ahead=True), editable.part(ahead=False))
+    )
+    return (*before, *path, *after)
 
 
 def link_folder(editable: EditableModules) -> Path:
@@ -128,12 +147,12 @@ def _fault(file: Path, reason: str) -> Fault:
 # --- the finders of the build backends --------------------------------------------------------
 
 
-def _iter_finders(site: Path) -> Iterator[tuple[Path, Callable[[ast.Module, Path], Modules]]]:
+def _iter_finders(site: Path) -> Iterator[tuple[Path, Read, bool]]:
     with contextlib.suppress(OSError):
         for name in sorted(os.listdir(site)):  # noqa: PTH208 (names alone, of a large folder)
-            for start, end, read in _FINDERS:
+            for start, end, read, ahead in _FINDERS:
                 if name.startswith(start) and name.endswith(end):
-                    yield site / name, read
+                    yield site / name, read, ahead
 
 
 def _setuptools(tree: ast.Module, _site: Path) -> Modules:
@@ -190,12 +209,13 @@ def _meson_python(tree: ast.Module, _site: Path) -> Modules:
     return found
 
 
-_FINDERS: tuple[tuple[str, str, Callable[[ast.Module, Path], Modules]], ...] = (
-    ("__editable___", "_finder.py", _setuptools),
-    ("_editable_impl_", ".py", _editables),
-    ("_editable_skbc_", ".py", _scikit_build_core),
-    ("_", "_editable.py", _scikit_build_core),  # before scikit-build-core 0.11
-    ("_", "_editable_loader.py", _meson_python),
+# Names of the files, and whether the finder puts itself in front of `sys.meta_path`.
+_FINDERS: tuple[tuple[str, str, Read, bool], ...] = (
+    ("__editable___", "_finder.py", _setuptools, False),
+    ("_editable_impl_", ".py", _editables, False),
+    ("_editable_skbc_", ".py", _scikit_build_core, True),
+    ("_", "_editable.py", _scikit_build_core, True),  # before scikit-build-core 0.11
+    ("_", "_editable_loader.py", _meson_python, True),
 )
 
 

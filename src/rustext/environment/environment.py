@@ -23,8 +23,7 @@ from rustext.environment.child_process import run_python
 from rustext.environment.editable_installs import (
     EditableModules,
     find_editable,
-    is_link_folder,
-    link_folder,
+    search_path,
 )
 from rustext.errors import ForeignProcessError, InvalidEnvironment, UnreadableFile
 from rustext.files.cache import user_cache_folder
@@ -123,11 +122,6 @@ class Environment:
     def editable(self) -> EditableModules:
         """What the import finders of editable installs serve."""
         return find_editable(self.sites)
-
-    @property
-    def editable_folder(self) -> Path | None:
-        """The folder of the path with links to what these finders serve."""
-        return next(filter(is_link_folder, self.sites), None)
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -325,11 +319,11 @@ def with_editable(facts: Interpreter) -> Environment:
     env = Environment(facts)
     if env.editable.modules:
         try:
-            folder = link_folder(env.editable)
+            path = search_path(env.editable, facts.path)
         except UnreadableFile as error:
             env.note_fault(user_cache_folder(), str(error), f"{error.hint}")
         else:
-            return Environment(replace(facts, path=(str(folder), *facts.path)))
+            return Environment(replace(facts, path=path))
     return env
 
 

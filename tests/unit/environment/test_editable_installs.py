@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from environments import environment, write_files
 
-from rustext.environment.editable_installs import find_editable, link_folder
+from rustext.environment.editable_installs import find_editable, is_link_folder, link_folder
 from rustext.environment.environment import with_editable
 
 
@@ -71,7 +71,8 @@ def test_what_a_finder_serves_is_found(kind: str, source: Path, tmp_path: Path) 
     assert found is not None
     assert found.path is not None
     assert found.path.resolve() == source / "core" / "__init__.py"
-    assert env.editable_folder == env.sites[0]
+    links = env.sites[0 if kind in {"scikit-build-core", "meson-python"} else -1]
+    assert is_link_folder(links)
     expected = {
         "setuptools": {"solo": source / "one.py", "ns.inner": source / "other" / "__init__.py",
                        "pkg.sub": source / "core" / "sub" / "__init__.py"},
@@ -112,3 +113,13 @@ def test_a_file_that_is_new_in_a_merged_package_is_found(source: Path, tmp_path:
     write_files(source, {"core/late.py": ""})
     env = with_editable(environment(tmp_path / "site").interpreter)
     assert env.find_module("pkg.late") is not None
+
+
+def test_a_folder_of_the_path_comes_before_a_finder_that_is_asked_last(
+    source: Path, tmp_path: Path
+) -> None:
+    name, text = finder("setuptools", source)
+    write_files(tmp_path / "site", {name: text})
+    write_files(tmp_path / "program", {"pkg/__init__.py": "", "pkg/own.py": ""})
+    env = with_editable(environment(tmp_path / "program", tmp_path / "site").interpreter)
+    assert env.find_module("pkg.own") is not None

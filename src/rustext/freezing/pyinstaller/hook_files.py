@@ -16,6 +16,7 @@ from rustext import __version__
 from rustext.discovery.native_files import iter_native_files
 from rustext.discovery.sources import Source
 from rustext.environment.distributions import Distribution
+from rustext.environment.editable_installs import link_folder
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.output import check_output, is_sealed, write_output
@@ -57,7 +58,7 @@ def pre_safe_import_module(api):
 _EDITABLE_TEMPLATE = """\
 # Written by rustext {version}: an import finder serves `{module}`, which is installed with `-e`.
 def pre_find_module_path(api):
-    api.search_dirs = [{folder!r}, *api.search_dirs]
+    api.search_dirs = [{places}]
 """
 
 
@@ -161,11 +162,7 @@ def write_short_hooks(
             texts[early] = _RUNTIME_TEMPLATE.format(**values)
         if not target.neighbour:
             modules.append(target.module)
-    if planner.env.editable_folder is not None:
-        for name in planner.env.editable.names:
-            texts[folder / "pre_find_module_path" / f"hook-{name}.py"] = _EDITABLE_TEMPLATE.format(
-                version=__version__, module=name, folder=str(planner.env.editable_folder)
-            )
+    texts.update(_editable_hooks(planner.env, folder))
     if selftest:  # https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package
         texts[folder / "rthooks" / _SELFTEST_HOOK] = entry_source()
         texts[folder / "rthooks.dat"] = repr({name: [_SELFTEST_HOOK] for name in modules}) + "\n"
@@ -186,6 +183,20 @@ def _may_be_compared(name: Path, folders: Iterable[Path]) -> bool:
         except OSError:
             continue
     return True
+
+
+def _editable_hooks(env: Environment, folder: Path) -> Iterator[tuple[Path, str]]:
+    """Hooks that let PyInstaller find what import finders serve: it searches paths alone."""
+    for ahead in (True, False):
+        part = env.editable.part(ahead=ahead)
+        if part.modules:
+            links = repr(str(link_folder(part)))
+            places = f"{links}, *api.search_dirs" if ahead else f"*api.search_dirs, {links}"
+            for name in part.names:
+                yield (
+                    folder / "pre_find_module_path" / f"hook-{name}.py",
+                    _EDITABLE_TEMPLATE.format(version=__version__, module=name, places=places),
+                )
 
 
 def _places(folder: Path, module: str) -> tuple[Path, Path]:
