@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from rustext.environment.distributions import Distribution, Installed
 
 
+_MOST_FOLDERS = 20_000  # of one source: a home folder, or a whole file system, is no program
+
+
 class Owner(Enum):
     """Who brings a module."""
 
@@ -135,15 +138,18 @@ class Environment:
         Namespace packages (PEP 420) count on demand: without `__init__.py`, any folder is one, and
         a source folder can hold build trees and other environments.
         """
-        todo, seen = [source], set()
+        todo, seen = [source], set[str]()
         while todo:
             folder = todo.pop()
+            if len(seen) > _MOST_FOLDERS:
+                reason = f"there are more than {_MOST_FOLDERS:,} folders in it"
+                self.note_fault(source, reason, "extension modules in the others are not found")
+                return
             try:
                 entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
-                effect = "extension modules in it are not found"
-                self._faults.append(Fault(path=folder, reason=reason, effect=effect))
+                self.note_fault(folder, reason, "extension modules in it are not found")
                 continue
             for entry in entries:
                 if entry.is_dir():
