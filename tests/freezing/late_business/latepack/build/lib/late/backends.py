@@ -1,3 +1,0 @@
-"""Chosen by a setting."""
-
-NAME = "backend"

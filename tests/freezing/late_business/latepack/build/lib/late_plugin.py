@@ -1,5 +1,0 @@
-"""Found by its entry point alone."""
-
-
-def greet() -> str:
-    return "good day"
