@@ -171,8 +171,7 @@ def _say_what_was_done(state: State) -> None:
                 )
         for fault in state.session.build.planner.env.faults:
             _logger.warning("rustext: %s", fault)
-        hint = state.session.build.unfollowed_hint
-        if hint is not None:
+        for hint in state.session.build.hints:
             _logger.info("rustext: %s", hint)
         modules = [name for name in state.modules if in_graph(state.graph, name)]
         if found or modules or state.files:

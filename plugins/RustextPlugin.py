@@ -227,6 +227,8 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def onStandaloneDistributionFinished(self, dist_dir: str, **_: Any) -> None:
         """Say in one line what was added, and what the user has to look after."""
         self.info(self.session.build.summary() + ".")
+        for hint in self.session.build.hints:
+            self.info(hint)
         for warning in self.session.build.warnings:
             self.complain(warning)
         self.session.write_report()

@@ -15,8 +15,13 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rustext.data import read_data
+from rustext.discovery.handed_sources import find_takers
 from rustext.discovery.import_sites import IMPORT_CALLS, read_import_sites, resolve
-from rustext.discovery.source_readers import iter_python_starts, iter_read_sources
+from rustext.discovery.source_readers import (
+    iter_python_starts,
+    iter_read_sources,
+    runs_main,
+)
 from rustext.environment.distributions import Distribution
 from rustext.environment.python_source import parse_source
 from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
@@ -59,7 +64,7 @@ _ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\
 _ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
 _NATIVE = frozenset({".so", ".pyd"})
 _EMPTY = ast.Module([], [])
-_SOURCE_WORDS = ("getsource", "findsource", "linecache", "spec_from_file_location", "run_path")
+_SOURCE_WORDS = ("getsource", "findsource", "spec_from_file_location", "run_path")
 
 
 def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionSources:
@@ -128,6 +133,8 @@ class _Reader:
         self._importers = {n for facts in self._parsed.values() for n in facts.importers}
         self._passing: dict[PurePosixPath, set[str]] = {}
         self._add_importers(texts)
+        handed = any(HOLE in facts.sources_of for facts in self._parsed.values())
+        self._takers = find_takers(texts) if handed else {}
 
     def _parse(self, file: PurePosixPath, text: str) -> SourceFacts:
         try:
@@ -138,18 +145,16 @@ class _Reader:
         imports = any(word in text for word in IMPORT_CALLS)
         sites, importers = read_import_sites(tree if imports else _EMPTY, module, package=package)
         reads = any(word in text for word in _SOURCE_WORDS)
-        runs_main = "__main__" in text and "__file__" in text
         starts = "sys.executable" in text
         own = module if package else module.rpartition(".")[0]
         return SourceFacts(
             file=file,
             sites=sites,
             importers=importers,
-            sources_of=tuple(
-                sorted({s or module for s in iter_read_sources(tree, own, runs_main=runs_main)})
-            )
+            sources_of=tuple(sorted({s or module for s in iter_read_sources(tree, own)}))
             if reads
             else (),
+            runs_main=reads and "__main__" in text and runs_main(tree),
             starts_python=tuple(sorted(set(iter_python_starts(tree)))) if starts else (),
         )
 
@@ -181,6 +186,7 @@ class _Reader:
         locates = any(word in text for word in read_data("companions")["locators"])
         return replace(
             facts,
+            takes_sources=tuple(sorted(self._takers.get(file, ()))),
             importers=tuple(sorted({*facts.importers, *self._passing.get(file, ())})),
             refused=not self._counting.isdisjoint(file.parents) and not _compiles(text),
             calls=calls,

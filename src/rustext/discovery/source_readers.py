@@ -15,49 +15,83 @@ from collections.abc import Iterator
 from rustext.discovery.import_sites import resolve
 from rustext.model.sources import HOLE
 
-_READS = frozenset({"getsource", "getsourcelines", "findsource"})
+READS = frozenset({"getsource", "getsourcelines", "findsource"})
 _RUNS = frozenset({"spec_from_file_location", "run_path"})
 _ERRORS = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
 _OPTIONS = frozenset({"-m", "-c"})
 
 
-def iter_read_sources(tree: ast.Module, package: str, *, runs_main: bool = False) -> Iterator[str]:
+def iter_read_sources(tree: ast.Module, package: str) -> Iterator[str]:
     """The modules whose source the module cannot do without, each once or more.
 
     `module:name` for what is imported from a module; "" for the module's own; a `HOLE` for objects
     that callers hand in. Code that goes on without the source (`except OSError`) says nothing.
-    `package` is the one that the module is in, or is. With `runs_main`, the module has to do with
-    the file of `__main__`: where it runs a file, that of the program may be meant.
+    `package` is the one that the module is in, or is.
     """
     origins = dict(_iter_origins(tree, package))
-    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
-    while waiting:
-        node, guarded = waiting.pop()
-        if isinstance(node, ast.Try):
-            inner = guarded or any(_catches(handler) for handler in node.handlers)
-            waiting += [(child, inner) for child in node.body]
-            rest = (*node.handlers, *node.orelse, *node.finalbody)
-            waiting += [(child, guarded) for child in rest]
-            continue
-        if isinstance(node, ast.With):
-            guarded = guarded or any(_suppresses(item.context_expr) for item in node.items)
-        if isinstance(node, ast.Call) and node.args and _last_name(node.func) in _READS:
-            root: ast.AST = node.args[0]
+    for call in _iter_unguarded(tree):
+        if call.args and last_name(call.func) in READS:
+            root: ast.AST = call.args[0]
             while isinstance(root, ast.Attribute):
                 root = root.value
-            name = root.id if isinstance(root, ast.Name) else ""
-            if not guarded:
-                yield origins.get(name, HOLE)
-        if runs_main and isinstance(node, ast.Call) and _last_name(node.func) in _RUNS:
-            yield HOLE
-        waiting += [(child, guarded) for child in ast.iter_child_nodes(node)]
+            yield origins.get(root.id if isinstance(root, ast.Name) else "", HOLE)
+
+
+def runs_main(tree: ast.Module) -> bool:
+    """Whether the module runs the file of the program's first module again, whatever happens.
+
+    `spec_from_file_location(name, main.__file__)` and `run_path(main.__file__)` with
+    `main = sys.modules["__main__"]`.
+    """
+    mains = {
+        last_name(target)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and _names_main(node.value)
+        for target in node.targets
+    }
+    files = (
+        inner
+        for call in _iter_unguarded(tree)
+        if last_name(call.func) in _RUNS
+        for node in (*call.args, *(keyword.value for keyword in call.keywords))
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Attribute) and inner.attr == "__file__"
+    )
+    return any(_names_main(file) or last_name(file.value) in mains for file in files)
+
+
+def _names_main(node: ast.AST) -> bool:
+    """Whether an expression is, or is out of, `sys.modules["__main__"]` or `import __main__`."""
+    return any(
+        (isinstance(inner, ast.Constant) and inner.value == "__main__")
+        or (isinstance(inner, ast.Name) and inner.id == "__main__")
+        for inner in ast.walk(node)
+    )
+
+
+def _iter_unguarded(tree: ast.Module) -> Iterator[ast.Call]:
+    """The calls of a module whose failure ends it."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        passed_over = node.body if is_guarded(node) else []  # type: ignore[attr-defined]
+        waiting += [child for child in ast.iter_child_nodes(node) if child not in passed_over]
+        if isinstance(node, ast.Call):
+            yield node
+
+
+def is_guarded(node: ast.AST) -> bool:
+    """Whether the program goes on where the statements in the body find no source."""
+    if isinstance(node, ast.Try):
+        return any(_catches(handler) for handler in node.handlers)
+    return isinstance(node, ast.With) and any(_suppresses(i.context_expr) for i in node.items)
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:
     """Whether a handler goes on where there is no source: it is an `OSError`."""
     if handler.type is None:
         return not _raises(handler)
-    names = {_last_name(n) for n in ast.walk(handler.type) if isinstance(n, ast.expr)}
+    names = {last_name(n) for n in ast.walk(handler.type) if isinstance(n, ast.expr)}
     return not _ERRORS.isdisjoint(names) and not _raises(handler)
 
 
@@ -68,8 +102,8 @@ def _raises(handler: ast.ExceptHandler) -> bool:
 def _suppresses(node: ast.expr) -> bool:
     return (
         isinstance(node, ast.Call)
-        and _last_name(node.func) == "suppress"
-        and not _ERRORS.isdisjoint(map(_last_name, node.args))
+        and last_name(node.func) == "suppress"
+        and not _ERRORS.isdisjoint(map(last_name, node.args))
     )
 
 
@@ -113,7 +147,8 @@ def _iter_origins(tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:
             yield node.name, ""
 
 
-def _last_name(node: ast.expr) -> str:
+def last_name(node: ast.expr) -> str:
+    """The name that an expression ends in: `c` of `a.b.c`; "" for others than names."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""

@@ -57,6 +57,36 @@ class Build:
         return found
 
     @property
+    def hints(self) -> tuple[str, ...]:
+        """What the user may want to know, a line each."""
+        hints = (self.program_sources_hint, self._unread_hint, self.unfollowed_hint)
+        return tuple(hint for hint in hints if hint is not None)
+
+    @property
+    def _unread_hint(self) -> str | None:
+        """One line that names what may read source of the user's that is not in the bundle."""
+        if self._program is None or self._read_sources():
+            return None
+        read = (f for f in map(self.planner.facts_of, self._entered.values()) if f is not None)
+        names = sorted({name for facts in read for name in self._program.may_be_read(facts)})
+        if not names:
+            return None
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return (
+            f"not followed: {', '.join(names[:_NAMED])}{more}, which may read source of your "
+            "program, which is not included; `rustext trace` records it"
+        )
+
+    @property
+    def program_sources_hint(self) -> str | None:
+        """One line that says which of the user's own source files are in the bundle, and why."""
+        found = self._read_sources()
+        if not found:
+            return None
+        names = ", ".join(str(c.destination) for c in found)
+        return f"source files of your program are included: {names}; {found[0].reason}"
+
+    @property
     def program_starts(self) -> tuple[str, ...]:
         """How the program's own sources start Python: `main.py: -m module`."""
         return self._program.starts_python if self._program is not None else ()
@@ -70,9 +100,10 @@ class Build:
     def _read_sources(self) -> tuple[Companion, ...]:
         if self._program is not None:
             for path in self._entered.values():
-                reader = self.planner.reader_of_callers(path)
-                if reader is not None:
-                    return self._program.sources(reader)
+                facts = self.planner.facts_of(path)
+                why = self._program.why_read(facts) if facts is not None else None
+                if why is not None:
+                    return self._program.sources(why)
         return ()
 
     def _follow_record(self, folder: Path) -> None:

@@ -8,20 +8,24 @@ own import statements reach are read.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from rustext.discovery.source_facts import read_sources
+from rustext.discovery.handed_sources import iter_used
+from rustext.discovery.source_facts import module_of, read_sources
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
+from rustext.environment.python_source import parse_source
 from rustext.errors import RustextError
 from rustext.freezing.script_imports import iter_imports, iter_program
 from rustext.imports.dynamic_imports import find_named_imports, find_started
 from rustext.imports.verdicts import find_named
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
-from rustext.model.sources import DistributionSources
+from rustext.model.sources import DistributionSources, SourceFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +35,40 @@ class Program:
     imports: tuple[ImplicitImport, ...]
     starts_python: tuple[str, ...]  # file and how, as in the facts of its sources
     files: tuple[tuple[Path, PurePosixPath], ...]  # with their places in the bundle
+    used: frozenset[tuple[str, str]]  # names that it has from modules, as `iter_used` tells them
 
-    def sources(self, reader: str) -> tuple[Companion, ...]:
-        """The files as companions, for code of the distribution `reader` that reads them."""
-        reason = f"{reader} reads the source of what the program hands to it"
+    def why_read(self, facts: SourceFacts) -> str | None:
+        """Why a module of the program cannot do without the program's own source; None if it can.
+
+        The program has to use the function or class itself that reads what it is handed. What runs
+        the program's file again counts where the program imports a package that it is in, and not
+        its whole distribution alone.
+        """
+        for taker in facts.takes_sources:
+            name, _, method = taker.partition(".")
+            if name in self._names_from(facts) and (not method or ("", method) in self.used):
+                return f"`{taker}` of `{facts.file}` reads the source of what the program gives it"
+        if facts.runs_main:
+            package = ".".join(facts.file.parts[:-1])
+            modules = {m for m, _ in self.used} | {f"{m}.{name}" for m, name in self.used}
+            if any(m == package or ("." in m and package.startswith(f"{m}.")) for m in modules):
+                return f"`{facts.file}` runs the file of the program again"
+        return None
+
+    def may_be_read(self, facts: SourceFacts) -> tuple[str, ...]:
+        """What reads the source of objects in a package that the program itself imports from."""
+        module = module_of(facts.file)
+        takers = (f"{module}.{name}" for name in facts.takes_sources if "._" not in f".{name}")
+        found = (*takers, *((module,) if facts.runs_main else ()))
+        return found if self._names_from(facts) and self.why_read(facts) is None else ()
+
+    def _names_from(self, facts: SourceFacts) -> frozenset[str]:
+        """The names that the program has from the top-level package of a file."""
+        top = facts.file.parts[0].removesuffix(".py")
+        return frozenset(name for module, name in self.used if module.partition(".")[0] == top)
+
+    def sources(self, reason: str) -> tuple[Companion, ...]:
+        """The files as companions, for code that reads them for such a reason."""
         return tuple(
             Companion(path=path, destination=place, kind=CompanionKind.DATA, reason=reason)
             for path, place in self.files
@@ -67,7 +101,14 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         imports=tuple(imports[name] for name in sorted(imports)),
         starts_python=tuple(sorted(starts)),
         files=tuple(files.items()),
+        used=frozenset(iter_used(_iter_trees(files))),
     )
+
+
+def _iter_trees(files: Iterable[Path]) -> Iterator[ast.Module]:
+    for file in files:
+        with contextlib.suppress(OSError, SyntaxError):
+            yield parse_source(file.read_bytes())
 
 
 def _own(script: Path, env: Environment) -> Iterator[Path]:

@@ -80,6 +80,10 @@ class SourceFacts:
 
     # Modules whose source it cannot do without, or `module:name`; a `HOLE` for its callers'.
     sources_of: tuple[str, ...] = ()
+    # Functions, classes, and `Class.method`, that cannot do without the source of what they are
+    # handed.
+    takes_sources: tuple[str, ...] = ()
+    runs_main: bool = False  # runs the file of the program's first module again
     starts_python: tuple[
         str, ...
     ] = ()  # how it starts the interpreter: "-m module", "-c", "script"

@@ -35,7 +35,7 @@ from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.libraries import LibraryGraph
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Unfollowed, Verdict
-from rustext.model.sources import HOLE
+from rustext.model.sources import SourceFacts
 from rustext.plan.companions import (
     find_companions,
     find_distant_companions,
@@ -77,6 +77,7 @@ class Planner:
         self._companions: dict[str, tuple[Companion, ...]] = {}
         self._named: dict[str, tuple[tuple[str, Evidence], ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
+        self._facts: dict[str, dict[Path, SourceFacts]] = {}
         self._any_rust: bool | None = None
 
     def for_environment(self, env: Environment) -> Planner:
@@ -209,13 +210,16 @@ class Planner:
             return False
         return any(f.starts_python for f in used_files(self.sources.read(dist)))
 
-    def reader_of_callers(self, path: Path) -> str | None:
-        """The distribution of `path`, if it cannot do without the source of what it is handed."""
+    def facts_of(self, path: Path) -> SourceFacts | None:
+        """What the source of a distribution's module says, if rustext looks after it."""
         dist = self.env.owner_of(path)
         if dist is None or not self.looks_after(dist):
             return None
-        reads = any(HOLE in f.sources_of for f in used_files(self.sources.read(dist)))
-        return dist.name if reads else None
+        if dist.name not in self._facts:
+            self._facts[dist.name] = {
+                dist.site / f.file: f for f in used_files(self.sources.read(dist))
+            }
+        return self._facts[dist.name].get(path)
 
     def unfollowed_in(self, path: Path) -> tuple[Unfollowed, ...]:
         """The places in the package of `path` that import names which no source tells."""

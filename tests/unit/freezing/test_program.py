@@ -49,24 +49,145 @@ def test_a_script_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
         assert read_program([tmp_path / name], environment(tmp_path)).imports == ()
 
 
-@pytest.mark.parametrize("guarded", [False, True])
-def test_the_programs_source_comes_along_where_code_needs_it(
-    guarded: bool, tmp_path: Path, rust_library: Path
+READS = """
+import inspect, textwrap
+def tool(function):
+    return textwrap.dedent(inspect.getsource(function))
+def careful(function):
+    try: return inspect.getsource(function)
+    except OSError: return None
+def unlucky(function):
+    if not callable(function):
+        raise TypeError(inspect.getsource(function))
+def of_this(function):
+    return inspect.getsource(tool)
+def factory(name):
+    def decorator(function):
+        return tool(function)
+    return decorator
+class Kernel:
+    def __init__(self, function):
+        self.function = inspect.unwrap(function)
+        self._parse()
+    def _parse(self):
+        return tool(self.function) and inspect.getsourcelines(self.function)
+class Agent:
+    def add(self, function):
+        return Kernel(function)
+    def run(self): ...
+"""
+F = "def f(): return 'mine'\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "taken"),
+    [
+        (f"import tools\n{F}tools.tool(f)\n", True),
+        (f"from tools import tool as t\n{F}t(f)\n", True),
+        (f"import tools\n@tools.factory('x')\n{F}", True),
+        (f"import tools.api as api\n@api.factory('x')\n{F}", True),
+        (f"from tools import Kernel\n{F}Kernel(f)\n", True),
+        (f"from tools import Agent\n{F}Agent().add(f)\n", True),
+        (f"from tools import Agent\n{F}print(f)\nAgent().run()\n", False),
+        (f"import tools\n{F}tools.careful(f)\n", False),
+        (f"import tools\n{F}tools.unlucky(f)\n", False),
+        (f"import tools\n{F}f.tool = tools\n", False),
+        ("import tools\n", False),
+    ],
+)
+def test_a_programs_source_comes_along_only_where_it_hands_it_to_a_reader(
+    script: str, taken: bool, tmp_path: Path, rust_library: Path
 ) -> None:
-    call = "inspect.getsource(function)"
-    body = f"try: return {call}\n    except OSError: pass" if guarded else f"return {call}"
-    text = f"import inspect\ndef tool(function):\n    {body}\n"
-    files: Files = {"tools/__init__.py": text, "tools/lib.so": rust_library}
-    install(tmp_path / "site", "tools", files=files)
-    write_files(tmp_path, {"main.py": "import tools\n"})
-    build = Build(Planner(environment(tmp_path / "site"), Config()))
+    """The judge is a run of the program without its source, as in a bundle."""
+    site = tmp_path / "site"
+    api = "from tools import factory"
+    files: Files = {"tools/__init__.py": READS, "tools/api.py": api, "tools/lib.so": rust_library}
+    install(site, "tools", files=files)
+    write_files(tmp_path, {"main.py": script})
+    build = Build(Planner(environment(site), Config()))
     build.begin([tmp_path / "main.py"])
     assert build.program_sources() == ()
-    build.enter("tools", tmp_path / "site/tools/__init__.py")
+    assert build.hints == ()
+    build.enter("tools", site / "tools/__init__.py")
     found = [str(c.destination) for c in build.program_sources()]
-    assert found == ["main.py"] * (not guarded)
+    assert found == ["main.py"] * taken
     assert build.program_sources() == ()  # each once
-    assert ("main.py" in {str(c.destination) for c in build.companions}) == (not guarded)
+    assert ("main.py" in {str(c.destination) for c in build.companions}) == taken
+    said = " ".join(build.hints)
+    assert ("included: main.py; `" in said) == taken
+    assert ("not followed: tools." in said) == (not taken and "f)" in script)
+    assert runs_without_source(script, site) != taken
+
+
+def runs_without_source(script: str, site: Path) -> bool:
+    """Whether a script runs where its own source is not there."""
+    code = "import sys; exec(compile(sys.stdin.read(), 'gone.py', 'exec'), {'__name__': 'gone'})"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, input=script, text=True, cwd=site, capture_output=True, check=False, timeout=60
+    )
+    return done.returncode == 0
+
+
+def test_code_far_from_what_the_program_uses_reads_nothing_of_it(
+    tmp_path: Path, rust_library: Path
+) -> None:
+    """A large package has a module that asks for some source; the program only uses the rest."""
+    build_tools = "import inspect\ndef describe(frame):\n    return inspect.getsource(frame)\n"
+    files: Files = {
+        "big/__init__.py": "from big import build\ndef add(a, b): return a + b\n",
+        "big/build.py": build_tools,
+        "big/lib.so": rust_library,
+    }
+    install(tmp_path / "site", "big", files=files)
+    write_files(tmp_path, {"main.py": "import big as b\nb.add(1, 2)\n"})
+    build = Build(Planner(environment(tmp_path / "site"), Config()))
+    build.begin([tmp_path / "main.py"])
+    for name, file in (("big", "big/__init__.py"), ("big.build", "big/build.py")):
+        build.enter(name, tmp_path / "site" / file)
+    assert build.program_sources() == ()
+    (hint,) = build.hints
+    assert hint.startswith(
+        "not followed: big.build.describe, which may read source of your program"
+    )
+
+
+SANDBOX = """
+import importlib.util, sys
+def load(name):
+    main = sys.modules["__main__"]
+    return importlib.util.spec_from_file_location(name, main.__file__)
+"""
+WORKER = """
+import runpy
+def load(path):
+    try: runpy.run_path(path, run_name="__main__")
+    except BaseException as error: print(error, __file__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "text", "taken"),
+    [
+        ("from work.sandbox import load\n", SANDBOX, True),
+        ("import work.sandbox\n", SANDBOX, True),
+        ("import work\n", SANDBOX, False),
+        ("from work.sandbox import load\n", WORKER, False),
+    ],
+)
+def test_a_file_that_a_sandbox_runs_again_comes_along_where_the_program_uses_it(
+    script: str, text: str, taken: bool, tmp_path: Path, rust_library: Path
+) -> None:
+    files: Files = {
+        "work/__init__.py": "", "work/sandbox/__init__.py": "from work.sandbox.load import load",
+        "work/sandbox/load.py": text, "work/lib.so": rust_library,
+    }  # fmt: skip
+    install(tmp_path / "site", "work", files=files)
+    write_files(tmp_path, {"main.py": script})
+    build = Build(Planner(environment(tmp_path / "site"), Config()))
+    build.begin([tmp_path / "main.py"])
+    build.enter("work.sandbox.load", tmp_path / "site/work/sandbox/load.py")
+    assert [str(c.destination) for c in build.program_sources()] == ["main.py"] * taken
 
 
 @pytest.fixture
