@@ -13,15 +13,18 @@ from packaging.version import InvalidVersion, Version
 
 from rustext.data import read_data
 from rustext.environment.environment import Environment
-from rustext.model.native_file import NativeFile
+from rustext.model.native_file import Crate, NativeFile
 
 
 def iter_crate_rules(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[Mapping[str, Any], str]]:
     """The rules of `data/crates.toml` that speak of this file, each with its evidence in words.
 
-    What is installed is not looked at: that is each rule's `when`.
+    What is installed is not looked at: that is each rule's `when`. Nor is which modules the file
+    names, which `named` asks for. The crate of a file's binding need not be listed in it.
     """
-    crates = {c.name: c for c in reversed(file.provenance.crates)}
+    made = file.provenance
+    own = Crate(name=made.binding.value, version=made.pyo3, source="binding")
+    crates = {c.name: c for c in (own, *reversed(made.crates))}
     for rule in read_data("crates")["rule"]:
         crate = crates.get(rule["crate"])
         if (

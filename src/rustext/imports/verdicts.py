@@ -21,6 +21,7 @@ from rustext.imports.crate_rules import is_installed, iter_crate_rules
 from rustext.model.evidence import Evidence, EvidenceKind, StringRef
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import SEEN, SURE, ImplicitImport, Verdict
+from rustext.strings.name_refs import reads_code
 
 _CAPSULE_ATTRIBUTES = 2  # dotted parts of a capsule's name that are no modules
 _ORDER = tuple(EvidenceKind)
@@ -60,7 +61,9 @@ def find_imports(
     there is other evidence.
     """
     gathered: dict[str, set[Evidence]] = {}
-    crates = _from_crates(file, data, env) if can_import(data) else ()
+    strings = tuple(strings)
+    named = frozenset(ref.text for ref in strings if ref.kind is EvidenceKind.EXACT_STRING)
+    crates = _from_crates(file, data, env, named) if can_import(data) else ()
     for name, evidence in (*_from_strings(file, strings), *crates, *seen):
         module = _importable(name, evidence.kind, env)
         if module is not None and module.name != file.module:
@@ -109,11 +112,13 @@ def _from_strings(file: NativeFile, strings: Iterable[StringRef]) -> Iterator[tu
 
 
 def _from_crates(
-    file: NativeFile, data: mmap.mmap, env: Environment
+    file: NativeFile, data: mmap.mmap, env: Environment, named: frozenset[str]
 ) -> Iterator[tuple[str, Evidence]]:
     for rule, detail in iter_crate_rules(file, data):
         if is_installed(rule["when"], env):
             for name in rule["imports"]:
+                if rule.get("named") and name not in named:
+                    continue
                 yield (
                     name,
                     Evidence(kind=EvidenceKind.CRATE_RULE, where=str(file.path), detail=detail),
@@ -128,7 +133,7 @@ def _judge(
     if case.kinds == {EvidenceKind.LOOSE_STRING}:
         return Verdict.REPORT, "the name stands in running text only"
     if case.module.owner is Owner.STDLIB:
-        return _judge_stdlib(case)
+        return _judge_stdlib(case, followed=any(map(reads_code, file.binary.images)))
     owner = case.module.distribution
     if is_own(case.module, file):
         return Verdict.INCLUDE, f"the extension's own {'distribution' if owner else 'package'}"
@@ -164,10 +169,13 @@ def _share_package(name: str, module: str | None) -> bool:
     return module is not None and name.partition(".")[0] == module.partition(".")[0]
 
 
-def _judge_stdlib(case: _Case) -> tuple[Verdict, str]:
+def _judge_stdlib(case: _Case, *, followed: bool) -> tuple[Verdict, str]:
+    """`followed` says that code which imports a name can be seen to do so."""
     if is_too_large(case.module.name):
         return Verdict.REPORT, "too large to be taken on the evidence of a string"
     doubt = doubt_of(case.module.name)
+    if followed:
+        doubt = doubt or "a plain word, and nothing shows that it is imported"
     in_source = EvidenceKind.PYTHON_NAME in case.kinds
     if doubt is not None and not in_source and not case.surely_imported:
         return Verdict.REPORT, doubt

@@ -232,6 +232,11 @@ def text_regions(image: Image) -> tuple[Region, ...]:
     return _regions(image, _TEXT_SECTIONS, executable=False)
 
 
+def reads_code(image: Image) -> bool:
+    """Whether the image's code is followed to the calls that import."""
+    return _machine(image) is not None
+
+
 def _regions(image: Image, names: tuple[str, ...], *, executable: bool) -> tuple[Region, ...]:
     """The sections with these names, or, in a file without them, the segments of their kind."""
     found = tuple(

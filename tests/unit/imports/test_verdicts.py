@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from natives import mapped, native_file, string
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from rustext.config import Optional
+from rustext.config import Config, Optional
 from rustext.data import read_data
 from rustext.environment.environment import Environment
 from rustext.imports.crate_rules import iter_crate_rules
@@ -24,6 +25,7 @@ from rustext.imports.verdicts import can_import, doubt_of, find_imports
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.native_file import Crate, NativeFile, Provenance
 from rustext.model.plan import ImplicitImport, Verdict
+from rustext.plan.planner import Planner
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 CALL, EXACT, C, LOOSE = (
@@ -74,12 +76,69 @@ def lab(tmp_path: Path, gcc: Compile) -> Lab:
     return Lab(env=environment(site), path=path, file=native_file(path, site))
 
 
-@pytest.mark.parametrize("kind", [CALL, EXACT, C])
-def test_the_standard_library_is_included(lab: Lab, kind: EvidenceKind) -> None:
-    expected = (Verdict.INCLUDE, "standard library")
-    assert lab.verdict("json", kind) == expected
-    assert lab.verdict("collections.abc", kind) == expected
-    assert lab.verdict("sys", kind) == expected
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("json", CALL), ("sys", CALL), ("json.decoder", EXACT), ("collections.abc", C)],
+)
+def test_the_standard_library_is_included(lab: Lab, name: str, kind: EvidenceKind) -> None:
+    assert lab.verdict(name, kind) == (Verdict.INCLUDE, "standard library")
+
+
+@pytest.mark.parametrize("kind", [EXACT, C])
+def test_a_plain_word_is_no_module_of_the_standard_library(lab: Lab, kind: EvidenceKind) -> None:
+    names = set(sys.stdlib_module_names) - {"antigravity", "this"}
+    words = {name for name in names if lab.env.find_module(name) is not None}
+    found = lab.judge(*(string(word, kind) for word in sorted(words)))
+    assert found.keys() == words
+    assert {"profile", "code", "token", "select", "trace", "json"} <= words
+    assert {i.verdict for i in found.values()} == {Verdict.REPORT}
+
+
+def test_a_plain_word_counts_where_no_code_can_be_followed(lab: Lab) -> None:
+    """Code of other machines is not read, so that no call can show what it imports."""
+    (image,) = lab.file.binary.images
+    binary = replace(lab.file.binary, images=(replace(image, architecture="riscv64"),))
+    other = replace(lab, file=replace(lab.file, binary=binary))
+    assert other.verdict("json", EXACT) == (Verdict.INCLUDE, "standard library")
+    assert other.verdict("code", EXACT)[0] is Verdict.REPORT
+
+
+WORDS = """
+use std::hint::black_box;
+static TABLE: [&str; 5] = ["profile", "code", "token", "calendar", "statistics"];
+#[no_mangle] pub extern "C" fn PyInit_words() -> *mut u8 {
+    extern "C" { fn PyImport_ImportModule(name: *const u8) -> *mut u8; }
+    for word in TABLE.iter() { black_box(word); }
+    for word in [c"select", c"trace", c"test"] { black_box(word); }
+    match black_box("queue") { "cmd" | "signal" => black_box(1), _ => black_box(2) };
+    unsafe { PyImport_ImportModule(c"colorsys".as_ptr().cast()) }
+}
+"""
+
+
+LOADED = """
+import contextlib, sys
+before = set(sys.modules)
+with contextlib.suppress(SystemError):  # what PyInit returns is another module
+    import words
+print(*set(sys.modules) - before)
+"""
+
+
+def test_words_in_compiled_code_are_told_from_what_it_imports(tmp_path: Path) -> None:
+    """The judge is the interpreter that loads the module."""
+    source, module = tmp_path / "words.rs", tmp_path / f"words{SUFFIX}"
+    source.write_text(WORDS)
+    command = ["rustc", "--edition=2021", "--crate-type=cdylib", "-O", "-Awarnings"]
+    subprocess.run([*command, str(source), "-o", str(module)], check=True, timeout=120)
+    command = [sys.executable, "-c", LOADED]
+    done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+    plan = Planner(environment(tmp_path), Config()).plan_extension(module)
+    assert plan is not None
+    found = {i.module for i in plan.modules(Verdict.INCLUDE)}
+    assert found == set(done.stdout.split()) == {"colorsys"}
+    reported = {i.module for i in plan.modules(Verdict.REPORT)}
+    assert {"profile", "code", "token", "calendar", "statistics"} <= reported
 
 
 @pytest.mark.parametrize("name", ["tkinter", "test.support", "idlelib", "venv"])
@@ -173,7 +232,7 @@ def test_the_option_overrides_what_is_optional_and_nothing_else(
     lab: Lab, optional: Optional, expected: Verdict
 ) -> None:
     assert lab.verdict("extra_dep.sub", optional=optional)[0] is expected
-    for name in ("json", "app.part", "needed.sub"):
+    for name in ("json.decoder", "app.part", "needed.sub"):
         assert lab.verdict(name, optional=optional)[0] is Verdict.INCLUDE
 
 
@@ -266,7 +325,8 @@ def rules() -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda r: f"{r['crate']}{r['versions']}-{r['when']}")
 def test_a_rule_is_complete_and_its_requirements_can_be_read(rule: dict[str, str]) -> None:
-    assert set(rule) == {"crate", "versions", "strings", "imports", "when", "why", "source"}
+    expected = {"crate", "versions", "strings", "imports", "when", "why", "source"}
+    assert set(rule) - {"named"} == expected
     SpecifierSet(rule["versions"])
     assert not rule["when"] or Requirement(rule["when"])
     assert rule["imports"]
