@@ -92,16 +92,16 @@ class CodeStore:
         code = self._parse(data, pyc=False)
         return Module(stored.name, stored.package, code, namespace=not stored.size)
 
-    def iter_marshalled(self) -> Iterator[bytes]:
-        """Yield the code of all scripts and modules as it is stored."""
+    def iter_marshalled(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the name and the stored code of all scripts and modules."""
         for stored in (*self._scripts, *self._archive.values()):
             if stored.size:
-                yield self._read_stored(stored) or b""
+                yield stored.name, self._read_stored(stored) or b""
         for member in self._libraries.values():
-            yield (self._read_member(member) or b"")[_PYC_HEADER:]
-        for path in self._loose.values():
+            yield member.name, (self._read_member(member) or b"")[_PYC_HEADER:]
+        for name, path in self._loose.items():
             if path.suffix == ".pyc":
-                yield (self._read_file(path) or b"")[_PYC_HEADER:]
+                yield name, (self._read_file(path) or b"")[_PYC_HEADER:]
 
     def _parse(self, data: bytes | None, *, pyc: bool) -> Code | None:
         if data is None or not is_known(self.python):

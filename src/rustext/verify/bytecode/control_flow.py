@@ -71,8 +71,13 @@ class Flow:
             live = i + 1 in following
         return frozenset(certain)
 
-    def is_caught(self, at: int) -> bool:
-        """Whether the code may get to its end although the import at `at` has failed."""
+    def is_caught(
+        self, at: int, error: type[Exception] = ModuleNotFoundError, *, by_with: bool = True
+    ) -> bool:
+        """Whether the code may get to its end although `error` was raised at `at`.
+
+        `by_with`: whether what a `with` statement enters may catch it.
+        """
         first = self._handlers.get(at)
         work = [] if first is None else [first]
         seen = set(work)
@@ -84,7 +89,7 @@ class Flow:
                 handler = self._handlers.get(i)
                 following: tuple[int, ...] = () if handler is None else (handler,)
             else:
-                following = self._following_failure(i)
+                following = self._following_failure(i, error, by_with=by_with)
             work += [target for target in following if target not in seen]
             seen.update(following)
         return False
@@ -105,21 +110,32 @@ class Flow:
             return (*onward, *jump)
         return jump if truth is (op in self._table["if_true"]) else onward
 
-    def _following_failure(self, i: int) -> tuple[int, ...]:
-        """The same while a failed import is looked at by the clauses of `except`."""
+    def _following_failure(
+        self, i: int, error: type[Exception], *, by_with: bool
+    ) -> tuple[int, ...]:
+        """The same while what was raised is looked at by the clauses of `except`."""
         _, op, _, target = self._steps[i]
         test = i if op == self._table.get("no_match") else i - 1
         is_test = test >= 0 and self._steps[test][1] in (
             self._table.get("no_match"),
             self._table.get("match"),
         )
+        if target != NO_TARGET and not by_with and self._leaves_with(i):
+            return (i + 1,)
         if target == NO_TARGET or not is_test or test == 0:
             return self._following(i)
-        verdict = _catches_imports(self._loaded_name(test - 1))
+        verdict = _catches(self._loaded_name(test - 1), error)
         onward = (i + 1,) if i + 1 < len(self._steps) else ()
         if verdict is None:
             return (*onward, *self._at(target))
         return onward if verdict else self._at(target)
+
+    def _leaves_with(self, i: int) -> bool:
+        """Whether a jump depends on what `__exit__` has returned."""
+        at = i - 1
+        if at > 0 and self._steps[at][1] == self._table.get("to_bool"):
+            at -= 1
+        return at >= 0 and self._steps[at][1] == self._table["leave_with"]
 
     def _at(self, unit: int) -> tuple[int, ...]:
         found = self._index.get(unit)
@@ -220,12 +236,12 @@ def _find_constants(code: Code, table: Table, steps: Sequence[Step]) -> dict[str
     return {name: value for name, value in found.items() if value is not _UNKNOWN}
 
 
-def _catches_imports(name: str | None) -> bool | None:
-    """Whether `except NAME` catches a module that is not found; None where that is not known."""
+def _catches(name: str | None, error: type[Exception]) -> bool | None:
+    """Whether `except NAME` catches what was raised; None where that is not known."""
     kind = getattr(builtins, name, None) if name is not None else None
     if not isinstance(kind, type) or not issubclass(kind, BaseException):
         return None
-    return issubclass(ModuleNotFoundError, kind)
+    return issubclass(error, kind)
 
 
 def _read_exceptions(data: bytes, starts: Sequence[int]) -> dict[int, int]:

@@ -79,7 +79,7 @@ def _iter_flow(
     positions = [i for i, step in enumerate(steps) if step[1] in wanted]
     if not positions:
         return
-    functions = functions or _find_functions(code, table, steps)
+    functions = functions or find_functions(code, table, steps)
     flow = Flow(code, table, steps, known)
     must = flow.find_certain()
     for i in positions:
@@ -113,7 +113,7 @@ def _read_import(
     )
 
 
-def _find_functions(code: Code, table: Table, steps: Sequence[Step]) -> Mapping[str, Code]:
+def find_functions(code: Code, table: Table, steps: Sequence[Step]) -> Mapping[str, Code]:
     """The undecorated functions of module-level code, by name; generators run later, if at all."""
     found: dict[str, Code | None] = {}
     for i, (_, op, argument, _) in enumerate(steps):

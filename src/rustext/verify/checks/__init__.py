@@ -20,6 +20,7 @@ from rustext.verify.checks.native.unreadable_files import check_links, check_unr
 from rustext.verify.checks.python.archive_integrity import check_archives
 from rustext.verify.checks.python.extension_suffix import check_suffixes
 from rustext.verify.checks.python.imports import check_imports
+from rustext.verify.checks.python.opened_libraries import check_openings
 from rustext.verify.checks.python.planned_contents import check_plan
 from rustext.verify.checks.python.program_imports import check_program_imports
 from rustext.verify.checks.python.python_abi import check_python_abi
@@ -36,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     check_symbols,
     check_program_imports,
     check_imports,
+    check_openings,
     check_suffixes,
     check_architecture,
     check_libc,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from interpreters import interpreters
 
 from rustext.data import read_data
 from rustext.verify.bundle.marshal_reader import parse_code
-from rustext.verify.bytecode.instructions import is_known
 from rustext.verify.bytecode.module_code import find_imports
 
 # Compiles a source and runs it once with all of its modules there, and once without each of them:
@@ -100,17 +99,6 @@ NAMES = ("one", "two", "two.three", "three", "four", "five")
 UNDECIDED = {"with"}
 
 
-def interpreters() -> list[Path]:
-    """The running interpreter, and those that pyenv keeps and whose bytecode is known."""
-    folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    found = [Path(sys.executable)]
-    for version in sorted(folder.glob("3.*")):
-        major, minor = version.name.split(".")[:2]
-        if minor.isdecimal() and is_known((int(major), int(minor))):
-            found.append(version / "bin" / "python")
-    return found
-
-
 def ask(python: Path, script: str, *, given: str = "") -> Any:
     done = subprocess.run(
         [python, "-I", "-c", script], input=given, capture_output=True, text=True, check=True
@@ -150,6 +138,7 @@ def test_the_numbers_of_instructions_are_the_interpreters_own(python: Path) -> N
         "load_global": "LOAD_GLOBAL", "store_name": "STORE_NAME", "import_name": "IMPORT_NAME",
         "import_from": "IMPORT_FROM", "load_attr": "LOAD_ATTR", "compare": "COMPARE_OP",
         "store_subscript": "STORE_SUBSCR", "make_function": "MAKE_FUNCTION",
+        "leave_with": "WITH_EXCEPT_START",
     }  # fmt: skip
     assert {key: row[key] for key in names} == {key: own[name] for key, name in names.items()}
     script = (

@@ -25,7 +25,7 @@ def imports_module(
         return False
     package, _, last = module.rpartition(".")
     with open_store(bundle, program, python) as store:
-        for data in store.iter_marshalled():
+        for _, data in store.iter_marshalled():
             if last.encode() not in data:
                 continue
             try:
@@ -51,4 +51,4 @@ def names_word(bundle: Bundle, program: Program | None, word: str) -> bool:
         except (TruncatedBinary, UnreadableFile):
             return False
     with open_store(bundle, program, _ANY_VERSION) as store:
-        return any(word.encode() in data for data in store.iter_marshalled())
+        return any(word.encode() in data for _, data in store.iter_marshalled())

@@ -1,17 +1,17 @@
 """Follow what a program imports when it starts, from its first script through its archive.
 
-In: a `Bundle` and one of its programs. Out: a `Start`: the modules that it gets to, and those that
-it cannot do without and that are not there. Only what happens in every run is followed: imports at
-module level, not below a condition and not where a failure is caught. What native code imports is
-for `rustext.verify.checks.python.imports`.
+In: a `Bundle` and one of its programs. Out: a `Start`: the modules that it gets to, those that it
+cannot do without and that are not there, and the libraries that its code opens. Only what happens
+in every run is followed: imports at module level, not below a condition and not where a failure is
+caught. What native code imports is for `rustext.verify.checks.python.imports`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 
 from rustext.files.cache import KeptFacts, identify
 from rustext.model.image import Format
@@ -29,6 +29,7 @@ from rustext.verify.bytecode.module_code import (
     iter_stored,
     makes_modules,
 )
+from rustext.verify.bytecode.opened_names import find_openings, may_open
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
@@ -51,6 +52,16 @@ class MissingModule:
     attribute: bool = False  # `from package import name`: it may have been another thing
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedLibrary:
+    """A library that a module opens next to itself, by one of these file names."""
+
+    module: str
+    names: tuple[str, ...]
+    certain: bool  # whether the module cannot be imported where it is missing
+    computed: bool = False  # whether its package imports modules by names that it computes
+
+
 @dataclass(slots=True, kw_only=True)
 class Start:
     """How far a program's start was followed."""
@@ -58,6 +69,7 @@ class Start:
     program: Program
     reached: dict[str, str | None] = field(default_factory=dict)  # by whom each was imported
     missing: list[MissingModule] = field(default_factory=list)
+    opened: list[OpenedLibrary] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)  # modules that import a name they compute
     adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
     opaque: list[str] = field(default_factory=list)  # modules whose code could not be read
@@ -96,6 +108,7 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
             follower.need(name, None)
         for script in scripts:
             follower.run(script)
+        follower.search_rest()
     start.followed = True
     return start
 
@@ -122,7 +135,8 @@ def find_start(
 def _dump(start: Start) -> str:
     fields = {name: getattr(start, name) for name in _KEPT}
     missing = [[m.name, m.chain, m.attribute] for m in start.missing]
-    return json.dumps({**fields, "missing": missing})
+    opened = [asdict(o) for o in start.opened]
+    return json.dumps({**fields, "missing": missing, "opened": opened})
 
 
 def _load(program: Program, text: str) -> Start:
@@ -131,7 +145,10 @@ def _load(program: Program, text: str) -> Start:
         MissingModule(name=name, chain=tuple(chain), attribute=attribute)
         for name, chain, attribute in fields.pop("missing")
     ]
-    return Start(program=program, missing=missing, **fields)
+    opened = [
+        OpenedLibrary(**{**one, "names": tuple(one["names"])}) for one in fields.pop("opened")
+    ]
+    return Start(program=program, missing=missing, opened=opened, **fields)
 
 
 class _Follower:
@@ -174,9 +191,35 @@ class _Follower:
             first = self._start.adds_folders is None and module.name not in self._bootstrap
             if first and adds_folders(code, self._store.python):
                 self._start.adds_folders = module.name
-            for one in find_imports(code, self._store.python, self._facts(module, main=main)):
+            facts = self._facts(module, main=main)
+            self._note_openings(module.name, code, facts)
+            for one in find_imports(code, self._store.python, facts):
                 if one.certain and not one.caught:
                     self._take(one, module)
+
+    def search_rest(self) -> None:
+        """Look for libraries that the code of modules opens that the start does not get to."""
+        for name, data in self._store.iter_marshalled():
+            if name not in self._start.reached and may_open(data):
+                module = self._store.find(name)
+                if module is not None and module.code is not None:
+                    self._note_openings(name, module.code, self._facts(module, main=False))
+
+    def _note_openings(self, name: str, code: Code, facts: Mapping[str, object]) -> None:
+        for opening in find_openings(code, self._store.python, facts):
+            opened = OpenedLibrary(
+                module=name,
+                names=opening.names,
+                certain=opening.certain,
+                computed=any(map(self._computes, _ancestors(name))),
+            )
+            self._start.opened.append(opened)
+
+    def _computes(self, package: str) -> bool:
+        """Whether any code of a package that the start gets to imports a name that it computes."""
+        module = self._known.get(package)
+        nested = module.code.iter_nested() if module is not None and module.code is not None else ()
+        return any(not _COMPUTES.isdisjoint(code.names) for code in nested)
 
     def _facts(self, module: Module, *, main: bool) -> dict[str, object]:
         return {**self._platform, "__name__": "__main__" if main else module.name}

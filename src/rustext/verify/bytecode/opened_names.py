@@ -1,0 +1,289 @@
+"""Find the libraries that a module opens by a literal name next to itself.
+
+In: the `Code` of a module, the version of Python that wrote it, and what is known of its platform.
+Out: its `Opening`s. The calls that open libraries are data (`calls` in `data/bindings.toml`). A
+module counts only where it asks for its own place, `__file__` or its resources: what it opens by a
+bare name is for the loader to find. What is caught where it fails is left out, and so are libraries
+of other platforms.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rustext.data import read_data
+from rustext.verify.bundle.marshal_reader import Code
+from rustext.verify.bytecode.control_flow import Flow
+from rustext.verify.bytecode.instructions import (
+    Step,
+    Table,
+    decode,
+    find_table,
+    load_constant,
+    name_of,
+)
+from rustext.verify.bytecode.module_code import find_functions
+
+_OWN_PLACE = frozenset(
+    {"__file__", "__path__", "__spec__", "_MEIPASS", "resources", "importlib.resources"}
+    | {"importlib_resources", "resource_filename", "getfile", "getsourcefile"}
+)
+_LOOKS_FIRST = frozenset({"exists", "isfile", "is_file", "lexists", "glob", "iterdir", "listdir"})
+_ASKS_SYSTEM = "find_library"  # of `ctypes.util`
+_ADDS_SUFFIX = "load_library"  # numpy.ctypeslib's, which adds the platform's suffix to a name
+_FORMAT = "format"
+_NAMES = {  # by `sys.platform`
+    "linux": re.compile(r"[\w.+-]*\w\.so(?:\.\d+)*"),
+    "darwin": re.compile(r"[\w.+-]*\w(?:\.dylib|\.so)"),
+    "win32": re.compile(r"[\w.+-]*\w\.dll", re.IGNORECASE),
+}
+_SUFFIXES = {"linux": ".so", "darwin": ".dylib", "win32": ".dll"}
+# What else begins with a separator follows a folder's path: `here + "/lib/libx.so"`.
+_ABSOLUTE = re.compile(
+    r"[A-Za-z]:[/\\]|/(?:usr|lib64|lib/[\w-]+-linux-\w+|opt|etc|home|nix|run|tmp|var|snap"
+    r"|System|Library|Applications)/"
+)
+_SEPARATOR = re.compile(r"[/\\]")
+_WORD = re.compile(r"[\w-]+")
+_PLACEHOLDER = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A library that a module opens, by one of these file names.
+
+    `certain`: each run that imports the module opens it, and ends where it cannot be opened.
+    """
+
+    names: tuple[str, ...]
+    certain: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class _Part:
+    """A piece of the module's code that names or opens libraries."""
+
+    code: Code
+    table: Table
+    steps: Sequence[Step]
+    words: Sequence[str | None]  # the name that each instruction loads
+    flow: Flow
+    certain: frozenset[int]  # see `Flow.find_certain`
+    names: dict[str, bool] = field(default_factory=dict)  # whether each is loaded in every run
+    bare: set[str] = field(default_factory=set)  # what the loader is asked for by name alone
+    calls: list[int] = field(default_factory=list)  # what loads an opener
+    local: bool = False  # whether a function imports its opener, and calls it by a variable
+
+
+def find_openings(
+    code: Code, python: tuple[int, int], known: Mapping[str, object]
+) -> tuple[Opening, ...]:
+    """The libraries that a module's code and its functions open; `known` as for `find_imports`."""
+    table, platform = find_table(python), known.get("sys.platform")
+    if table is None or platform not in _NAMES:
+        return ()
+    pieces = tuple(code.iter_nested())
+    words = {word for piece in pieces for word in piece.names}
+    texts = {text for piece in pieces for text in piece.constants if isinstance(text, str)}
+    if _openers().isdisjoint(words) or _OWN_PLACE.isdisjoint(words | texts):
+        return ()
+    parts = [_read(piece, table, known, str(platform)) for piece in pieces]
+    return tuple(dict.fromkeys(_judge(parts, asks_system=_ASKS_SYSTEM in words)))
+
+
+def may_open(data: bytes) -> bool:
+    """Whether the stored code of a module may have openings; it is quick, and errs on one side."""
+    return _names_any(data, _openers()) and _names_any(data, _OWN_PLACE)
+
+
+def _names_any(data: bytes, words: frozenset[str]) -> bool:
+    return any(word.encode() in data for word in words)
+
+
+@functools.cache
+def _openers() -> frozenset[str]:
+    return frozenset(call for row in read_data("bindings")["opener"] for call in row["calls"])
+
+
+def _read(code: Code, table: Table, known: Mapping[str, object], platform: str) -> _Part:
+    steps = decode(code.code, table)
+    words = [_word(code, table, step) for step in steps]
+    flow = Flow(code, table, steps, known)
+    part = _Part(
+        code=code,
+        table=table,
+        steps=steps,
+        words=words,
+        flow=flow,
+        certain=flow.find_certain(),
+        local=any(words[i] in _openers() and _imports(s, table) for i, s in enumerate(steps)),
+    )
+    part.calls = [i for i, word in enumerate(words) if word in _openers() and not _is_bare(part, i)]
+    fillings = [
+        text
+        for i, word in enumerate(words)
+        if word == _FORMAT and isinstance(text := load_constant(code, table, steps, i + 1), str)
+    ]
+    for i in range(len(steps)):
+        for text in _texts(load_constant(code, table, steps, i)):
+            _note(part, i, text, fillings, platform)
+    if any(name.endswith(".dylib") for name in part.names):  # a macOS module's own suffix first
+        part.names = {n: c for n, c in part.names.items() if n.endswith(".dylib")}
+    return part
+
+
+def _note(part: _Part, i: int, text: str, fillings: Sequence[str], platform: str) -> None:
+    """Add the names of libraries that the text loaded at `i` stands for."""
+    caller = _caller(part, i)
+    if caller == _ADDS_SUFFIX:
+        given = text + _SUFFIXES[platform] if _WORD.fullmatch(text) else text
+        names = tuple(_library_names(given, fillings, platform))
+    else:
+        names = tuple(_library_names(text, fillings, platform))
+        by_variable = part.local and caller is None and _is_only_argument(part, i)
+        if (caller in _openers() or by_variable) and names == (text,):
+            part.bare.add(text)
+            return
+    for name in names:
+        part.names[name] = part.names.get(name, False) or i in part.certain
+
+
+def _word(code: Code, table: Table, step: Step) -> str | None:
+    """The name that an instruction loads; in a function, what it imports by this name too."""
+    _, op, argument, _ = step
+    if op == table["store_name"]:
+        return None
+    if _imports(step, table) and code.name != "<module>":
+        return code.names[argument] if argument < len(code.names) else None
+    return name_of(code, table, step)
+
+
+def _imports(step: Step, table: Table) -> bool:
+    return bool(step[1] == table["import_from"])
+
+
+def _caller(part: _Part, i: int) -> str | None:
+    """What is called with the value of an instruction as its first argument."""
+    at = i - 1
+    while at > 0 and part.steps[at][1] in part.table["before_call"]:
+        at -= 1
+    return part.words[at] if at >= 0 else None
+
+
+def _is_only_argument(part: _Part, i: int) -> bool:
+    at = _skip(part, i + 1)
+    return at < len(part.steps) and part.steps[at][1:3] == (part.table["call"], 1)
+
+
+def _is_bare(part: _Part, i: int) -> bool:
+    """Whether the opener at `i` is called with a constant, which tells nothing of a folder."""
+    at = _skip(part, i + 1)
+    if at >= len(part.steps) or part.steps[at][1] != part.table["load_const"]:
+        return False
+    value = load_constant(part.code, part.table, part.steps, at)
+    whole = isinstance(value, str) and not {"{", "%"} & set(value)
+    return part.words[i] != _ADDS_SUFFIX and (value is None or whole)
+
+
+def _skip(part: _Part, at: int) -> int:
+    while at < len(part.steps) and part.steps[at][1] in part.table["before_call"]:
+        at += 1
+    return at
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _texts(item)
+
+
+def _library_names(text: str, fillings: Sequence[str], platform: str) -> Iterator[str]:
+    """The file name of a library at the end of a text, its placeholder filled in."""
+    if _ABSOLUTE.match(text):
+        return
+    name = _SEPARATOR.split(text)[-1]
+    for filled in (name.replace(_PLACEHOLDER, f) for f in fillings) if "{" in name else (name,):
+        if _NAMES[platform].fullmatch(filled):
+            yield filled
+
+
+def _judge(parts: Sequence[_Part], *, asks_system: bool) -> Iterator[Opening]:
+    sure = _find_sure(parts)
+    functions = {part.code.name for part in parts if part.calls}
+    given_up = {  # functions that somebody calls and does without
+        word
+        for part in parts
+        for i, word in enumerate(part.words)
+        if word in functions and part.flow.is_caught(i, OSError, by_with=_suppresses(part))
+    }
+    live = {  # the calls whose failure is not caught
+        id(p): [i for i in p.calls if p.code.name not in given_up and _is_live(p, i)] for p in parts
+    }
+    ends = {  # those that end the program
+        id(p): {i for i in live[id(p)] if id(p.code) in sure and _is_certain(p, i)}
+        for p in parts
+        if not asks_system
+    }
+    if not any(live.values()):
+        return
+    bare = {name for part in parts for name in part.bare}
+    elsewhere: dict[str, bool] = {}  # names in code that opens nothing itself
+    for part in parts:
+        calls, certain = live[id(part)], ends.get(id(part), set())
+        names = {n: always for n, always in part.names.items() if n not in bare}
+        if not part.calls:
+            elsewhere |= {n: always and id(part.code) in sure for n, always in names.items()}
+        elif names and calls:
+            each = len(part.certain.intersection(calls)) >= len(names)
+            if calls == part.calls and each and all(names.values()):
+                yield from (Opening((name,), len(certain) >= len(names)) for name in names)
+            else:  # alternatives
+                whole = calls == part.calls and all(names.values())
+                yield Opening(tuple(names), whole and bool(certain))
+    if elsewhere:
+        whole = all(ends.get(id(part), set()) == set(part.calls) for part in parts)
+        yield Opening(tuple(elsewhere), whole and all(elsewhere.values()))
+
+
+def _is_live(part: _Part, call: int) -> bool:
+    """Whether code fails if what is opened there is missing, as far as it shows."""
+    by_with = _suppresses(part)
+    if part.local:  # where the variable is called is not known
+        called = [i for i, step in enumerate(part.steps) if step[1] == part.table["call"]]
+        return not any(part.flow.is_caught(i, OSError, by_with=by_with) for i in called)
+    if call not in part.certain and not _LOOKS_FIRST.isdisjoint(part.code.names):
+        return False
+    return not part.flow.is_caught(call, OSError, by_with=by_with)
+
+
+def _is_certain(part: _Part, call: int) -> bool:
+    """Whether all ways through the code lead past a call, and no `with` can catch its failure."""
+    return not part.local and call in part.certain and not part.flow.is_caught(call, OSError)
+
+
+def _suppresses(part: _Part) -> bool:
+    return "suppress" in part.code.names  # contextlib's; other managers pass on what is raised
+
+
+def _find_sure(parts: Sequence[_Part]) -> frozenset[int]:
+    """The pieces of code that run whenever the module is imported, by identity."""
+    by_code = {id(part.code): part for part in parts}
+    functions = find_functions(parts[0].code, parts[0].table, parts[0].steps)
+    sure: set[int] = set()
+    work = [parts[0]]
+    while work:
+        part = work.pop()
+        if id(part.code) in sure:
+            continue
+        sure.add(id(part.code))
+        for i, step in enumerate(part.steps):
+            if step[1] == part.table["call"] and _is_certain(part, i):
+                called = functions.get(part.flow.called_name(i) or "")
+                if called is not None:
+                    work.append(by_code[id(called)])
+    return frozenset(sure)

@@ -1,0 +1,82 @@
+"""Find the libraries that Python code opens next to itself and the bundle does not hold.
+
+In: a `Subject`. Out: the findings `missing-library` about what the modules of its programs open. A
+library of that name anywhere in the bundle, also with another suffix, is no finding.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from functools import cached_property
+
+from rustext.model.findings import Finding, Severity
+from rustext.verify.facts.python.start_imports import OpenedLibrary, Start
+from rustext.verify.subject import Subject
+from rustext.verify.target.system_libraries import is_system_library
+
+# As of `libx.so.1`, `x.abi3.so`, `x.cpython-311-x86_64-linux-gnu.so` and `libx.1.dylib`.
+_SUFFIX = re.compile(r"(?:\.[\w-]+)?\.(?:so|dylib|dll|pyd)(?:\.\d+)*$", re.IGNORECASE)
+
+
+def check_openings(subject: Subject) -> Iterator[Finding]:
+    """Find the libraries that the programs' own code opens and that are not there."""
+    held = _Held(subject)
+    findings = {
+        _missing(subject, start, opened): None
+        for start in subject.starts
+        for opened in start.opened
+        if not any(held.expects(name) or held.has(name) for name in opened.names)
+    }
+    yield from findings
+
+
+class _Held:
+    """What is in the bundle or need not be; files are listed when the first is asked for."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+
+    def expects(self, name: str) -> bool:
+        """Whether a library is the target machine's, or the plan's, which has its own check."""
+        plan = self._subject.plan
+        planned = {c.destination.name for c in plan.companions} if plan is not None else set()
+        return name in self._subject.allow_system | planned or is_system_library(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a file of the bundle has this name, whatever its suffix and its folder."""
+        return _SUFFIX.sub("", name).lower() in self._stems
+
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        names = (name for _, _, files in os.walk(self._subject.bundle.root) for name in files)
+        return frozenset(_SUFFIX.sub("", n).lower() for n in names if _SUFFIX.search(n))
+
+
+def _missing(subject: Subject, start: Start, opened: OpenedLibrary) -> Finding:
+    first, *others = opened.names
+    program, module = start.program.path.name, opened.module
+    several = len(subject.bundle.programs) > 1
+    return Finding(
+        id="missing-library",
+        severity=_severity(start, opened),
+        subject=first,
+        message=f"`{module}` opens `{first}` next to itself, which is not in the bundle",
+        evidence=(
+            *([("program", program)] if several else []),
+            *(("or", name) for name in others),
+            ("imported by", " → ".join(start.chain(module)))
+            if module in start.reached
+            else ("but", f"`{program}` is not seen to import that module when it starts"),
+        ),
+        hint="put it into the bundle where that code looks for it, or allow it with "
+        f"`--allow-system {first}`",
+    )
+
+
+def _severity(start: Start, opened: OpenedLibrary) -> Severity:
+    """An error only where the start is sure to end at it."""
+    if opened.module in start.reached:
+        return Severity.ERROR if opened.certain else Severity.WARNING
+    return Severity.WARNING if opened.computed else Severity.NOTE

@@ -1,0 +1,192 @@
+"""Which libraries code opens next to itself, judged by importing it with each library missing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from interpreters import interpreters
+
+from rustext.verify.bundle.marshal_reader import parse_code
+from rustext.verify.bytecode.opened_names import Opening, find_openings, may_open
+
+HEAD = """
+import ctypes, os, sys
+from ctypes import CDLL
+from pathlib import Path
+here = os.path.dirname(os.path.abspath(__file__))
+"""
+PLATFORMS = "{'linux': 'libone.so', 'darwin': 'libone.dylib', 'win32': 'one.dll'}[sys.platform]"
+LOAD = "def load():\n    return CDLL(os.path.join(here, 'libone.so'))\n"
+# What generated code of UniFFI does (templates/NamespaceLibraryTemplate.py of uniffi-rs).
+UNIFFI = """
+def _indirect():
+    if sys.platform == "darwin":
+        name = "lib{}.dylib"
+    elif sys.platform.startswith("win"):
+        name = "{}.dll"
+    else:
+        name = "lib{}.so"
+    return ctypes.cdll.LoadLibrary(os.path.join(here, name.format("one")))
+library = _indirect()
+"""
+FFI = """
+class ffi:
+    @staticmethod
+    def dlopen(path):
+        return CDLL(path)
+"""
+
+# Code that does not get to its end without the library that it names.
+NEEDED = {
+    "joined": "lib = ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'libone.so'))",
+    "path": "lib = CDLL(str(Path(__file__).parent / 'libone.so'))",
+    "another name": "lib = CDLL(str(Path(__file__).with_name('libone.so')))",
+    "loader": "lib = ctypes.cdll.LoadLibrary(here + '/libone.so')",
+    "folder": "lib = CDLL(f'{here}/./libone.so')",
+    "formatted": "lib = CDLL(f'{here}/libone.so')",
+    "cffi": FFI + "lib = ffi.dlopen(os.path.join(here, 'libone.so'))",
+    "mode": "lib = CDLL(os.path.join(here, 'libone.so'), mode=ctypes.RTLD_GLOBAL)",
+    "platforms": f"lib = CDLL(os.path.join(here, {PLATFORMS}))",
+    "conditions": "if sys.platform == 'win32':\n    name = 'one.dll'\n"
+    "elif sys.platform == 'darwin':\n    name = 'libone.dylib'\nelse:\n    name = 'libone.so'\n"
+    "lib = CDLL(os.path.join(here, name))",
+    "function": LOAD + "lib = load()",
+    "constant": "NAME = 'libone.so'\nPATH = os.path.join(here, NAME)\n"
+    "def load():\n    return CDLL(PATH)\nlib = load()",
+    "raised again": "try:\n    lib = CDLL(os.path.join(here, 'libone.so'))\n"
+    "except OSError as error:\n    raise ImportError('no library') from error",
+    "another error": "try:\n    lib = CDLL(os.path.join(here, 'libone.so'))\n"
+    "except ImportError:\n    pass",
+    "looked for": "path = os.path.join(here, 'libone.so')\nif not os.path.exists(path):\n"
+    "    raise OSError(path)\nlib = CDLL(path)",
+    "two": "one = CDLL(os.path.join(here, 'libone.so'))\ntwo = CDLL(here + '/libtwo.so')",
+}  # fmt: skip
+# Code that gets to its end without it, or of which only a run can tell: a warning.
+PERHAPS = {
+    "later": LOAD,
+    "class": "class One:\n    def __init__(self):\n        self.lib = CDLL(here + '/libone.so')",
+    "variable": "path = os.environ.get('ONE')\nif not path:\n"
+    "    path = os.path.join(here, 'libone.so')\nlib = CDLL(path)",
+    "system": "from ctypes.util import find_library\n"
+    "lib = CDLL(find_library('one') or os.path.join(here, 'libone.so'))",
+    "another library": "libc = CDLL(None)\nPATH = os.path.join(here, 'libone.so')\n"
+    "def load():\n    return CDLL(PATH)",
+    "inner import": "def load():\n    from ctypes import CDLL\n    return CDLL(here+'/libone.so')",
+    "with": "import contextlib\nwith contextlib.nullcontext():\n    CDLL(here + '/libone.so')",
+    "uniffi": UNIFFI,
+    "either": "import platform\nnames = {'x86_64': 'libone.so'}\n"
+    "lib = CDLL(os.path.join(here, names.get(platform.machine(), 'libone.so')))"
+    " if sys.argv else None",
+}  # fmt: skip
+# Code that does without it, or asks the system.
+NOT_NEEDED = {
+    "caught": "try:\n    lib = CDLL(os.path.join(here, 'libone.so'))\nexcept OSError:\n    lib = 0",
+    "several": "try:\n    CDLL(here + '/libone.so')\nexcept (OSError, ValueError):\n    pass",
+    "suppressed": "from contextlib import suppress\nwith suppress(OSError):\n"
+    "    lib = CDLL(here + '/libone.so')",
+    "caught call": LOAD + "try:\n    lib = load()\nexcept OSError:\n    lib = None",
+    "optional": "path = os.path.join(here, 'libone.so')\n"
+    "lib = CDLL(path) if os.path.exists(path) else None",
+    "tried": "lib = None\nfor name in ('libone.so', 'libtwo.so'):\n    try:\n"
+    "        lib = CDLL(os.path.join(here, name))\n    except OSError:\n        pass",
+    "inner import, caught": "def load():\n    from ctypes import CDLL\n    try:\n"
+    "        return CDLL(here + '/libone.so')\n    except OSError:\n        return None\nload()",
+    "bare": "def load():\n    return CDLL('libone.so')",
+    "bare, inner import": "def load():\n    from ctypes import CDLL\n    return CDLL('libone.so')",
+    "absolute": "def load():\n    return CDLL('/usr/lib/one/libone.so')",
+    "absolute constant": "PATH = '/opt/one/libone.so'\ndef load():\n    return CDLL(PATH)",
+    "other platforms": "NAMES = ['one.dll', 'libone.dylib']\ndef load(i):\n"
+    "    return CDLL(here + NAMES[i])",
+}  # fmt: skip
+COMPILE = """
+import base64, json, marshal, sys
+code = compile(sys.stdin.read(), "code", "exec")
+print(json.dumps([sys.version_info[:2], base64.b64encode(marshal.dumps(code)).decode()]))
+"""
+
+
+def read(python: Path, source: str, platform: str = "linux") -> tuple[Opening, ...]:
+    done = subprocess.run(
+        [python, "-I", "-c", COMPILE], input=source, capture_output=True, text=True, check=True
+    )
+    (major, minor), code = json.loads(done.stdout)
+    data = base64.b64decode(code)
+    found = find_openings(
+        parse_code(data, (major, minor)), (major, minor), {"sys.platform": platform}
+    )
+    assert may_open(data) or not found
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path, gcc: Compile) -> Path:
+    for name in ("libone.so", "libtwo.so"):
+        shutil.copy(gcc(name, "int one(void) { return 1; }", "-shared", "-fPIC"), tmp_path)
+    return tmp_path
+
+
+def runs(folder: Path, source: str, *, without: str = "") -> bool:
+    script, away = folder / "code.py", folder / "away"
+    script.write_text(source)
+    if without:
+        (folder / without).rename(away)
+    done = subprocess.run([sys.executable, "-I", script], capture_output=True, check=False)
+    if without:
+        away.rename(folder / without)
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_what_code_surely_opens_it_does_not_run_without(name: str, folder: Path) -> None:
+    source = HEAD + NEEDED[name]
+    assert runs(folder, source)
+    openings = read(Path(sys.executable), source)
+    assert openings
+    assert all(opening.certain and len(opening.names) == 1 for opening in openings)
+    wanted = {n for n in ("libone.so", "libtwo.so") if not runs(folder, source, without=n)}
+    assert {n for opening in openings for n in opening.names} == wanted
+
+
+@pytest.mark.parametrize("name", PERHAPS)
+def test_what_only_a_run_can_tell_is_not_certain(name: str, folder: Path) -> None:
+    source = HEAD + PERHAPS[name]
+    assert runs(folder, source)
+    (opening,) = read(Path(sys.executable), source)
+    assert (opening.names, opening.certain) == (("libone.so",), False)
+
+
+@pytest.mark.parametrize("name", NOT_NEEDED)
+def test_code_that_does_without_a_library_opens_none(name: str, folder: Path) -> None:
+    source = HEAD + NOT_NEEDED[name]
+    assert runs(folder, source, without="libone.so")
+    assert read(Path(sys.executable), source) == ()
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.parent.parent.name)
+def test_the_bytecode_of_each_python_tells_the_same(python: Path) -> None:
+    for source in (*NEEDED.values(), *PERHAPS.values(), *NOT_NEEDED.values()):
+        assert read(python, HEAD + source) == read(Path(sys.executable), HEAD + source), source
+
+
+def test_alternatives_are_told_together() -> None:
+    table = "{'x86_64': 'libone.so', 'aarch64': 'libtwo.so'}"
+    source = f"{HEAD}import platform\nlib = CDLL(os.path.join(here, {table}[platform.machine()]))"
+    (opening,) = read(Path(sys.executable), source)
+    assert opening.names == ("libone.so", "libtwo.so")
+
+
+@pytest.mark.parametrize(
+    ("platform", "name"),
+    [("linux", "libone.so"), ("darwin", "libone.dylib"), ("win32", "one.dll"), ("aix", None)],
+)
+def test_the_names_of_other_platforms_do_not_count(platform: str, name: str | None) -> None:
+    for source in (NEEDED["platforms"], UNIFFI):
+        found = read(Path(sys.executable), HEAD + source, platform)
+        assert [opening.names for opening in found] == ([(name,)] if name else [])
