@@ -94,9 +94,10 @@ def test_what_the_command_writes_passes(
     source = tmp_path / "a.c"
     source.write_text("int main(void) { return 0; }")
     (tmp_path / "app").mkdir()
-    command = ["gcc", str(source), "-o", str(tmp_path / "app" / "app")]
-    subprocess.run([*command, "-Wl,-rpath,/build/lib"], check=True)
-    (tmp_path / "app" / "broken.so").write_bytes(b"\x7fELF")
+    left_out = str(tmp_path / "libleftout.so")
+    subprocess.run(["gcc", "-shared", str(source), "-o", left_out], check=True)
+    command = ["gcc", str(source), "-o", str(tmp_path / "app" / "app"), "-Wl,--no-as-needed"]
+    subprocess.run([*command, left_out, "-Wl,-rpath,/build/lib"], check=True)
     assert run(["verify", str(tmp_path / "app"), "--format", "sarif"]) == 1
     document = json.loads(capfd.readouterr().out)
     assert document["runs"][0]["results"]
