@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rustext.model.plan import CompanionKind
 
 from .analysis_state import State
 from .bundle_files import START_HOOK, write_start_hook
 from .module_hook import in_graph, note, placed
+
+if TYPE_CHECKING:
+    from rustext.freezing.build import Build
 
 _logger = logging.getLogger("PyInstaller.rustext")
 
@@ -29,10 +32,10 @@ def add_program(state: State, api: Any) -> None:
     build.begin([Path(script).resolve() for script in api.analysis.inputs])
     entered: set[str] = set()
     missing: list[str] = []
-    while new := _packages(api.graph) - entered:
+    while new := (_packages(api.graph) | _listers(build, api.graph)) - entered:
         entered |= new
-        for package in sorted(new):
-            build.enter(package, None)
+        for name in sorted(new):
+            build.enter(name, build.file_of(name) if name in build.listers() else None)
         missing = [name for name in build.modules if not in_graph(api.graph, name)]
         for name in missing:
             with contextlib.suppress(ImportError):  # as PyInstaller does, which then warns
@@ -60,6 +63,11 @@ def answer_python(state: State, analysis: Any) -> None:
             "place, with the modules that are in the bundle",
             start,
         )
+
+
+def _listers(build: Build, graph: Any) -> set[str]:
+    """The modules in the program that ask for many others, and that no hook has told of."""
+    return {name for name in build.listers() if in_graph(graph, name)}
 
 
 def _packages(graph: Any) -> set[str]:

@@ -86,6 +86,14 @@ class Build:
         names = ", ".join(str(c.destination) for c in found)
         return f"source files of your program are included: {names}; {found[0].reason}"
 
+    def listers(self) -> tuple[str, ...]:
+        """The modules that ask for many others by one call, and that have not entered.
+
+        A freezer that does not tell of each module has to let in those that it has.
+        """
+        found = {m for p in self._entered.values() for m in self.planner.listers_for(p)}
+        return tuple(sorted(found - self._entered.keys()))
+
     @property
     def program_starts(self) -> tuple[str, ...]:
         """How the program's own sources start Python: `main.py: -m module`."""

@@ -179,12 +179,19 @@ def _judge_stdlib(case: _Case, *, followed: bool) -> tuple[Verdict, str]:
     in_source = EvidenceKind.PYTHON_NAME in case.kinds
     if doubt is not None and not in_source and not case.surely_imported:
         return Verdict.REPORT, doubt
+    if is_in_every_bundle(case.module.name):
+        return Verdict.IF_PRESENT, "in every bundle"
     return Verdict.INCLUDE, "standard library"
 
 
 def is_too_large(name: str) -> bool:
     """Whether a module of the standard library is never taken on such evidence."""
     return name.partition(".")[0] in read_data("stdlib")["never"]
+
+
+def is_in_every_bundle(name: str) -> bool:
+    """Whether both freezers put the package that a module is in into each program, all of it."""
+    return name.partition(".")[0] in read_data("stdlib")["bundled"]
 
 
 def doubt_of(name: str) -> str | None:

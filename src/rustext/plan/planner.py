@@ -7,13 +7,15 @@ as modules enter the build, so that only what a program uses is ever read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
 from rustext.config import Config, Scope
 from rustext.discovery.catalogue import Catalogue
 from rustext.discovery.source_catalogue import SourceCatalogue
-from rustext.discovery.source_facts import used_files
+from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.imports.cached_strings import NameStrings
@@ -28,7 +30,7 @@ from rustext.imports.dynamic_imports import (
 )
 from rustext.imports.file_imports import find_file_imports
 from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
-from rustext.imports.verdicts import is_too_large
+from rustext.imports.verdicts import is_in_every_bundle, is_too_large
 from rustext.loaders.resolver import Resolver
 from rustext.loaders.rules import Loader
 from rustext.model.evidence import Evidence, EvidenceKind
@@ -47,6 +49,8 @@ from rustext.plan.companions import (
 from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
 from rustext.tracing.probe import Probe, probe
 
+_QUOTED = re.compile(r'"[^"]*"')
+_MANY = 8  # modules that one call in Python code asks for
 _SHALLOW = 5  # parts of a program's path: `../../../bin/program`
 
 
@@ -77,6 +81,7 @@ class Planner:
         self._companions: dict[str, tuple[Companion, ...]] = {}
         self._named: dict[str, tuple[tuple[str, Evidence], ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
+        self._listings: dict[str, frozenset[tuple[str, str]]] = {}  # file and call
         self._facts: dict[str, dict[Path, SourceFacts]] = {}
         self._any_rust: bool | None = None
 
@@ -176,25 +181,30 @@ class Planner:
         dist = self.env.owner_of(path)
         return self._companions_of(dist) if dist is not None else ()
 
-    def plugin_modules_for(self, path: Path) -> tuple[ImplicitImport, ...]:
+    def plugin_modules_for(
+        self, path: Path, *, everything: bool = False
+    ) -> tuple[ImplicitImport, ...]:
         """What the distribution that `path` belongs to finds by looking around, or by names.
 
         The names are those that its Python code imports and that not every freezer can read, as far
         as that code is below the same top-level name as `path`: of a distribution's packages, a
-        program need not have all. A neighbour of Rust distributions brings only these.
+        program need not have all. A neighbour of Rust distributions brings only these. Where one
+        call asks for many modules, they count with the file that it is in, or with `everything`.
         """
         dist = self.env.owner_of(path)
         if dist is None:
             return ()
-        top = _top_of(path.relative_to(dist.site))
-        return tuple(
-            implicit
-            for implicit in self._plugins_of(dist)
-            if any(
-                e.kind is EvidenceKind.PLUGIN or _top_of(PurePosixPath(e.where)) == top
-                for e in implicit.evidence
-            )
-        )
+        found = self._plugins_of(dist)
+        own = PurePosixPath(path.relative_to(dist.site).as_posix())
+        many = self._listings.get(dist.name, frozenset()) if not everything else frozenset()
+        return tuple(i for i in found if any(_speaks_in(e, own, many) for e in i.evidence))
+
+    def listers_for(self, path: Path) -> tuple[str, ...]:
+        """The modules of the distribution of `path` that ask for many others by one call."""
+        dist = self.env.owner_of(path)
+        if dist is None or not self._plugins_of(dist):
+            return ()
+        return tuple(sorted({module_of(PurePosixPath(w)) for w, _ in self._listings[dist.name]}))
 
     def _own(self, dist: Distribution, named: Iterable[Named]) -> Iterator[Named]:
         """Those of the names that are modules of the distribution."""
@@ -243,6 +253,11 @@ class Planner:
                 named = (*self._named_imports(dist), *started)
                 found = (*listed, *self._iter_named(dist, named))
             self._plugins[dist.name] = tuple(found)
+            asked = Counter(
+                (e.where, e.detail) for i in self._plugins[dist.name] for e in i.evidence
+            )
+            many = (ask for ask, count in asked.items() if count > _MANY)
+            self._listings[dist.name] = frozenset(many)
         return self._plugins[dist.name]
 
     def looks_after(self, dist: Distribution) -> bool:
@@ -281,7 +296,7 @@ class Planner:
         if module is None:
             return False
         if module.owner is Owner.STDLIB:
-            return not is_too_large(name)
+            return not is_too_large(name) and not is_in_every_bundle(name)
         owner = module.distribution
         if owner is None or owner == dist.name:
             return owner is not None
@@ -326,3 +341,19 @@ class Planner:
 def _top_of(file: PurePath) -> str:
     """The top-level name that a file is imported below."""
     return file.parts[0].partition(".")[0]
+
+
+def _speaks_in(evidence: Evidence, own: PurePosixPath, many: Collection[tuple[str, str]]) -> bool:
+    """Whether evidence in Python code counts as the file `own` enters a program.
+
+    `many` are the calls that ask for many modules, with their files.
+    """
+    where = PurePosixPath(evidence.where)
+    if evidence.kind is EvidenceKind.PLUGIN or where == own:
+        return True
+    return _top_of(where) == _top_of(own) and _call_of(evidence) not in many
+
+
+def _call_of(evidence: Evidence) -> tuple[str, str]:
+    """The file that asks for a module, and how, without the module's own name."""
+    return evidence.where, _QUOTED.sub("", evidence.detail)

@@ -268,3 +268,29 @@ def test_names_in_strings_that_cython_has_compressed_are_found(
     plan = Planner(environment(site), Config()).plan_extension(site / f"toolkit/zip{SUFFIX}")
     assert plan is not None
     assert [i.module for i in plan.imports] == ["toolkit.prose"]
+
+
+def test_what_one_call_asks_for_in_great_number_comes_with_the_file_that_asks(
+    site: Path,
+) -> None:
+    styles = {f"big/styles/style{n}.py": "" for n in range(20)}
+    files: Files = {
+        **styles, "big/__init__.py": "",
+        "big/styles/__init__.py": "import importlib\n"
+        "def load(name): return importlib.import_module(f'big.styles.{name}')\n"
+        "def codec(name): return importlib.import_module(f'encodings.{name}')\n",
+    }  # fmt: skip
+    install(site, "big", files=files)
+    planner = Planner(environment(site), Config())
+    top, asks = site / "big/__init__.py", site / "big/styles/__init__.py"
+    assert planner.plugin_modules_for(top) == ()
+    assert planner.listers_for(top) == ("big.styles",)
+    expected = {f"big.styles.style{n}" for n in range(20)}
+    assert {i.module for i in planner.plugin_modules_for(asks)} == expected
+    every = planner.plugin_modules_for(top, everything=True)
+    assert {i.module for i in every} == expected
+    build = Build(planner)
+    assert build.enter("big", top) == ()
+    assert build.listers() == ("big.styles",)
+    assert {i.module for i in build.enter("big.styles", asks)} == expected
+    assert build.listers() == ()

@@ -73,7 +73,7 @@ def format_config(planner: Planner) -> str:
         if dist is not None and dist.name not in done:
             done.add(dist.name)
             # Not below the package: Nuitka's own configuration has packages more often.
-            _add_imports(entry, planner.plugin_modules_for(module.path))
+            _add_imports(entry, planner.plugin_modules_for(module.path, everything=True))
             _add_companions(entry, planner.companions_for(module.path), dist)
     lines = [_HEADER.format(version=__version__).rstrip(), "---"]
     for name in sorted(entries):

@@ -38,7 +38,7 @@ def hook_text(planner: Planner, module: str, why: str, *, companions: bool) -> s
     maybe = plan.modules(Verdict.IF_PRESENT) if plan is not None else ()
     optional = "_optional" if maybe else "()"
     dist = planner.env.owner_of(path) if companions else None
-    plugins = planner.plugin_modules_for(path) if companions else ()
+    plugins = planner.plugin_modules_for(path, everything=True) if companions else ()
     added = {i.module: i for i in (*plugins, *surely)}
     lines = [
         _header(module, why),
