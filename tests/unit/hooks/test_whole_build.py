@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from typing import Any
 
 import PyInstaller.config
 import pytest
-from environments import Files, write_files
+from environments import Files, install, write_files
 from rustext_hooks import analysis_state, whole_build
 
 pytestmark = pytest.mark.usefixtures("lean_path")
@@ -134,6 +135,33 @@ def test_what_the_entry_point_cannot_know_is_made_up_for(
     (hook,) = analysis.custom_runtime_hooks
     assert "RUSTEXT_SELFTEST" in Path(hook).read_text()
     assert analysis.hooksconfig != {}  # PyInstaller sees no change of the configuration by itself
+
+
+def test_what_asks_for_many_modules_is_looked_for_in_the_graph(
+    program: Path, tmp_path: Path, rust_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No hook tells of a module below a package."""
+    site = tmp_path / "many"
+    asks = "import importlib\ndef load(name): return importlib.import_module(f'big.all.{name}')\n"
+    parts = {f"big/all/part{n}.py": "" for n in range(20)}
+    files: Files = {"big/__init__.py": "", "big/all/__init__.py": asks, "big/x.so": rust_library}
+    install(site, "big", files={**files, **parts})
+    monkeypatch.syspath_prepend(str(site))
+    top = Extension("big", site / "big/__init__.py")
+    _, graph = complete(top)
+    assert graph.imported == []
+    analysis_state.state_of.cache_clear()
+    _, graph = complete(top, Extension("big.all", site / "big/all/__init__.py"))
+    assert set(graph.imported) == {f"big.all.part{n}" for n in range(20)}
+
+
+@pytest.fixture
+def rust_library(tmp_path: Path) -> Path:
+    library = tmp_path / "lib.so"
+    text = '#[no_mangle] pub extern "C" fn f() -> String { 1.to_string() }'
+    command = ["rustc", "--crate-type=cdylib", "-Awarnings", "-", "-o", str(library)]
+    subprocess.run(command, input=text, text=True, check=True, timeout=120)
+    return library
 
 
 def test_a_rustext_that_does_not_work_is_said_to_at_both_ends(
