@@ -82,6 +82,8 @@ class Planner:
         self._named: dict[str, tuple[tuple[str, Evidence], ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
         self._listings: dict[str, frozenset[tuple[str, str]]] = {}  # file and call
+        self._listers: dict[str, frozenset[str]] = {}  # their files
+        self._speaking: dict[tuple[str, str, bool], tuple[ImplicitImport, ...]] = {}
         self._facts: dict[str, dict[Path, SourceFacts]] = {}
         self._any_rust: bool | None = None
 
@@ -196,15 +198,24 @@ class Planner:
             return ()
         found = self._plugins_of(dist)
         own = PurePosixPath(path.relative_to(dist.site).as_posix())
-        many = self._listings.get(dist.name, frozenset()) if not everything else frozenset()
-        return tuple(i for i in found if any(_speaks_in(e, own, many) for e in i.evidence))
+        key = (
+            dist.name,
+            _top_of(own) if everything or str(own) not in self._listers[dist.name] else str(own),
+            everything,
+        )
+        if key not in self._speaking:
+            many = self._listings[dist.name] if not everything else frozenset()
+            self._speaking[key] = tuple(
+                i for i in found if any(_speaks_in(e, own, many) for e in i.evidence)
+            )
+        return self._speaking[key]
 
     def listers_for(self, path: Path) -> tuple[str, ...]:
         """The modules of the distribution of `path` that ask for many others by one call."""
         dist = self.env.owner_of(path)
         if dist is None or not self._plugins_of(dist):
             return ()
-        return tuple(sorted({module_of(PurePosixPath(w)) for w, _ in self._listings[dist.name]}))
+        return tuple(sorted(module_of(PurePosixPath(file)) for file in self._listers[dist.name]))
 
     def _own(self, dist: Distribution, named: Iterable[Named]) -> Iterator[Named]:
         """Those of the names that are modules of the distribution."""
@@ -258,6 +269,7 @@ class Planner:
             )
             many = (ask for ask, count in asked.items() if count > _MANY)
             self._listings[dist.name] = frozenset(many)
+            self._listers[dist.name] = frozenset(where for where, _ in self._listings[dist.name])
         return self._plugins[dist.name]
 
     def looks_after(self, dist: Distribution) -> bool:
@@ -349,7 +361,7 @@ def _speaks_in(evidence: Evidence, own: PurePosixPath, many: Collection[tuple[st
     `many` are the calls that ask for many modules, with their files.
     """
     where = PurePosixPath(evidence.where)
-    if evidence.kind is EvidenceKind.PLUGIN or where == own:
+    if evidence.kind is EvidenceKind.PLUGIN or (_call_of(evidence) in many and where == own):
         return True
     return _top_of(where) == _top_of(own) and _call_of(evidence) not in many
 
