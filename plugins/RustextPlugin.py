@@ -8,6 +8,7 @@ imports rustext only when it is used. What it says comes from `rustext.freezing.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -79,15 +80,15 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
             help="A record of `rustext trace`, beside the one in pyproject.toml. Can be repeated.",
         )  # fmt: skip
 
-    @_guarded
     def _find_editable(self) -> None:
         """Let Nuitka find what import finders serve: it searches `sys.path` alone."""
-        from rustext.environment.editable_installs import search_path  # noqa: PLC0415
-        from rustext.environment.environment import this_environment  # noqa: PLC0415
+        with contextlib.suppress(Exception):  # the session says what does not work
+            from rustext.environment.editable_installs import search_path  # noqa: PLC0415
+            from rustext.environment.environment import this_environment  # noqa: PLC0415
 
-        editable = this_environment().editable
-        if editable.modules:
-            sys.path[:] = search_path(editable, sys.path)
+            editable = this_environment().editable
+            if editable.modules:
+                sys.path[:] = search_path(editable, sys.path)
 
     @functools.cached_property
     def session(self) -> Session:

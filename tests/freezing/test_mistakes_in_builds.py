@@ -136,7 +136,7 @@ def test_a_changed_configuration_counts_in_the_next_build(lab: Lab, program: Pat
     assert added
     same = pyinstaller(python, program)
     assert "hook-ormsgpack" not in same.stderr
-    assert "rustext: 2 modules of this environment have hooks" in same.stderr
+    assert re.search(r"rustext: \d+ modules of this environment have hooks", same.stderr)
     (program / "pyproject.toml").write_text('[tool.rustext]\ninclude = ["wave"]\n')
     changed = pyinstaller(python, program)
     assert last_line(changed).startswith(
