@@ -92,7 +92,7 @@ def _judge(subject: Subject, path: Path, refusal: Refusal) -> Severity | None:
     by = refusal.by
     if by is By.PROCESSOR:
         return _judge_processor(subject, refusal)
-    if any(path == program.path for program in subject.bundle.programs):
+    if subject.loaded.is_started(path):  # by the kernel, and not opened by a loader
         return Severity.ERROR if by is By.ANY else None
     if by in {By.ANY, By.LIBRARIES}:
         return Severity.ERROR

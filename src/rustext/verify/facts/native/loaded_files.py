@@ -26,6 +26,7 @@ from rustext.verify.bundle.native_files import is_named_native
 from rustext.verify.facts.python.code_names import find_named
 
 Reason = tuple[str, str]  # a line of evidence
+_STARTED = "started as"
 
 
 class LoadedFiles:
@@ -44,6 +45,11 @@ class LoadedFiles:
     def surely(self, path: Path) -> Reason | None:
         """The same without what code names, which may never run."""
         return self._certain.get(self._real(path))
+
+    def is_started(self, path: Path) -> bool:
+        """Whether a file is one of the programs at the top of the bundle."""
+        reason = self.surely(path)
+        return reason is not None and reason[0] == _STARTED
 
     @functools.cached_property
     def at_start(self) -> frozenset[Path]:
@@ -126,7 +132,7 @@ class LoadedFiles:
         roots: dict[Path, Reason] = {}
         program = bundle.program
         for one in bundle.programs:
-            roots[self._real(one.path)] = ("started as", "the program")
+            roots[self._real(one.path)] = (_STARTED, "the program")
             library = one.archive.library if one.archive is not None else ""
             if library:
                 roots.setdefault(
@@ -134,7 +140,7 @@ class LoadedFiles:
                 )
         for path, file in bundle.files:
             if file.binary.image.kind is ImageKind.EXECUTABLE and path.parent == bundle.root:
-                roots.setdefault(self._real(path), ("started as", "a program"))
+                roots.setdefault(self._real(path), (_STARTED, "a program"))
             elif program is None and self.fits(file):  # a folder for a Python that is elsewhere
                 roots.setdefault(self._real(path), ("in", "a folder of packages"))
         for path, name in self.modules.items():
@@ -142,7 +148,7 @@ class LoadedFiles:
         for unreadable in bundle.unreadable:
             meant = self.module_at(unreadable.path)
             if unreadable.path.parent == bundle.root and _is_started(unreadable.path):
-                roots.setdefault(self._real(unreadable.path), ("started as", "a program"))
+                roots.setdefault(self._real(unreadable.path), (_STARTED, "a program"))
             elif meant is not None:
                 roots.setdefault(self._real(unreadable.path), ("imported as", meant))
         return self._spread(roots)
