@@ -81,7 +81,9 @@ def prune(folder: Path) -> None:
     needed = {module_file(folder, name) for name in find_imports(folder)}
     for path in (path for name in PRUNED for path in (folder / name).rglob("*")):
         place = path.relative_to(folder)
-        data = place.parts[:2] in KEPT_DATA and path.suffix != ".py"
+        data = (
+            place.parts[:2] in KEPT_DATA and path.suffix != ".py" and "schemas" not in place.parts
+        )
         child = path.name == "isolated_child.py"  # its text is handed to another interpreter
         if path.is_file() and path not in needed and not data and not child:
             path.unlink()
