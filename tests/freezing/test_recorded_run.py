@@ -72,14 +72,13 @@ def test_without_it_the_program_fails_and_verify_names_what_is_missing(
         ("missing-companion", "late/settings.cfg"),
         ("missing-companion", "late/work.py"),
         ("missing-companion", "own/greeting"),
-        ("missing-metadata", "rustext-latepack METADATA"),
     }
 
 
 def test_a_run_by_the_tests_adds_no_more_than_a_run_of_the_program(lab: Lab, script: Path) -> None:
     """What the runner of tests and the tests do stays out of the bundle."""
     python = lab.environment(PACKAGE, "pytest==8.4.1", rustext=True)
-    test = "import runpy\ndef test_main():\n    runpy.run_path('main.py')\n"
+    test = "def test_main():\n    import main\n"
     script.with_name("test_all.py").write_text(test)
     plugin = ["-p", "rustext.tracing.pytest_plugin", "--rustext-trace", "tested.toml"]
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
