@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,8 @@ def test_a_changed_configuration_counts_in_the_next_build(lab: Lab, program: Pat
         f"rustext: Rust extensions: 1, modules added: {int(added[1]) + 1},"
     )
     (program / "app.py").write_text("print('no Rust')\n")
+    later = time.time() + 2  # PyInstaller compares times of files in whole seconds
+    os.utime(program / "app.py", (later, later))
     without = pyinstaller(python, program)
     assert last_line(without) == "rustext: no Rust extension is imported; nothing was added"
 
