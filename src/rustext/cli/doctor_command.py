@@ -20,6 +20,7 @@ from rustext.config import find_config, record_warnings
 from rustext.data import package_folder
 from rustext.environment.environment import this_environment
 from rustext.errors import RustextError
+from rustext.files.untrusted import LOADER_LIMIT, read_start
 from rustext.formats.binary import read_binary
 from rustext.formats.elf.libc import uses_musl
 from rustext.formats.elf.static_linkage import Linkage, find_musl_version, linkage_of, wheels_for
@@ -149,7 +150,7 @@ def _check_musl(image: Image) -> Check:
     """Which musllinux wheels an interpreter takes: those up to its loader's version (PEP 656)."""
     loader = image.interpreter or ""
     try:
-        found = find_musl_version(Path(loader).read_bytes())
+        found = find_musl_version(read_start(Path(loader), LOADER_LIMIT))
     except OSError as error:
         message = f"the loader {loader} cannot be read: {error.strerror}"
         return Check(name="musl", message=message, severity=Severity.ERROR)

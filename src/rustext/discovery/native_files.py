@@ -26,11 +26,12 @@ from rustext.environment.editable_installs import is_link_folder
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
 from rustext.files.cache import KeptFacts
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import is_native, open_binary
 from rustext.model.image import Image
 from rustext.model.native_file import Binding, NativeFile
 
-_SOURCE_LIMIT = 4 << 20  # bytes of a Python source that is searched
+_SBOM_LIMIT = 16 << 20  # bytes of a bill of materials
 _LEFT_OUT = "nothing is added for this file"
 
 NoteFault = Callable[[Path, str, str], None]  # path, reason, effect
@@ -211,7 +212,7 @@ def _iter_python_sources(
     if source.wheel is not None:
         with zipfile.ZipFile(source.wheel) as archive:
             for info in archive.infolist():
-                if info.filename.endswith(".py") and info.file_size <= _SOURCE_LIMIT:
+                if info.filename.endswith(".py") and info.file_size <= SOURCE_LIMIT:
                     with contextlib.suppress(*ARCHIVE_ERRORS):  # a damaged source opens nothing
                         yield installed_path(PurePosixPath(info.filename)), archive.read(info)
         return
@@ -226,7 +227,7 @@ def _iter_python_sources(
     for file in files:
         if file.suffix == ".py":
             with contextlib.suppress(OSError):
-                yield file, (source.root / file).read_bytes()[:_SOURCE_LIMIT]
+                yield file, read_start(source.root / file, SOURCE_LIMIT)
 
 
 def is_rust(path: Path) -> bool:
@@ -256,6 +257,6 @@ def _iter_files(root: Path) -> Iterator[Path]:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_start(path, _SBOM_LIMIT)
     except OSError:
         return b""

@@ -24,6 +24,7 @@ from rustext.discovery.source_readers import (
 )
 from rustext.environment.distributions import Distribution
 from rustext.environment.python_source import parse_source
+from rustext.files.untrusted import read_start
 from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
 
 _LIMIT = 4 << 20  # bytes of a source that are searched
@@ -78,8 +79,7 @@ def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionS
     for file in sorted(dist.files):
         if file.suffix == ".py" and ".." not in file.parts:
             try:
-                with (dist.site / file).open("rb") as stream:
-                    texts[file] = stream.read(_LIMIT).decode("utf-8", "replace")
+                texts[file] = read_start(dist.site / file, _LIMIT).decode("utf-8", "replace")
             except OSError as error:
                 found[file] = SourceFacts(file=file, unreadable=error.strerror or str(error))
     reader = _Reader(dist, texts, settings=settings)

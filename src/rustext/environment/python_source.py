@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from rustext.environment.distributions import Distribution
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
 
 _BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")  # fields that hold statements
 
@@ -29,7 +30,7 @@ def iter_texts(
     for file in dist.files:
         if file.suffix == ".py" and passed_over.isdisjoint(file.parts):
             with contextlib.suppress(OSError):
-                yield file, (dist.site / file).read_text(encoding="utf-8", errors="replace")
+                yield file, read_start(dist.site / file, SOURCE_LIMIT).decode("utf-8", "replace")
 
 
 def parse_source(source: str | bytes) -> ast.Module:

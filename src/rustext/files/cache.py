@@ -27,9 +27,11 @@ from pathlib import Path
 
 from rustext import __version__
 from rustext.data import package_folder
+from rustext.files.untrusted import read_start
 
 _log = logging.getLogger(__name__)
 
+_LIMIT = 256 << 20  # bytes of an entry; one for 10,000 files has 10 MiB
 _KEPT = 30 * 24 * 3600  # seconds
 
 Identity = tuple[int, int, int, int]  # device, inode, size, time of last change in nanoseconds
@@ -63,7 +65,7 @@ class Cache:
     def read(self, root: Path) -> Listing | None:
         """What is stored for `root`, current or not; None without a readable entry."""
         try:
-            digest, _, content = self._path(root).read_bytes().partition(b"\n")
+            digest, _, content = read_start(self._path(root), _LIMIT).partition(b"\n")
             if digest != _digest(content):
                 raise ValueError("the content is not what was written")  # noqa: TRY301
             head, *lines = content.decode("ascii").splitlines()

@@ -6,14 +6,40 @@ wait for its writer, and a device may never end.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from rustext.errors import UnreadableFile
 
 # Windows has neither FIFOs in its file system nor the flag.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+# Bytes; real files stay far below.
+SOURCE_LIMIT = 4 << 20  # a Python source
+LOADER_LIMIT = 64 << 20  # a dynamic loader, its cache and its configuration
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A regular file, open for reading. Raises `OSError`, also for what is no regular file."""
+    try:
+        handle = os.open(path, _FLAGS)
+    except ValueError as error:  # a NUL in the path
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    stream = os.fdopen(handle, "rb")
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return stream
+
+
+def read_start(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of a regular file; raises `OSError`."""
+    with open_file(path) as stream:
+        return stream.read(limit)
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
@@ -22,12 +48,9 @@ def read_bytes(path: Path, limit: int) -> bytes:
     Raises `UnreadableFile`, whose message says why, without the path.
     """
     try:
-        with os.fdopen(os.open(path, _FLAGS), "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise UnreadableFile("it is not a regular file")
-            content = stream.read(limit + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or str(error)
+        content = read_start(path, limit + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise UnreadableFile(reason[:1].lower() + reason[1:]) from error
     if len(content) > limit:
         raise UnreadableFile(f"it has more than {limit:,} bytes")

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rustext.errors import InvalidBinary, UnknownFormat, UnreadableFile
+from rustext.files.untrusted import open_file
 from rustext.formats.elf import header
 from rustext.formats.elf import image as elf
 from rustext.formats.macho import image as macho
@@ -90,7 +91,7 @@ def is_native(path_or_head: Path | bytes) -> bool:
     try:
         if not stat.S_ISREG(path_or_head.stat().st_mode):
             return False
-        with path_or_head.open("rb", buffering=0) as stream:
+        with open_file(path_or_head) as stream:
             return _format(stream.read(HEAD)) is not None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _unreadable(path_or_head, error) from error
@@ -158,7 +159,7 @@ def map_file(path: Path) -> Iterator[mmap.mmap]:
             raise UnreadableFile(f"cannot read `{path}`: it is {kind}")
         if not status.st_size:
             raise UnknownFormat(f"cannot read `{path}`: the file is empty")
-        with path.open("rb", buffering=0) as stream:
+        with open_file(path) as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:  # ValueError: as above, or emptied since
         raise _unreadable(path, error) from error

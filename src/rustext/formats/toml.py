@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rustext.errors import InvalidToml
+from rustext.files.untrusted import read_start
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,9 +34,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
     Raises `InvalidToml`, which names the file, and `OSError` where it cannot be read.
     """
-    with file.open("rb") as stream:
-        data = stream.read(LIMIT + 1)
-    return parse_toml(data, str(file))
+    return parse_toml(read_start(file, LIMIT + 1), str(file))
 
 
 def parse_toml(data: bytes, where: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.environment.python_source import parse_source
 from rustext.errors import RustextError
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.freezing.script_imports import iter_imports, iter_program
 from rustext.imports.dynamic_imports import find_named_imports, find_started
 from rustext.imports.verdicts import find_named
@@ -108,7 +109,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
 def _iter_trees(files: Iterable[Path]) -> Iterator[ast.Module]:
     for file in files:
         with contextlib.suppress(OSError, SyntaxError):
-            yield parse_source(file.read_bytes())
+            yield parse_source(read_start(file, SOURCE_LIMIT))
 
 
 def _own(script: Path, env: Environment) -> Iterator[Path]:

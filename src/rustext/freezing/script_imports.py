@@ -15,6 +15,7 @@ from pathlib import Path
 from rustext.environment.environment import Environment, Module, Owner
 from rustext.environment.python_source import iter_statements, parse_source
 from rustext.errors import InvalidProgram, UnreadableFile
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
 
 
 def iter_program(script: Path, env: Environment) -> Iterator[str]:
@@ -23,7 +24,7 @@ def iter_program(script: Path, env: Environment) -> Iterator[str]:
     Raises `UnreadableFile`, or `InvalidProgram` if it is not Python.
     """
     try:
-        source = script.read_bytes()
+        source = read_start(script, SOURCE_LIMIT)
     except OSError as error:
         raise UnreadableFile(f"{script} cannot be read: {error.strerror}") from error
     try:
@@ -41,7 +42,7 @@ def iter_imports(module: Module, env: Environment) -> Iterator[str]:
     if module.path.stem != "__init__":
         package = module.name.rpartition(".")[0]
     try:
-        tree = parse_source(module.path.read_bytes())
+        tree = parse_source(read_start(module.path, SOURCE_LIMIT))
     except (OSError, SyntaxError):
         return
     yield from _iter_names(tree, package, env)

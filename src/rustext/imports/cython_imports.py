@@ -25,6 +25,7 @@ from pathlib import PurePosixPath
 from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import open_binary
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
@@ -173,7 +174,7 @@ def _from_sources(file: NativeFile, dist: Distribution) -> Iterator[tuple[str, E
             continue
         seen.add(source)
         try:
-            text = (dist.site / source).read_text(encoding="utf-8", errors="replace")
+            text = read_start(dist.site / source, SOURCE_LIMIT).decode("utf-8", "replace")
         except OSError:  # recorded, and gone
             continue
         waiting += [_beside(source, name) for name in _INCLUDE.findall(text)]

@@ -19,6 +19,7 @@ from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.environment.python_source import iter_statements, parse_source
 from rustext.files.cache import KeptFacts, open_cache
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import located, open_binary
 from rustext.model.evidence import EvidenceKind
 
@@ -80,7 +81,7 @@ def _iter_imported(module: str, dist: Distribution) -> Iterator[str]:
     for file in dist.files:
         if file.suffix == ".py" and ".." not in file.parts:
             try:
-                text = (dist.site / file).read_text(encoding="utf-8", errors="replace")
+                text = read_start(dist.site / file, SOURCE_LIMIT).decode("utf-8", "replace")
                 tree = parse_source(text) if mention.search(text) else ast.Module([], [])
             except (OSError, SyntaxError):  # not there, or for another Python
                 continue

@@ -16,6 +16,7 @@ from typing import Any
 
 from rustext.data import read_data
 from rustext.errors import InvalidBinary, RustextError
+from rustext.files.untrusted import LOADER_LIMIT, read_start
 from rustext.loaders.elf import select
 from rustext.loaders.ld_so_cache import CacheEntry, parse_ld_cache, read_ld_so_conf
 from rustext.loaders.rules import Loader, Mapped, Place, Rejection
@@ -58,7 +59,7 @@ def read_system(root: Sysroot, program: Image) -> SystemFolders:
     file = root.host(interpreter)
     names: tuple[str, ...] = (interpreter, posixpath.basename(interpreter))
     try:
-        folders = _built_in(file.read_bytes()) or folders
+        folders = _built_in(read_start(file, LOADER_LIMIT)) or folders
     except OSError:
         names = ()
     entries = _read_cache(root)
@@ -83,7 +84,7 @@ def _built_in(data: bytes) -> tuple[str, ...]:
 
 def _read_cache(root: Sysroot) -> tuple[CacheEntry, ...] | None:
     try:
-        return parse_ld_cache(root.host("/etc/ld.so.cache").read_bytes())
+        return parse_ld_cache(read_start(root.host("/etc/ld.so.cache"), LOADER_LIMIT))
     except (OSError, InvalidBinary):
         return None
 

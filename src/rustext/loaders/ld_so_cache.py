@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rustext.errors import InvalidBinary, TruncatedBinary
+from rustext.files.untrusted import LOADER_LIMIT, read_start
 from rustext.loaders.sysroot import Sysroot
 
 _OLD_MAGIC = b"ld.so-1.7.0\0"
@@ -132,7 +133,7 @@ def read_ld_so_conf(root: Sysroot, path: str = "/etc/ld.so.conf") -> tuple[str, 
 def _conf_items(root: Sysroot, path: str) -> Iterator[str]:
     """Yield what a configuration file names: files to include, and folders marked with a NUL."""
     try:
-        text = root.host(path).read_text(errors="surrogateescape")
+        text = read_start(root.host(path), LOADER_LIMIT).decode("utf-8", "surrogateescape")
     except OSError:
         return
     for line in text.splitlines():

@@ -10,6 +10,7 @@ from typing import Any
 
 from rustext.data import read_data
 from rustext.errors import RustextError
+from rustext.files.untrusted import LOADER_LIMIT, read_start
 from rustext.loaders.elf import iter_places, select
 from rustext.loaders.rules import Loader, Mapped, Place, Rejection
 from rustext.loaders.sysroot import Sysroot
@@ -85,7 +86,7 @@ class MuslRules:
         prefix = posixpath.dirname(posixpath.dirname(self._interpreter)).rstrip("/")
         file = self._root.host(f"{prefix}/etc/ld-musl-{self._name}.path")
         try:
-            text = file.read_text(errors="surrogateescape")
+            text = read_start(file, LOADER_LIMIT).decode("utf-8", "surrogateescape")
         except FileNotFoundError:
             return tuple(self._data["folders"])
         except OSError:

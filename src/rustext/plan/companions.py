@@ -20,6 +20,7 @@ from rustext.discovery.module_names import working_name
 from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
+from rustext.files.untrusted import open_file
 from rustext.formats.binary import is_native
 from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
@@ -328,7 +329,7 @@ def _native_word(file: PurePosixPath, native: Sequence[tuple[Path, NativeFile]])
     if file.suffix in {"", ".py"} or len(name) < _SHORTEST_NATIVE_WORD:
         return None
     for path, _ in native:
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
+        with open_file(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
             if m.find(name) >= 0:
                 return file.name
     return None

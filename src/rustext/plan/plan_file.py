@@ -16,6 +16,7 @@ from typing import Any
 from rustext import __version__
 from rustext.errors import InvalidPlan, UnreadableFile
 from rustext.files.output import check_output, write_output
+from rustext.files.untrusted import read_start
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import (
     BuildPlan,
@@ -89,8 +90,7 @@ def _is_plan(data: bytes) -> bool:
 def read_plan(file: Path) -> BuildPlan:
     """Read a plan's file; raises `UnreadableFile` or `InvalidPlan`."""
     try:
-        with file.open("rb") as stream:
-            content = stream.read(_LIMIT + 1)
+        content = read_start(file, _LIMIT + 1)
     except OSError as error:
         raise UnreadableFile(f"{file} cannot be read: {error.strerror}") from error
     if len(content) > _LIMIT:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from rustext.data import read_data
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import is_native
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
@@ -309,7 +310,8 @@ def _offers_entry_points(dist: Distribution) -> bool:
     """Whether a distribution has entry points that are not commands for a shell."""
     parser = ConfigParser(delimiters=("=",), strict=False, interpolation=None)
     try:
-        text = (dist.site / dist.metadata / "entry_points.txt").read_text(encoding="utf-8")
+        file = dist.site / dist.metadata / "entry_points.txt"
+        text = read_start(file, SOURCE_LIMIT).decode("utf-8")
         parser.read_string(text)
     except (OSError, UnicodeDecodeError, ConfigError):
         return False

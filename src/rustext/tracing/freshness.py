@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.tracing.trace_file import Trace
 from rustext.tracing.usage import MODULES, PROGRAM
 
@@ -21,7 +22,7 @@ def program_digest(trace: Trace, folder: Path) -> str | None:
     digest, found = hashlib.sha256(), False
     for name, file in _iter_files(trace, folder):
         try:
-            content = file.read_bytes()
+            content = read_start(file, SOURCE_LIMIT)
         except OSError:
             continue
         found = True

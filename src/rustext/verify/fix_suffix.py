@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rustext.errors import InvalidBundle, UnreadableFile
+from rustext.files.untrusted import open_file
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import BundlePython
 from rustext.verify.bundle.bundle import Bundle
@@ -57,7 +58,7 @@ def _link_or_copy(source: Path, target: Path) -> str:
     except FileExistsError:
         raise
     except OSError:  # a file system or a system without links
-        with source.open("rb") as stream, target.open("xb") as out:
+        with open_file(source) as stream, target.open("xb") as out:
             shutil.copyfileobj(stream, out)
         shutil.copymode(source, target)
         return "copy"

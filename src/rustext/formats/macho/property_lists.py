@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+from rustext.files.untrusted import read_start
+
 _LIMIT = 32 << 20  # bytes; the list of the files of a large application has a few million
 # plistlib checks no types and no counts: damaged lists raise whatever comes of it.
 _FAULTS = (
@@ -39,7 +41,6 @@ def parse_plist(content: bytes) -> Mapping[str, Any]:
 def read_plist(path: Path) -> Mapping[str, Any]:
     """The same for a regular file; empty if it cannot be read."""
     try:
-        with path.open("rb") as stream:
-            return parse_plist(stream.read(_LIMIT + 1))
+        return parse_plist(read_start(path, _LIMIT + 1))
     except OSError:
         return {}

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+from rustext.files.untrusted import open_file
 from rustext.formats.binary import HEAD, read_binary
 from rustext.formats.macho.image import is_macho
 from rustext.loaders.resolver import Resolver
@@ -157,7 +158,7 @@ def iter_links(graph: LibraryGraph, first: Path) -> Iterator[tuple[Path, Path]]:
 
 def _is_macho_file(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             return is_macho(stream.read(HEAD))
     except OSError:
         return False

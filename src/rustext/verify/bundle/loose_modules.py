@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rustext.files.untrusted import open_file
 from rustext.verify.bundle.native_files import Unreadable
 from rustext.verify.bundle.tree import Tree
 
@@ -71,7 +72,7 @@ def _iter_members(path: Path, archive: zipfile.ZipFile) -> Iterator[LibraryModul
 
 def _list_size(path: Path) -> int:
     """How many bytes `zipfile` is going to read at once, as the file's end says."""
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, size - _END.size - 0xFFFF))
         tail = stream.read()

@@ -17,6 +17,7 @@ from rustext.discovery.native_files import folder_source, read_native_file
 from rustext.discovery.sources import NEVER_NATIVE, Source
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, open_cache
+from rustext.files.untrusted import open_file
 from rustext.formats.binary import HEAD, is_native
 from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.tree import Tree
@@ -125,7 +126,7 @@ def _read(path: Path, source: Source, kept: KeptFacts) -> NativeFile | Unreadabl
 
 def _without_magic(path: Path) -> Unreadable | None:
     """A file that has a library's name alone; a linker script has it by right."""
-    with path.open("rb", buffering=0) as stream:
+    with open_file(path) as stream:
         head = stream.read(HEAD)
     if not head:
         return Unreadable(path=path, reason="the file is empty")
@@ -137,7 +138,7 @@ def _without_magic(path: Path) -> Unreadable | None:
 def _is_elf(path: Path) -> bool:
     """ELF's magic number is no accident; those of Mach-O and PE are two or four common bytes."""
     try:
-        with path.open("rb", buffering=0) as stream:
+        with open_file(path) as stream:
             return stream.read(len(_ELF)) == _ELF
     except OSError:
         return False

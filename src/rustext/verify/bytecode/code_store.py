@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rustext.errors import TruncatedBinary
+from rustext.files.untrusted import open_file
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.loose_modules import LibraryModule
 from rustext.verify.bundle.marshal_reader import Code, parse_code
@@ -112,7 +113,7 @@ class CodeStore:
 
     def _read_stored(self, stored: StoredCode) -> bytes | None:
         if self._file is None:
-            self._file = self._stack.enter_context(self._program.open("rb"))
+            self._file = self._stack.enter_context(open_file(self._program))
         limit = min(_MODULE_LIMIT, self._left)
         self._file.seek(stored.offset)
         packed = self._file.read(min(stored.size, limit))
@@ -142,7 +143,7 @@ class CodeStore:
 
     def _read_file(self, path: Path) -> bytes | None:
         try:
-            with path.open("rb") as stream:
+            with open_file(path) as stream:
                 data = stream.read(min(_MODULE_LIMIT, self._left))
         except OSError:
             return None

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rustext.errors import InvalidBinary, InvalidBundle, UnknownFormat, UnreadableFile
+from rustext.files.untrusted import open_file
 from rustext.formats.binary import open_binary
 from rustext.model.image import Format, Image, ImageKind
 from rustext.model.native_file import Provenance
@@ -147,7 +148,7 @@ def _unpack_archive(path: Path, program: Program, folder: Path) -> Path:
     members = archive.members if archive is not None else ()
     unpacker = _unpacker(path, program.binary.image, folder)
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             for member in members:
                 if member.link:
                     target = b"".join(_iter_content(stream, member, _LINK_LIMIT))
@@ -195,7 +196,7 @@ def _unpack_payload(
     for layout in layouts:
         first = ""
         try:
-            with path.open("rb") as stream:
+            with open_file(path) as stream:
                 for entry in iter_entries(stream, layout):
                     first = first or entry.name
                     if entry.link is not None:

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.files.untrusted import open_file, read_start
 from rustext.formats.binary import open_binary
 from rustext.formats.macho.code_signature import (
     INFO_SLOT,
@@ -82,7 +83,10 @@ def _iter_slots(contents: Path, signature: CodeSignature) -> Iterator[tuple[str,
             path = _find(contents, name)
             if path is None or not path.is_file():
                 yield "missing", name
-            elif path.stat().st_size > _MAX_LIST or directory.digest(path.read_bytes()) != signed:
+            elif (
+                path.stat().st_size > _MAX_LIST
+                or directory.digest(read_start(path, _MAX_LIST + 1)) != signed
+            ):
                 yield "changed", name
 
 
@@ -125,7 +129,7 @@ def _digest(known: dict[tuple[int, int], bytes | None], path: Path) -> bytes | N
 
 def _hash(path: Path) -> bytes:
     found = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         while chunk := stream.read(1 << 20):
             found.update(chunk)
     return found.digest()

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from rustext.files.untrusted import open_file
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
 from rustext.model.libraries import Resolved
@@ -91,7 +92,7 @@ def _digest(path: Path) -> str | None:
     """The content's SHA-256; None for a file that has vanished since."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
     except OSError:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rustext.errors import RustextError
+from rustext.files.untrusted import read_start
 from rustext.formats.binary import map_file
 from rustext.verify.bundle.archive_code import inflate, read_module_archives, read_scripts
 from rustext.verify.bundle.bundle import Bundle
@@ -105,7 +106,7 @@ def _iter_code(bundle: Bundle) -> Iterator[tuple[str, str, bytes]]:
         if number >= _SOURCES:
             return
         try:
-            code = source.read_bytes()[:_SOURCE_LIMIT]
+            code = read_start(source, _SOURCE_LIMIT)
         except OSError:
             continue
         relative = source.relative_to(bundle.contents)

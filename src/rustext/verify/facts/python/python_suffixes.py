@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rustext.discovery.extension_suffixes import Suffix, parse_suffix, split_suffix, triplets_of
 from rustext.discovery.module_names import working_name
+from rustext.files.untrusted import read_start
 from rustext.formats.binary import open_binary
 from rustext.model.image import Format, Image
 from rustext.model.verification import BundlePython
@@ -94,8 +95,7 @@ def find_looked_for(bundle: Bundle) -> LookedFor | None:
             return LookedFor(suffixes=(*found, plain), said_by=_inside(bundle, path))
     for name in filter(_is_record, read_tree(bundle.contents).files):
         path = bundle.contents / name
-        with path.open("rb") as stream:
-            recorded = _RECORDED.search(stream.read(_LIMIT))
+        recorded = _RECORDED.search(read_start(path, _LIMIT))
         if recorded is not None:
             suffixes = (recorded[1].decode("ascii"), ".abi3.so", plain)
             return LookedFor(suffixes=suffixes, said_by=_inside(bundle, path))

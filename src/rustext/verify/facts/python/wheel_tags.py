@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from email.parser import HeaderParser
 from pathlib import Path
 
+from rustext.files.untrusted import read_start
 from rustext.verify.bundle.bundle import Bundle
 
 _LIMIT = 1 << 20  # bytes of a metadata file that are read; a RECORD of 10,000 files has that many
@@ -57,9 +58,6 @@ def iter_recorded(record: Path) -> Iterator[str]:
 
 def _read(path: Path) -> str:
     try:
-        if not path.is_file():
-            return ""
-        with path.open("rb") as stream:
-            return stream.read(_LIMIT).decode("utf-8", "replace")
+        return read_start(path, _LIMIT).decode("utf-8", "replace")
     except OSError:
         return ""
