@@ -35,6 +35,10 @@ class TruncatedBinary(InvalidBinary):
     """A header points past the end of the file."""
 
 
+class TooComplex(InvalidBinary):
+    """To read the file would take more work than any real one does."""
+
+
 class UnreadableFile(RustextError):
     """The file is missing, is not a regular file, or may not be read."""
 

@@ -46,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     loudness = common.add_mutually_exclusive_group()
     loudness.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
     loudness.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
+    common.add_argument("--debug", action="store_true", help="show where a fault of rustext is")
 
     parser = argparse.ArgumentParser(
         prog="rustext",

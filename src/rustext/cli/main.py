@@ -1,6 +1,7 @@
 """The command line: reads arguments, runs stages, renders what they return.
 
-Exit codes: 0 for good, 1 for findings at error level, 2 for a question that cannot be answered.
+Exit codes: 0 for good, 1 for findings at error level, 2 for a question that cannot be answered,
+3 for a fault of rustext itself.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from rustext.cli.arguments import parse_arguments
 from rustext.errors import RustextError
 from rustext.report.console import Console, Style, open_console
+from rustext.report.rules import DOCS
+
+_LONGEST = 200  # characters of an error that is not ours
 
 
 def run(args: Sequence[str]) -> int:
@@ -37,6 +42,12 @@ def run(args: Sequence[str]) -> int:
         return _refuse(": ".join(str(p) for p in (error.filename, error.strerror or error) if p))
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001 (no other exit code may stand for a fault of ours)
+        if parsed.debug:
+            traceback.print_exc()
+        what = f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST]
+        _refuse(f"a fault of rustext: {what}", f"report it with what --debug shows: {DOCS}")
+        return 3
 
 
 def _refuse(message: str, hint: str | None = None) -> int:

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 
 from rustext.data import read_data
 from rustext.discovery.sboms import merge_crates
+from rustext.errors import TooComplex
 from rustext.model.image import Format, Image, ImageKind
 from rustext.model.native_file import Binding, Crate, Provenance
 
@@ -44,6 +45,7 @@ _V0_SYMBOL = re.compile(  # a path that leads to a crate's root: C, s<base 62>_,
 )
 
 
+_MOST_CRATES = 20_000  # in one file; large programs name some 1,000
 _DEP_V0_LIMIT = 8 << 20  # bytes of JSON; the largest real ones are below 1 MiB
 _CODE = (".text", "__TEXT,__text")
 _WINDOW = 16 << 20  # bytes; a multiple of every page size
@@ -62,7 +64,7 @@ class Marks:
 
 
 def read_marks(image: Image, data: mmap.mmap) -> Marks:
-    """Look for all marks in a file; `data` holds the whole of it."""
+    """Look for all marks in a file; `data` holds the whole of it. Raises `TooComplex`."""
     rustc = _find_rustc(image, data)
     dep_v0 = _find_dep_v0(image, data)
     crates, standard_library = _read_text(image, data)
@@ -146,6 +148,8 @@ def _read_text(image: Image, data: mmap.mmap) -> tuple[tuple[Crate, ...], bool]:
     for start, end in _iter_text(image, data):
         for match in _CRATE_PATH.finditer(data, start, end):
             crates.add((match[1].decode("ascii"), match[2].decode("ascii")))
+            if len(crates) > _MOST_CRATES:
+                raise TooComplex(f"it names more than {_MOST_CRATES:,} crates")
         for match in _GIT_PATH.finditer(data, start, end):
             repositories.add(match[1].decode("ascii"))
         if not standard_library:

@@ -14,10 +14,6 @@ from typing import BinaryIO
 
 from rustext.errors import UnreadableFile
 
-# Windows has neither FIFOs in its file system nor the flag.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
 # Bytes; real files stay far below.
 SOURCE_LIMIT = 4 << 20  # a Python source
 LOADER_LIMIT = 64 << 20  # a dynamic loader, its cache and its configuration
@@ -26,14 +22,18 @@ LOADER_LIMIT = 64 << 20  # a dynamic loader, its cache and its configuration
 def open_file(path: Path) -> BinaryIO:
     """A regular file, open for reading. Raises `OSError`, also for what is no regular file."""
     try:
-        handle = os.open(path, _FLAGS)
+        stream = open(path, "rb", opener=_open)  # noqa: SIM115 (a Path takes no opener)
     except ValueError as error:  # a NUL in the path
         raise OSError(errno.EINVAL, str(error), str(path)) from error
-    stream = os.fdopen(handle, "rb")
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return stream
+
+
+def _open(path: str, flags: int) -> int:
+    """Open without waiting; Windows has neither FIFOs in its file system nor the flag."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_start(path: Path, limit: int) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rustext.errors import InvalidBinary, UnknownFormat, UnreadableFile
+from rustext.errors import InvalidBinary, TooComplex, UnknownFormat, UnreadableFile
 from rustext.files.untrusted import open_file
 from rustext.formats.elf import header
 from rustext.formats.elf import image as elf
@@ -35,6 +35,8 @@ __all__ = [
     "read_linkage",
 ]
 
+_MOST_SEGMENTS = 512  # real files have up to 20
+_SHARED = 1 << 20  # bytes; linkers map a page into two segments where they meet
 HEAD = 64  # bytes of a file that `is_native` looks at
 
 
@@ -44,7 +46,7 @@ def parse_binary(data: Buffer, path: Path) -> Binary:
     Raises `UnknownFormat`, `TruncatedBinary` or `InvalidBinary`.
     """
     with located(path):
-        return Binary(path=path, images=_parse_images(data))
+        return Binary(path=path, images=_refuse_complex(_parse_images(data), len(data)))
 
 
 def read_binary(path: Path) -> Binary:
@@ -67,7 +69,8 @@ def read_linkage(path: Path) -> Binary:
         if _format(data[:HEAD]) is not Format.ELF:
             return parse_binary(data, path)
         with located(path):
-            return Binary(path=path, images=(elf.parse_elf(data, linkage=True),))
+            images = _refuse_complex((elf.parse_elf(data, linkage=True),), len(data))
+            return Binary(path=path, images=images)
 
 
 @contextmanager
@@ -135,6 +138,16 @@ def _parse_images(data: Buffer) -> tuple[Image, ...]:
             return (pe.parse_pe(data),)
         case None:
             raise UnknownFormat("neither ELF nor Mach-O nor PE" if head else "the file is empty")
+
+
+def _refuse_complex(images: tuple[Image, ...], size: int) -> tuple[Image, ...]:
+    """The images; raises `TooComplex` for one whose segments take more work than its file has."""
+    for image in images:
+        if len(image.segments) > _MOST_SEGMENTS:
+            raise TooComplex(f"it has more than {_MOST_SEGMENTS} segments")
+        if sum(s.size for s in image.segments) > 2 * size + _SHARED:
+            raise TooComplex("its segments overlap: together they are larger than twice the file")
+    return images
 
 
 def _format(head: bytes) -> Format | None:

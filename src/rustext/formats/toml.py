@@ -24,6 +24,7 @@ _MOST_DIGITS = (
     4300  # as CPython reads: https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
 )
 _MOST_PARTS = 500  # of a dotted key
+_MOST_DOTS = 50_000  # of all keys and numbers; the parser takes 2 kB for each
 _DIGITS = re.compile(rb"(?<![\w.])[+-]?\d[\d_]{%d}" % _MOST_DIGITS)
 _STRING = re.compile(rb'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'')
 _KEY = re.compile(rb"(?<![\w.-])(?:[\w-]+[ \t]*\.[ \t]*){%d}" % _MOST_PARTS)
@@ -41,14 +42,17 @@ def parse_toml(data: bytes, where: str) -> dict[str, Any]:
     """The table of a TOML document; `where` names it in messages.
 
     Raises `InvalidToml` for what is not TOML in UTF-8, and for what would take unbounded time:
-    more than 4 MiB, numbers of more than 4300 digits, keys of more than 500 parts, and tables or
-    arrays that are nested deeper than Python's stack.
+    more than 4 MiB, numbers of more than 4300 digits, keys of more than 500 parts, more than 50,000
+    such parts, and tables or arrays that are nested deeper than Python's stack.
     """
     if len(data) > LIMIT:
         raise InvalidToml(f"{where} is larger than {LIMIT >> 20} MiB")
     if _DIGITS.search(data):
         raise InvalidToml(f"{where} holds a number of more than {_MOST_DIGITS} digits")
-    if data.count(b".") >= _MOST_PARTS and _KEY.search(_STRING.sub(b"s", data)):
+    bare = _STRING.sub(b"s", data) if data.count(b".") >= _MOST_PARTS else b""
+    if bare.count(b".") > _MOST_DOTS:
+        raise InvalidToml(f"{where} holds more than {_MOST_DOTS:,} parts of dotted keys")
+    if _KEY.search(bare):
         raise InvalidToml(f"{where} holds a key of more than {_MOST_PARTS} parts")
     try:
         return tomllib.loads(data.decode("utf-8"))

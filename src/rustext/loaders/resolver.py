@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from rustext.errors import InvalidBinary, RustextError
+from rustext.errors import RustextError, TooComplex
 from rustext.formats.binary import read_linkage
 from rustext.formats.elf.libc import uses_musl
 from rustext.loaders.dyld import MachORules
@@ -27,6 +27,8 @@ from rustext.model.libraries import Edge, FoundBy, LibraryGraph, Missing, Resolv
 
 _FileId = tuple[int, int]  # device and inode, as all loaders compare files
 
+_FILE_LIMIT = 50_000  # libraries and places for one file; a large GUI program takes some 3,000
+
 
 def resolve(
     path: Path, *, loader: Loader, read: Callable[[Path], Binary] = read_linkage
@@ -39,8 +41,8 @@ class Resolver:
     """Resolves many files for one loader, and reads each library and the cache only once.
 
     What it has read it does not read again: a resolver lives as long as the files stay the same.
-    `limit` is how many places it looks at and answers it gives in all: files that nobody vouches
-    for may need each other in millions of ways.
+    `limit` is how many places it looks at and answers it gives in all, `_FILE_LIMIT` for one
+    file: untrusted files may need each other in millions of ways.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class Resolver:
 
         A file that is a program is judged as a process of its own, anything else as loaded into
         the loader's program. An edge that several slices of a fat file share appears once.
-        Raises `RustextError` if `path` or the loader's program cannot be read, and at the limit.
+        Raises `RustextError` if `path` or the loader's program cannot be read, and `TooComplex` at
+        a limit.
         """
+        self._files.begin()
         graphs: list[tuple[Edge, ...]] = []
         for image in self._images(path):
             mapped = self._map(path, image)
@@ -132,18 +136,28 @@ class _Files:
     ) -> None:
         self.root = root
         self._read = read
-        self._limit = self._left = -1 if limit is None else limit
+        self._left = -1 if limit is None else limit
+        self._left_for_file = _FILE_LIMIT
         self._seen: dict[_FileId, Binary | RustextError] = {}
         self._located: dict[str, tuple[Path, _FileId] | None] = {}
 
+    def begin(self) -> None:
+        """Start to count for another file."""
+        self._left_for_file = _FILE_LIMIT
+
     def count(self, asker: Path) -> None:
-        """Count one place or answer; raise `InvalidBinary` when there were too many."""
+        """Count one place or answer; raise `TooComplex` when there were too many."""
+        if not self._left_for_file:
+            raise TooComplex(
+                f"`{asker}` and what it needs name more than {_FILE_LIMIT:,} libraries and places "
+                "to look for them"
+            )
         if not self._left:
-            raise InvalidBinary(
-                f"cannot resolve `{asker}`: it and the files before it name more than "
-                f"{self._limit:,} libraries and places to look for them"
+            raise TooComplex(
+                f"the files before `{asker}` name too many libraries and places to look for them"
             )
         self._left -= 1
+        self._left_for_file -= 1
 
     def locate(self, path: str) -> tuple[Path, _FileId] | None:
         """Return the file that a loader's path means and what identifies it, None if it is absent.

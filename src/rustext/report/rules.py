@@ -30,6 +30,7 @@ RULES: Mapping[str, str] = {
     "selftest": "A module cannot be imported in the frozen program",
     "signature": "macOS would not load a file for its signature",
     "static-interpreter": "A statically linked interpreter cannot load extension modules",
+    "too-complex": "A file would take more work to judge than any real one does",
     "undefined-symbol": "A file asks for a symbol that nothing in its process defines",
     "unreadable-file": "A file of the bundle cannot be read",
     "unsafe-rpath": "Libraries are looked for in a folder that only the building machine has",

@@ -34,6 +34,18 @@ def iter_host_libraries(subject: Subject, run: IsolatedRun) -> Iterator[Finding]
             yield host_library(library.name, evidence)
 
 
+def too_complex(subject: str, reason: str) -> Finding:
+    """The finding about a file that would take too much work to judge."""
+    return Finding(
+        id="too-complex",
+        severity=Severity.ERROR,
+        subject=subject,
+        message=f"`{subject}` would take too much work to judge",
+        evidence=(("because", reason),),
+        hint="no compiler or linker makes such a file: find out where it is from",
+    )
+
+
 def unreadable_file(subject: str, reason: str, severity: Severity = Severity.ERROR) -> Finding:
     """The finding about a file, and why it cannot be read."""
     return Finding(

@@ -19,6 +19,7 @@ from rustext.plan.selftest import SelfTest
 from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.checks import CHECKS
+from rustext.verify.common_findings import too_complex
 from rustext.verify.facts.native.libraries import resolve_bundle
 from rustext.verify.facts.native.loaded_files import LoadedFiles
 from rustext.verify.facts.native.system_floor import find_floors
@@ -46,11 +47,9 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     python: BundlePython | None = None,
     cached: bool = False,
 ) -> VerifyReport:
-    """Verify a bundle; `known` are findings that stand already, the others as in `Subject`.
-
-    Raises `InvalidBinary` where files name libraries without end.
-    """
-    edges = resolve_bundle(bundle)
+    """Verify a bundle; `known` are findings that stand already, the others as in `Subject`."""
+    complex_files: list[tuple[Path, str]] = []
+    edges = resolve_bundle(bundle, lambda path, error: complex_files.append((path, str(error))))
     python = python or find_bundled_python(bundle)
     version = python.version if python is not None else None
     # A one-file program is unpacked anew each time.
@@ -75,6 +74,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         cached=cached,
     )
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
+    findings += [too_complex(subject.inside(path), reason) for path, reason in complex_files]
     report = VerifyReport(
         bundle=bundle.path,
         freezer=bundle.freezer.value,

@@ -101,6 +101,11 @@ def read_bundle(root: Path, *, cached: bool = False) -> Bundle:
     """
     if not root.exists():
         raise UnreadableFile(f"{root} does not exist")
+    if root.resolve() == root.resolve().parent:
+        raise InvalidBundle(
+            f"{root} is the root of a file system, not the folder of a bundle",
+            hint="name the folder that holds it",
+        )
     if not root.is_dir():
         raise InvalidBundle(
             f"{root} is a file, not the folder of a bundle", hint="name the folder that holds it"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rustext.discovery.native_files import folder_source, read_native_file
 from rustext.discovery.sources import NEVER_NATIVE, Source
-from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.errors import InvalidBinary, TooComplex, UnreadableFile
 from rustext.files.cache import KeptFacts, open_cache
 from rustext.files.untrusted import open_file
 from rustext.formats.binary import HEAD, is_native
@@ -40,6 +40,7 @@ class Unreadable:
     path: Path
     reason: str
     native: bool = True
+    complex: bool = False  # it could be read, with more work than any real file takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,8 @@ def _read(path: Path, source: Source, kept: KeptFacts) -> NativeFile | Unreadabl
         if (reason := unreasonable_size(path)) is not None:
             return Unreadable(path=path, reason=reason)
         return read_native_file(path, source, kept)
+    except TooComplex as error:
+        return Unreadable(path=path, reason=_reason(error, path), complex=True)
     except InvalidBinary as error:
         return Unreadable(path=path, reason=_reason(error, path), native=named or _is_elf(path))
     except (OSError, UnreadableFile) as error:

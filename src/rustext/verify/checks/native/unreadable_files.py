@@ -1,6 +1,6 @@
 """Find what cannot be read, here or by the loader, and the links that lead out of the bundle.
 
-In: a `Subject`. Out: the findings `unreadable-file` and `outside-link`.
+In: a `Subject`. Out: the findings `unreadable-file`, `too-complex` and `outside-link`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Resolved
 from rustext.verify.bundle.native_files import Unreadable
 from rustext.verify.bundle.tree import Link
-from rustext.verify.common_findings import unreadable_file
+from rustext.verify.common_findings import too_complex, unreadable_file
 from rustext.verify.subject import Subject
 
 _LINK_HINT = "put a copy of the file there, or a link to a file inside the bundle"
@@ -29,6 +29,9 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
     for file in bundle.unreadable:
         if file.path.is_symlink() and file.path.resolve() in paths:
             continue  # each file counts once, where it is
+        if file.complex:
+            yield too_complex(subject.inside(file.path), file.reason)
+            continue
         reason = subject.loaded.why(file.path) if _is_library(file) else None
         if reason is not None or not _is_library(file):
             used.append((file, reason))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from rustext.errors import TooComplex
 from rustext.formats.binary import read_linkage
 from rustext.loaders.resolver import Resolver
 from rustext.loaders.rules import Loader
@@ -12,13 +14,13 @@ from rustext.model.libraries import Edge, Resolved
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 
-_LIMIT = 1_000_000  # libraries and places looked at; real bundles take some 7 for each native file
+_LIMIT = 250_000  # libraries and places looked at; real bundles take some 7 for each native file
 
 
-def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
+def resolve_bundle(bundle: Bundle, note: Callable[[Path, TooComplex], None]) -> tuple[Edge, ...]:
     """What the loader would find for the program and for each native file, once each.
 
-    Raises `InvalidBinary` where files name libraries without end.
+    A file that names libraries without end is handed to `note`, and has no edges.
     """
     program = bundle.program.path if bundle.program is not None else None
     # PyInstaller's bootloader sets LD_LIBRARY_PATH to its folder and starts itself again:
@@ -37,11 +39,21 @@ def resolve_bundle(bundle: Bundle) -> tuple[Edge, ...]:
     if program is not None:
         loader = Loader(executable=program, library_path=path, dll_directories=folders)
         first = Resolver(loader=loader, read=read, limit=_LIMIT)
-        edges.update(dict.fromkeys(first.resolve(program).edges))
+        edges.update(_resolve(first, program, note))
         loaded = {e.soname: e.path for e in edges if isinstance(e, Resolved) and e.path}
     loader = Loader(executable=program, library_path=path, dll_directories=folders, loaded=loaded)
     rest = Resolver(loader=loader, read=read, limit=_LIMIT)
     for native, _ in bundle.files:
         if native != program:
-            edges.update(dict.fromkeys(rest.resolve(native).edges))
+            edges.update(_resolve(rest, native, note))
     return tuple(edges)
+
+
+def _resolve(
+    resolver: Resolver, native: Path, note: Callable[[Path, TooComplex], None]
+) -> dict[Edge, None]:
+    try:
+        return dict.fromkeys(resolver.resolve(native).edges)
+    except TooComplex as error:
+        note(native, error)
+        return {}
