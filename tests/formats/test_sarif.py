@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -126,15 +127,24 @@ def test_a_result_names_its_rule_and_the_rule_its_page() -> None:
         ("libx.so", (("needed by", "my app/b.so"), ("needed by", "my app/c.so")), "my app/b.so"),
         ("libx.so", (("found", "/lib/libx.so"),), "my app"),
         ("my app/\udcff%.so", (), "my app/\udcff%.so"),
+        ("libx.so", (("in", "my app/b.so (DT_RUNPATH)"),), "my app/b.so"),
+        ("libx.so", (("file", "my app/b.so: the file is empty"),), "my app/b.so"),
+        ("my app/gone.so", (("in", "my app/b.so"),), "my app/b.so"),
+        ("my app: 3 more", (), "my app"),
     ],
+    ids=range(8),
 )
 def test_a_result_lies_in_the_file_that_it_speaks_of(
-    subject: str, evidence: tuple[tuple[str, str], ...], place: str
+    subject: str, evidence: tuple[tuple[str, str], ...], place: str, tmp_path: Path
 ) -> None:
-    (a_run,) = sarif_document(a_report(a_finding(subject, evidence=evidence)))["runs"]
+    (tmp_path / "my app").mkdir()
+    for name in ("a b.so", "b.so", "c.so", "\udcff%.so"):
+        (tmp_path / "my app" / name).touch()
+    report = a_report(a_finding(subject, evidence=evidence))
+    (a_run,) = sarif_document(replace(report, bundle=tmp_path / report.bundle.name))["runs"]
     location = a_run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
     base = a_run["originalUriBaseIds"][location["uriBaseId"]]["uri"]
-    assert base == "file:///dist/"
+    assert base == f"{tmp_path.as_uri()}/"
     assert urlsplit(base + location["uri"]).query == ""
     assert unquote_to_bytes(location["uri"]).decode("utf-8", "surrogateescape") == place
 

@@ -18,16 +18,26 @@ from collections.abc import Callable, Sequence
 from rustext.cli.arguments import parse_arguments
 from rustext.errors import RustextError
 from rustext.report.console import Console, Style, open_console
+from rustext.report.escape import one_line
 from rustext.report.rules import DOCS
 
 _LONGEST = 200  # characters of an error that is not ours
+
+
+class _OneLine(logging.Formatter):
+    """Log lines that no name of a file breaks."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
 
 
 def run(args: Sequence[str]) -> int:
     """Run one command; return its exit code."""
     parsed = parse_arguments(args)
     level = logging.DEBUG if parsed.verbose else logging.ERROR if parsed.quiet else logging.WARNING
-    logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
+    log = logging.StreamHandler(sys.stderr)
+    log.setFormatter(_OneLine("%(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[log])
     module, _, name = parsed.command.partition(":")
     try:
         command: Callable[[argparse.Namespace, Console], int]

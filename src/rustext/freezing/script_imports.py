@@ -24,7 +24,7 @@ def iter_program(script: Path, env: Environment) -> Iterator[str]:
     Raises `UnreadableFile`, or `InvalidProgram` if it is not Python.
     """
     try:
-        source = read_start(script, SOURCE_LIMIT)
+        source = script.read_bytes()
     except OSError as error:
         raise UnreadableFile(f"{script} cannot be read: {error.strerror}") from error
     try:

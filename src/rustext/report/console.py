@@ -69,6 +69,9 @@ class Console:
         parts = [(s, None) if isinstance(s, str) else s for s in segments]
         shown = [(one_line(text), style) for text, style in parts]
         whole = "".join(text for text, _ in shown)
+        if one_line(whole) != whole:  # what two parts make together
+            whole = one_line(whole)
+            shown = [(whole, None)]
         if indent is None or self.width is None:
             self.write(self._paint(shown, 0, len(whole)) + "\n")
             return

@@ -16,11 +16,12 @@ from rustext.model.native_file import NativeFile
 from rustext.model.plan import ExtensionPlan
 from rustext.model.plan_json import companion_json, import_json
 from rustext.model.verification import BundlePython, IsolatedRun, SystemFloor, VerifyReport
+from rustext.report.escape import json_text
 
 
 def to_json(value: Mapping[str, Any]) -> str:
     """One JSON document, indented, keys in the order of the documented schema; ASCII lines."""
-    return json.dumps(value, indent=2) + "\n"
+    return json_text(json.dumps(value, indent=2)) + "\n"
 
 
 def extension_json(file: NativeFile, importable_by: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rustext.model.image import NeedKind
 from rustext.model.libraries import Edge, FoundBy, LibraryGraph, Missing, Resolved, Searched
 from rustext.model.plan import ExtensionPlan
 from rustext.report.console import Console, Segment, Style
+from rustext.report.escape import one_line
 
 # What leads to a branch, and to what is below it: the last of its kind, and the others.
 _LAST, _OTHER = ("└── ", "    "), ("├── ", "│   ")
@@ -150,4 +151,4 @@ def _arrow(edge: Edge) -> str:
 
 def _quoted(text: str) -> str:
     """A quoted string of the DOT language, in which only quotes and escapes mean something."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return '"' + one_line(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -98,8 +98,15 @@ def _text(finding: Finding) -> str:
 
 
 def _place(finding: Finding, bundle: Path) -> str:
-    """The first file of the bundle that the finding names, from the bundle's own name on."""
+    """The first file of the bundle that the finding names, from the bundle's own name on.
+
+    What is said behind a name (`app/x.so (DT_RUNPATH)`) is none of it. The files in a one-file
+    program are nowhere else: its findings are about the program.
+    """
     for text in (finding.subject, *(text for _, text in finding.evidence)):
         if text.startswith(f"{bundle.name}/"):
-            return text
+            names = (text, text.partition(" (")[0], text.partition(": ")[0])
+            found = next((n for n in names if os.path.lexists(f"{bundle.parent}/{n}")), None)
+            if found is not None:
+                return found
     return bundle.name
