@@ -26,6 +26,7 @@ class IsolatedRun:
     missing: tuple[str, ...] = ()
     seconds: float | None = None
     endless: bool = False
+    lacking: tuple[str, ...] = ()  # what the kernel did not give for the sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

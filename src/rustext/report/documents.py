@@ -132,6 +132,7 @@ def _run_json(run: IsolatedRun) -> dict[str, Any]:
         "stdout": run.stdout,
         "stderr": run.stderr,
         "hidden": [str(path) for path in run.hidden],
+        "lacking": list(run.lacking),
         "missing": list(run.missing),
         "seconds": run.seconds,
     }

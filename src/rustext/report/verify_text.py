@@ -32,6 +32,11 @@ def print_verify(console: Console, report: VerifyReport, *, verbose: bool = Fals
     print_summary(console, report)
     if report.run is not None:
         console.line(f"note: the program was started {_isolation(report.run)}", indent=2)
+        if report.run.lacking:
+            lacking = ", ".join(report.run.lacking)
+            console.line(
+                f"note: it ran without what this kernel does not give: {lacking}", indent=2
+            )
         if report.run.seconds is not None:
             ended = f"it was still running after {report.run.seconds:g} seconds, and was ended"
             console.line(f"note: {ended}", indent=2)

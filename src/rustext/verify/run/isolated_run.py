@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from rustext.data import package_text
@@ -28,6 +30,7 @@ from rustext.verify.run.loader_log import LOG_NAME, read_logs
 _PATH = "/usr/bin:/bin"
 # Each apart, and from the bundle: a program may empty its folder for temporary files.
 _ROOMS = ("home", "tmp", "log")
+_UNSAFE = ("namespaces for processes and the network",)
 # Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
 _KEPT_VARIABLES = (
     "LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
@@ -67,8 +70,10 @@ def run_isolated(
             "hide": [str(path) for path in covered],
             "env": env,
             "home": str(scratch / "home"),
+            "writable": _writable(root.resolve(), scratch, covered),
+            "display": _display(env),
         }
-        done = _run_hidden(order, program.name, timeout)
+        done, lacking = _run_hidden(order, program.name, timeout)
         hidden = covered if done is not None else ()
         if done is None:
             command = [str(program.resolve()), *arguments]
@@ -89,7 +94,20 @@ def run_isolated(
         missing=missing,
         seconds=None if done.ended else timeout,
         endless=endless,
+        lacking=lacking,
     )
+
+
+def _writable(root: Path, scratch: Path, covered: Sequence[Path]) -> list[str]:
+    """The folders that the program may write to, as far as its user may."""
+    folders = {root, scratch, Path(tempfile.gettempdir()).resolve(), Path("/tmp").resolve()}  # noqa: S108
+    seen = (f for f in folders if f.is_dir() and not any(f.is_relative_to(c) for c in covered))
+    return [str(folder) for folder in _outermost(seen)]
+
+
+def _display(env: Mapping[str, str]) -> str | None:
+    folder, name = env.get("XDG_RUNTIME_DIR"), env.get("WAYLAND_DISPLAY")
+    return f"{folder}/{name}" if folder and name and folder.startswith("/run/") else None
 
 
 @contextmanager
@@ -119,14 +137,31 @@ def _flatten(folder: Path) -> None:
                     work.append(target)
 
 
-def _run_hidden(order: Mapping[str, object], name: str, timeout: float) -> Finished | None:
-    """Run a program by the child's orders; None where there are no namespaces, or none for us."""
+def _run_hidden(
+    order: Mapping[str, object], name: str, timeout: float
+) -> tuple[Finished | None, tuple[str, ...]]:
+    """Run a program by the child's orders, and what its sandbox lacks on this kernel.
+
+    None where there are no namespaces, or none for us.
+    """
     if sys.platform != "linux":
-        return None
+        return None, _UNSAFE
     child = package_text("verify/run/isolated_child.py")
-    command = [sys.executable, "-I", "-c", child, json.dumps(order)]
-    done = run(command, timeout=timeout, name=name, patient=True)
-    return None if done.stderr.strip() == REFUSED else done
+    # By this word the child's own line is told from those of the program, which does not know it.
+    token = f"{secrets.token_hex(16)} "
+    for full in (True, False):
+        orders = json.dumps({**order, "full": full, "token": token})
+        command = [sys.executable, "-I", "-c", child, orders]
+        done = run(command, timeout=timeout, name=name, patient=True)
+        if done.stderr.strip() != REFUSED:
+            first, end, rest = done.stderr.partition("\n")
+            if full and end and first.startswith(token):
+                return replace(done, stderr=rest), tuple(json.loads(first.removeprefix(token)))
+            return done, () if full else _UNSAFE
+        with suppress(OSError):  # as far as the child came
+            Path(str(order["inside"])).rmdir()
+            (Path(str(order["home"])).parent / "dev").rmdir()
+    return None, _UNSAFE
 
 
 def python_folders(prefixes: Sequence[str], stdlib: Sequence[str]) -> tuple[Path, ...]:

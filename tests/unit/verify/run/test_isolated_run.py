@@ -301,3 +301,33 @@ def test_libraries_of_programs_of_the_system_are_not_those_of_the_bundle(
     assert foreign
     for command in ("ls / >/dev/null", "/usr/bin/env ls / >/dev/null"):
         assert {path.name for path in start(f"p={command}").libraries} == alone
+
+
+CHILD = """
+import json, sys
+from pathlib import Path
+from rustext.verify.run.isolated_run import run_isolated
+root, hidden = Path(sys.argv[1]), Path(sys.argv[2])
+run = run_isolated(root, root / "program", [f"o={hidden}/file", "e=3"], hide=[hidden])
+print(json.dumps([run.code, run.stdout, run.stderr, len(run.hidden), run.lacking]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("refused", "out", "hidden"),
+    [("pid", "hidden\n", 1), ("net", "hidden\n", 1), ("mnt", "seen\n", 0), ("user", "seen\n", 0)],
+)
+def test_what_the_kernel_does_not_give_is_said_and_the_program_runs(
+    refused: str, out: str, hidden: int, tmp_path: Path, start: Callable[..., IsolatedRun]
+) -> None:
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "file").touch()
+    limit = f'echo 0 > /proc/sys/user/max_{refused}_namespaces; exec "$@"'
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", limit, "sh", sys.executable, "-c", CHILD,
+         tmp_path / "dist/app", tmp_path / "hidden"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    lacking = ["namespaces for processes and the network"]
+    assert json.loads(done.stdout) == [3, out, "sorry\n", hidden, lacking]
+    assert start().lacking == ()
