@@ -178,8 +178,8 @@ def test_a_verification_has_the_documented_keys() -> None:
     (finding,) = document["findings"]
     assert list(finding) == ["id", "severity", "subject", "message", "evidence", "hint"]
     assert finding["evidence"][0] == {"label": "needed by", "text": "app/a.so"}
-    assert document["run"] == {"code": -9, "stdout": "o", "stderr": "e", "hidden": ["/src"], "lacking": [],
-                               "missing": [], "seconds": None}  # fmt: skip
+    assert document["run"] == {"code": -9, "stdout": "o", "stderr": "e", "hidden": ["/src"],
+                               "lacking": [], "missing": [], "seconds": None}  # fmt: skip
     assert verify_json(report())["run"] is None
 
 
