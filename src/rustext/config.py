@@ -7,6 +7,7 @@ above the folder counts, as with other tools of the field.
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rustext.errors import InvalidConfiguration, InvalidToml, InvalidTrace, UnreadableFile
+from rustext.files.untrusted import is_strangers
 from rustext.formats.toml import read_toml
 from rustext.tracing.freshness import is_of_program_in
 from rustext.tracing.trace_file import DEFAULT_FILE, Trace, merge, read_trace
+
+_log = logging.getLogger(__name__)
 
 _LONGEST = 60  # characters of a value in a message
 _SURE = 0.9  # the ratio of difflib from which a table's name is taken for a misspelt one
@@ -66,10 +70,18 @@ def find_config(start: Path) -> Config:
 
 
 def find_project(start: Path) -> Path | None:
-    """The nearest `pyproject.toml` at or above `start`."""
+    """The nearest `pyproject.toml` at or above `start`.
+
+    One above that belongs to a stranger (`/tmp/pyproject.toml`) is passed over, and named: neither
+    to this user, nor to root, nor to the owner of `start`, which the user has chosen.
+    """
     folder = start.resolve()
     files = (f / "pyproject.toml" for f in (folder, *folder.parents))
-    return next((f for f in files if os.path.isfile(f)), None)  # noqa: PTH113 (never raises)
+    found = next((f for f in files if os.path.isfile(f)), None)  # noqa: PTH113 (never raises)
+    if found is None or found.parent == folder or not is_strangers(found, folder):
+        return found
+    _log.warning("%s belongs to another user and is not read", found)
+    return find_project(found.parent.parent) if found.parent != found.parent.parent else None
 
 
 def parse_project(file: Path) -> Config:

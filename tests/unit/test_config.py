@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from environments import write_files
 
-from rustext.config import Config, Optional, Scope, find_config, read_config
+from rustext.config import Config, Optional, Scope, find_config, find_project, read_config
 from rustext.errors import InvalidConfiguration, RustextError
+from rustext.files.cache import Cache, Listing
 
 
 def write(folder: Path, text: str) -> Path:
@@ -71,3 +73,33 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_a_record_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RustextError):
         read_config(write(tmp_path, '[tool.rustext]\ntrace = "missing.toml"'))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_settings_of_a_stranger_are_passed_over_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = tmp_path / "shared" / "project"
+    project.mkdir(parents=True)
+    for folder in (tmp_path, project.parent):
+        (folder / "pyproject.toml").write_text("[tool.rustext]\ntarget = 'x'\n")
+    assert find_project(project) == project.parent / "pyproject.toml"
+    os.chown(project.parent / "pyproject.toml", 65534, 65534)
+    assert find_project(project) == tmp_path / "pyproject.toml"
+    assert [r.getMessage() for r in caplog.records] == [
+        f"{project.parent}/pyproject.toml belongs to another user and is not read"
+    ]
+    assert find_project(project.parent) == project.parent / "pyproject.toml"  # it was named
+    os.chown(project, 65534, 65534)  # a checkout of somebody else, in a container
+    assert find_project(project) == project.parent / "pyproject.toml"
+
+
+def test_a_cache_of_a_stranger_is_not_read(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    cache = Cache(tmp_path, "1")
+    cache.write(tmp_path, Listing(folders={}, files={}, rows=()))
+    assert cache.read(tmp_path) is not None
+    (entry,) = tmp_path.glob("*.jsonl")
+    os.chown(entry, 65534, 65534)
+    assert cache.read(tmp_path) is None

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from rustext import __version__
 from rustext.data import package_folder
-from rustext.files.untrusted import read_start
+from rustext.files.untrusted import is_strangers, read_start
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +65,8 @@ class Cache:
     def read(self, root: Path) -> Listing | None:
         """What is stored for `root`, current or not; None without a readable entry."""
         try:
+            if is_strangers(self._path(root)):
+                raise ValueError("it belongs to another user")  # noqa: TRY301
             digest, _, content = read_start(self._path(root), _LIMIT).partition(b"\n")
             if digest != _digest(content):
                 raise ValueError("the content is not what was written")  # noqa: TRY301

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -60,6 +61,17 @@ def read_bytes(path: Path, limit: int) -> bytes:
 def read_text(path: Path, limit: int) -> str:
     """The same as text in UTF-8; bytes that are not UTF-8 become surrogates (PEP 383)."""
     return read_bytes(path, limit).decode("utf-8", "surrogateescape")
+
+
+def is_strangers(path: Path, chosen: Path | None = None) -> bool:
+    """Whether another user could have put a file there: its owner is neither this one nor root.
+
+    The owner of `chosen`, a path that the user has named, is trusted as well.
+    """
+    if sys.platform == "win32":
+        return False
+    trusted = {os.geteuid(), 0, *([chosen.stat().st_uid] if chosen is not None else [])}
+    return path.lstat().st_uid not in trusted
 
 
 def is_utf8(text: str) -> bool:

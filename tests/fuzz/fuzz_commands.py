@@ -1,0 +1,283 @@
+"""Whole commands on damaged bundles, wheels, site-packages, records, plans, settings and caches.
+
+    ./test --fuzz 20000 [--seed 1]
+
+A case takes a copy of a small tree, damages one to four things in it, and runs one command in a
+child process with limits of the kernel. It has to end within 20 s and 600 MB with exit code 0, 1 or
+2 and without a traceback; all else is printed with the seed that repeats it, and makes the exit
+code 1. The child is forked from a process that has everything imported, so that a case takes some
+tens of milliseconds. Nothing that was damaged is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import os
+import pkgutil
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+
+from archives import CODE, archive, pyz
+from compiling import MODULE, compiler
+from environments import install, write_files
+from onefiles import payload
+
+import rustext
+from rustext.cli.main import run
+
+SECONDS, MEMORY = 20, 600 << 20
+MAIN = "int main(void) { return 0; }"
+RUST = f'const char *p = "/rustc/{0:040}/library/core/src/x.rs"; const char *j = "json";'
+TOKENS = (
+    b"\0", b"\xff\xfe", b"\n", b"\r", b"[" * 5000, b"{" * 5000, b"(" * 5000, b"9" * 5000, b"../",
+    b"/", b"a." * 600, b'"', b"'", b"-1", b"1e999", b"nan",
+    b"\\u0000", b"\xed\xa0\x80", b"::error::",
+    b"##[error]", b"\x1b[2J", b",", b":", b"= ", b"[[", b"x" * 70000, b"$ORIGIN", b"/dev/zero",
+    b"\xe2\x80\xae", b"import a\n" * 300, b"null", b"true", b"{}", b"[]",
+)  # fmt: skip
+NAMES = ("::error::x", "##[x]", "\udcff", "a\nb", "x" * 200, ".so", "..so", "-q", "%s", "\x1b[2J")
+
+
+@dataclass
+class Outcome:
+    """What a series of cases came to; `codes` counts exit codes."""
+
+    cases: int = 0
+    codes: dict[int, int] = field(default_factory=dict)
+    slowest: float = 0.0
+    largest: int = 0  # bytes
+    failures: list[str] = field(default_factory=list)
+
+
+def make_seeds(root: Path) -> None:
+    """The tree that is damaged: each kind of input, small."""
+    (root / "build").mkdir(parents=True)
+    gcc = compiler(["gcc"], root / "build")
+    program = gcc("app", MAIN).read_bytes()
+    own = gcc("libown.so.1", "int own(void) { return 0; }", "-shared", "-fPIC").read_bytes()
+    flags = ("-shared", "-fPIC", "-Wl,-rpath,$ORIGIN/../lib:/opt/lib", "-lm")
+    module = gcc("demo.so", MODULE + RUST, *flags).read_bytes()
+    table = [(n, (k, 17 + i * len(CODE), len(CODE))) for i, (n, k) in enumerate(
+        [("a", 0), ("b", 1), ("b.c", 0)])]  # fmt: skip
+    package = archive([(b"z", "PYZ.pyz", pyz(table)), (b"s", "main", CODE), (b"b", "x.so", module)])
+    plan = (
+        b'{"version": 1, "rustext": "0", "freezer": "nuitka", "python": "3.11", "extensions": '
+        b'[{"file": "pkg/demo.so", "module": "pkg.demo", "distribution": "demo", "version": "1"}], '
+        b'"modules": [{"module": "json", "verdict": "include", "reason": "r", "evidence": []}], '
+        b'"left_out": [], "companions": [{"file": "pkg/data.txt", "kind": "data", "reason": "r"}], '
+        b'"warnings": ["w"], "unfollowed": []}'
+    )
+    trace = (
+        'version = 2\npython = ["3.11"]\nplatforms = ["linux-x86_64"]\nrun = ["main.py"]\n'
+        '[[importer]]\nname = "pkg.demo"\nlanguage = "rust"\nimports = [\n    "json",\n]\n'
+    )
+    settings = '[project]\nname = "x"\n[tool.rustext]\ninclude = ["json"]\noptional = "never"\n'
+    with zipfile.ZipFile(root / "library.zip", "w") as library:
+        library.writestr("codecs.pyc", b"\xa7\x0d\x0d\x0a" + bytes(12) + b"\xe3\0")
+    bundle = {"app": program, "lib/libown.so.1": own, "pkg/demo.so": module, "pkg/__init__.py": "",
+              "base_library.zip": (root / "library.zip").read_bytes(), "rustext-plan.json": plan,
+              "demo-1.dist-info/METADATA": "Name: demo\nVersion: 1\n", "pkg/data.txt": "x",
+              "demo-1.dist-info/RECORD": "pkg/demo.so,,\n", "_internal/x.so": own}  # fmt: skip
+    write_files(root / "seeds/bundle", bundle)
+    write_files(root / "seeds", {
+        "one": program + package, "nuitka": program + payload([("app", program), ("d.so", module)]),
+        "trace.toml": trace, "plan.json": plan, "project/pyproject.toml": settings,
+        "project/main.py": "import pkg.demo, host\nimport importlib\n",
+    })  # fmt: skip
+    (root / "seeds/bundle/app").chmod(0o755)
+    (root / "seeds/one").chmod(0o755)
+    (root / "seeds/nuitka").chmod(0o755)
+    site = root / "seeds/site"
+    own_code = "import ctypes\nctypes.CDLL('libx.so')\nopen(__file__ + '/data.txt')\n"
+    install(site, "demo", files={"pkg/__init__.py": own_code, "pkg/demo.so": module})
+    needs = ["demo>=1; python_version > '3'"]
+    install(site, "host", requires=needs, files={"host/__init__.py": ""})
+    (site / "host-1.0.dist-info/entry_points.txt").write_text("[g]\na = pkg:b\n")
+    (site / "host-1.0.dist-info/direct_url.json").write_text('{"dir_info": {"editable": true}}')
+    (site / "x.pth").write_text("/opt\nimport sys\n")
+    (site / "demo-1.0.dist-info/sboms").mkdir()
+    (site / "demo-1.0.dist-info/sboms/a.cdx.json").write_text(
+        '{"bomFormat": "CycloneDX", "components": [{"purl": "pkg:cargo/serde@1.0.0"}]}'
+    )
+    with zipfile.ZipFile(root / "seeds/demo-1.0-py3-none-any.whl", "w") as wheel:
+        for path in sorted(site.rglob("*")):
+            if path.is_file():
+                wheel.write(path, path.relative_to(site))
+
+
+COMMANDS: tuple[Callable[[Path], list[str]], ...] = (
+    lambda r: ["scan", f"{r}/bundle", "--all"],
+    lambda r: ["scan", f"{r}/demo-1.0-py3-none-any.whl", "--json"],
+    lambda r: ["scan"],
+    lambda r: ["inspect", f"{r}/bundle/pkg/demo.so"],
+    lambda r: ["inspect", f"{r}/demo-1.0-py3-none-any.whl", "--json"],
+    lambda r: ["inspect", "demo"],
+    lambda r: ["plan", f"{r}/project/main.py"],
+    lambda r: ["plan", f"{r}/project/main.py", "--json"],
+    lambda r: ["hooks", f"{r}/hooks"],
+    lambda r: ["verify", f"{r}/bundle"],
+    lambda r: ["verify", f"{r}/bundle", "--format", "html"],
+    lambda r: ["verify", f"{r}/bundle", "--format", "sarif", "--trace", f"{r}/trace.toml"],
+    lambda r: ["verify", f"{r}/bundle", "--plan", f"{r}/plan.json", "--json"],
+    lambda r: ["verify", f"{r}/one"],
+    lambda r: ["verify", f"{r}/nuitka", "--json"],
+    lambda r: ["verify", f"{r}/bundle", "--target", "manylinux_2_17_x86_64"],
+    lambda r: ["trace", "--merge", f"{r}/trace.toml", "-o", f"{r}/merged.toml"],
+)
+
+
+def damage(root: Path, rng: random.Random) -> None:
+    """Change one thing below a folder."""
+    files = sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+    if not files:
+        return
+    path = rng.choice(files)
+    kind = rng.randrange(12)
+    if kind < 9:
+        data = bytearray(path.read_bytes())
+        for _ in range(rng.choice((1, 1, 2, 8))):
+            at = rng.randrange(len(data) + 1)
+            if kind < 4:
+                data[at : at + 1] = bytes([rng.randrange(256)])
+            elif kind < 6:
+                data[at:at] = rng.choice(TOKENS)
+            elif kind == 6:
+                del data[at:]
+            elif kind == 7:
+                width = rng.choice((2, 4, 8))
+                data[at : at + width] = rng.choice((0, 1, -1, 1 << 15)).to_bytes(
+                    width, "little", signed=True
+                ) if width > 2 else b"\xff\xff"  # fmt: skip
+            else:
+                end = min(len(data), at + rng.randrange(1, 4000))
+                data[at:at] = data[at:end] * rng.choice((1, 3, 50))
+        path.write_bytes(data)
+    elif kind == 9:
+        path.unlink()
+        rng.choice((
+            lambda: os.mkfifo(path), path.mkdir, lambda: path.symlink_to(path.name), path.touch,
+            lambda: path.symlink_to("/dev/zero"), lambda: path.symlink_to("/"),
+            lambda: path.symlink_to(".."), lambda: None,
+        ))()  # fmt: skip
+    elif kind == 10:
+        path.rename(path.with_name(rng.choice(NAMES) + rng.choice(("", path.suffix))))
+    else:
+        path.write_bytes(rng.choice(files).read_bytes())
+
+
+def run_case(seeds: Path, room: Path, seed: int) -> tuple[int, str, float, int, list[str]]:
+    """Exit code (negative: the signal), what was printed, seconds, bytes, and the command."""
+    rng = random.Random(seed)
+    shutil.rmtree(room, ignore_errors=True)
+    shutil.copytree(seeds, room, symlinks=True)
+    command = rng.choice(COMMANDS)(room)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        damage(room, rng)
+    begin = time.monotonic()
+    child = os.fork()
+    if not child:
+        _become(command, room)
+    _, status, usage = os.wait4(child, 0)
+    text = (room.parent / "printed").read_text(errors="replace")
+    code = os.waitstatus_to_exitcode(status)
+    return code, text, time.monotonic() - begin, usage.ru_maxrss << 10, command
+
+
+def _become(command: Sequence[str], room: Path) -> None:
+    code = 99
+    try:
+        out = os.open(room.parent / "printed", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        os.environ["XDG_CACHE_HOME"] = str(room / "cache")
+        sys.path[:] = [str(room / "site"), *(p for p in sys.path if not p.endswith("-packages"))]
+        os.chdir(room / "project" if (room / "project").is_dir() else room)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(SECONDS)
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        code = run([*command, *(["--debug"] if command[0] != "trace" else [])])
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 98
+    except BaseException as error:  # noqa: BLE001 (a child must not go on)
+        sys.stderr.write(f"Traceback: {error!r}\n")
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _import_all() -> None:
+    own = [m.name for m in pkgutil.walk_packages(rustext.__path__, "rustext.")]
+    for name in (*own, "platformdirs", "packaging.requirements", "encodings.idna"):
+        if not name.endswith(("__main__", "selftest_entry", "isolated_child")):
+            with suppress(ImportError):
+                importlib.import_module(name)
+
+
+def fuzz(root: Path, *, cases: int, seed: int, log: bool = False) -> Outcome:
+    """Run so many cases from a seed on."""
+    _import_all()
+    make_seeds(root)
+    seeds, room = root / "seeds", root / "case"
+    for command in COMMANDS:  # so that there are caches to damage
+        shutil.rmtree(room, ignore_errors=True)
+        child = os.fork()
+        if not child:
+            shutil.copytree(seeds, room, symlinks=True)
+            _become(command(room), room)
+        os.waitpid(child, 0)
+        if (room / "cache").is_dir():
+            shutil.copytree(room / "cache", seeds / "cache", dirs_exist_ok=True)
+    gc.freeze()
+    outcome = Outcome()
+    for number in range(seed, seed + cases):
+        code, text, seconds, memory, command = run_case(seeds, room, number)
+        outcome.cases += 1
+        outcome.codes[code] = outcome.codes.get(code, 0) + 1
+        outcome.slowest = max(outcome.slowest, seconds)
+        outcome.largest = max(outcome.largest, memory)
+        if code not in (0, 1, 2) or "Traceback" in text or memory > MEMORY or seconds > SECONDS:
+            last = [line for line in text.strip().splitlines() if line][-12:]
+            outcome.failures.append(
+                f"seed {number}: {' '.join(command[:1])} ended with {code} after {seconds:.1f} s, "
+                f"{memory >> 20} MiB\n  " + "\n  ".join(last)
+            )
+            if log:
+                print(outcome.failures[-1], flush=True)
+        if log and outcome.cases % 500 == 0:
+            print(f"{outcome.cases} cases", flush=True)
+    return outcome
+
+
+def main() -> int:
+    """Fuzz, and say what came of it."""
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("cases", type=int, nargs="?", default=200)
+    parser.add_argument("--seed", type=int, default=1, help="of the first case")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="rustext-fuzz-") as folder:
+        outcome = fuzz(Path(folder), cases=args.cases, seed=args.seed, log=True)
+    print(
+        f"{outcome.cases} cases, {len(outcome.failures)} failures, exit codes {outcome.codes}, "
+        f"slowest {outcome.slowest:.1f} s, largest {outcome.largest >> 20} MiB"
+    )
+    return 1 if outcome.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
