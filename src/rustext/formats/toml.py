@@ -50,10 +50,10 @@ def parse_toml(data: bytes, where: str) -> dict[str, Any]:
     if _DIGITS.search(data):
         raise InvalidToml(f"{where} holds a number of more than {_MOST_DIGITS} digits")
     bare = _STRING.sub(b"s", data) if data.count(b".") >= _MOST_PARTS else b""
-    if bare.count(b".") > _MOST_DOTS:
-        raise InvalidToml(f"{where} holds more than {_MOST_DOTS:,} parts of dotted keys")
     if _KEY.search(bare):
         raise InvalidToml(f"{where} holds a key of more than {_MOST_PARTS} parts")
+    if bare.count(b".") > _MOST_DOTS:
+        raise InvalidToml(f"{where} holds more than {_MOST_DOTS:,} parts of dotted keys")
     try:
         return tomllib.loads(data.decode("utf-8"))
     except RecursionError as error:

@@ -82,7 +82,9 @@ def _supervise(order: dict[str, Any]) -> None:
         _end_as(os.read(reader, 4))
     _libc.prctl(_PDEATHSIG, signal.SIGKILL)
     _libc.prctl(_DUMPABLE, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # an init gets no signal that it does not handle
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # by the caller, and so inherited
+        # An init gets no signal that it does not handle.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         _cover(order)
         _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
