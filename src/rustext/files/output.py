@@ -31,6 +31,8 @@ def check_output(path: Path, is_ours: IsOurs, *, what: str) -> None:
     try:
         if os.path.isdir(path):  # noqa: PTH112 (`Path` raises for a name that is too long)
             raise UnwritableFile(f"{path} cannot be written: it is a folder", hint="name a file")
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(path)  # noqa: PTH116 (`Path.exists` hides what else fails, since Python 3.14)
         if path.exists() and not path.is_file():
             return
         folder = Path(os.path.realpath(path)).parent

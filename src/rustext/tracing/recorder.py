@@ -36,6 +36,7 @@ _IMPORTS = {
     b"PyImport_ImportModuleNoBlock",
     b"PyCapsule_Import",
 }
+_CALLS = (b"PyObject_", b"PyFunction_", b"PyVectorcall_")  # they call the import function
 _DEPTH = 128  # C frames; from the import to the caller's loop there are some ten
 _BOOTSTRAP = "<frozen importlib._bootstrap>"
 
@@ -193,13 +194,39 @@ class _Stack:
                     break
             elif loops == 1 and symbol in _IMPORTS:
                 imports = True
-        if loops == 0:  # an interpreter whose functions bear no names
-            return True, None
+        if loops == 0:  # its interpreter loop bears no name, as in a tail-calling interpreter
+            imports, files = self._explain_nameless(addresses)
+            if not imports:
+                return files is None, None
         # The program itself stands at the bottom; libffi, above the module that calls through it.
         program = os.path.realpath(sys.executable)
         files = [f for f in files if os.path.realpath(f) != program]
         found = next(filter(_entry, files), files[0] if files else None)
         return found is not None, found
+
+    def _explain_nameless(self, addresses: "list[int | None]") -> "tuple[bool, Any]":
+        """Whether one of `_IMPORTS` called the import, and the files right below it.
+
+        The files are None where no function bears a name that tells. Python code that calls
+        `__import__` has another function of the C API below it, or native code.
+        """
+        files: list[str] = []
+        inside = imports = False  # of the interpreter; below one of `_IMPORTS`
+        for address in addresses:
+            base, path, symbol = self._find((address or 1) - 1)
+            if base != self._core:
+                if imports:
+                    files += [path] if base != self._libc else []
+                elif inside:  # native code that has called back
+                    return False, files
+            elif symbol in _IMPORTS and not files:
+                imports = True
+            elif imports:  # the caller of the file, or the interpreter, which imports for itself
+                break
+            elif symbol and not symbol.lstrip(b"_").startswith(_CALLS):
+                return False, files
+            inside = inside or base == self._core
+        return imports, files if imports else None
 
     def _find(self, address: int) -> "tuple[int, str, bytes]":
         """Where the file that holds `address` begins, its path, and the symbol there."""

@@ -118,7 +118,7 @@ def test_programs_that_others_start_are_recorded_by_a_variable(
 
 
 def test_records_are_merged_by_a_command_of_its_own(project: Path) -> None:
-    for number, module in enumerate(("wave", "chunk")):
+    for number, module in enumerate(("wave", "quopri")):
         (project / "app.py").write_text(
             f"import own, importlib\nimportlib.import_module({module!r})\n"
         )
@@ -126,7 +126,7 @@ def test_records_are_merged_by_a_command_of_its_own(project: Path) -> None:
     assert run(["trace", "merge", "0.toml", "1.toml", "-o", "both.toml", "-q"]) == 0
     text = (project / "both.toml").read_text()
     assert '"wave" = ["__main__"]' in text
-    assert '"chunk" = ["__main__"]' in text
+    assert '"quopri" = ["__main__"]' in text
 
 
 def test_the_pytest_plugin_records_the_tests_and_nothing_of_the_user(project: Path) -> None:

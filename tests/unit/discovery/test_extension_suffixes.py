@@ -74,7 +74,7 @@ def test_an_interpreter_is_among_those_who_look_for_its_suffixes(
         assert split_suffix(f"_rust{suffix}") == ("_rust", suffix)
         (who,) = find_lookers(suffix, [image]).interpreters
         own = f"CPython {version[0]}.{version[1]} on Linux {image.architecture}"
-        assert who == own or who.startswith(("CPython 3 on", "CPython 3.2 or later"))
+        assert who == own or who.startswith(("CPython 3 on", "CPython 3.2 or", "CPython 3.15 or"))
     tagged = find_lookers(suffixes[0], [image]).interpreters
     assert tagged == (f"CPython {version[0]}.{version[1]} on Linux {image.architecture}",)
 

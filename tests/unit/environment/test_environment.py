@@ -91,7 +91,9 @@ def test_submodules_are_found_where_the_import_system_finds_them() -> None:
              "packaging.nothing", "sys.nothing", "unittest.mock", "wsgiref.util"]  # fmt: skip
     for name, origin in find_specs(names, []).items():
         module = env.find_module(name)
-        assert (module and str(module.path)) == origin, name
+        # `collections` itself puts its submodule in place since 3.14, without a file.
+        wanted = None if origin == "frozen" else origin
+        assert (module and str(module.path)) == wanted, name
 
 
 def test_a_namespace_package_is_found_over_all_folders(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_all_modules_that_a_program_ends_with_are_recorded_or_were_there_before(
     missing = imported - found - set(early.stdout.split())
     # What the recorder itself has loaded before the program.
     recorder = subprocess.run(
-        [sys.executable, "-c", "import json, ctypes, opcode, typing, sys; print(*sys.modules)"],
+        [sys.executable, "-c", "import json, ctypes, math, opcode, typing, warnings, sys; print(*sys.modules)"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert missing - set(recorder.stdout.split()) == set()
@@ -315,7 +315,7 @@ metadata.version("pack-dist")
     explained = {u.name for usage in trace.usages for uses in usage.uses.values() for u in uses}
     explained |= {f"pack_dist-1.0.dist-info/{name}" for name in explained}
     for name in opened:
-        plain = re.sub(r"__pycache__/([^/]+?)\.[^/]*\.pyc$", r"\1.py", name)
+        plain = re.sub(r"__pycache__/([^/]+?)\.[^/]*\.pyc(\.\d+)?$", r"\1.py", name)
         module = re.sub(r"(/__init__)?\.py$", "", plain).replace("/", ".")
         assert name in explained or module in explained, name
 

@@ -4,8 +4,8 @@ In: bytes. Out: lists, tuples, dicts, strings, bytes, numbers, None and booleans
 of Python is given, code objects too, as `Code`. Nothing is built that could be executed:
 `marshal.loads` is documented as unsafe on untrusted bytes
 (https://docs.python.org/3/library/marshal.html), and a bundle that is verified is untrusted. The
-format is that of CPython's Python/marshal.c, versions 2 to 5; the fields of a code object are those
-of CPython 3.8 to 3.14.
+format is that of CPython's Python/marshal.c, versions 2 to 6; the fields of a code object are those
+of CPython 3.8 to 3.15.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class _Parser:
         return self._container(kind, depth)
 
     def _container(self, kind: int, depth: int) -> Any:
-        if kind == ord("{"):
+        if kind in b"{}":  # a frozendict, since 3.15, is written as a dict is
             return self._dict(depth)
         if kind not in b"([)":
             raise IndexError(f"type {kind:#x} has no place in a table")

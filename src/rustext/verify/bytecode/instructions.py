@@ -84,9 +84,19 @@ def load_constant(code: Code, table: Table, steps: Sequence[Step], at: int) -> A
     _, op, argument, _ = steps[at]
     if op == table.get("load_small_int"):
         return argument
+    if op == table.get("load_common"):
+        return table["common"].get(str(argument))
     if op == table["load_const"] and argument < len(code.constants):
         return code.constants[argument]
     return None
+
+
+def is_constant(table: Table, step: Step) -> bool:
+    """Whether an instruction loads a constant that a source spells out, None included."""
+    _, op, argument, _ = step
+    if op == table.get("load_common"):
+        return argument == table["none"] or str(argument) in table["common"]
+    return bool(op == table["load_const"])
 
 
 def name_of(code: Code, table: Table, step: Step) -> str | None:

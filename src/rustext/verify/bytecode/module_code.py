@@ -103,12 +103,14 @@ def _read_import(
     caught: bool,
 ) -> Import:
     argument = steps[i][2]
+    lazy = bool(argument & table.get("lazy", 0))
+    argument >>= table.get("import_shift", 0)
     level, names = (load_constant(code, table, steps, i - back) for back in (2, 1))
     return Import(
         module=code.names[argument] if argument < len(code.names) else "",
         level=level if isinstance(level, int) else 0,
         names=tuple(n for n in names if isinstance(n, str)) if isinstance(names, tuple) else (),
-        certain=certain,
+        certain=certain and not lazy,
         caught=caught,
     )
 

@@ -22,6 +22,7 @@ from rustext.verify.bytecode.instructions import (
     Table,
     decode,
     find_table,
+    is_constant,
     load_constant,
     name_of,
 )
@@ -181,7 +182,7 @@ def _is_only_argument(part: _Part, i: int) -> bool:
 def _is_bare(part: _Part, i: int) -> bool:
     """Whether the opener at `i` is called with a constant, which tells nothing of a folder."""
     at = _skip(part, i + 1)
-    if at >= len(part.steps) or part.steps[at][1] != part.table["load_const"]:
+    if at >= len(part.steps) or not is_constant(part.table, part.steps[at]):
         return False
     value = load_constant(part.code, part.table, part.steps, at)
     whole = isinstance(value, str) and not {"{", "%"} & set(value)

@@ -1,0 +1,110 @@
+"""Run tests with each Python: pyenv's, and Debian's newest ones in a root of their own.
+
+Usage: ./test --pythons [VERSION]... [-- PYTEST ARGUMENT]...
+
+Without arguments for pytest, these are the unit tests. Debian's Pythons need root (for debootstrap,
+unshare and chroot) and some 2 GB below `.cache/pythons`; they see this checkout at its own path.
+Ends with a line for each version, and with 1 where one of them fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve()
+CHECKOUT = HERE.parent.parent
+CACHE = CHECKOUT / ".cache" / "pythons"
+MIRROR = ""
+RELEASE = "forky"
+DEBIANS = ("3.14", "3.15")
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", *DEBIANS)
+PACKAGES = (
+    *(f"{name}{v}" for v in DEBIANS for name in ("python", "idle-python")),
+    *(f"python{v}-{part}" for v in DEBIANS for part in ("venv", "dev")),
+    *("python3", "python3-tk", "g++", "libc6-dev", "patchelf", "ccache", "strace", "git"),
+)
+UNIT_TESTS = ("-q", "-n2", "--dist=loadfile", "-m", "not network and not heavy", "tests/unit")
+WANTED = (f"{CHECKOUT}[nuitka,onefile,pyinstaller]", "furo", "jsonschema", "myst-parser", "pefile",
+          "pytest", "pytest-timeout", "pytest-xdist", "ruff", "setuptools", "sphinx", "uv",
+          "zstandard", "ziglang")  # fmt: skip
+SHARED = (CHECKOUT, Path.home() / ".cargo", Path.home() / ".rustup")
+FILES = ("etc/pip.conf", "etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt")
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    results = {v: run(v, arguments[at + 1 :] or UNIT_TESTS) for v in arguments[:at] or VERSIONS}
+    for version, code in results.items():
+        print(f"{version:<6} {'pass' if code == 0 else f'fails: exit code {code}'}")
+    return int(any(results.values()))
+
+
+def run(version: str, tests: list[str] | tuple[str, ...]) -> int:
+    print(f"== Python {version}", file=sys.stderr, flush=True)
+    folder = CACHE / f"venv-{version}"
+    root = CACHE / RELEASE if version in DEBIANS else None
+    if root is not None:
+        make_root(root)
+    python = interpreter(version)
+    steps = [] if (folder / "complete").exists() else [
+        f"{python} -m venv --clear {folder}",
+        f"{folder}/bin/pip install -q -e {shlex.join(WANTED)}",
+        f"touch {folder}/complete",
+    ]  # fmt: skip
+    steps.append(f"cd {CHECKOUT} && {folder}/bin/python -m pytest -p no:cacheprovider {shlex.join(tests)}")
+    script = " && ".join(steps)
+    path = f"{folder}/bin:{Path.home()}/.cargo/bin:/usr/bin:/bin:/usr/sbin"
+    env = {**os.environ, "PATH": path if root else f"{folder}/bin:{os.environ['PATH']}"}
+    if root is None:
+        return subprocess.run(["sh", "-c", script], env=env, check=False).returncode
+    mounts = [f"mount --rbind /{name} {root}/{name}" for name in ("dev", "proc", "sys")]
+    for path in SHARED:
+        if path.is_dir():
+            (root / path.relative_to("/")).mkdir(parents=True, exist_ok=True)
+            mounts.append(f"mount --bind {path} {root / path.relative_to('/')}")
+    inside = f"{' && '.join(mounts)} && exec chroot {root} sh -c {shlex.quote(script)}"
+    # What is mounted is gone with the process.
+    return subprocess.run(["unshare", "--mount", "sh", "-c", inside], env=env, check=False).returncode
+
+
+def interpreter(version: str) -> str:
+    """The command of a version: Debian's by its name, any other as pyenv or the path has it."""
+    if version in DEBIANS:
+        return f"python{version}"
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    command = str(found[-1]) if found else shutil.which(f"python{version}")
+    if command is None:
+        sys.exit(f"error: no Python {version} here\nhint: pyenv install {version}")
+    return command
+
+
+def make_root(root: Path) -> None:
+    if (root / "complete").exists():
+        return
+    if os.geteuid() != 0:
+        sys.exit("error: only root can make a system for Debian's Pythons\nhint: sudo ./test --pythons")
+    print(f"making a Debian {RELEASE} with Python {' and '.join(DEBIANS)}", file=sys.stderr)
+    if shutil.which("debootstrap") is None:
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap"]
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    # An older debootstrap has no script of this release's name; all new ones are sid's.
+    command = ["debootstrap", "--variant=minbase", "--merged-usr", f"--include={','.join(PACKAGES)}",
+               RELEASE, str(root), MIRROR, "/usr/share/debootstrap/scripts/sid"]  # fmt: skip
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for name in FILES:
+        if Path("/", name).is_file():
+            shutil.copy(Path("/", name), root / name)
+    (root / "complete").touch()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
