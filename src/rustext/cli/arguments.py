@@ -60,6 +60,14 @@ def _guess_format(parsed: argparse.Namespace) -> str:
     return "text"
 
 
+def _seconds(text: str) -> float:
+    """A time that can pass; raises `ValueError` or `ArgumentTypeError` for any other text."""
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds above 0")
+    return seconds
+
+
 # What the name of a report's file ends with.
 _FORMATS = {
     ".htm": "html", ".html": "html", ".json": "json", ".md": "markdown", ".sarif": "sarif",
@@ -217,7 +225,7 @@ def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
     one.add_argument("--no-cache", action="store_true", help="read everything anew")
     one.add_argument("--run", action="store_true", help="also start the program, isolated")
     one.add_argument(
-        "--alive", type=float, metavar="SECONDS",
+        "--alive", type=_seconds, metavar="SECONDS",
         help="start the program, isolated: one that does not end has to run well for so long",
     )  # fmt: skip
     one.add_argument(
@@ -233,7 +241,7 @@ def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
         help="a record of `rustext trace`: report what the run used and the bundle lacks",
     )  # fmt: skip
     one.add_argument(
-        "--timeout", type=float, default=60, metavar="SECONDS",
+        "--timeout", type=_seconds, default=60, metavar="SECONDS",
         help="limit for --run and --selftest (default 60)",
     )  # fmt: skip
     one.add_argument(

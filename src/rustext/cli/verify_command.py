@@ -20,7 +20,7 @@ from rustext.environment.environment import (
     stdlib_of,
     this_interpreter,
 )
-from rustext.errors import ForeignProcessError, RustextError
+from rustext.errors import ForeignProcessError, InvalidConfiguration, RustextError
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import (
     BundlePython,
@@ -60,6 +60,7 @@ from rustext.verify.verify import verify as verify_bundle
 def verify(args: argparse.Namespace, console: Console) -> int:
     """`rustext verify`: findings about each bundle; the worst of them decides the exit code."""
     config = find_config(Path.cwd())
+    _refuse_hidden(args)
     gate = _gate(args, config)
     tag = args.target or config.target
     target = parse_target(tag) if tag else None
@@ -87,6 +88,17 @@ def verify(args: argparse.Namespace, console: Console) -> int:
     if len(reports) < len(verdicts):
         return 2
     return int(reaches(reports, None if args.fail_on == "never" else Severity(args.fail_on)))
+
+
+def _refuse_hidden(args: argparse.Namespace) -> None:
+    """Raise for `--hide` that hides nothing."""
+    for folder in args.hide:
+        if not folder.exists():
+            raise InvalidConfiguration(f"--hide {folder} does not exist")
+    if args.hide and not (args.run or args.selftest or args.alive is not None):
+        raise InvalidConfiguration(
+            "--hide is for a program that is started", hint="add --run, --alive or --selftest"
+        )
 
 
 def _gate(args: argparse.Namespace, config: Config) -> Gate:

@@ -243,3 +243,26 @@ def test_words_for_the_program_come_behind_two_dashes(dist: Path, said: Said) ->
     assert code == 2
     assert "word does not exist" in err
     assert said(dist / "good", "--run", "--", "word")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--run", "--timeout", "-1"), "--timeout"),
+        (("--alive", "0"), "--alive"),
+        (("--alive", "nan"), "--alive"),
+        (("--hide", "/nosuch", "--run"), "/nosuch does not exist"),
+        (("--hide", "/"), "is for a program that is started"),
+        (("--tim", "3"), "--tim"),
+        (("--formt", "json"), "did you mean `--format`?"),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused(
+    options: tuple[str, ...], expected: str, dist: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code: object = run(["verify", str(dist / "good"), *options])
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2
+    assert expected in capfd.readouterr().err
