@@ -109,6 +109,12 @@ def tar_with(member: tarfile.TarInfo, content: bytes = b"") -> bytes:
     return out.getvalue()
 
 
+def hard_link(target: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo("link")
+    info.type, info.linkname = tarfile.LNKTYPE, target
+    return info
+
+
 def giant_header() -> bytes:
     """An extended header that claims 8 GiB, as `tarfile` would read into memory at once."""
     info = tarfile.TarInfo("x")
@@ -120,6 +126,9 @@ def giant_header() -> bytes:
     ("content", "expected"),
     [
         (tar_with(tarfile.TarInfo("../out")), "leads out of it"),
+        (tar_with(hard_link("/etc/passwd")), "a link to a missing file"),
+        (tar_with(hard_link("link")), "a link to a missing file"),
+        (tar_with(tarfile.TarInfo("empty")), "file holds no program and no native file"),
         (giant_header(), "cannot be unpacked"),
         (b"PK\3\4" + bytes(100), "cannot be unpacked"),
         (b"\x1f\x8b" + bytes(100), "cannot be unpacked"),
@@ -135,6 +144,7 @@ def test_an_archive_that_is_not_read_is_one_line(
     code, out, err = said(tmp_path / "file")
     assert (code, out) == (2, "")
     assert expected in err.splitlines()[0]
+    assert "rustext-archive-" not in err
     assert not (tmp_path.parent / "out").exists()
 
 

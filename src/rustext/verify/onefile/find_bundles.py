@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rustext.errors import InvalidBinary, InvalidBundle, UnreadableFile
+from rustext.errors import InvalidBinary, InvalidBundle, RustextError, UnreadableFile
 from rustext.model.verification import VerifyReport
 from rustext.verify.bundle.program import read_program
 from rustext.verify.onefile.open_bundle import is_one_file
@@ -57,7 +57,13 @@ def find_bundles(path: Path) -> Iterator[tuple[Found, ...]]:
     archive = path.absolute()
     with tempfile.TemporaryDirectory(prefix="rustext-archive-") as name:
         root = unpack(archive, Path(name).resolve())
-        yield tuple(Found(path=p, unpacked=root, archive=archive) for p in find_builds(root))
+        try:
+            yield tuple(Found(path=p, unpacked=root, archive=archive) for p in find_builds(root))
+        except RustextError as error:
+            said, hint = (
+                text.replace(str(root), str(path)) for text in (str(error), error.hint or "")
+            )
+            raise type(error)(said, hint=hint or None) from error
 
 
 def find_builds(folder: Path) -> tuple[Path, ...]:

@@ -116,15 +116,20 @@ def _add_tar(path: Path, unpacker: Unpacker) -> None:
         start(path) if start is not None else path.open("rb") as plain,
         tarfile.open(fileobj=_Bounded(plain), mode="r:") as archive,
     ):
+        files: dict[str, tarfile.TarInfo] = {}
         for member in archive:
             if member.issym():
                 unpacker.link(member.name, member.linkname)
             elif member.isfile() or member.islnk():
-                content = archive.extractfile(member)
-                size = archive.getmember(member.linkname).size if member.islnk() else member.size
-                if content is not None:
-                    runs = bool(member.mode & stat.S_IXUSR)
-                    unpacker.add(member.name, size, _chunks(content), executable=runs)
+                file = member if member.isfile() else files.get(member.linkname)
+                content = archive.extractfile(file) if file is not None else None
+                if file is None or content is None:
+                    raise InvalidBundle(
+                        f"{path.name} holds `{member.name[:100]}`, a link to a missing file"
+                    )
+                files[member.name] = file
+                runs = bool(file.mode & stat.S_IXUSR)
+                unpacker.add(member.name, file.size, _chunks(content), executable=runs)
 
 
 class _Bounded(io.RawIOBase):
