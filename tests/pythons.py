@@ -53,24 +53,25 @@ def run(version: str, tests: list[str] | tuple[str, ...]) -> int:
         make_root(root)
     python = interpreter(version)
     steps = [] if (folder / "complete").exists() else [
-        f"{python} -m venv --clear {folder}",
+        f"{interpreter(version)} -m venv --clear {folder}",
         f"{folder}/bin/pip install -q -e {shlex.join(WANTED)}",
         f"touch {folder}/complete",
     ]  # fmt: skip
-    steps.append(f"cd {CHECKOUT} && {folder}/bin/python -m pytest -p no:cacheprovider {shlex.join(tests)}")
+    pytest = f"{folder}/bin/python -m pytest -p no:cacheprovider {shlex.join(tests)}"
+    steps.append(f"cd {CHECKOUT} && {pytest}")
     script = " && ".join(steps)
     path = f"{folder}/bin:{Path.home()}/.cargo/bin:/usr/bin:/bin:/usr/sbin"
     env = {**os.environ, "PATH": path if root else f"{folder}/bin:{os.environ['PATH']}"}
     if root is None:
         return subprocess.run(["sh", "-c", script], env=env, check=False).returncode
     mounts = [f"mount --rbind /{name} {root}/{name}" for name in ("dev", "proc", "sys")]
-    for path in SHARED:
-        if path.is_dir():
-            (root / path.relative_to("/")).mkdir(parents=True, exist_ok=True)
-            mounts.append(f"mount --bind {path} {root / path.relative_to('/')}")
+    for outer in filter(Path.is_dir, SHARED):
+        inner = root / outer.relative_to("/")
+        inner.mkdir(parents=True, exist_ok=True)
+        mounts.append(f"mount --bind {outer} {inner}")
     inside = f"{' && '.join(mounts)} && exec chroot {root} sh -c {shlex.quote(script)}"
-    # What is mounted is gone with the process.
-    return subprocess.run(["unshare", "--mount", "sh", "-c", inside], env=env, check=False).returncode
+    command = ["unshare", "--mount", "sh", "-c", inside]  # what is mounted is gone with it
+    return subprocess.run(command, env=env, check=False).returncode
 
 
 def interpreter(version: str) -> str:
@@ -88,7 +89,8 @@ def make_root(root: Path) -> None:
     if (root / "complete").exists():
         return
     if os.geteuid() != 0:
-        sys.exit("error: only root can make a system for Debian's Pythons\nhint: sudo ./test --pythons")
+        hint = "sudo ./test --pythons"
+        sys.exit(f"error: only root can make a system for Debian's Pythons\nhint: {hint}")
     print(f"making a Debian {RELEASE} with Python {' and '.join(DEBIANS)}", file=sys.stderr)
     if shutil.which("debootstrap") is None:
         install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap"]
@@ -97,8 +99,9 @@ def make_root(root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     # An older debootstrap has no script of this release's name; all new ones are sid's.
-    command = ["debootstrap", "--variant=minbase", "--merged-usr", f"--include={','.join(PACKAGES)}",
-               RELEASE, str(root), MIRROR, "/usr/share/debootstrap/scripts/sid"]  # fmt: skip
+    command = ["debootstrap", "--variant=minbase", "--merged-usr"]
+    command += [f"--include={','.join(PACKAGES)}", RELEASE, str(root), MIRROR]
+    command += ["/usr/share/debootstrap/scripts/sid"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     for name in FILES:
         if Path("/", name).is_file():

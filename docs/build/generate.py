@@ -119,7 +119,8 @@ def iter_schemas() -> Iterator[str]:
         schema = json.loads(text)
         yield f"## rustext {name} --json\n"
         yield f"{schema['title']}. [Schema](../../src/rustext/data/schemas/{name}.json)\n"
-        yield from _iter_keys(schema)
+        if "properties" in schema:
+            yield from _iter_keys(schema)
         for key, part in schema.get("$defs", {}).items():
             yield f"### {key} in {name}\n"
             yield from _iter_keys(part)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from rustext.errors import InvalidConfiguration, InvalidToml, InvalidTrace, UnreadableFile
 from rustext.files.untrusted import is_strangers
 from rustext.formats.toml import read_toml
+from rustext.report.rules import RULES
 from rustext.tracing.freshness import is_of_program_in
 from rustext.tracing.trace_file import DEFAULT_FILE, Trace, merge, read_trace
 
@@ -26,8 +27,8 @@ _log = logging.getLogger(__name__)
 _LONGEST = 60  # characters of a value in a message
 _SURE = 0.9  # the ratio of difflib from which a table's name is taken for a misspelt one
 _KEYS = (
-    "allow-system", "include", "leave-plan", "optional", "record", "scope", "selftest", "target",
-    "trace",
+    "allow-system", "ignore", "include", "leave-plan", "optional", "per-path-ignores", "record",
+    "scope", "selftest", "target", "trace",
 )  # fmt: skip
 
 
@@ -47,6 +48,14 @@ class Scope(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Findings of one id ("*": of each), whose subject or files match a pattern as in a shell."""
+
+    id: str
+    pattern: str = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What a project wants to keep; the defaults suit most."""
 
@@ -61,6 +70,7 @@ class Config:
     selftest: bool = False  # build an entry into the program that `rustext verify` asks
     target: str = ""  # the platform tag of the machines that bundles are meant for
     leave_plan: bool = False  # leave what was added, and why, in the bundle
+    ignore: tuple[Selector, ...] = ()  # findings of `rustext verify` that do not count
 
 
 def find_config(start: Path) -> Config:
@@ -185,7 +195,34 @@ def parse_config(table: Any, where: str) -> Config:
         selftest=_flag(table, "selftest", where),
         leave_plan=_flag(table, "leave-plan", where),
         target=_string(table, "target", where),
+        ignore=(
+            *(parse_selector(text, where) for text in _strings(table, "ignore", where)),
+            *_path_ignores(table, "per-path-ignores", where),
+        ),
     )
+
+
+def parse_selector(text: str, where: str) -> Selector:
+    """`ID` or `ID:PATTERN`; raises `InvalidConfiguration`, in which `where` names the place."""
+    name, colon, pattern = text.partition(":")
+    if name != "*" and name not in RULES:
+        raise InvalidConfiguration(
+            f"{where}: there is no finding `{_cut(name)}`", hint=suggest(name, RULES)
+        )
+    if (colon and not pattern) or name == text == "*":
+        raise InvalidConfiguration(
+            f"{where}: `{_cut(text)}` names no pattern", hint="write it as `ID:PATTERN`"
+        )
+    return Selector(id=name, pattern=pattern or "*")
+
+
+def _path_ignores(table: dict[str, Any], key: str, where: str) -> Iterator[Selector]:
+    paths = table.get(key, {})
+    if not isinstance(paths, dict):
+        raise InvalidConfiguration(f"{where}: `{key}` is {_shown(paths)}; it must be a table")
+    for pattern in paths:
+        for name in _strings(paths, pattern, where):
+            yield parse_selector(f"{name}:{pattern}", where)
 
 
 _Choice = TypeVar("_Choice", bound=Enum)

@@ -16,6 +16,7 @@ DOCUMENTS = (
     "README.md",
     "docs/tutorial.md",
     "docs/how-to/embedded.md",
+    "docs/how-to/gates.md",
     "docs/how-to/macos-from-linux.md",
     "docs/how-to/record.md",
 )

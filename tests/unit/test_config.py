@@ -62,7 +62,7 @@ def test_an_unknown_option_gets_a_hint_at_the_known_ones(tmp_path: Path) -> None
     with pytest.raises(InvalidConfiguration) as caught:
         read_config(write(tmp_path, "[tool.rustext]\nx = 1"))
     assert caught.value.hint is not None
-    assert "allow-system, include, leave-plan, optional" in caught.value.hint
+    assert "allow-system, ignore, include, leave-plan, optional" in caught.value.hint
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -7,10 +7,15 @@ imported when it is chosen, for what all of them import takes longer than most o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import difflib
+import re
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from rustext import __version__
+from rustext.report.console import open_console, print_error
 from rustext.report.rules import DOCS
 
 _EPILOG = f"Documentation: {DOCS}; each command has --help."
@@ -27,33 +32,95 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
         own, program = own[:at], own[at + 1 :]
     if own[:2] == ["trace", "merge"]:  # a program of this name is run with `trace -- merge`
         own[1] = "--merge"
+    if own[:1] == ["help"]:
+        own = [*own[1:], "--help"]
     parser = make_parser()
-    parsed = parser.parse_args(own)
-    if program:
-        parsed.arguments = [*parsed.arguments, *program]
+    parsed, rest = parser.parse_known_args(own)
+    if "bundles" in parsed:  # argparse takes positionals from one place of the line alone
+        parsed.bundles += [Path(word) for word in rest if not word.startswith("-")]
+        parsed.arguments = program
+        rest = [word for word in rest if word.startswith("-")]
+    if rest:
+        parser.refuse_unknown(own[0], rest)
     if "format" in parsed:
         if parsed.json and parsed.format not in (None, "json"):
             parser.error(f"argument --json: not allowed with argument --format {parsed.format}")
-        parsed.format = "json" if parsed.json else parsed.format or "text"
+        guessed = _guess_format(parsed)
+        parsed.format = "json" if parsed.json else parsed.format or guessed
         parsed.json = parsed.format == "json"
     return parsed
 
 
-def make_parser() -> argparse.ArgumentParser:
+def _guess_format(parsed: argparse.Namespace) -> str:
+    """The format that the name of `verify -o NAME` stands for."""
+    if parsed.format is None and getattr(parsed, "output", None) is not None:
+        return _FORMATS.get("".join(parsed.output.suffixes[-2:]).lower()) or _FORMATS.get(
+            parsed.output.suffix.lower(), "text"
+        )
+    return "text"
+
+
+def _seconds(text: str) -> float:
+    """A time that can pass; raises `ValueError` or `ArgumentTypeError` for any other text."""
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds above 0")
+    return seconds
+
+
+# What the name of a report's file ends with.
+_FORMATS = {
+    ".htm": "html", ".html": "html", ".json": "json", ".md": "markdown", ".sarif": "sarif",
+    ".sarif.json": "sarif", ".xml": "junit",
+}  # fmt: skip
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors look like all others of rustext, with what may have been meant."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
+        self.commands: Mapping[str, argparse.ArgumentParser] = {}
+
+    def error(self, message: str) -> NoReturn:
+        self.refuse(message, f"`{self.prog} --help` lists what there is")
+
+    def refuse(self, message: str, hint: str) -> NoReturn:
+        """Leave with exit code 2."""
+        print_error(open_console(sys.stderr), message, hint)
+        raise SystemExit(2)
+
+    def refuse_unknown(self, command: str, words: Sequence[str]) -> NoReturn:
+        """Leave for words that no argument takes."""
+        known = re.findall(r"--[a-z][\w-]*", self.commands[command].format_help())
+        close = difflib.get_close_matches(words[0].partition("=")[0], known, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else f"see `rustext help {command}`"
+        self.refuse(f"rustext {command} takes no `{words[0]}`", hint)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = sorted(map(str, action.choices))
+            close = difflib.get_close_matches(str(value), known, n=1)
+            what = f"value of {action.option_strings[-1]}" if action.option_strings else "command"
+            hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}"
+            self.refuse(f"`{value}` is no {what}", hint)
+
+
+def make_parser() -> _Parser:
     """The parser of all commands; the reference in the documentation is made from it."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="print one JSON document")
     loudness = common.add_mutually_exclusive_group()
     loudness.add_argument("-q", "--quiet", action="store_true", help="no progress, no warnings")
     loudness.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     common.add_argument("--debug", action="store_true", help="show where a fault of rustext is")
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rustext",
         description="Freeze Python programs that use Rust extension modules, and prove the result.",
         epilog=_EPILOG,
     )
-    parser.add_argument("--version", action="version", version=f"rustext {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"rustext {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     one = commands.add_parser("scan", parents=[common], help="list the Rust extensions")
@@ -115,6 +182,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("doctor", parents=[common], help="is this machine ready to freeze")
     one.set_defaults(command="rustext.cli.doctor_command:print_checks")
+    parser.commands = commands.choices
     return parser
 
 
@@ -151,11 +219,14 @@ def _add_trace_arguments(one: argparse.ArgumentParser) -> None:
 
 
 def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
-    one.add_argument("bundle", type=Path, help="its folder, or the one-file program")
+    one.add_argument(
+        "bundles", type=Path, nargs="+", metavar="BUNDLE",
+        help="its folder, a one-file program, an archive (zip, tar, wheel), or a folder of builds",
+    )  # fmt: skip
     one.add_argument("--no-cache", action="store_true", help="read everything anew")
     one.add_argument("--run", action="store_true", help="also start the program, isolated")
     one.add_argument(
-        "--alive", type=float, metavar="SECONDS",
+        "--alive", type=_seconds, metavar="SECONDS",
         help="start the program, isolated: one that does not end has to run well for so long",
     )  # fmt: skip
     one.add_argument(
@@ -171,7 +242,7 @@ def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
         help="a record of `rustext trace`: report what the run used and the bundle lacks",
     )  # fmt: skip
     one.add_argument(
-        "--timeout", type=float, default=60, metavar="SECONDS",
+        "--timeout", type=_seconds, default=60, metavar="SECONDS",
         help="limit for --run and --selftest (default 60)",
     )  # fmt: skip
     one.add_argument(
@@ -196,12 +267,33 @@ def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     one.add_argument(
         "--format",
-        choices=("text", "json", "html", "sarif"),
-        help="text for people (the default), or for a machine",
+        choices=(
+            "text", "json", "html", "sarif", "github", "gitlab", "junit", "markdown",
+        ),
+        help="text for people (the default), or for a machine; -o FILE may say it by its name",
+    )  # fmt: skip
+    one.add_argument(
+        "--select", action="append", default=[], metavar="ID[:PATTERN]",
+        help="count nothing but these findings; the pattern is for their subjects and files",
+    )  # fmt: skip
+    one.add_argument(
+        "--ignore", action="append", default=[], metavar="ID[:PATTERN]",
+        help="do not count these findings; adds to `ignore` in pyproject.toml",
+    )  # fmt: skip
+    one.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="do not count the findings in this file"
     )
+    one.add_argument(
+        "--write-baseline", type=Path, metavar="FILE", help="write all findings into such a file"
+    )
+    one.add_argument(
+        "--fail-on", choices=("error", "warning", "note", "never"), default="error",
+        help="from which findings on the exit code is 1 (default error)",
+    )  # fmt: skip
     one.add_argument(
         "-o", "--output", type=Path, metavar="FILE",
         help="write the report into a file; an earlier report is replaced, nothing else is",
     )  # fmt: skip
-    one.add_argument("arguments", nargs="*", help="arguments for the program, after --")
+    one.usage = "%(prog)s [OPTION ...] BUNDLE [BUNDLE ...] [-- ARGUMENT_OF_THE_PROGRAM ...]"
+    one.set_defaults(arguments=[])
     one.set_defaults(command="rustext.cli.verify_command:verify")

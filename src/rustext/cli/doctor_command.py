@@ -227,7 +227,7 @@ def _check_any_freezer() -> Iterator[Check]:
             name="freezer",
             message="neither Nuitka nor PyInstaller is installed here",
             severity=Severity.ERROR,
-            hint="pip install rustext[pyinstaller], or rustext[nuitka]",
+            hint="pip install 'rustext[pyinstaller]', or 'rustext[nuitka]'",
         )
     yield Check(name="rustext", message=f"rustext {__version__}")
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from rustext.cli.arguments import parse_arguments
 from rustext.errors import RustextError
-from rustext.report.console import Console, Style, open_console
+from rustext.report.console import Console, describe_error, open_console, print_error
 from rustext.report.escape import one_line
 from rustext.report.rules import DOCS
 
@@ -43,30 +43,21 @@ def run(args: Sequence[str]) -> int:
         command: Callable[[argparse.Namespace, Console], int]
         command = getattr(importlib.import_module(module), name)
         return command(parsed, _stdout())
-    except RustextError as error:
-        return _refuse(str(error), error.hint)
     except BrokenPipeError:  # the reader has seen enough: `rustext scan | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a name that is too long, a full disk: the system's own words
-        return _refuse(": ".join(str(p) for p in (error.filename, error.strerror or error) if p))
+    except (RustextError, OSError) as error:  # the system's: a name too long, a full disk
+        print_error(open_console(sys.stderr), *describe_error(error))
+        return 2
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 (no other exit code may stand for a fault of ours)
         if parsed.debug:
             traceback.print_exc()
         what = f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST]
-        _refuse(f"a fault of rustext: {what}", f"report it with what --debug shows: {DOCS}")
+        hint = f"report it with what --debug shows: {DOCS}"
+        print_error(open_console(sys.stderr), f"a fault of rustext: {what}", hint)
         return 3
-
-
-def _refuse(message: str, hint: str | None = None) -> int:
-    """Say on stderr why the question cannot be answered; what a path holds stays on one line."""
-    console = open_console(sys.stderr)
-    console.line(("error:", Style.RED), f" {message}")
-    if hint:
-        console.line(("hint:", Style.BOLD), f" {hint}")
-    return 2
 
 
 def _stdout() -> Console:

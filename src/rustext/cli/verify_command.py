@@ -1,36 +1,53 @@
-"""`rustext verify`: judge a finished bundle.
+"""`rustext verify`: judge finished bundles.
 
-In: arguments. Out: a report on stdout or in a file; the exit code is 1 for findings at error level.
+In: arguments. Out: one report on stdout or in a file. The exit code is 1 for findings that count
+(`--fail-on`), 2 where a bundle could not be judged.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from rustext.config import find_config
+from rustext.config import Config, find_config, parse_selector
 from rustext.environment.environment import (
     Environment,
     stdlib_environment,
     stdlib_of,
     this_interpreter,
 )
-from rustext.errors import ForeignProcessError
+from rustext.errors import ForeignProcessError, InvalidConfiguration, RustextError
 from rustext.model.findings import Finding, Severity
-from rustext.model.verification import BundlePython, IsolatedRun, VerifyReport
+from rustext.model.verification import (
+    BundlePython,
+    IsolatedRun,
+    NotJudged,
+    Verdicts,
+    VerifyReport,
+)
 from rustext.plan.selftest import SelfTest
-from rustext.report.console import Console, open_console, progress_line
+from rustext.report.console import (
+    Console,
+    Style,
+    describe_error,
+    open_console,
+    print_error,
+    progress_line,
+)
 from rustext.report.output import ReportFormat, render, write_report
-from rustext.report.verify_text import print_summary, print_verify
+from rustext.report.verify_text import print_summary, print_total, print_verdicts
 from rustext.tracing.trace_file import merge, read_trace
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.facts.native.sizes import measure_parts
 from rustext.verify.facts.python.bundled_python import find_bundled_python
 from rustext.verify.fix_suffix import fix_suffixes
+from rustext.verify.gate import Gate, reaches, read_baseline, stale_rows, write_baseline
+from rustext.verify.onefile.find_bundles import find_bundles
 from rustext.verify.onefile.open_bundle import open_bundle
 from rustext.verify.run.isolated_run import python_folders
 from rustext.verify.run.selftest import run_selftest
@@ -41,35 +58,98 @@ from rustext.verify.verify import verify as verify_bundle
 
 
 def verify(args: argparse.Namespace, console: Console) -> int:
-    """`rustext verify`: findings about one bundle."""
+    """`rustext verify`: findings about each bundle; the worst of them decides the exit code."""
     config = find_config(Path.cwd())
+    _refuse_hidden(args)
+    gate = _gate(args, config)
     tag = args.target or config.target
     target = parse_target(tag) if tag else None
-    quiet = args.quiet or args.json
-    with progress_line(f"reading {args.bundle}", quiet=quiet), ExitStack() as opened:
-        bundle = opened.enter_context(open_bundle(args.bundle, cached=not args.no_cache))
-        python, stdlib = _python(bundle, args.python, target)
-        fixed = fix_suffixes(bundle, python) if args.fix_suffix else ()
-        if fixed:
-            bundle = opened.enter_context(open_bundle(args.bundle, cached=not args.no_cache))
-        run, failed = _run(bundle, args)
-        report = verify_bundle(
-            bundle,
-            stdlib=stdlib,
-            target=target,
-            python=python,
-            allow_system=(*config.allow_system, *args.allow_system),
-            run=run,
-            plan=find_plan(bundle, args.plan),
-            trace=merge(map(read_trace, args.trace)) if args.trace else None,
-            selftest=_selftest(bundle, args) if args.selftest else None,
-            known=(*fixed, *failed),
-            cached=not args.no_cache,
+    found: list[VerifyReport] = []
+    verdicts: list[VerifyReport | NotJudged] = []
+    notices = open_console(sys.stderr)
+    for path in args.bundles:
+        try:
+            for report in _judge(path, args, config, target):
+                found.append(report)
+                verdicts.append(gate.judge(report))
+        except (RustextError, OSError) as error:
+            if len(args.bundles) == 1 and not verdicts:
+                raise
+            said, hint = describe_error(error)
+            print_error(notices, said, hint)
+            verdicts.append(NotJudged(bundle=path, message=said, hint=hint))
+    for row in () if args.quiet else stale_rows(gate.baseline, found):
+        text = f" {args.baseline}: `{row[1]}` of `{row[3]}` in {row[0]} is not found any more"
+        notices.line(("warning:", Style.YELLOW), text)
+    if args.write_baseline is not None:
+        write_baseline(found, args.write_baseline)
+    _show(tuple(verdicts), args, console)
+    reports = [one for one in verdicts if isinstance(one, VerifyReport)]
+    if len(reports) < len(verdicts):
+        return 2
+    return int(reaches(reports, None if args.fail_on == "never" else Severity(args.fail_on)))
+
+
+def _refuse_hidden(args: argparse.Namespace) -> None:
+    """Raise for `--hide` that hides nothing."""
+    for folder in args.hide:
+        if not folder.exists():
+            raise InvalidConfiguration(f"--hide {folder} does not exist")
+    if args.hide and not (args.run or args.selftest or args.alive is not None):
+        raise InvalidConfiguration(
+            "--hide is for a program that is started", hint="add --run, --alive or --selftest"
         )
-        if args.format == ReportFormat.HTML.value:
-            report = replace(report, sizes=measure_parts(bundle))
-    _show(report, args, console)
-    return 0 if report.ok else 1
+
+
+def _gate(args: argparse.Namespace, config: Config) -> Gate:
+    return Gate(
+        select=tuple(parse_selector(text, "--select") for text in args.select),
+        ignore=(*config.ignore, *(parse_selector(text, "--ignore") for text in args.ignore)),
+        baseline=read_baseline(args.baseline) if args.baseline is not None else frozenset(),
+    )
+
+
+def _judge(
+    path: Path, args: argparse.Namespace, config: Config, target: Target | None
+) -> Iterator[VerifyReport]:
+    """The reports on what is at a path: one, or one for each build in a folder or an archive."""
+    with find_bundles(path) as bundles:
+        for one in bundles:
+            quiet = args.quiet or args.json
+            with progress_line(f"reading {one.name}", quiet=quiet), ExitStack() as opened:
+                report = _judge_one(one.path, args, config, target, opened)
+            yield one.rename(report)
+
+
+def _judge_one(
+    path: Path,
+    args: argparse.Namespace,
+    config: Config,
+    target: Target | None,
+    opened: ExitStack,
+) -> VerifyReport:
+    bundle = opened.enter_context(open_bundle(path, cached=not args.no_cache))
+    python, stdlib = _python(bundle, args.python, target)
+    fixed = fix_suffixes(bundle, python) if args.fix_suffix else ()
+    if fixed:
+        bundle = opened.enter_context(open_bundle(path, cached=not args.no_cache))
+    run, failed = _run(bundle, args)
+    report = verify_bundle(
+        bundle,
+        stdlib=stdlib,
+        target=target,
+        python=python,
+        allow_system=(*config.allow_system, *args.allow_system),
+        run=run,
+        plan=find_plan(bundle, args.plan),
+        trace=merge(map(read_trace, args.trace)) if args.trace else None,
+        selftest=_selftest(bundle, args) if args.selftest else None,
+        known=(*fixed, *failed),
+        cached=not args.no_cache,
+    )
+    if args.format == ReportFormat.HTML.value:
+        report = replace(report, sizes=measure_parts(bundle))
+    return report
 
 
 def _python(
@@ -112,15 +192,18 @@ def _hidden(args: argparse.Namespace) -> list[Path]:
     return [*python_folders(facts.prefixes, facts.stdlib), *args.hide]
 
 
-def _show(report: VerifyReport, args: argparse.Namespace, console: Console) -> None:
+def _show(verdicts: Verdicts, args: argparse.Namespace, console: Console) -> None:
     kind = ReportFormat(args.format)
     if args.output is not None:
-        write_report(render(report, kind, verbose=args.verbose), args.output)
+        write_report(render(verdicts, kind, verbose=args.verbose), args.output)
         if not args.quiet:
             notice = open_console(sys.stderr)
-            print_summary(notice, report)
+            for one in verdicts:
+                if isinstance(one, VerifyReport):
+                    print_summary(notice, one)
+            print_total(notice, verdicts)
             notice.line(f"report: {args.output}")
     elif kind is ReportFormat.TEXT:
-        print_verify(console, report, verbose=args.verbose)
+        print_verdicts(console, verdicts, verbose=args.verbose)
     else:
-        console.write(render(report, kind))
+        console.write(render(verdicts, kind))

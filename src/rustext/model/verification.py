@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,8 +108,27 @@ class VerifyReport:
     programs: tuple[ProgramVerdict, ...] = ()
     unjudged: tuple[str, ...] = ()
     sizes: tuple[PartSize, ...] = ()  # measured for reports that show them
+    suppressed: int = 0  # findings that the user has selected not to see
 
     @property
     def ok(self) -> bool:
         """True without findings at error level."""
         return all(f.severity is not Severity.ERROR for f in self.findings)
+
+
+def is_ready(program: str, findings: Iterable[Finding]) -> bool:
+    """Whether no error is about a program; a finding that names none is about all of them."""
+    about = (f for f in findings if dict(f.evidence).get("program", program) == program)
+    return all(f.severity is not Severity.ERROR for f in about)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotJudged:
+    """A bundle that could not be judged, one of several, and why."""
+
+    bundle: Path
+    message: str
+    hint: str | None = None
+
+
+Verdicts = tuple[VerifyReport | NotJudged, ...]

@@ -95,6 +95,20 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def print_error(console: Console, message: str, hint: str | None = None) -> None:
+    """Say why a question cannot be answered; what a path holds stays on one line."""
+    console.line(("error:", Style.RED), f" {message}")
+    if hint:
+        console.line(("hint:", Style.BOLD), f" {hint}")
+
+
+def describe_error(error: Exception) -> tuple[str, str | None]:
+    """The message and the hint of an error, in the system's own words where it is the system's."""
+    if isinstance(error, OSError):
+        return ": ".join(str(p) for p in (error.filename, error.strerror or error) if p), None
+    return str(error), getattr(error, "hint", None)
+
+
 def _break(text: str, width: int, indent: int) -> Iterator[tuple[int, int]]:
     """Where the lines of a text begin and end. A word that is too long is not broken either."""
     glued = _QUOTED.sub(lambda match: match[0].replace(" ", "\xa0"), text)

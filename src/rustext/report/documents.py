@@ -15,7 +15,14 @@ from rustext.model.libraries import Edge, Missing, Resolved
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import ExtensionPlan
 from rustext.model.plan_json import companion_json, import_json
-from rustext.model.verification import BundlePython, IsolatedRun, SystemFloor, VerifyReport
+from rustext.model.verification import (
+    BundlePython,
+    IsolatedRun,
+    NotJudged,
+    SystemFloor,
+    Verdicts,
+    VerifyReport,
+)
 from rustext.report.escape import json_text
 
 
@@ -101,6 +108,22 @@ def verify_json(report: VerifyReport) -> dict[str, Any]:
         "programs": [{"name": p.name, "ok": p.ok, "followed": p.followed} for p in report.programs],
         "unjudged": list(report.unjudged),
         "run": _run_json(report.run) if report.run is not None else None,
+        "suppressed": report.suppressed,
+    }
+
+
+def verdicts_json(verdicts: Verdicts) -> dict[str, Any]:
+    """The same for several bundles; of one it is `verify_json`."""
+    reports = [one for one in verdicts if isinstance(one, VerifyReport)]
+    if len(verdicts) == 1 and reports:
+        return verify_json(reports[0])
+    failures = [one for one in verdicts if isinstance(one, NotJudged)]
+    return {
+        "ok": not failures and all(report.ok for report in reports),
+        "reports": [verify_json(report) for report in reports],
+        "failures": [
+            {"bundle": str(f.bundle), "message": f.message, "hint": f.hint} for f in failures
+        ],
     }
 
 

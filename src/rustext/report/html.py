@@ -21,7 +21,7 @@ from rustext import __version__
 from rustext.data import package_text
 from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Edge, Missing, Resolved
-from rustext.model.verification import PartSize, SystemFloor, VerifyReport
+from rustext.model.verification import NotJudged, PartSize, SystemFloor, VerifyReport
 from rustext.report.escape import one_line
 from rustext.report.library_graph import NodeKind, Picture, draw_picture
 from rustext.report.rules import RULES, help_uri
@@ -39,11 +39,11 @@ _LEGEND = {
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def to_html(report: VerifyReport) -> str:
-    """The page; the same report gives the same bytes."""
+def to_html(*verdicts: VerifyReport | NotJudged) -> str:
+    """The page, with a part for each bundle; the same reports give the same bytes."""
     style, script = _read("page.css"), _read("page.js")
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    title = f"{_said(report.bundle.name)}: {_said(name_verdict(report))}"
+    title = "; ".join(f"{_said(v.bundle.name)}: {_said(_name(v))}" for v in verdicts)
     parts = (
         "<!DOCTYPE html>",
         '<html lang="en">',
@@ -57,13 +57,8 @@ def to_html(report: VerifyReport) -> str:
         f"<style>{style}</style>",
         "</head>",
         "<body>",
-        *_iter_summary(report),
-        *_iter_tools(report),
         "<main>",
-        *_iter_findings(report.findings),
-        *_iter_graph(draw_picture(report)),
-        *_iter_libraries(report),
-        *_iter_sizes(report.sizes),
+        *(line for number, one in enumerate(verdicts) for line in _iter_part(one, number)),
         "</main>",
         f"<footer>made by rustext {__version__} verify</footer>",
         f"<script>{script}</script>",
@@ -71,6 +66,28 @@ def to_html(report: VerifyReport) -> str:
         "</html>",
     )
     return "\n".join(parts) + "\n"
+
+
+def _name(verdict: VerifyReport | NotJudged) -> str:
+    return "not judged" if isinstance(verdict, NotJudged) else name_verdict(verdict)
+
+
+def _iter_part(report: VerifyReport | NotJudged, number: int) -> Iterator[str]:
+    """All about one bundle; `number` tells its anchors from those of the others."""
+    if isinstance(report, NotJudged):
+        yield '<header class="bad">'
+        yield f'<h1>{_said(report.bundle.name)} <span class="verdict">not judged</span></h1>'
+        yield f"<p>{_prose(report.message)}</p></header>"
+        return
+    mark = f"-{number + 1}" if number else ""
+    yield '<div class="report">'
+    yield from _iter_summary(report)
+    yield from _iter_tools(report, mark)
+    yield from _iter_findings(report.findings, mark)
+    yield from _iter_graph(draw_picture(report), mark)
+    yield from _iter_libraries(report, mark)
+    yield from _iter_sizes(report.sizes, mark)
+    yield "</div>"
 
 
 def _read(name: str) -> str:
@@ -122,6 +139,8 @@ def _iter_facts(report: VerifyReport) -> Iterator[tuple[str, str]]:
         yield f"needs, on {floor.architecture}", _floor(floor)
     for program in report.programs if len(report.programs) > 1 else ():
         yield program.name, "no error" if program.ok else "has an error"
+    if report.suppressed:
+        yield "suppressed findings", str(report.suppressed)
     if report.unjudged:
         yield "not judged", "; ".join(report.unjudged)
     if report.run is not None:
@@ -136,7 +155,7 @@ def _floor(floor: SystemFloor) -> str:
     return f"{floor.system} {floor.version} or later{f': {known}' if known else ''}"
 
 
-def _iter_tools(report: VerifyReport) -> Iterator[str]:
+def _iter_tools(report: VerifyReport, mark: str) -> Iterator[str]:
     yield '<nav><input type="search" placeholder="search" aria-label="search this report">'
     for severity in Severity:
         count = sum(f.severity is severity for f in report.findings)
@@ -146,16 +165,16 @@ def _iter_tools(report: VerifyReport) -> Iterator[str]:
             f"{'' if count == 1 else 's'}</button>"
         )
     yield (
-        '<a href="#libraries">libraries</a> <a href="#table">table</a> <a href="#sizes">sizes</a>'
-        "</nav>"
+        f'<a href="#libraries{mark}">libraries</a> <a href="#table{mark}">table</a> '
+        f'<a href="#sizes{mark}">sizes</a></nav>'
     )
 
 
 # --- findings ---------------------------------------------------------------------------------
 
 
-def _iter_findings(findings: Iterable[Finding]) -> Iterator[str]:
-    yield '<section id="findings"><h2>Findings</h2>'
+def _iter_findings(findings: Iterable[Finding], mark: str) -> Iterator[str]:
+    yield f'<section class="findings" id="findings{mark}"><h2>Findings</h2>'
     empty = True
     for (severity, name), found in groupby(findings, key=lambda f: (f.severity, f.id)):
         empty, group = False, list(found)
@@ -188,8 +207,8 @@ def _iter_finding(finding: Finding) -> Iterator[str]:
 # --- libraries --------------------------------------------------------------------------------
 
 
-def _iter_graph(picture: Picture) -> Iterator[str]:
-    yield '<section id="libraries"><h2>Libraries</h2>'
+def _iter_graph(picture: Picture, mark: str) -> Iterator[str]:
+    yield f'<section id="libraries{mark}"><h2>Libraries</h2>'
     yield "<p>An arrow leads from a file to a library that it needs."
     if picture.alone:
         yield f"Files that need nothing but the system's own libraries: {picture.alone}."
@@ -208,12 +227,13 @@ def _iter_graph(picture: Picture) -> Iterator[str]:
     yield "</section>"
 
 
-def _iter_libraries(report: VerifyReport) -> Iterator[str]:
+def _iter_libraries(report: VerifyReport, mark: str) -> Iterator[str]:
     users: dict[tuple[str, str, str], list[str]] = {}
     for edge in report.libraries:
         row = (edge.soname, _found(edge), _path(edge, report.bundle))
         users.setdefault(row, []).append(edge.needed_by.name)
-    yield '<section id="table"><h2>All requests for libraries</h2><div class="scroll"><table>'
+    yield f'<section id="table{mark}"><h2>All requests for libraries</h2>'
+    yield '<div class="scroll"><table>'
     yield "<thead><tr><th>name</th><th>found by</th><th>file</th><th>needed by</th></tr></thead>"
     yield "<tbody>"
     for (soname, found, path), names in sorted(users.items()):
@@ -242,11 +262,11 @@ def _path(edge: Edge, bundle: Path) -> str:
 # --- sizes ------------------------------------------------------------------------------------
 
 
-def _iter_sizes(parts: Iterable[PartSize]) -> Iterator[str]:
+def _iter_sizes(parts: Iterable[PartSize], mark: str) -> Iterator[str]:
     parts = tuple(parts)
     total = sum(part.size for part in parts) or 1
     most = max((part.size for part in parts), default=0) or 1
-    yield '<section id="sizes"><h2>What takes the room</h2><div class="parts">'
+    yield f'<section id="sizes{mark}"><h2>What takes the room</h2><div class="parts">'
     for part in parts:
         many = "1 file" if part.files == 1 else f"{part.files} files"
         yield (

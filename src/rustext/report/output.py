@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 
 from rustext.errors import UnreadableFile
-from rustext.model.verification import VerifyReport
+from rustext.model.verification import Verdicts, VerifyReport
+from rustext.report.ci_formats import to_github, to_gitlab, to_junit, to_markdown
 from rustext.report.console import Console
-from rustext.report.documents import to_json, verify_json
+from rustext.report.documents import to_json, verdicts_json
 from rustext.report.html import to_html
 from rustext.report.sarif import sarif_document
-from rustext.report.verify_text import print_verify
+from rustext.report.verify_text import print_verdicts
 
 
 class ReportFormat(Enum):
@@ -27,24 +29,41 @@ class ReportFormat(Enum):
     JSON = "json"
     HTML = "html"
     SARIF = "sarif"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
 
 
-def render(report: VerifyReport, kind: ReportFormat, *, verbose: bool = False) -> str:
-    """The report as a text that ends with a line feed; `verbose` is for `ReportFormat.TEXT`."""
-    if kind is ReportFormat.JSON:
-        return to_json(verify_json(report))
-    if kind is ReportFormat.SARIF:
-        return to_json(sarif_document(report))
-    if kind is ReportFormat.HTML:
-        return to_html(report)
-    out = io.StringIO()
-    print_verify(Console(stream=out), report, verbose=verbose)
-    return out.getvalue()
+def render(verdicts: VerifyReport | Verdicts, kind: ReportFormat, *, verbose: bool = False) -> str:
+    """One document that ends with a line feed; `verbose` is for `ReportFormat.TEXT`."""
+    several = verdicts if isinstance(verdicts, tuple) else (verdicts,)
+    if kind is ReportFormat.TEXT:
+        out = io.StringIO()
+        print_verdicts(Console(stream=out), several, verbose=verbose)
+        return out.getvalue()
+    return _RENDERERS[kind](several)
+
+
+_RENDERERS: Mapping[ReportFormat, Callable[[Verdicts], str]] = {
+    ReportFormat.JSON: lambda verdicts: to_json(verdicts_json(verdicts)),
+    ReportFormat.SARIF: lambda verdicts: to_json(sarif_document(*verdicts)),
+    ReportFormat.HTML: lambda verdicts: to_html(*verdicts),
+    ReportFormat.GITHUB: to_github,
+    ReportFormat.GITLAB: to_gitlab,
+    ReportFormat.JUNIT: to_junit,
+    ReportFormat.MARKDOWN: to_markdown,
+}
 
 
 # How a report of each format begins.
 _BEGINNINGS = re.compile(
     rb'\A\{\n  "bundle": |'
+    rb'\A\{\n  "ok": [a-z]+,\n  "reports": \[|'
+    rb'\A\[\]\n\Z|\A\[\n  \{\n    "description": [^\n]+\n    "check_name": |'
+    rb'\A<\?xml [^\n]+\n<testsuites name="rustext"|'
+    rb"\A## [^\n]+\n\n<!-- rustext -->|"
+    rb"\A::(error|warning|notice) title=rustext|"
     rb"\A(error|warning|note)\[[a-z-]+\]: |"
     rb'\A\{\n  "\$schema": "[^"]*sarif[^"]*",[^~]*"name": "rustext"|'
     rb"\A<!DOCTYPE html>[^~]*<meta name=\"generator\" content=\"rustext |"

@@ -1,7 +1,8 @@
 """Render the result of a verification as SARIF 2.1.0, for code scanning services and editors.
 
-In: a `VerifyReport`. Out: one document. A finding is about a native file, a library or a module,
-never about a line of source; its place is the file of the bundle that it names, or the bundle.
+In: the verdict on each bundle. Out: one document. A finding is about a native file, a library or a
+module, never about a line of source; its place is the file of the bundle that it names, or the
+bundle.
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html
 """
 
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from rustext import __version__
 from rustext.model.findings import Finding
-from rustext.model.verification import VerifyReport
+from rustext.model.verification import NotJudged, VerifyReport
 from rustext.report.escape import one_line
 from rustext.report.rules import DOCS, RULES, help_uri
 
@@ -25,35 +27,44 @@ _SCHEMA = (
 _BASE = "BUNDLE"  # the folder in which the bundle lies
 
 
-def sarif_document(report: VerifyReport) -> dict[str, Any]:
-    """The whole log, with one run."""
+def sarif_document(*verdicts: VerifyReport | NotJudged) -> dict[str, Any]:
+    """The whole log, with a run for each bundle."""
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(one) for one in verdicts]}
+
+
+def _driver(rules: Sequence[str]) -> dict[str, Any]:
+    return {
+        "driver": {
+            "name": "rustext",
+            "version": __version__,
+            "informationUri": DOCS,
+            "rules": [_rule(name) for name in rules],
+        }
+    }
+
+
+def _run(report: VerifyReport | NotJudged) -> dict[str, Any]:
+    if isinstance(report, NotJudged):
+        said = {"level": "error", "message": {"text": one_line(report.message)}}
+        failed = {"executionSuccessful": False, "toolExecutionNotifications": [said]}
+        return {"tool": _driver(()), "invocations": [failed], "results": []}
     used = sorted({finding.id for finding in report.findings})
     base = f"{quote(os.fsencode(report.bundle.parent.as_posix().rstrip('/')))}/"
     return {
-        "$schema": _SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "rustext",
-                        "version": __version__,
-                        "informationUri": DOCS,
-                        "rules": [_rule(name) for name in used],
-                    }
-                },
-                "originalUriBaseIds": {_BASE: {"uri": f"file://{base}"}},
-                "columnKind": "unicodeCodePoints",
-                "invocations": [{"executionSuccessful": True}],
-                "properties": {
-                    "freezer": report.freezer,
-                    "platform": report.platform,
-                    "target": report.target,
-                    "ok": report.ok,
-                },
-                "results": [_result(f, used.index(f.id), report.bundle) for f in report.findings],
-            }
-        ],
+        "tool": _driver(used),
+        # GitHub wants the runs of one tool in one log told apart.
+        "automationDetails": {"id": f"rustext/{one_line(report.bundle.name)}/"},
+        "originalUriBaseIds": {_BASE: {"uri": f"file://{base}"}},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": True}],
+        "properties": {
+            "freezer": report.freezer,
+            "platform": report.platform,
+            "target": report.target,
+            "ok": report.ok,
+            "suppressed": report.suppressed,
+        },
+        "results": [_result(f, used.index(f.id), report.bundle) for f in report.findings],
     }
 
 
@@ -71,12 +82,12 @@ def _result(finding: Finding, rule: int, bundle: Path) -> dict[str, Any]:
         "ruleId": finding.id,
         "ruleIndex": rule,
         "level": finding.severity.value,
-        "message": {"text": _text(finding)},
+        "message": {"text": text_of(finding)},
         "locations": [
             {
                 "physicalLocation": {
                     "artifactLocation": {
-                        "uri": quote(os.fsencode(_place(finding, bundle))),
+                        "uri": quote(os.fsencode(place_of(finding, bundle))),
                         "uriBaseId": _BASE,
                     }
                 },
@@ -89,7 +100,7 @@ def _result(finding: Finding, rule: int, bundle: Path) -> dict[str, Any]:
     }
 
 
-def _text(finding: Finding) -> str:
+def text_of(finding: Finding) -> str:
     """All that is known, for most viewers show nothing but the message."""
     lines = [finding.message]
     lines += [f"{label}: {text}" for label, text in finding.evidence]
@@ -97,7 +108,7 @@ def _text(finding: Finding) -> str:
     return "\n".join(map(one_line, lines))
 
 
-def _place(finding: Finding, bundle: Path) -> str:
+def place_of(finding: Finding, bundle: Path) -> str:
     """The first file of the bundle that the finding names, from the bundle's own name on.
 
     What is said behind a name (`app/x.so (DT_RUNPATH)`) is none of it. The files in a one-file

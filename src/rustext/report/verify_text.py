@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from rustext.model.findings import Finding, Severity
-from rustext.model.verification import IsolatedRun, SystemFloor, VerifyReport
+from rustext.model.verification import IsolatedRun, SystemFloor, Verdicts, VerifyReport
 from rustext.report.console import Console, Style
 from rustext.report.escape import one_line
 
@@ -67,12 +67,14 @@ def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bo
 def print_summary(console: Console, report: VerifyReport) -> None:
     """The verdict and what it is about, in one sentence, and the oldest systems that will do."""
     counts = {s: sum(f.severity is s for f in report.findings) for s in Severity}
-    said = ", ".join(_counted(n, s.value) for s, n in counts.items() if n)
+    found = [_counted(n, s.value) for s, n in counts.items() if n]
+    said = ", ".join(found) or "no findings"
+    said += f", {report.suppressed} suppressed" if report.suppressed else ""
     head = f"{report.bundle.name} ({report.freezer}, {report.platform}) "
     verdict = (name_verdict(report), Style.GREEN if report.ok else Style.RED)
     tail = (
         f": {_counted(len(report.extensions), 'Rust extension')}, {report.modules} modules, "
-        f"{len({e.soname for e in report.libraries})} libraries; {said or 'no findings'}"
+        f"{len({e.soname for e in report.libraries})} libraries; {said}"
     )
     console.line(head, verdict, tail, indent=2)
     for floor in report.floors:
@@ -88,8 +90,31 @@ def print_summary(console: Console, report: VerifyReport) -> None:
 def name_verdict(report: VerifyReport) -> str:
     """What the report says of its bundle, in words that are true for every error."""
     if report.ok:
-        return "shows no fault" if report.unjudged else "stands alone"
+        return "shows no fault" if report.unjudged or report.suppressed else "stands alone"
     return f"is not ready for {report.target}" if report.target else "does not stand alone"
+
+
+def print_verdicts(console: Console, verdicts: Verdicts, *, verbose: bool = False) -> None:
+    """What is said of each bundle and, where there are several, of all of them."""
+    reports = [one for one in verdicts if isinstance(one, VerifyReport)]
+    for report in reports:
+        print_verify(console, report, verbose=verbose)
+        if len(verdicts) > 1:
+            console.line()
+    print_total(console, verdicts)
+
+
+def print_total(console: Console, verdicts: Verdicts) -> None:
+    """One line for several bundles: how many of them are well."""
+    if len(verdicts) == 1:
+        return
+    reports = [one for one in verdicts if isinstance(one, VerifyReport)]
+    good, failed = sum(report.ok for report in reports), len(verdicts) - len(reports)
+    bad = len(reports) - good
+    counts = ((good, "without an error"), (bad, "with errors"), (failed, "not judged"))
+    said = [f"{number} {text}" for number, text in counts if number]
+    text = f"{len(verdicts)} bundles: {', '.join(said)}"
+    console.line((text, Style.GREEN if good == len(verdicts) else Style.RED), indent=2)
 
 
 def _floor(floor: SystemFloor) -> str:

@@ -14,7 +14,13 @@ from rustext.environment.environment import Environment, stdlib_environment
 from rustext.files.cache import KeptFacts, open_cache
 from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
-from rustext.model.verification import BundlePython, IsolatedRun, ProgramVerdict, VerifyReport
+from rustext.model.verification import (
+    BundlePython,
+    IsolatedRun,
+    ProgramVerdict,
+    VerifyReport,
+    is_ready,
+)
 from rustext.plan.selftest import SelfTest
 from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle, read_bundle
@@ -24,7 +30,7 @@ from rustext.verify.facts.native.libraries import resolve_bundle
 from rustext.verify.facts.native.loaded_files import LoadedFiles
 from rustext.verify.facts.native.system_floor import find_floors
 from rustext.verify.facts.python.bundled_python import find_bundled_python
-from rustext.verify.facts.python.start_imports import Start, find_start
+from rustext.verify.facts.python.start_imports import find_start
 from rustext.verify.facts.unjudged import iter_unjudged
 from rustext.verify.onefile.report_paths import relocate
 from rustext.verify.subject import Subject, platform_of
@@ -86,22 +92,18 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         modules=len(bundle.modules),
         python=subject.python,
         floors=find_floors(bundle, subject.edges),
-        programs=tuple(_sum_up(start, findings) for start in subject.starts),
+        programs=tuple(
+            ProgramVerdict(
+                name=start.program.path.name,
+                ok=is_ready(start.program.path.name, findings),
+                followed=len(start.reached),
+            )
+            for start in subject.starts
+        ),
         unjudged=tuple(iter_unjudged(subject)),
         run=run or (selftest.run if selftest is not None else None),
     )
     return report if bundle.origin is None else relocate(report, bundle.root, bundle.origin)
-
-
-def _sum_up(start: Start, findings: Sequence[Finding]) -> ProgramVerdict:
-    """What is said of one program; a finding that names no program is about all of them."""
-    name = start.program.path.name
-    about = [f for f in findings if dict(f.evidence).get("program", name) == name]
-    return ProgramVerdict(
-        name=name,
-        ok=all(f.severity is not Severity.ERROR for f in about),
-        followed=len(start.reached),
-    )
 
 
 def verify_folder(folder: Path, *, allow_system: Sequence[str] = ()) -> VerifyReport:

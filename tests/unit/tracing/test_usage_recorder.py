@@ -199,7 +199,10 @@ def test_all_modules_that_a_program_ends_with_are_recorded_or_were_there_before(
     missing = imported - found - set(early.stdout.split())
     # What the recorder itself has loaded before the program.
     recorder = subprocess.run(
-        [sys.executable, "-c", "import json, ctypes, math, opcode, typing, warnings, sys; print(*sys.modules)"],
+        [
+            sys.executable, "-c",
+            "import json, ctypes, math, opcode, typing, warnings, sys; print(*sys.modules)",
+        ],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert missing - set(recorder.stdout.split()) == set()

@@ -91,6 +91,15 @@ def _read_first(path: Path, root: Path, first: str) -> Program | None:
     return program if program.freezer is Freezer.NUITKA else None
 
 
+def is_one_file(path: Path) -> bool:
+    """Whether the file is a program that unpacks itself when it starts."""
+    try:
+        _look_at(path)
+    except (InvalidBundle, UnreadableFile):
+        return False
+    return True
+
+
 def put_alone(program: Path, folder: Path) -> Path:
     """Put a one-file program into a folder: a second name for it, or a copy where that cannot be.
 
@@ -135,9 +144,14 @@ def _find_layouts(program: Program, data: mmap.mmap) -> tuple[Layout, ...]:
     in_folder = program.archive is not None or program.freezer is Freezer.NUITKA
     layouts = () if in_folder else find_payload(program.binary.image, data)
     if not layouts:
-        what = "the program of a bundle" if in_folder else "a program without a readable archive"
+        if in_folder:
+            raise InvalidBundle(
+                f"{path} is the program of a bundle, not a bundle",
+                hint=f"name the folder: {path.parent}",
+            )
         raise InvalidBundle(
-            f"{path} is {what}, not a bundle", hint=f"name the folder: {path.parent}"
+            f"{path} is a program that carries no archive of a freezer",
+            hint="name the folder or the one-file program that the freezer reported",
         )
     return layouts
 

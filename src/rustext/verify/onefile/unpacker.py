@@ -43,7 +43,9 @@ class Unpacker:
         self._links: dict[str, str] = {}
         self._count = 0
 
-    def add(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
+    def add(
+        self, name: str, size: int, chunks: Iterable[bytes], *, executable: bool = False
+    ) -> None:
         """Write a file that has `size` bytes by the archive's own account."""
         inner = self._enter(name)
         self._claim(size, name)
@@ -57,6 +59,8 @@ class Unpacker:
                     if self._written - before > size:
                         break
                     stream.write(chunk)
+            if executable:
+                target.chmod(0o755)
         except (FileExistsError, NotADirectoryError) as error:
             raise InvalidBundle(f"{self._name} holds `{name[:_SHOWN]}` twice") from error
         except OSError as error:

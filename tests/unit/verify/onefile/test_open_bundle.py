@@ -215,7 +215,7 @@ def test_the_program_of_a_folder_names_its_folder(tmp_path: Path, parts: dict[st
     ("name", "said"),
     [
         ("libown.so.1", "is a library"),
-        ("app", "without a readable archive"),
+        ("app", "carries no archive of a freezer"),
         ("text", "no program"),
     ],
 )

@@ -1,0 +1,186 @@
+"""Render verdicts in the forms that CI services show next to a change.
+
+In: the verdict on each bundle. Out: one document in the form of
+
+- GitHub's workflow commands, which become annotations:
+  https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+- GitLab's code quality report:
+  https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format
+- JUnit's XML, a suite a bundle and a case a finding, as Jenkins and others read it:
+  https://github.com/jenkinsci/xunit-plugin/blob/master/src/main/resources/org/jenkinsci/plugins/xunit/types/model/xsd/junit-10.xsd
+- Markdown, for the summary of a job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from rustext.model.findings import Finding, Severity
+from rustext.model.verification import NotJudged, Verdicts, VerifyReport
+from rustext.report.escape import one_line
+from rustext.report.rules import help_uri
+from rustext.report.sarif import place_of, text_of
+from rustext.report.verify_text import name_verdict
+
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+_WEIGHTS = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.NOTE: "info"}
+# Characters that XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_PLAIN = re.compile(r"([\\`*_\[\]<>|#])")
+
+
+def _iter_findings(verdicts: Verdicts) -> Iterator[tuple[VerifyReport, Finding]]:
+    for report in verdicts:
+        if isinstance(report, VerifyReport):
+            yield from ((report, finding) for finding in report.findings)
+
+
+def _with_page(finding: Finding) -> str:
+    return f"{text_of(finding)}\n{help_uri(finding.id)}"
+
+
+# --- GitHub -----------------------------------------------------------------------------------
+
+
+def to_github(verdicts: Verdicts) -> str:
+    """A workflow command for each finding."""
+    rows = [
+        _command(_LEVELS[f.severity], f"{f.id} in {report.bundle.name}", _with_page(f))
+        for report, f in _iter_findings(verdicts)
+    ]
+    rows += [
+        _command("error", f"{one.bundle.name} is not judged", one_line(one.message))
+        for one in verdicts
+        if isinstance(one, NotJudged)
+    ]
+    return "".join(rows)
+
+
+def _command(level: str, title: str, text: str) -> str:
+    said = one_line(f"rustext: {title}").replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    body = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::{level} title={said}::{body}\n"
+
+
+# --- GitLab -----------------------------------------------------------------------------------
+
+
+def to_gitlab(verdicts: Verdicts) -> str:
+    """A list of issues; a fingerprint that comes twice is told apart, as GitLab wants it."""
+    seen: dict[str, int] = {}
+    rows = []
+    for report, finding in _iter_findings(verdicts):
+        identity = "\0".join((report.bundle.name, finding.id, finding.subject, finding.message))
+        count = seen[identity] = seen.get(identity, 0) + 1
+        text = f"{identity}\0{count}".encode("utf-8", "surrogatepass")
+        rows.append(
+            {
+                "description": text_of(finding),
+                "check_name": finding.id,
+                "fingerprint": hashlib.sha256(text).hexdigest(),
+                "severity": _WEIGHTS[finding.severity],
+                "location": {
+                    "path": one_line(place_of(finding, report.bundle)),
+                    "lines": {"begin": 1},
+                },
+            }
+        )
+    for one in verdicts:
+        if isinstance(one, NotJudged):
+            digest = hashlib.sha256(str(one.bundle).encode("utf-8", "surrogatepass")).hexdigest()
+            rows.append(
+                {
+                    "description": one_line(one.message),
+                    "check_name": "not-judged",
+                    "fingerprint": digest,
+                    "severity": "blocker",
+                    "location": _location(one.bundle.name),
+                }
+            )
+    return json.dumps(rows, indent=2) + "\n"
+
+
+def _location(path: str) -> dict[str, Any]:
+    return {"path": one_line(path), "lines": {"begin": 1}}
+
+
+# --- JUnit ------------------------------------------------------------------------------------
+
+
+def to_junit(verdicts: Verdicts) -> str:
+    """A suite for each bundle: errors are failures, all else is a case with output."""
+    root = ET.Element("testsuites", name="rustext")
+    for one in verdicts:
+        name = _xml(one.bundle.name)
+        suite = ET.SubElement(root, "testsuite", name=name)
+        if isinstance(one, NotJudged):
+            case = ET.SubElement(suite, "testcase", classname=name, name="judged")
+            ET.SubElement(case, "error", message=_xml(one.message))
+        else:
+            for finding in one.findings:
+                _add_case(suite, name, finding)
+            if not one.findings:
+                ET.SubElement(suite, "testcase", classname=name, name=name_verdict(one))
+        for key, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
+            suite.set(key, str(sum(1 for _ in suite.iter(tag))))
+    ET.indent(root)
+    text = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
+
+
+def _add_case(suite: ET.Element, bundle: str, finding: Finding) -> None:
+    name = _xml(f"{finding.id}: {finding.subject}")
+    case = ET.SubElement(suite, "testcase", classname=bundle, name=name)
+    text = "\n".join(map(_xml, _with_page(finding).split("\n")))
+    if finding.severity is Severity.ERROR:
+        said = _xml(finding.message)
+        ET.SubElement(case, "failure", type=finding.id, message=said).text = text
+    else:
+        ET.SubElement(case, "system-out").text = f"{finding.severity.value}: {text}"
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", one_line(text))
+
+
+# --- Markdown ---------------------------------------------------------------------------------
+
+
+def to_markdown(verdicts: Verdicts) -> str:
+    """A section for each bundle, with a table of its findings."""
+    return "\n".join(line for one in verdicts for line in _iter_section(one))
+
+
+def _iter_section(one: VerifyReport | NotJudged) -> Iterable[str]:
+    name = _plain(one.bundle.name)
+    if isinstance(one, NotJudged):
+        yield f"## {name}: not judged\n\n<!-- rustext -->\n\n{_plain(one.message)}\n"
+        return
+    yield f"## {name} {_plain(name_verdict(one))}\n\n<!-- rustext -->\n"
+    if one.findings:
+        yield "| | finding | message | hint |\n|---|---|---|---|"
+    for finding in one.findings:
+        yield (
+            f"| {finding.severity.value} "
+            f"| [{finding.id}]({help_uri(finding.id)}) "
+            f"| {_plain(finding.message)} | {_plain(finding.hint or '')} |"
+        )
+    said = f"{one.freezer}, {one.platform}, {len(one.findings)} findings"
+    said += f", {one.suppressed} suppressed" if one.suppressed else ""
+    yield f"\n{_plain(said)}.\n"
+
+
+def _plain(text: str) -> str:
+    """A text that means itself in a table, but for `code`."""
+    parts = one_line(text).split("`")
+    if len(parts) % 2 == 0:
+        return _NOT_PLAIN.sub(r"\\\1", one_line(text))
+    return "".join(
+        f"`{part}`".replace("|", "\\|") if number % 2 else _NOT_PLAIN.sub(r"\\\1", part)
+        for number, part in enumerate(parts)
+    )

@@ -1,0 +1,95 @@
+"""Find the bundles that a path stands for.
+
+In: a path as a user names it. Out: the bundle itself, the builds in a folder that holds several, or
+what an archive holds, which is unpacked for as long as the context lasts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rustext.errors import InvalidBinary, InvalidBundle, RustextError, UnreadableFile
+from rustext.model.verification import VerifyReport
+from rustext.verify.bundle.program import read_program
+from rustext.verify.onefile.open_bundle import is_one_file
+from rustext.verify.onefile.packed import is_packed, unpack
+from rustext.verify.onefile.report_paths import relocate
+
+# What the folder of a bundle holds, whatever its program is: PyInstaller's, cx_Freeze's, macOS's.
+_PARTS = ("_internal", "base_library.zip", "lib/library.zip", "Contents/Info.plist")
+_NAMED_LIKE_PROGRAMS = frozenset({"", ".exe", ".bin"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A bundle to judge: where it is, and the path that users know it by."""
+
+    path: Path
+    unpacked: Path | None = None  # the temporary folder of the archive
+    archive: Path | None = None
+
+    def rename(self, report: VerifyReport) -> VerifyReport:
+        """The report on it, in the words of the user."""
+        if self.unpacked is None or self.archive is None:
+            return report
+        report = relocate(report, self.unpacked, self.archive)
+        return replace(report, bundle=self.name)
+
+    @property
+    def name(self) -> Path:
+        """The path in the words of the user: members of an archive are named as below it."""
+        if self.unpacked is None or self.archive is None:
+            return self.path
+        return self.archive / self.path.relative_to(self.unpacked)
+
+
+@contextmanager
+def find_bundles(path: Path) -> Iterator[tuple[Found, ...]]:
+    """The bundles at `path`, at least one; raises `InvalidBundle` or `UnreadableFile`."""
+    if not path.is_file() or not is_packed(path):
+        yield tuple(Found(path=one) for one in find_builds(path))
+        return
+    archive = path.absolute()
+    with tempfile.TemporaryDirectory(prefix="rustext-archive-") as name:
+        root = unpack(archive, Path(name).resolve())
+        try:
+            yield tuple(Found(path=p, unpacked=root, archive=archive) for p in find_builds(root))
+        except RustextError as error:
+            said, hint = (
+                text.replace(str(root), str(path)) for text in (str(error), error.hint or "")
+            )
+            raise type(error)(said, hint=hint or None) from error
+
+
+def find_builds(folder: Path) -> tuple[Path, ...]:
+    """The builds in a folder; itself where it is one, where it holds none, and for a file."""
+    try:
+        if not folder.is_dir() or _is_bundle(folder):
+            return (folder,)
+        found = tuple(entry for entry in sorted(folder.iterdir()) if _is_build(entry))
+    except OSError:  # it cannot be listed, which whoever reads it will say
+        return (folder,)
+    return found or (folder,)
+
+
+def _is_build(entry: Path) -> bool:
+    with contextlib.suppress(OSError):  # one that cannot be listed is not found
+        return _is_bundle(entry) if entry.is_dir() else entry.is_file() and is_one_file(entry)
+    return False
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Whether a folder is what a freezer makes: one with a program that needs what lies there."""
+    if any((folder / part).exists() for part in _PARTS):
+        return True
+    files = [path for path in folder.iterdir() if path.is_file()]
+    for path in sorted(files, key=lambda f: (f.suffix not in _NAMED_LIKE_PROGRAMS, f.name)):
+        with contextlib.suppress(InvalidBinary, InvalidBundle, UnreadableFile, OSError):
+            if read_program(path) is not None and not is_one_file(path):
+                return True
+    return False

@@ -1,0 +1,278 @@
+"""Several bundles in one call, archives, and which findings decide the exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from archives import archive, pyz
+from compiling import Compile
+
+from rustext.cli.main import run
+
+
+@pytest.fixture
+def dist(tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`dist/good`, which stands alone, and `dist/bad`, whose loader finds no `libgone.so.1`."""
+    monkeypatch.chdir(tmp_path)
+    gone = gcc("libgone.so", "int g(void) { return 0; }", "-shared", "-fPIC",
+               "-Wl,-soname,libgone.so.1")  # fmt: skip
+    good = gcc("good", "int main(void) { return 0; }")
+    bad = gcc("bad", "int g(void); int main(void) { return g(); }", str(gone))
+    for name, program in (("good", good), ("bad", bad)):
+        (tmp_path / "dist" / name / "_internal").mkdir(parents=True)
+        shutil.copy2(program, tmp_path / "dist" / name / name)
+    return tmp_path / "dist"
+
+
+@pytest.fixture
+def said(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def verify(*words: str | Path) -> tuple[int, str, str]:
+        code = run(["verify", *map(str, words)])
+        return code, *capfd.readouterr()
+
+    return verify
+
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize("order", [("good", "bad"), ("bad", "good")])
+def test_the_worst_of_several_bundles_decides(
+    order: tuple[str, ...], dist: Path, said: Said
+) -> None:
+    code, out, _ = said(*(dist / name for name in order))
+    assert code == 1
+    assert out.index(f"{order[0]} (") < out.index(f"{order[1]} (")
+    assert out.endswith("2 bundles: 1 without an error, 1 with errors\n")
+    assert said(dist / "good", dist / "good")[0] == 0
+
+
+def test_what_cannot_be_judged_leaves_the_others_their_verdict(dist: Path, said: Said) -> None:
+    (dist / "notes.txt").write_text("no program")
+    code, out, err = said(dist / "bad", dist / "notes.txt", "--json", dist / "good")
+    assert code == 2
+    assert err.startswith(f"error: {dist / 'notes.txt'} is no program that a freezer made")
+    document = json.loads(out)
+    assert [Path(r["bundle"]).name for r in document["reports"]] == ["bad", "good"]
+    assert [Path(f["bundle"]).name for f in document["failures"]] == ["notes.txt"]
+    assert document["ok"] is False
+
+
+def test_a_folder_of_builds_stands_for_each_of_them(dist: Path, gcc: Compile, said: Said) -> None:
+    one = dist / "one"
+    program = gcc("app", "int main(void) { return 0; }").read_bytes()
+    python = gcc("libpython3.11.so", "int Py_Main;", "-shared", "-fPIC").read_bytes()
+    members = [
+        (b"z", "PYZ.pyz", pyz([("m", (0, 0, 0))])),
+        (b"b", "libpython3.11.so", python),
+    ]
+    one.write_bytes(program + archive(members))
+    (dist / "README.txt").write_text("read me")
+    _, out, _ = said(dist, "--json")
+    found = [Path(r["bundle"]).name for r in json.loads(out)["reports"]]
+    assert found == ["bad", "good", "one"]
+
+
+FORMATS = {
+    "a.zip": "zip", "a.tar": "tar", "a.tar.gz": "gztar", "a.tar.bz2": "bztar", "a.tar.xz": "xztar",
+    "a-1-py3-none-any.whl": "zip",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("bundle", ["good", "bad"])
+def test_an_archive_has_the_verdict_of_the_folder_that_was_packed(
+    name: str, bundle: str, dist: Path, tmp_path: Path, said: Said
+) -> None:
+    made = shutil.make_archive(str(tmp_path / "made"), FORMATS[name], dist, bundle)
+    packed = Path(made).rename(tmp_path / name)
+    options = ("--json", "--run") if bundle == "good" else ("--json",)  # runs: modes are restored
+    code, out, _ = said(packed, *options)
+    document = json.loads(out)
+    plain_code, plain, _ = said(dist / bundle, *options)
+    assert (code, document["findings"]) == (plain_code, json.loads(plain)["findings"])
+    assert document["bundle"] == str(packed / bundle)
+    assert "rustext-archive-" not in out
+
+
+def tar_with(member: tarfile.TarInfo, content: bytes = b"") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+def hard_link(target: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo("link")
+    info.type, info.linkname = tarfile.LNKTYPE, target
+    return info
+
+
+def giant_header() -> bytes:
+    """An extended header that claims 8 GiB, as `tarfile` would read into memory at once."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 1 << 32
+    return info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (tar_with(tarfile.TarInfo("../out")), "leads out of it"),
+        (tar_with(hard_link("/etc/passwd")), "a link to a missing file"),
+        (tar_with(hard_link("link")), "a link to a missing file"),
+        (tar_with(tarfile.TarInfo("empty")), "file holds no program and no native file"),
+        (giant_header(), "cannot be unpacked"),
+        (b"PK\3\4" + bytes(100), "cannot be unpacked"),
+        (b"\x1f\x8b" + bytes(100), "cannot be unpacked"),
+        (bytes(2048) + b"koly" + bytes(508), "disk image of macOS"),
+        (b"!<arch>\ndebian-binary", "Debian package"),
+        (b"\x7fELF\2\1\1\0AI\2" + bytes(100), "AppImage"),
+    ],
+)
+def test_an_archive_that_is_not_read_is_one_line(
+    content: bytes, expected: str, tmp_path: Path, said: Said
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+    code, out, err = said(tmp_path / "file")
+    assert (code, out) == (2, "")
+    assert expected in err.splitlines()[0]
+    assert "rustext-archive-" not in err
+    assert not (tmp_path.parent / "out").exists()
+
+
+# --- gates ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "suppressed"),
+    [
+        ((), 1, 0),
+        (("--ignore", "missing-library"), 0, 1),
+        (("--ignore", "missing-library:libgone.*"), 0, 1),
+        (("--ignore", "missing-library:bad"), 0, 1),  # the file that asks
+        (("--ignore", "missing-library:libother.*"), 1, 0),
+        (("--ignore", "unsafe-rpath"), 1, 0),
+        (("--select", "unsafe-rpath"), 0, 1),
+        (("--select", "missing-library"), 1, 0),
+        (("--fail-on", "never"), 0, 0),
+        (("--fail-on", "note"), 1, 0),
+    ],
+)
+def test_what_is_selected_decides_and_the_rest_is_counted(
+    options: tuple[str, ...], code: int, suppressed: int, dist: Path, said: Said
+) -> None:
+    ended, out, _ = said(dist / "bad", "--json", *options)
+    assert (ended, json.loads(out)["suppressed"]) == (code, suppressed)
+    ended, out, _ = said(dist / "bad", *options)
+    assert (ended, f"{suppressed} suppressed" in out) == (code, suppressed > 0)
+    assert ("stands alone" in out) is False
+
+
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [
+        ('ignore = ["missing-library:libgone.so.1"]', 0),
+        ('per-path-ignores = {"bad" = ["missing-library"]}', 0),
+        ('per-path-ignores = {"other/*" = ["missing-library"]}', 1),
+        ('ignore = ["mising-library"]', 2),
+        ('ignore = ["missing-library:"]', 2),
+        ("per-path-ignores = 1", 2),
+    ],
+)
+def test_a_project_keeps_what_does_not_count(
+    table: str, code: int, dist: Path, tmp_path: Path, said: Said
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.rustext]\n{table}\n")
+    ended, _, err = said(dist / "bad")
+    assert ended == code
+    if code == 2:
+        assert str(tmp_path / "pyproject.toml") in err
+
+
+def test_a_baseline_holds_what_is_known_and_says_what_is_gone(
+    dist: Path, tmp_path: Path, said: Said
+) -> None:
+    known = tmp_path / "known.json"
+    assert said(dist, "--write-baseline", known)[0] == 1
+    code, out, err = said(dist, "--baseline", known)
+    assert (code, "1 suppressed" in out, err) == (0, True, "")
+    assert said(dist / "good", "--baseline", known)[2] == ""  # rows of others are not stale
+    shutil.copy2(dist / "good" / "good", dist / "bad" / "bad")
+    code, _, err = said(dist, "--baseline", known)
+    assert code == 0
+    assert err == (
+        f"warning: {known}: `missing-library` of `libgone.so.1` in bad is not found any more\n"
+    )
+
+
+def test_a_baseline_replaces_no_other_file(dist: Path, tmp_path: Path, said: Said) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    assert said(dist, "--write-baseline", other)[0] == 2
+    assert other.read_text() == "{}"
+    assert "not a baseline" in said(dist, "--baseline", other)[2]
+    assert "cannot be read" in said(dist, "--baseline", tmp_path / "none.json")[2]
+
+
+# --- one document -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("r.json", "{"), ("r.sarif", "{"), ("r.html", "<!DOCTYPE html>"), ("r.xml", "<?xml"),
+        ("r.md", "## "), ("r.txt", "error["),
+    ],
+)  # fmt: skip
+def test_a_report_on_several_is_one_document_and_replaced_by_the_next(
+    name: str, begins: str, dist: Path, tmp_path: Path, said: Said
+) -> None:
+    for _ in range(2):
+        assert said(dist, "-o", tmp_path / name)[0] == 1
+    text = (tmp_path / name).read_text()
+    assert text.startswith(begins)
+    assert "bad" in text
+    assert "good" in text
+    if begins == "{":
+        assert isinstance(json.loads(text), dict)
+    if begins == "<?xml":
+        suites = ET.fromstring(text).findall("testsuite")
+        assert [(s.get("name"), s.get("failures")) for s in suites] == [("bad", "1"), ("good", "0")]
+
+
+def test_words_for_the_program_come_behind_two_dashes(dist: Path, said: Said) -> None:
+    code, _, err = said(dist / "good", "--run", "word")
+    assert code == 2
+    assert "word does not exist" in err
+    assert said(dist / "good", "--run", "--", "word")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--run", "--timeout", "-1"), "--timeout"),
+        (("--alive", "0"), "--alive"),
+        (("--alive", "nan"), "--alive"),
+        (("--hide", "/nosuch", "--run"), "/nosuch does not exist"),
+        (("--hide", "/"), "is for a program that is started"),
+        (("--tim", "3"), "--tim"),
+        (("--formt", "json"), "did you mean `--format`?"),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused(
+    options: tuple[str, ...], expected: str, dist: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code: object = run(["verify", str(dist / "good"), *options])
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2
+    assert expected in capfd.readouterr().err
