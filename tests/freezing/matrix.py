@@ -207,8 +207,8 @@ def sum_up(frozen: Frozen) -> str:
     """What `rustext verify` says about a bundle in one line, with its errors and warnings."""
     command = [sys.executable, "-m", "rustext", "verify", str(frozen.bundle)]
     said = subprocess.run(command, check=False, capture_output=True, text=True).stdout.splitlines()
-    found = [line for line in said if line.startswith(("error", "warning"))]
-    return "; ".join([*[line for line in said if "stand" in line and "alone" in line][:1], *found])
+    found = [n for n in said if n.startswith(("error", "warning", f"{frozen.bundle.name} ("))]
+    return "; ".join([*found, *(n.strip() for n in said if n.startswith("  not judged"))])
 
 
 def is_small(python: Path, name: str) -> bool:

@@ -42,10 +42,10 @@ from rustext.plan.companions import (
     find_companions,
     find_distant_companions,
     find_neighbour_companions,
-    find_plugin_metadata,
-    find_read_sources,
     find_shared_files,
 )
+from rustext.plan.metadata_files import find_asked_metadata, find_plugin_metadata
+from rustext.plan.read_sources import find_listed_files, find_read_sources
 from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
 from rustext.tracing.probe import Probe, probe
 
@@ -345,7 +345,11 @@ class Planner:
         return (
             *found,
             *find_plugin_metadata(dist, plugins),
+            *find_asked_metadata(
+                used_files(sources), self.env, among=self.env.requirements_of(dist.name)
+            ),
             *find_read_sources(sources, self.env),
+            *find_listed_files(sources, dist),
             *(find_shared_files(dist) if self._looks_below_prefix(dist) else ()),
         )
 

@@ -17,10 +17,10 @@ from rustext.model.plan import Companion, CompanionKind
 from rustext.plan.companions import (
     find_companions,
     find_distant_companions,
-    find_read_sources,
     find_shared_files,
     read_own_code,
 )
+from rustext.plan.read_sources import find_read_sources
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 
