@@ -40,6 +40,8 @@ _SETTING = re.compile(
     r"[ \t]*(?:#.*)?$",
     re.MULTILINE,
 )
+# A literal that ends in a dot or goes on with a field: `f"package.{name}"`.
+_BEGINNING = re.compile(r"""["']((?:[A-Za-z_]\w*\.){1,9})(?:["']|%s|\{)""")
 _LOGGER = re.compile(r"getLogger\(\s*$")
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
@@ -207,6 +209,7 @@ class _Reader:
             )
             if computes or lazy
             else (),
+            beginnings=tuple(sorted(set(_BEGINNING.findall(text)))) if computes else (),
             words=tuple(sorted(set(_WORD.findall(text)))) if computes or lazy else (),
             lazy=lazy,
             lists_modules=listing,
@@ -385,10 +388,8 @@ def _imported_as(text: str, name: str, package: str) -> str | None:
             if parts and parts[-1] == name:
                 dots = origin if not origin.strip(".") else f"{origin}."
                 return resolve(f"{dots}{parts[0]}", package)
-    called = re.search(rf"^\s*import\s+([\w.]+)\s+as\s+{re.escape(name)}\b", text, re.MULTILINE)
-    if called is not None:
-        return called[1]
-    return name if re.search(rf"^\s*import\s+{re.escape(name)}\b", text, re.MULTILINE) else None
+    found = re.search(rf"^\s*import\s+(?:([\w.]+)\s+as\s+)?{re.escape(name)}\b", text, re.MULTILINE)
+    return None if found is None else found[1] or name
 
 
 def _compiles(text: str) -> bool:

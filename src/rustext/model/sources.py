@@ -62,6 +62,7 @@ class SourceFacts:
     calls: tuple[NamedCall, ...] = ()  # of importers, here or in another distribution
     names: tuple[str, ...] = ()  # literals such as "package.module" or "package.module:Class"
     relative_names: tuple[str, ...] = ()  # literals such as ".module", where names are computed
+    beginnings: tuple[str, ...] = ()  # literals such as "package.", where names are computed
     words: tuple[str, ...] = ()  # literals that are one word, where names are computed
     lazy: bool = False  # the module's attributes are looked up by a function (PEP 562)
 

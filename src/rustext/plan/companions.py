@@ -39,6 +39,7 @@ class OwnCode:
     """What a distribution's Python files say that could lead to a file."""
 
     words: frozenset[str]  # the parts of string literals that could name a file or a folder
+    opened: frozenset[str]  # those in files that open what lies next to them; no package's init
     paths: frozenset[str]  # of several parts
     packages: frozenset[str]  # packages whose files are opened as resources
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
@@ -105,7 +106,8 @@ def _without_native(
     code: OwnCode,
     packages: Collection[PurePosixPath] = (),
 ) -> tuple[Companion, ...]:
-    modules = {f for f in dist.files if f.suffix == ".py"} - _scripts(dist)
+    modules = {f for f in dist.files if f.suffix == ".py" and f.name not in code.opened}
+    modules -= _scripts(dist)
     taken = {file.path for _, file in native} | modules
     found = [*_data(dist, (), code, but=taken, packages=packages)]
     found += iter_metadata(dist) if code.asks_for_metadata else ()
@@ -117,6 +119,7 @@ def read_own_code(files: Iterable[SourceFacts]) -> OwnCode:
     files = tuple(files)
     return OwnCode(
         words=frozenset(word for f in files for word in f.parts),
+        opened=frozenset(w for f in files if f.locates for w in f.parts) - {"__init__.py"},
         paths=frozenset(w.replace("\\", "/") for f in files for w in f.parts if "/" in w),
         packages=frozenset(package for f in files for package in f.data_packages),
         locators=tuple(f.file for f in files if f.uses_file),
@@ -191,9 +194,11 @@ def _data(
     taken = {*(file.path for _, file in native), *but}
     tops, scripts = {file.parts[0] for file in dist.files}, _scripts(dist)
     for file in dist.files:
-        if file not in taken and _may_be_data(dist, file):
+        named = file.name in code.opened and file.suffix not in {"", ".pyc"}
+        if file not in taken and _may_be_data(dist, file, named=named):
             if file.suffix == ".py" and file not in scripts:  # a module: its whole name alone
-                word = file.name if file.name in code.words else None
+                whole = file.name in code.words and file.name != "__init__.py"
+                word = file.name if whole else None
             else:
                 word = _python_word(file, code, tops, packages) or _native_word(file, native)
             if word is not None and (dist.site / file).is_file():
@@ -248,13 +253,14 @@ def find_named_files(
             )
 
 
-def _may_be_data(dist: Distribution, file: PurePosixPath) -> bool:
+def _may_be_data(dist: Distribution, file: PurePosixPath, *, named: bool = False) -> bool:
+    """Whether a file can be data; one whose whole name is `named` may have any suffix."""
     rules = read_data("companions")
     return not (
         len(file.parts) < 2
         or ".." in file.parts
         or file.parts[0] == str(dist.metadata)
-        or file.suffix in rules["not_data_suffixes"]
+        or (file.suffix in rules["not_data_suffixes"] and not named)
         or file.name in rules["not_data_names"]
         or not set(file.parts[:-1]).isdisjoint(rules["not_data_folders"])
     )

@@ -51,11 +51,12 @@ def find_listed_files(sources: DistributionSources, dist: Distribution) -> Itera
 
 def _iter_folders(facts: SourceFacts) -> Iterator[PurePosixPath]:
     """The folders that a file may list: below its own by a literal, or of what it imports."""
-    yield from (facts.file.parent / part for part in facts.parts)
+    yield from (facts.file.parent / part for part in facts.parts if part.strip("."))
     for name in {name for site in facts.sites for name in site.names}:
-        package, _, last = name.rpartition(".")
-        if last == HOLE and HOLE not in package:
-            yield PurePosixPath(*package.split("."))
+        *package, last = name.split(".")
+        folder = PurePosixPath(*package)
+        if last == HOLE and folder.is_relative_to(facts.file.parent):
+            yield folder
 
 
 def _companion(dist: Distribution, file: PurePosixPath, reason: str) -> Companion:

@@ -268,6 +268,17 @@ def test_sources_in_a_folder_that_is_no_package_are_data_like_others(tmp_path: P
     assert {str(c.destination) for c in found} == files.keys() - code.keys()
 
 
+def test_what_code_next_to_it_opens_by_its_whole_name_is_data_of_any_kind(tmp_path: Path) -> None:
+    """Such as prompts in Markdown, and scripts that are handed to another interpreter."""
+    code = {"pkg/__init__.py": "(Path(__file__).parent / 'prompts' / 'ask.md').read_text()"}
+    code |= {"pkg/worker.py": "(Path(__file__).parent / '_shim.py').read_text()"}
+    others = {"pkg/README.md": "", "pkg/prompts/__init__.py": "", "pkg/prompts/CHANGES.md": ""}
+    install(tmp_path, "pkg", files={**code, **others, "pkg/prompts/ask.md": "", "pkg/_shim.py": ""})
+    (dist,) = iter_distributions(tmp_path)
+    found = find_distant_companions(read_sources(dist), dist, ())
+    assert {str(c.destination) for c in found} == {"pkg/prompts/ask.md", "pkg/_shim.py"}
+
+
 def test_data_below_the_prefix_keeps_its_place(tmp_path: Path) -> None:
     site = tmp_path / "lib/python3/site-packages"
     names = ("share/app/base.css", "share/man/man1/app.1", "bin/app")
