@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rustext.data import read_data
-from rustext.discovery.handed_sources import find_takers
+from rustext.discovery.handed_sources import find_read_classes, find_takers
 from rustext.discovery.import_sites import IMPORT_CALLS, read_import_sites, resolve
 from rustext.discovery.source_readers import (
     iter_python_starts,
@@ -144,6 +144,7 @@ class _Reader:
         self._add_importers(texts)
         handed = any(HOLE in facts.sources_of for facts in self._parsed.values())
         self._takers = find_takers(texts) if handed else {}
+        self._read_classes = find_read_classes(texts)
 
     def _parse(self, file: PurePosixPath, text: str) -> SourceFacts:
         try:
@@ -199,6 +200,10 @@ class _Reader:
         stub = self._stub_of(file) if lazy and _READS_STUB.search(text) is not None else None
         return replace(
             facts,
+            sources_of=(
+                *facts.sources_of,
+                *((module_of(file),) if file in self._read_classes else ()),
+            ),
             takes_sources=tuple(sorted(self._takers.get(file, ()))),
             importers=tuple(sorted({*facts.importers, *self._passing.get(file, ())})),
             refused=not self._counting.isdisjoint(file.parents) and not _compiles(text),
@@ -295,11 +300,7 @@ def _is_lazy(text: str, *, imports: bool) -> bool:
 
 
 def _needs_tree(text: str) -> bool:
-    return (
-        any(word in text for word in IMPORT_CALLS)
-        or any(word in text for word in _SOURCE_WORDS)
-        or "sys.executable" in text
-    )
+    return any(word in text for word in (*IMPORT_CALLS, *_SOURCE_WORDS, "sys.executable"))
 
 
 def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:

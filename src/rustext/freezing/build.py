@@ -91,7 +91,7 @@ class Build:
         return f"source files of your program are included: {names}; {found[0].reason}"
 
     def listers(self) -> tuple[str, ...]:
-        """The modules that ask for many others by one call, and that have not entered.
+        """The modules that count only where they enter themselves, and that have not.
 
         A freezer that does not tell of each module has to let in those that it has.
         """

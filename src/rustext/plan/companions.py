@@ -193,8 +193,10 @@ def _data(
     """
     taken = {*(file.path for _, file in native), *but}
     tops, scripts = {file.parts[0] for file in dist.files}, _scripts(dist)
+    with_code = {file.parent for file in dist.files if file.suffix in {".py", ".so", ".pyd"}}
     for file in dist.files:
         named = file.name in code.opened and file.suffix not in {"", ".pyc"}
+        named |= file.suffix == ".pyi" and file.parent not in with_code
         if file not in taken and _may_be_data(dist, file, named=named):
             if file.suffix == ".py" and file not in scripts:  # a module: its whole name alone
                 whole = file.name in code.words and file.name != "__init__.py"
@@ -254,7 +256,7 @@ def find_named_files(
 
 
 def _may_be_data(dist: Distribution, file: PurePosixPath, *, named: bool = False) -> bool:
-    """Whether a file can be data; one whose whole name is `named` may have any suffix."""
+    """Whether a file can be data; with `named`, whatever its suffix."""
     rules = read_data("companions")
     return not (
         len(file.parts) < 2

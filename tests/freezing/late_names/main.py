@@ -8,12 +8,21 @@ from pathlib import Path
 
 import kinds
 import orjson
+from kinds.sources import tool
 
 
 def class_path_in_a_file():
     settings = json.loads(Path(__file__).with_name("logging.json").read_text())
     logging.config.dictConfig(settings)
     return "configured"
+
+
+def polite():
+    return "polite"
+
+
+def source_of_the_program():
+    return tool(polite).source
 
 
 def metadata_that_the_program_asks_for():
@@ -30,7 +39,10 @@ KINDS = [
     kinds.modules_of_listed_files,
     kinds.module_with_another_spelling,
     kinds.attributes_of_a_stub,
+    kinds.files_of_classes,
+    kinds.stubs_in_a_folder,
     kinds.metadata_of_several,
+    source_of_the_program,
     class_path_in_a_file,
     metadata_that_the_program_asks_for,
     file_of_a_package_that_the_program_names,

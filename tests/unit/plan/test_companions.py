@@ -268,6 +268,18 @@ def test_sources_in_a_folder_that_is_no_package_are_data_like_others(tmp_path: P
     assert {str(c.destination) for c in found} == files.keys() - code.keys()
 
 
+def test_stubs_without_modules_beside_them_are_data_like_others(tmp_path: Path) -> None:
+    """Such as the stubs of the standard library that a type checker reads."""
+    code = {"pkg/__init__.py": "os.path.join(os.path.dirname(__file__), 'stubs', 'stdlib')"}
+    code |= {"pkg/__init__.pyi": "", "pkg/stubs/mod.pyi": "", "pkg/stubs/mod.py": ""}
+    stubs = {"pkg/stubs/stdlib/builtins.pyi": "", "pkg/stubs/stdlib/os/path.pyi": ""}
+    install(tmp_path, "pkg", files={**code, **stubs})
+    (dist,) = iter_distributions(tmp_path)
+    found = {str(c.destination) for c in find_distant_companions(read_sources(dist), dist, ())}
+    assert found >= stubs.keys()
+    assert not {name for name in found if name.endswith("i")} - stubs.keys()
+
+
 def test_what_code_next_to_it_opens_by_its_whole_name_is_data_of_any_kind(tmp_path: Path) -> None:
     """Such as prompts in Markdown, and scripts that are handed to another interpreter."""
     code = {"pkg/__init__.py": "(Path(__file__).parent / 'prompts' / 'ask.md').read_text()"}

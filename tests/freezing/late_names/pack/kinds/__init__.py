@@ -37,5 +37,16 @@ def attributes_of_a_stub():
     return lazy.answer, lazy.part.NAME
 
 
+def files_of_classes():
+    from .widgets import Widget
+
+    return Widget.described
+
+
+def stubs_in_a_folder():
+    folder = Path(__file__).parent / "stubs" / "stdlib"
+    return [file.name for file in sorted(folder.iterdir())]
+
+
 def metadata_of_several():
     return [metadata.version(name) for name in ("rustext-late-names",)]
