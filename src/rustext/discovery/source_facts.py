@@ -48,7 +48,9 @@ _FUNCTION = re.compile(
 )
 _LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
 # A function that is handed the module's own name, to give it what it loads late.
+_OWN_NAME = re.compile(r"__name__,|globals\(\),")
 _LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
+_EXECUTED = re.compile(r"""["'](?:\\n|\s)*from\s+([\w.]+)\s+import\s""")
 # `from x import load_plugin, other as name`
 _FROM = re.compile(
     r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
@@ -248,6 +250,8 @@ class _Reader:
 
     def _iter_calls(self, text: str, package: str) -> Iterator[NamedCall]:
         """The calls of functions that import their first argument, as far as it is written."""
+        for executed in _EXECUTED.findall(text) if "exec(" in text else ():
+            yield NamedCall(function="exec", name=executed, origin="")
         origins = {
             name: module
             for name, module in _iter_imported_names(text, package)
@@ -291,12 +295,8 @@ def _is_lazy(text: str, *, imports: bool) -> bool:
     hint = (imports and "__getattr__" in text) or "sys.modules[__name__]" in text
     if hint and _LAZY.search(text) is not None:
         return True
-    place = text.find("__name__,")
-    while place >= 0:
-        if _LOADER.search(text, max(0, place - 60), place):
-            return True
-        place = text.find("__name__,", place + 1)
-    return False
+    places = (found.start() for found in _OWN_NAME.finditer(text))
+    return any(_LOADER.search(text, max(0, place - 60), place) for place in places)
 
 
 def _needs_tree(text: str) -> bool:

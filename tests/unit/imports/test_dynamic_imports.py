@@ -82,6 +82,8 @@ def test_a_name_counts_where_the_function_imports_its_first_parameter(
         ("import_module(name='.one', package=__name__)", {"host.one"}),
         ("__import__('gamma', fromlist=['x'])", {"gamma"}),
         ("import_module('...one', 'host.inner.deep')", {"host.one"}),
+        ("exec('from host.one import *\\n')", {"host.one"}),
+        ("def lazy(*_): ...\nlazy(globals(), {'x': '.one'})", {"host.one"}),
     ],
 )
 def test_a_name_may_stand_in_the_call(call: str, names: set[str], tmp_path: Path) -> None:
