@@ -42,7 +42,7 @@ def add_program(state: State, api: Any) -> None:
                 api.graph.import_hook(name, caller)
     native = {CompanionKind.LIBRARY, CompanionKind.EXECUTABLE}
     added: dict[str, list[Any]] = {"hiddenimports": missing, "datas": [], "binaries": []}
-    for companion in (*build.program_sources(), *build.accompany_program(*CompanionKind)):
+    for companion in (*build.program_files(), *build.accompany_program(*CompanionKind)):
         added["binaries" if companion.kind in native else "datas"].append(placed(companion))
     api.add_datas(added["datas"])
     api.add_binaries(added["binaries"])

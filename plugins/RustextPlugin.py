@@ -207,7 +207,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     @_guarded
     def considerDataFiles(self, module: Any) -> Iterator[Any]:
         """Place metadata, data files and folders, and what rustext leaves behind on request."""
-        own = self.session.build.program_sources() if module.isMainModule() else ()
+        own = self.session.build.program_files() if module.isMainModule() else ()
         for companion in (*own, *self._accompany(module, "data", "metadata")):
             yield self.makeIncludedDataFile(
                 source_path=str(companion.path),

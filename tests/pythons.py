@@ -51,7 +51,6 @@ def run(version: str, tests: list[str] | tuple[str, ...]) -> int:
     root = CACHE / RELEASE if version in DEBIANS else None
     if root is not None:
         make_root(root)
-    python = interpreter(version)
     steps = [] if (folder / "complete").exists() else [
         f"{interpreter(version)} -m venv --clear {folder}",
         f"{folder}/bin/pip install -q -e {shlex.join(WANTED)}",

@@ -1,13 +1,14 @@
 """Freeze a folder of programs, without and with rustext, and keep a table of what happened.
 
-Usage: python tests/freezing/matrix.py APPS [--freezer F]... [--with | --without] [--only NAME]...
-                                            [-o FILE] [--markdown FILE]
+Usage: python tests/freezing/matrix.py APPS [--freezer F]... [--with | --without | --recorded]
+                                            [--only NAME]... [--keep] [-o FILE] [--markdown FILE]
 
 APPS holds one folder a program: `main.py` prints a line that begins with `OK `, and
 `requirements.txt` pins what it needs. The table (JSON lines) grows as programs finish; a second
-call goes on where the first one stopped. A frozen program passes if it prints what the unfrozen
-one prints, where what differs between unfrozen runs may differ: two of them, and ten more before it
-is said that a program prints something else.
+call goes on where the first one stopped. With `--recorded`, `rustext trace` runs the program once
+and the freezer gets the record. A frozen program passes if it prints what the unfrozen one prints,
+where what differs between unfrozen runs may differ: two of them, and ten more before it is said
+that a program prints something else.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from lab import FREEZERS, ROOT, Frozen, Lab
+from lab import FREEZERS, ROOT, Frozen, Lab, check
 
 from rustext.errors import RustextError
 
@@ -32,6 +34,17 @@ PRINTED = "printed"  # how a verdict about other words begins
 FREEZERS_OWN = frozenset(
     {"nuitka", "PyInstaller", "_pyinstaller_hooks_contrib", "pip", "setuptools"}
 )
+
+
+class Way(NamedTuple):
+    """How a program is frozen; `record` is the record of one run."""
+
+    freezer: str
+    rustext: bool
+    record: bool = False
+
+    def __str__(self) -> str:
+        return "recorded" if self.record else "with" if self.rustext else "without"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,25 +58,27 @@ class Row:
     seconds: float
     megabytes: float
     detail: str
+    record: bool = False
+    verify: str = ""  # how `rustext verify` sums the bundle up
 
 
 def main() -> int:
     args = parse_arguments()
     lab = Lab(args.cache, build_wheel(args.cache))
-    done = {(r["app"], r["freezer"], r["rustext"]) for r in read_rows(args.output)}
+    done = {(r["app"], way_of(r)) for r in read_rows(args.output)}
     for app in sorted((p.parent for p in args.apps.glob("*/main.py")), key=by_size):
         if args.only and app.name not in args.only:
             continue
         todo = [
-            (freezer, rustext)
+            way
             for freezer in args.freezer or FREEZERS
-            for rustext in args.rustext
-            if (app.name, freezer, rustext) not in done
+            for way in (Way(freezer, rustext, args.recorded) for rustext in args.rustext)
+            if (app.name, way) not in done
         ]
-        for row in iter_rows(lab, app, todo, args.cache / "matrix"):
+        for row in iter_rows(lab, app, todo, args.cache / "matrix", keep=args.keep):
             with args.output.open("a") as file:
                 file.write(json.dumps(asdict(row)) + "\n")
-            how = "with" if row.rustext else "without"
+            how = str(way_of(asdict(row)))
             print(
                 f"{row.app:<28} {row.freezer:<12} {how:<8} {row.result:<16} {row.detail[-80:]!r}",
                 flush=True,
@@ -89,11 +104,20 @@ def parse_arguments() -> argparse.Namespace:
         "--with", dest="rustext", action="store_const", const=(True,), default=(False, True)
     )
     parser.add_argument("--without", dest="rustext", action="store_const", const=(False,))
+    parser.add_argument("--recorded", action="store_true", help="record a run, and freeze with it")
+    parser.add_argument("--keep", action="store_true", help="leave bundles and environments")
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "tests")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / ".cache" / "matrix.jsonl")
     parser.add_argument("--markdown", type=Path, help="write the table here")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.recorded:
+        args.rustext = (True,)
+    return args
+
+
+def way_of(row: dict) -> Way:
+    return Way(row["freezer"], row["rustext"], row.get("record", False))
 
 
 def build_wheel(cache: Path) -> Path:
@@ -108,7 +132,9 @@ def read_rows(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def iter_rows(lab: Lab, app: Path, todo: list[tuple[str, bool]], work: Path) -> Iterator[Row]:
+def iter_rows(
+    lab: Lab, app: Path, todo: list[Way], work: Path, *, keep: bool = False
+) -> Iterator[Row]:
     """Freeze and run one program in each of the ways; its environments go when it is done."""
     if not todo:
         return
@@ -122,38 +148,49 @@ def iter_rows(lab: Lab, app: Path, todo: list[tuple[str, bool]], work: Path) -> 
         expected = [lab.run_unfrozen(script, *requirements) for _ in range(2)]
     except (AssertionError, subprocess.SubprocessError) as error:
         detail = str(getattr(error, "stderr", error))[-400:]
-        for freezer, rustext in todo:
+        for way in todo:
             yield Row(
-                app=app.name, freezer=freezer, rustext=rustext, result="unfrozen fails",
+                app=app.name, **way._asdict(), result="unfrozen fails",
                 seconds=0.0, megabytes=0.0, detail=detail,
             )  # fmt: skip
     else:
-        for freezer, rustext in todo:
-            yield freeze_and_run(lab, app, script, freezer, rustext=rustext, expected=expected)
-    lab.forget(*requirements)
-    shutil.rmtree(source.parent, ignore_errors=True)
+        for way in todo:
+            out = source.parent / f"{way.freezer}-{way}"
+            yield freeze_and_run(lab, app, script, way, out, expected)
+            if not keep:
+                shutil.rmtree(out)
+    if not keep:
+        lab.forget(*requirements)
+        shutil.rmtree(source.parent, ignore_errors=True)
 
 
 def freeze_and_run(
-    lab: Lab, app: Path, script: Path, freezer: str, *, rustext: bool, expected: list[str]
+    lab: Lab, app: Path, script: Path, way: Way, out: Path, expected: list[str]
 ) -> Row:
     requirements = ("-r", str(app / "requirements.txt"))
-    out = script.parent.parent / f"{freezer}-{'with' if rustext else 'without'}"
-    python = lab.environment(*requirements, rustext=rustext)
+    out.mkdir(parents=True, exist_ok=True)
+    python = lab.environment(*requirements, rustext=way.rustext)
     compiled = [n for n in top_level_names(app / "requirements.txt") if is_small(python, n)]
-    compiled += modules_that_ask_for_metadata(python) if freezer == "nuitka" else []
+    compiled += modules_that_ask_for_metadata(python) if way.freezer == "nuitka" else []
     start = time.monotonic()
     size = 0.0
+    verified = ""
 
     def row(result: str, detail: str) -> Row:
         return Row(
-            app=app.name, freezer=freezer, rustext=rustext, result=result,
-            seconds=round(time.monotonic() - start, 1), megabytes=round(size, 1), detail=detail,
+            app=app.name, **way._asdict(), result=result, verify=verified, detail=detail,
+            seconds=round(time.monotonic() - start, 1), megabytes=round(size, 1),
         )  # fmt: skip
 
+    configuration = script.with_name("pyproject.toml")
+    configuration.unlink(missing_ok=True)
     try:
+        if way.record:
+            configuration.write_text('[tool.rustext]\ntrace = "rustext-trace.toml"\n')
+            trace = [str(python), "-m", "rustext", "trace", "-o", "rustext-trace.toml", "--"]
+            check([*trace, str(script)], cwd=script.parent)
         frozen = lab.freeze(
-            freezer, script, *requirements, out=out, rustext=rustext, compiled=compiled
+            way.freezer, script, *requirements, out=out, rustext=way.rustext, compiled=compiled
         )
     except AssertionError as error:
         return row("build fails", str(error)[-400:])
@@ -162,9 +199,16 @@ def freeze_and_run(
     if judged[1].startswith(PRINTED):
         expected += [lab.run_unfrozen(script, *requirements) for _ in range(MORE_RUNS)]
         judged = judge(frozen, expected, hide=script.parent)
-    result = row(*judged)
-    shutil.rmtree(out, ignore_errors=True)
-    return result
+    verified = sum_up(frozen)
+    return row(*judged)
+
+
+def sum_up(frozen: Frozen) -> str:
+    """What `rustext verify` says about a bundle in one line, with its errors and warnings."""
+    command = [sys.executable, "-m", "rustext", "verify", str(frozen.bundle)]
+    said = subprocess.run(command, check=False, capture_output=True, text=True).stdout.splitlines()
+    found = [n for n in said if n.startswith(("error", "warning", f"{frozen.bundle.name} ("))]
+    return "; ".join([*found, *(n.strip() for n in said if n.startswith("  not judged"))])
 
 
 def is_small(python: Path, name: str) -> bool:
@@ -189,19 +233,19 @@ def modules_that_ask_for_metadata(python: Path) -> list[str]:
 
 def as_markdown(rows: list[dict]) -> str:
     """How many programs do what with each freezer, without and with rustext, and each of them."""
-    ways = [(freezer, rustext) for freezer in FREEZERS for rustext in (False, True)]
-    head = " | ".join(f"{f}, {'with' if r else 'without'}" for f, r in ways)
+    ways = sorted({way_of(row) for row in rows})
+    head = " | ".join(f"{way.freezer}, {way}" for way in ways)
     lines = [f"| | {head} |", "|---" * (1 + len(ways)) + "|"]
     for result in ("pass", "fail", "build fails", "unfrozen fails"):
         counts = []
         for way in ways:
-            found = [r["result"] for r in rows if (r["freezer"], r["rustext"]) == way]
+            found = [r["result"] for r in rows if way_of(r) == way]
             counts.append(f"{found.count(result)} of {len(found)}")
         lines.append(f"| {result} | {' | '.join(counts)} |")
-    results = {(r["app"], r["freezer"], r["rustext"]): r for r in rows}
+    results = {(r["app"], way_of(r)): r for r in rows}
     lines += ["", f"| program | {head} |", "|---" * (1 + len(ways)) + "|"]
     for app in sorted({r["app"] for r in rows}):
-        cells = [results.get((app, *way)) for way in ways]
+        cells = [results.get((app, way)) for way in ways]
         lines.append(f"| {app} | " + " | ".join(map(as_cell, cells)) + " |")
     return "\n".join(lines) + "\n"
 

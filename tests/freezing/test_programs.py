@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from lab import FREEZERS, HERE, ROOT, Lab
-from matrix import iter_rows, read_rows
+from matrix import Way, iter_rows, read_rows
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
 PROGRAMS = sorted(path.parent for path in (HERE / "programs").glob("*/main.py"))
-WAYS = [(freezer, rustext) for freezer in FREEZERS for rustext in (False, True)]
+WAYS = [Way(freezer, rustext) for freezer in FREEZERS for rustext in (False, True)]
 TABLE = {
     (row["app"], row["freezer"], row["rustext"]): row["result"]
     for row in read_rows(ROOT / "benchmarks" / "corpus" / "results.jsonl")
@@ -31,7 +31,7 @@ def test_there_is_a_dozen_and_each_needs_rustext() -> None:
 @pytest.mark.parametrize("app", PROGRAMS, ids=lambda app: app.name)
 def test_frozen_it_does_what_the_table_says(lab: Lab, app: Path, tmp_path: Path) -> None:
     rows = {(r.freezer, r.rustext): r for r in iter_rows(lab, app, WAYS, tmp_path)}
-    for freezer, rustext in WAYS:
+    for freezer, rustext, _ in WAYS:
         row = rows[freezer, rustext]
         assert row.result == TABLE[app.name, freezer, rustext], row.detail
     assert {rows[freezer, True].result for freezer in FREEZERS} == {"pass"}

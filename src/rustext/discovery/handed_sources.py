@@ -21,17 +21,25 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from rustext.discovery.import_sites import resolve
-from rustext.discovery.source_readers import READS, is_guarded, last_name
+from rustext.discovery.source_readers import READS, is_guarded, iter_unguarded, last_name
 from rustext.environment.python_source import parse_source
 
 # https://docs.python.org/3/reference/datamodel.html#basic-customization and #emulating-callables
 _OF_THE_CLASS = frozenset({"__init__", "__new__", "__call__", "__post_init__", "__set_name__"})
 _CONDITIONS = (ast.If, ast.IfExp, ast.Match, ast.While, ast.ExceptHandler, ast.Raise)
+_FILES = frozenset({"getfile", "getsourcefile"})
+_OPENS = frozenset({"open", "read_text", "read_bytes"})
+_NAME = re.compile(r"\w+")
+# A class of a module: its name, what is in the parentheses, and its lines.
+_CLASS = re.compile(
+    r"^class[ \t]+(\w+)\s*(?:\(([^)]*)\))?\s*:(.*(?:\n(?:[ \t].*)?)*)", re.MULTILINE
+)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -58,6 +66,43 @@ def find_takers(texts: Mapping[PurePosixPath, str]) -> dict[PurePosixPath, froze
         known = frozenset(name for names in found.values() for name in names)
         fresh = known - before
     return found
+
+
+def find_read_classes(texts: Mapping[PurePosixPath, str]) -> frozenset[PurePosixPath]:
+    """The files with classes whose source file is read as they are made.
+
+    A function opens `inspect.getfile(cls)`, a metaclass calls it, and classes have that metaclass,
+    directly or by a base. They are told apart by their names alone.
+    """
+    readers = {
+        node.name
+        for text in texts.values()
+        if "getfile(" in text
+        for node in _parse(text).body
+        if isinstance(node, _FUNCTIONS) and _opens_file_of(node)
+    }
+    if not readers:
+        return frozenset()
+    calls = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(readers)))})\(")
+    rows = [
+        (file, found[1], set(_NAME.findall(found[2] or "")), calls.search(found[3]) is not None)
+        for file, text in texts.items()
+        for found in _CLASS.finditer(text)
+    ]
+    made = {name for _, name, _, reads in rows if reads}
+    while more := {name for _, name, bases, _ in rows if bases & made} - made:
+        made |= more
+    return frozenset(file for file, name, _, _ in rows if name in made)
+
+
+def _opens_file_of(function: Function) -> bool:
+    """Whether a function reads the file that something which it is handed is defined in."""
+    handed = {a.arg for a in (*function.args.posonlyargs, *function.args.args)}
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    asked = (c.args[0] for c in calls if last_name(c.func) in _FILES and c.args)
+    return any(isinstance(a, ast.Name) and a.id in handed for a in asked) and any(
+        last_name(call.func) in _OPENS for call in iter_unguarded(function)
+    )
 
 
 def iter_used(trees: Iterable[ast.Module]) -> Iterator[tuple[str, str]]:

@@ -275,7 +275,12 @@ def _picked(container: ast.AST, by: ast.Subscript | ast.Starred) -> Iterator[ast
 
 def _is_word(node: ast.expr) -> bool:
     """Whether it is a literal that can be the last part of a name: `x.replace("a", "b")`."""
-    return isinstance(node, ast.Constant) and str(node.value).isidentifier() and bool(node.value)
+    return (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.isidentifier()
+        and bool(node.value.strip("_"))
+    )
 
 
 def _elements(node: ast.AST, index: ast.AST | None = None) -> list[ast.expr]:

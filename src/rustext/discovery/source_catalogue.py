@@ -81,7 +81,7 @@ def _parse_row(row: dict[str, Any]) -> SourceFacts:
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _identity(dist: Distribution) -> str:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rustext.data import read_data
-from rustext.discovery.handed_sources import find_takers
+from rustext.discovery.handed_sources import find_read_classes, find_takers
 from rustext.discovery.import_sites import IMPORT_CALLS, read_import_sites, resolve
 from rustext.discovery.source_readers import (
     iter_python_starts,
@@ -35,16 +35,23 @@ _PATH = re.compile(r"""["']((?:[\w.+@-]{1,99}[/\\]){1,9}[\w.+@-]{1,99})/?["']"""
 _WORD = re.compile(r"""["']([A-Za-z_]\w{0,99})["']""")
 _DOTTED = re.compile(r"""["']([A-Za-z_]\w*(?:[.:]\w+){1,9})["']""")
 _RELATIVE = re.compile(r"""["'](\.{1,9}[A-Za-z_]\w*(?:\.\w+){0,9})["']""")
+# `key: package.Class`, `key = package.Class`, `- package.Class`
 _SETTING = re.compile(
-    r"^[ \t]*[\w.()-]+[ \t]*[:=][ \t]*([A-Za-z_]\w*(?:\.\w+){1,9})[ \t]*$", re.MULTILINE
+    r"^[ \t]*(?:-[ \t]+|[\w.()-]+[ \t]*[:=][ \t]*){1,2}([A-Za-z_]\w*(?:[.:]\w+){1,9})"
+    r"[ \t]*(?:#.*)?$",
+    re.MULTILINE,
 )
+# A literal that ends in a dot or goes on with a field: `f"package.{name}"`.
+_BEGINNING = re.compile(r"""["']((?:[A-Za-z_]\w*\.){1,9})(?:["']|%s|\{)""")
 _LOGGER = re.compile(r"getLogger\(\s*$")
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
 )
 _LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
 # A function that is handed the module's own name, to give it what it loads late.
+_OWN_NAME = re.compile(r"__name__,|globals\(\),")
 _LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
+_EXECUTED = re.compile(r"""["'](?:\\n|\s)*from\s+([\w.]+)\s+import\s""")
 # `from x import load_plugin, other as name`
 _FROM = re.compile(
     r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
@@ -52,10 +59,12 @@ _FROM = re.compile(
 _MAY_IMPORT = re.compile(r"import|module|load|require|optional|lazy|plugin|resolve", re.IGNORECASE)
 _IMPORT = re.compile(r"^[ \t]*import[ \t]+([\w. \t,]+)", re.MULTILINE)
 _LISTS = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
-# The folder that is listed is that of the file itself.
-_LISTS_ITSELF = re.compile(
-    r"\b(iter_modules|walk_packages)\s*\([^)\n]*(?<![\w.])(?:__path__|__file__)\b"
+# The folder that is listed is that of the file itself, or of a package.
+_LISTS_PACKAGE = re.compile(
+    r"\b(iter_modules|walk_packages)\s*\([^)\n]*?(?<![\w.])(?:([A-Za-z_][\w.]*)\.)?(?:__path__|__file__)\b"
 )
+_LISTS_FILES = re.compile(r"\b(?:i?r?glob|iterdir|listdir|scandir|walk)\s*\(")
+_READS_STUB = re.compile(r"\(\s*__name__\s*,\s*__file__\b")
 _ASKS_ENTRY_POINTS = re.compile(r"\b(?:\w*_)?(?:entry_points|entrypoints|EntryPoint)\b")
 _GROUP = re.compile(r"""["']([\w.:-]+)["']""")
 _CONSTANT = re.compile(r"""^(\w+)(?:\s*:[^=\n]+)?\s*=\s*["']([\w.:-]+)["']""", re.MULTILINE)
@@ -72,7 +81,8 @@ def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionS
     """The facts of all Python files that a distribution has in its packages.
 
     A file that cannot be read is one row with the reason. With `settings`, class paths in lines of
-    configuration (`key: package.Class`) are names as well: a program can hold such texts.
+    configuration (`key: package.Class`) are names as well, and any word may name a file, as a
+    program can hold such texts and ask for the files of other distributions.
     """
     texts: dict[PurePosixPath, str] = {}
     found: dict[PurePosixPath, SourceFacts] = {}
@@ -114,6 +124,7 @@ class _Reader:
         self, dist: Distribution, texts: Mapping[PurePosixPath, str], *, settings: bool
     ) -> None:
         self._settings = settings
+        self._site, self._files = dist.site, frozenset(dist.files)
         self._tops = sorted({file.parts[0].removesuffix(".py") for file in texts})
         self._compiled = {
             ".".join((*file.parts[:-1], file.name.partition(".")[0]))
@@ -135,6 +146,7 @@ class _Reader:
         self._add_importers(texts)
         handed = any(HOLE in facts.sources_of for facts in self._parsed.values())
         self._takers = find_takers(texts) if handed else {}
+        self._read_classes = find_read_classes(texts)
 
     def _parse(self, file: PurePosixPath, text: str) -> SourceFacts:
         try:
@@ -184,22 +196,34 @@ class _Reader:
         lists = "iter_modules" in text or "walk_packages" in text
         listing = lists and _LISTS.search(text) is not None
         locates = any(word in text for word in read_data("companions")["locators"])
+        asks = ("importlib" in text or "pkg_resources" in text) and (
+            _ASKS_FOR_METADATA.search(text) is not None
+        )
+        stub = self._stub_of(file) if lazy and _READS_STUB.search(text) is not None else None
         return replace(
             facts,
+            sources_of=(
+                *facts.sources_of,
+                *((module_of(file),) if file in self._read_classes else ()),
+            ),
             takes_sources=tuple(sorted(self._takers.get(file, ()))),
             importers=tuple(sorted({*facts.importers, *self._passing.get(file, ())})),
             refused=not self._counting.isdisjoint(file.parents) and not _compiles(text),
             calls=calls,
-            names=tuple(
-                sorted({*_iter_names(text), *(_SETTING.findall(text) if self._settings else ())})
-            ),
-            relative_names=tuple(sorted(set(_iter_relative(text, package))))
+            names=find_names(text, settings=self._settings),
+            relative_names=tuple(
+                sorted({*_iter_relative(text, package), *_iter_imported(stub or "", package)})
+            )
             if computes or lazy
             else (),
+            beginnings=tuple(sorted(set(_BEGINNING.findall(text)))) if computes else (),
             words=tuple(sorted(set(_WORD.findall(text)))) if computes or lazy else (),
             lazy=lazy,
             lists_modules=listing,
-            lists_itself=tuple(sorted(set(_LISTS_ITSELF.findall(text)))) if lists else (),
+            lists_packages=tuple(sorted(set(_iter_listed(text, package)))) if lists else (),
+            lists_files=locates
+            and (".py'" in text or '.py"' in text)
+            and _LISTS_FILES.search(text) is not None,
             imported=tuple(sorted(set(_iter_imported(text, package))))
             if listing or module_of(file) in self._compiled
             else (),
@@ -210,12 +234,24 @@ class _Reader:
             uses_file="__file__" in text,
             uses_prefix="sys.prefix" in text,
             seeks_programs=_ASKS_FOR_PROGRAMS.search(text) is not None,
-            asks_for_metadata=("importlib" in text or "pkg_resources" in text)
-            and _ASKS_FOR_METADATA.search(text) is not None,
+            asks_for_metadata=asks,
+            distributions=tuple(sorted(set(_GROUP.findall(text)))) if asks else (),
+            reads_stub=stub is not None,
         )
+
+    def _stub_of(self, file: PurePosixPath) -> str | None:
+        """The text of the stub beside a module; None where there is none."""
+        stub = file.with_suffix(".pyi")
+        with contextlib.suppress(OSError):
+            if stub in self._files:
+                with (self._site / stub).open("rb") as stream:
+                    return stream.read(_LIMIT).decode("utf-8", "replace")
+        return None
 
     def _iter_calls(self, text: str, package: str) -> Iterator[NamedCall]:
         """The calls of functions that import their first argument, as far as it is written."""
+        for executed in _EXECUTED.findall(text) if "exec(" in text else ():
+            yield NamedCall(function="exec", name=executed, origin="")
         origins = {
             name: module
             for name, module in _iter_imported_names(text, package)
@@ -241,7 +277,7 @@ class _Reader:
 
     def _iter_parts(self, text: str) -> Iterator[str]:
         for part in _PART.findall(text):
-            if "." in part or "*" in part or part in self._own_parts:
+            if self._settings or "." in part or "*" in part or part in self._own_parts:
                 yield part
         for path in _PATH.findall(text):
             if any(f"{folder}/".endswith(f"/{path}/") for folder in self._folders):
@@ -259,20 +295,12 @@ def _is_lazy(text: str, *, imports: bool) -> bool:
     hint = (imports and "__getattr__" in text) or "sys.modules[__name__]" in text
     if hint and _LAZY.search(text) is not None:
         return True
-    place = text.find("__name__,")
-    while place >= 0:
-        if _LOADER.search(text, max(0, place - 60), place):
-            return True
-        place = text.find("__name__,", place + 1)
-    return False
+    places = (found.start() for found in _OWN_NAME.finditer(text))
+    return any(_LOADER.search(text, max(0, place - 60), place) for place in places)
 
 
 def _needs_tree(text: str) -> bool:
-    return (
-        any(word in text for word in IMPORT_CALLS)
-        or any(word in text for word in _SOURCE_WORDS)
-        or "sys.executable" in text
-    )
+    return any(word in text for word in (*IMPORT_CALLS, *_SOURCE_WORDS, "sys.executable"))
 
 
 def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:
@@ -308,11 +336,26 @@ def _iter_imported(text: str, package: str) -> Iterator[str]:
                 yield from (f"{module}.{name[0]}" for _ in name[:1])
 
 
-def _iter_names(text: str) -> Iterator[str]:
-    """The literals that could be the names of modules, or class paths; not those of loggers."""
-    for found in _DOTTED.finditer(text):
-        if not _LOGGER.search(text, max(0, found.start() - 20), found.start()):
-            yield found[1].replace(":", ".")
+def _iter_listed(text: str, package: str) -> Iterator[tuple[str, str]]:
+    """The packages whose modules a text lists, each with the call; "" for its own."""
+    for call, name in _LISTS_PACKAGE.findall(text):
+        found = _imported_as(text, name, package) if name else ""
+        if found is not None:
+            yield call, found
+
+
+def find_names(text: str, *, settings: bool) -> tuple[str, ...]:
+    """The literals that could be the names of modules, or class paths; not those of loggers.
+
+    With `settings`, those in lines of configuration as well: `key: package.Class`.
+    """
+    literals = {
+        found[1]
+        for found in _DOTTED.finditer(text)
+        if not _LOGGER.search(text, max(0, found.start() - 20), found.start())
+    }
+    found = literals.union(_SETTING.findall(text) if settings else ())
+    return tuple(sorted(name.replace(":", ".") for name in found))
 
 
 def _iter_relative(text: str, package: str) -> Iterator[str]:
@@ -346,7 +389,8 @@ def _imported_as(text: str, name: str, package: str) -> str | None:
             if parts and parts[-1] == name:
                 dots = origin if not origin.strip(".") else f"{origin}."
                 return resolve(f"{dots}{parts[0]}", package)
-    return name if re.search(rf"^\s*import\s+{re.escape(name)}\b", text, re.MULTILINE) else None
+    found = re.search(rf"^\s*import\s+(?:([\w.]+)\s+as\s+)?{re.escape(name)}\b", text, re.MULTILINE)
+    return None if found is None else found[1] or name
 
 
 def _compiles(text: str) -> bool:

@@ -29,7 +29,7 @@ def iter_read_sources(tree: ast.Module, package: str) -> Iterator[str]:
     `package` is the one that the module is in, or is.
     """
     origins = dict(_iter_origins(tree, package))
-    for call in _iter_unguarded(tree):
+    for call in iter_unguarded(tree):
         if call.args and last_name(call.func) in READS:
             root: ast.AST = call.args[0]
             while isinstance(root, ast.Attribute):
@@ -51,7 +51,7 @@ def runs_main(tree: ast.Module) -> bool:
     }
     files = (
         inner
-        for call in _iter_unguarded(tree)
+        for call in iter_unguarded(tree)
         if last_name(call.func) in _RUNS
         for node in (*call.args, *(keyword.value for keyword in call.keywords))
         for inner in ast.walk(node)
@@ -69,8 +69,8 @@ def _names_main(node: ast.AST) -> bool:
     )
 
 
-def _iter_unguarded(tree: ast.Module) -> Iterator[ast.Call]:
-    """The calls of a module whose failure ends it."""
+def iter_unguarded(tree: ast.AST) -> Iterator[ast.Call]:
+    """The calls in a module, or a part of one, whose failure ends it."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()

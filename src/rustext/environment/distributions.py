@@ -7,6 +7,7 @@ In: the folders of `sys.path` that installers keep, and the interpreter's PEP 50
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import os
@@ -117,6 +118,18 @@ class Installed:
             for requirement in dist.requires:
                 found.setdefault(canonicalize_name(requirement.name), set()).add(dist.name)
         return {name: frozenset(namers) for name, namers in found.items()}
+
+    @functools.cached_property
+    def entry_points(self) -> Mapping[str, tuple[tuple[Distribution, str], ...]]:
+        """The entry points by group: whose each is, and the module that it names."""
+        found: dict[str, list[tuple[Distribution, str]]] = {}
+        for dist in self.by_name.values():
+            if dist.metadata / "entry_points.txt" in dist.files:
+                with contextlib.suppress(ValueError):  # not UTF-8: nothing can read it
+                    for point in metadata.Distribution.at(dist.site / dist.metadata).entry_points:
+                        module = point.value.partition(":")[0].partition("[")[0].strip()
+                        found.setdefault(point.group, []).append((dist, module))
+        return {group: tuple(points) for group, points in found.items()}
 
     def _direct(
         self, dist: Distribution, extras: frozenset[str]

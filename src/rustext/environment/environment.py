@@ -191,6 +191,11 @@ class Environment:
         """The installed distributions whose requirements name `name`, or that its own name."""
         return self._installed.neighbours_of(name)
 
+    @property
+    def entry_points(self) -> Mapping[str, tuple[tuple[Distribution, str], ...]]:
+        """The entry points by group: whose each is, and the module that it names."""
+        return self._installed.entry_points
+
     def is_required(self, name: str) -> bool:
         """Whether any installed distribution requires `name` without an extra."""
         return name in self._installed.required

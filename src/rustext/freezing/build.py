@@ -50,9 +50,13 @@ class Build:
         self._done: set[Path] = set()
         self._program: Program | None = None
 
-    def program_sources(self) -> tuple[Companion, ...]:
-        """The sources of the program, where code that has entered reads them; each once."""
-        found = tuple(c for c in self._read_sources() if c.path not in self._said)
+    def program_files(self) -> tuple[Companion, ...]:
+        """The files that the program's own code asks for; each once.
+
+        The sources of the program are among them where code that has entered reads them.
+        """
+        own = self._program.companions if self._program is not None else ()
+        found = tuple(c for c in (*own, *self._read_sources()) if c.path not in self._said)
         self._said.update(c.path for c in found)
         return found
 
@@ -87,7 +91,7 @@ class Build:
         return f"source files of your program are included: {names}; {found[0].reason}"
 
     def listers(self) -> tuple[str, ...]:
-        """The modules that ask for many others by one call, and that have not entered.
+        """The modules that count only where they enter themselves, and that have not.
 
         A freezer that does not tell of each module has to let in those that it has.
         """
@@ -231,7 +235,8 @@ class Build:
         """The companions of all that is in the build, sorted by destination."""
         of_modules = (c for p in self._entered.values() for c in self.planner.companions_for(p))
         recorded = self.recorded.companions(self._present)
-        found = (*recorded, *of_modules, *self._read_sources())
+        own = self._program.companions if self._program is not None else ()
+        found = (*recorded, *of_modules, *own, *self._read_sources())
         return tuple(sorted({c.path: c for c in found}.values(), key=lambda c: str(c.destination)))
 
     @property

@@ -22,11 +22,15 @@ from rustext.environment.python_source import parse_source
 from rustext.errors import RustextError
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.freezing.script_imports import iter_imports, iter_program
+from rustext.freezing.settings_files import find_settings, iter_setting_names
 from rustext.imports.dynamic_imports import find_named_imports, find_started
+from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
 from rustext.imports.verdicts import find_named
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.model.sources import DistributionSources, SourceFacts
+from rustext.plan.companions import find_named_files
+from rustext.plan.metadata_files import find_asked_metadata, iter_metadata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class Program:
     starts_python: tuple[str, ...]  # file and how, as in the facts of its sources
     files: tuple[tuple[Path, PurePosixPath], ...]  # with their places in the bundle
     used: frozenset[tuple[str, str]]  # names that it has from modules, as `iter_used` tells them
+    companions: tuple[Companion, ...] = ()  # what its code asks for of installed distributions
 
     def why_read(self, facts: SourceFacts) -> str | None:
         """Why a module of the program cannot do without the program's own source; None if it can.
@@ -81,29 +86,50 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
     imports: dict[str, ImplicitImport] = {}
     files: dict[Path, PurePosixPath] = {}
     starts: set[str] = set()
+    companions: list[Companion] = []
     for script in scripts:
         folder = script.parent
         path = tuple(dict.fromkeys((str(folder), *env.interpreter.path)))
         local = Environment(replace(env.interpreter, path=path))
         own = {p: PurePosixPath(p.relative_to(folder).as_posix()) for p in _own(script, local)}
         files |= own
+        settings = find_settings(folder)
         dist = Distribution(
             name="",
             version="",
             site=folder,
             metadata=PurePosixPath(),
             requires=(),
-            files=tuple(own.values()),
+            files=(*own.values(), *settings),
         )
         sources = read_sources(dist, settings=True)
+        companions += _iter_companions(sources, local)
         starts |= {f"{f.file}: {how}" for f in sources.files for how in f.starts_python}
-        imports |= {i.module: i for i in _iter_named(sources, dist, local)}
+        names = iter_setting_names(folder, settings, sources)
+        imports |= {i.module: i for i in _iter_named(sources, dist, local, names)}
     return Program(
         imports=tuple(imports[name] for name in sorted(imports)),
         starts_python=tuple(sorted(starts)),
         files=tuple(files.items()),
         used=frozenset(iter_used(_iter_trees(files))),
+        companions=tuple(companions),
     )
+
+
+def _iter_companions(sources: DistributionSources, env: Environment) -> Iterator[Companion]:
+    """The metadata that a program asks for, and the files of packages that it names.
+
+    A file is taken under its whole name alone.
+    """
+    for dist in find_plugin_distributions(sources, env):
+        yield from iter_metadata(dist, "the program asks for entry points")
+    yield from find_asked_metadata(sources.files, env)
+    for facts in sources.files:
+        for package in facts.data_packages:
+            module = env.find_module(package)
+            owner = env.distributions.get(module.distribution or "") if module else None
+            if owner is not None:
+                yield from find_named_files(owner, frozenset(facts.parts), str(facts.file))
 
 
 def _iter_trees(files: Iterable[Path]) -> Iterator[ast.Module]:
@@ -132,15 +158,19 @@ def _own(script: Path, env: Environment) -> Iterator[Path]:
 
 
 def _iter_named(
-    sources: DistributionSources, dist: Distribution, env: Environment
+    sources: DistributionSources,
+    dist: Distribution,
+    env: Environment,
+    settings: Iterable[tuple[PurePosixPath, str]],
 ) -> Iterator[ImplicitImport]:
+    literals = ((facts.file, name) for facts in sources.files for name in facts.names)
     paths = (
-        (name, Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(facts.file), detail=f'"{name}"'))
-        for facts in sources.files
-        for name in facts.names
+        (name, Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(file), detail=f'"{name}"'))
+        for file, name in (*literals, *settings)
         if (module := find_named(name, env)) is not None and module.distribution is not None
     )
     named = (*find_named_imports(sources, dist, env), *paths, *find_started(sources, env))
+    yield from find_plugin_modules(sources, dist, env)
     for name, evidence in named:
         module = find_named(name, env)
         if module is not None:

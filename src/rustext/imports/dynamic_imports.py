@@ -217,11 +217,16 @@ def _own_module(name: str, dist: Distribution, env: Environment) -> str | None:
 
 def _iter_completed(files: tuple[SourceFacts, ...], env: Environment) -> Iterator[Named]:
     own = [module_of(f.file) for f in files]
+    tops = {name.partition(".")[0] for name in own}
     for facts in files:
         # Modules that are asked for by their own name, which import statements show to a freezer.
         asked = (s for s in facts.sites if s.function == "__getattr__" and len(own) > _LARGE)
         own_name = {n for s in asked for n in s.names}
-        for name in sorted({n for s in facts.sites for n in s.names if HOLE in n}):
+        names = {n for s in facts.sites for n in s.names if HOLE in n}
+        if any(site.imports and _is_open(site) for site in facts.sites):  # made somewhere else
+            own_packages = (b for b in facts.beginnings if b.partition(".")[0] in tops)
+            names.update(f"{beginning}{HOLE}" for beginning in own_packages)
+        for name in sorted(names):
             package, _, last = name.rpartition(".")
             words = [w for w in facts.words if env.find_module(f"{package}.{w}") is not None]
             end = name.removeprefix(HOLE)

@@ -10,7 +10,6 @@ to be there, imported or not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
@@ -79,16 +78,19 @@ def _iter_modules_for(
     for package in facts.imported if facts.lists_modules else ():
         for name in _namespace_modules(package, env):
             yield name, f"lists the modules of `{package}`"
-    for how in facts.lists_itself:
-        for name in _own_modules(facts.file, dist, env, deep=how == "walk_packages"):
-            yield name, f"lists the modules of `{'.'.join(facts.file.parent.parts)}`"
+    for how, package in facts.lists_packages:
+        folder = PurePosixPath(*package.split(".")) if package else facts.file.parent
+        for name in _own_modules(facts.file, folder, dist, env, deep=how == "walk_packages"):
+            yield name, f"lists the modules of `{'.'.join(folder.parts)}`"
     for package in facts.data_packages:
         module = env.find_module(package)
-        if module is not None and module.distribution == dist.name:
+        owner = module.distribution if module is not None else None
+        if owner is not None and owner == (dist.name or owner):  # a program: of any
             yield package, f"opens files of `{package}`"
-    for group in sorted(set(facts.entry_point_groups) - _COMMANDS):
-        for name in _entry_point_modules(group, env):
-            yield name, f"asks for entry points of `{group}`"
+    for group in _groups_of(facts, env):
+        for _, name in env.entry_points[group]:
+            if env.find_module(name) is not None:
+                yield name, f"asks for entry points of `{group}`"
 
 
 def find_plugin_distributions(
@@ -98,21 +100,18 @@ def find_plugin_distributions(
 
     Their metadata is what the entry points are found in.
     """
-    groups = {
-        group for facts in used_files(sources) for group in facts.entry_point_groups
-    } - _COMMANDS
-    found = (d for d in env.distributions.values() if groups and not groups.isdisjoint(_groups(d)))
-    return tuple(sorted(found, key=lambda dist: dist.name))
+    groups = {group for facts in used_files(sources) for group in _groups_of(facts, env)}
+    found = {dist.name: dist for group in groups for dist, _ in env.entry_points[group]}
+    return tuple(found[name] for name in sorted(found))
 
 
-def _groups(dist: Distribution) -> frozenset[str]:
-    return frozenset(point.group for point in _entry_points(dist))
+def _groups_of(facts: SourceFacts, env: Environment) -> list[str]:
+    """The groups of this environment that a source asks for, or names for others that ask.
 
-
-def _entry_points(dist: Distribution) -> Iterable[metadata.EntryPoint]:
-    if any(f.parent == dist.metadata and f.name == "entry_points.txt" for f in dist.files):
-        return metadata.Distribution.at(dist.site / dist.metadata).entry_points
-    return ()
+    A dotted literal that is the name of a group is handed to something that asks.
+    """
+    named = {*facts.entry_point_groups, *facts.names}
+    return sorted((named & env.entry_points.keys()) - _COMMANDS)
 
 
 def _namespace_modules(package: str, env: Environment) -> Iterator[str]:
@@ -130,23 +129,19 @@ def _namespace_modules(package: str, env: Environment) -> Iterator[str]:
 
 
 def _own_modules(
-    file: PurePosixPath, dist: Distribution, env: Environment, *, deep: bool
+    file: PurePosixPath, folder: PurePosixPath, dist: Distribution, env: Environment, *, deep: bool
 ) -> Iterator[str]:
-    """The Python modules beside a file; with `deep`, those in the packages below as well."""
+    """The Python modules in a folder; with `deep`, those in the packages below as well.
+
+    The one that lists them, `file`, is none of these, nor is the package itself.
+    """
     for other in dist.files:
-        if other.suffix == ".py" and other.is_relative_to(file.parent) and other != file:
-            parts = other.with_suffix("").relative_to(file.parent).parts
+        if other.suffix == ".py" and other.is_relative_to(folder) and other != file:
+            parts = other.with_suffix("").relative_to(folder).parts
             inner = parts[:-1] if parts[-1] == "__init__" else parts
-            name = ".".join((*file.parent.parts, *inner))
-            if (deep or len(inner) == 1) and env.find_module(name) is not None:
+            name = ".".join((*folder.parts, *inner))
+            if (deep or len(inner) == 1) and inner and env.find_module(name) is not None:
                 yield name
-
-
-def _entry_point_modules(group: str, env: Environment) -> Iterator[str]:
-    for dist in env.distributions.values():
-        for point in _entry_points(dist):
-            if point.group == group and env.find_module(point.module) is not None:
-                yield point.module
 
 
 def _plugin(name: str, where: str, what: str) -> ImplicitImport:

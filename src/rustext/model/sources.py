@@ -62,21 +62,26 @@ class SourceFacts:
     calls: tuple[NamedCall, ...] = ()  # of importers, here or in another distribution
     names: tuple[str, ...] = ()  # literals such as "package.module" or "package.module:Class"
     relative_names: tuple[str, ...] = ()  # literals such as ".module", where names are computed
+    beginnings: tuple[str, ...] = ()  # literals such as "package.", where names are computed
     words: tuple[str, ...] = ()  # literals that are one word, where names are computed
     lazy: bool = False  # the module's attributes are looked up by a function (PEP 562)
 
     lists_modules: bool = False
-    lists_itself: tuple[str, ...] = ()  # `iter_modules` or `walk_packages` of its own folder
+    # `iter_modules` or `walk_packages`, and the package whose folder it lists; "" for its own.
+    lists_packages: tuple[tuple[str, str], ...] = ()
+    lists_files: bool = False  # lists Python files in folders next to its code
     imported: tuple[str, ...] = ()  # what it imports, where it lists modules or is compiled
     entry_point_groups: tuple[str, ...] = ()  # literals, where entry points are asked for
 
     parts: tuple[str, ...] = ()  # parts of literals that could name a file or a folder
+    reads_stub: bool = False  # reads the `.pyi` file of the module
     data_packages: tuple[str, ...] = ()  # packages whose files are opened as resources
     locates: bool = False  # opens files next to its code
     uses_file: bool = False  # by `__file__`
     uses_prefix: bool = False  # looks for files below `sys.prefix`
     seeks_programs: bool = False  # asks where programs are installed
     asks_for_metadata: bool = False
+    distributions: tuple[str, ...] = ()  # literals, where metadata is asked for
 
     # Modules whose source it cannot do without, or `module:name`; a `HOLE` for its callers'.
     sources_of: tuple[str, ...] = ()

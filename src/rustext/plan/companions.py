@@ -17,20 +17,16 @@ from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.module_names import working_name
-from rustext.discovery.source_facts import module_of, used_files
+from rustext.discovery.source_facts import used_files
 from rustext.environment.distributions import Distribution
-from rustext.environment.environment import Environment
 from rustext.files.untrusted import open_file
 from rustext.formats.binary import is_native
 from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion, CompanionKind
-from rustext.model.sources import HOLE, DistributionSources, SourceFacts
+from rustext.model.sources import DistributionSources, SourceFacts
+from rustext.plan.metadata_files import iter_metadata
 
-# What `importlib.metadata` reads:
-# https://packaging.python.org/en/latest/specifications/recording-installed-packages/
-_METADATA_FILES = frozenset({"METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt"})
-_ANY_NAME = "importlib.metadata may be asked for it with a computed name"
 # Below the prefix: https://specifications.freedesktop.org/basedir-spec/latest/,
 # https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch04s11.html
 _SHARED = frozenset({"share", "etc"})
@@ -44,6 +40,7 @@ class OwnCode:
     """What a distribution's Python files say that could lead to a file."""
 
     words: frozenset[str]  # the parts of string literals that could name a file or a folder
+    opened: frozenset[str]  # those in files that open what lies next to them; no package's init
     paths: frozenset[str]  # of several parts
     packages: frozenset[str]  # packages whose files are opened as resources
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
@@ -68,9 +65,10 @@ def find_companions(
     """
     files = list(native)
     code, refused = read_own_code(sources.files), tuple(_refused(dist, sources))
-    found = [*_path_loaded(files, suffixes), *_metadata(dist), *refused, *_programs(dist, code)]
+    found = [*_path_loaded(files, suffixes), *iter_metadata(dist), *refused, *_programs(dist, code)]
     found += _data(dist, files, code, but={companion.destination for companion in refused})
-    found += (companion for other in others for companion in _data_of_other(other, code))
+    where = "the code that imports its package"
+    found += (c for other in others for c in find_named_files(other, code.words, where))
     found += _folders(dist, code, found)
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
@@ -109,10 +107,11 @@ def _without_native(
     code: OwnCode,
     packages: Collection[PurePosixPath] = (),
 ) -> tuple[Companion, ...]:
-    modules = {f for f in dist.files if f.suffix == ".py"} - _scripts(dist)
+    modules = {f for f in dist.files if f.suffix == ".py" and f.name not in code.opened}
+    modules -= _scripts(dist)
     taken = {file.path for _, file in native} | modules
     found = [*_data(dist, (), code, but=taken, packages=packages)]
-    found += _metadata(dist) if code.asks_for_metadata else ()
+    found += iter_metadata(dist) if code.asks_for_metadata else ()
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
 
@@ -121,6 +120,7 @@ def read_own_code(files: Iterable[SourceFacts]) -> OwnCode:
     files = tuple(files)
     return OwnCode(
         words=frozenset(word for f in files for word in f.parts),
+        opened=frozenset(w for f in files if f.locates for w in f.parts) - {"__init__.py"},
         paths=frozenset(w.replace("\\", "/") for f in files for w in f.parts if "/" in w),
         packages=frozenset(package for f in files for package in f.data_packages),
         locators=tuple(f.file for f in files if f.uses_file),
@@ -180,43 +180,6 @@ def _programs(dist: Distribution, code: OwnCode) -> Iterator[Companion]:
             )
 
 
-def find_plugin_metadata(dist: Distribution, plugins: Iterable[Distribution]) -> list[Companion]:
-    """The metadata of the distributions with entry points that `dist` asks for."""
-    reason = f"{dist.name} asks for entry points"
-    return [companion for plugin in plugins for companion in _metadata(plugin, reason)]
-
-
-def find_read_sources(sources: DistributionSources, env: Environment) -> Iterator[Companion]:
-    """The source files of modules that the code reads and cannot do without.
-
-    Code that reads the source of what it is handed may be handed functions of its own file.
-    """
-    for facts in used_files(sources):
-        for name in facts.sources_of:
-            inner, outer = env.find_module(name.replace(":", ".")), name.partition(":")[0]
-            module = inner or env.find_module(module_of(facts.file) if name == HOLE else outer)
-            owner = env.distributions.get(module.distribution or "") if module else None
-            if module and module.path and module.path.suffix == ".py" and owner:
-                yield Companion(
-                    path=module.path,
-                    destination=PurePosixPath(module.path.relative_to(owner.site).as_posix()),
-                    kind=CompanionKind.DATA,
-                    reason=f"`{facts.file}` reads the source of `{module.name}`",
-                )
-
-
-def _metadata(dist: Distribution, reason: str = _ANY_NAME) -> Iterator[Companion]:
-    """The metadata that code asks for by a name which no freezer can read off the source."""
-    for file in dist.files:
-        if file.parent == dist.metadata and file.name in _METADATA_FILES:
-            yield Companion(
-                path=dist.site / file,
-                destination=PurePosixPath(file),
-                kind=CompanionKind.METADATA,
-                reason=reason,
-            )
-
-
 def _data(
     dist: Distribution,
     native: Sequence[tuple[Path, NativeFile]],
@@ -231,10 +194,14 @@ def _data(
     """
     taken = {*(file.path for _, file in native), *but}
     tops, scripts = {file.parts[0] for file in dist.files}, _scripts(dist)
+    with_code = {file.parent for file in dist.files if file.suffix in {".py", ".so", ".pyd"}}
     for file in dist.files:
-        if file not in taken and _may_be_data(dist, file):
+        named = file.name in code.opened and file.suffix not in {"", ".pyc"}
+        named |= file.suffix == ".pyi" and file.parent not in with_code
+        if file not in taken and _may_be_data(dist, file, named=named):
             if file.suffix == ".py" and file not in scripts:  # a module: its whole name alone
-                word = file.name if file.name in code.words else None
+                whole = file.name in code.words and file.name != "__init__.py"
+                word = file.name if whole else None
             else:
                 word = _python_word(file, code, tops, packages) or _native_word(file, native)
             if word is not None and (dist.site / file).is_file():
@@ -275,25 +242,28 @@ def find_shared_files(dist: Distribution) -> Iterator[Companion]:
                 )
 
 
-def _data_of_other(other: Distribution, code: OwnCode) -> Iterator[Companion]:
-    """The data files of another distribution under whole names that stand in the own code."""
+def find_named_files(
+    other: Distribution, words: Collection[str], where: str
+) -> Iterator[Companion]:
+    """The data files of a distribution under whole names that stand in code of others."""
     for file in other.files:
-        if file.name in code.words and file.suffix != ".py" and _may_be_data(other, file):
+        if file.name in words and file.suffix != ".py" and _may_be_data(other, file):
             yield Companion(
                 path=other.site / file,
                 destination=file,
                 kind=CompanionKind.DATA,
-                reason=f"`{file.name}` stands in the code that imports its package",
+                reason=f"`{file.name}` stands in {where}",
             )
 
 
-def _may_be_data(dist: Distribution, file: PurePosixPath) -> bool:
+def _may_be_data(dist: Distribution, file: PurePosixPath, *, named: bool = False) -> bool:
+    """Whether a file can be data; with `named`, whatever its suffix."""
     rules = read_data("companions")
     return not (
         len(file.parts) < 2
         or ".." in file.parts
         or file.parts[0] == str(dist.metadata)
-        or file.suffix in rules["not_data_suffixes"]
+        or (file.suffix in rules["not_data_suffixes"] and not named)
         or file.name in rules["not_data_names"]
         or not set(file.parts[:-1]).isdisjoint(rules["not_data_folders"])
     )

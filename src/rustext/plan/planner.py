@@ -42,10 +42,10 @@ from rustext.plan.companions import (
     find_companions,
     find_distant_companions,
     find_neighbour_companions,
-    find_plugin_metadata,
-    find_read_sources,
     find_shared_files,
 )
+from rustext.plan.metadata_files import find_asked_metadata, find_plugin_metadata
+from rustext.plan.read_sources import find_listed_files, find_read_sources
 from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
 from rustext.tracing.probe import Probe, probe
 
@@ -211,11 +211,18 @@ class Planner:
         return self._speaking[key]
 
     def listers_for(self, path: Path) -> tuple[str, ...]:
-        """The modules of the distribution of `path` that ask for many others by one call."""
+        """The modules of the distribution of `path` that count only where they enter themselves.
+
+        They ask for many others by one call, or read the source of what a program gives them.
+        """
         dist = self.env.owner_of(path)
-        if dist is None or not self._plugins_of(dist):
+        if dist is None or not self.looks_after(dist):
             return ()
-        return tuple(sorted(module_of(PurePosixPath(file)) for file in self._listers[dist.name]))
+        self._plugins_of(dist)
+        files = set(map(PurePosixPath, self._listers[dist.name])).union(
+            f.file for f in used_files(self.sources.read(dist)) if f.takes_sources or f.runs_main
+        )
+        return tuple(sorted(map(module_of, files)))
 
     def _own(self, dist: Distribution, named: Iterable[Named]) -> Iterator[Named]:
         """Those of the names that are modules of the distribution."""
@@ -345,7 +352,11 @@ class Planner:
         return (
             *found,
             *find_plugin_metadata(dist, plugins),
+            *find_asked_metadata(
+                used_files(sources), self.env, among=self.env.requirements_of(dist.name)
+            ),
             *find_read_sources(sources, self.env),
+            *find_listed_files(sources, dist),
             *(find_shared_files(dist) if self._looks_below_prefix(dist) else ()),
         )
 

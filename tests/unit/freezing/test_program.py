@@ -43,6 +43,30 @@ def test_class_paths_in_texts_of_configuration_are_imports(tmp_path: Path) -> No
     assert [i.module for i in program.imports] == ["handlers.rich"]
 
 
+def test_what_a_program_asks_for_of_installed_distributions(tmp_path: Path) -> None:
+    """Plugins behind entry points, files of packages, metadata by a name in a list."""
+    text = """
+from importlib.metadata import entry_points, version
+from importlib.resources import files
+points, versions = entry_points(group="acme"), [version(name) for name in ("tables", "gone")]
+words = files("tables.data") / "words.txt"
+"""
+    data = {"tables/data/words.txt": "", "tables/data/other.txt": "", "tables/data/__init__.py": ""}
+    install(tmp_path, "tables", files={"tables/__init__.py": "", **data})
+    points = {"plugin.dist-info/METADATA": "Name: plugin\nVersion: 1\n", "plugged.py": ""}
+    points |= {"plugin.dist-info/entry_points.txt": "[acme]\na = plugged:A\n"}
+    write_files(tmp_path, {**points, "plugin.dist-info/RECORD": ",,\n".join((*points, ""))})
+    write_files(tmp_path, {"app/main.py": text})
+    program = read_program([tmp_path / "app/main.py"], environment(tmp_path))
+    assert {i.module for i in program.imports} == {"plugged", "tables.data"}
+    assert {str(c.destination) for c in program.companions} == {
+        "plugin.dist-info/METADATA",
+        "plugin.dist-info/entry_points.txt",
+        "tables-1.0.dist-info/METADATA",
+        "tables/data/words.txt",
+    }
+
+
 def test_a_script_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     write_files(tmp_path, {"broken.py": "x = ("})
     for name in ("broken.py", "gone.py"):
@@ -106,12 +130,12 @@ def test_a_programs_source_comes_along_only_where_it_hands_it_to_a_reader(
     write_files(tmp_path, {"main.py": script})
     build = Build(Planner(environment(site), Config()))
     build.begin([tmp_path / "main.py"])
-    assert build.program_sources() == ()
+    assert build.program_files() == ()
     assert build.hints == ()
     build.enter("tools", site / "tools/__init__.py")
-    found = [str(c.destination) for c in build.program_sources()]
+    found = [str(c.destination) for c in build.program_files()]
     assert found == ["main.py"] * taken
-    assert build.program_sources() == ()  # each once
+    assert build.program_files() == ()  # each once
     assert ("main.py" in {str(c.destination) for c in build.companions}) == taken
     said = " ".join(build.hints)
     assert ("included: main.py; `" in said) == taken
@@ -145,7 +169,7 @@ def test_code_far_from_what_the_program_uses_reads_nothing_of_it(
     build.begin([tmp_path / "main.py"])
     for name, file in (("big", "big/__init__.py"), ("big.build", "big/build.py")):
         build.enter(name, tmp_path / "site" / file)
-    assert build.program_sources() == ()
+    assert build.program_files() == ()
     (hint,) = build.hints
     assert hint.startswith(
         "not followed: big.build.describe, which may read source of your program"
@@ -187,7 +211,7 @@ def test_a_file_that_a_sandbox_runs_again_comes_along_where_the_program_uses_it(
     build = Build(Planner(environment(tmp_path / "site"), Config()))
     build.begin([tmp_path / "main.py"])
     build.enter("work.sandbox.load", tmp_path / "site/work/sandbox/load.py")
-    assert [str(c.destination) for c in build.program_sources()] == ["main.py"] * taken
+    assert [str(c.destination) for c in build.program_files()] == ["main.py"] * taken
 
 
 @pytest.fixture

@@ -82,6 +82,8 @@ def test_a_name_counts_where_the_function_imports_its_first_parameter(
         ("import_module(name='.one', package=__name__)", {"host.one"}),
         ("__import__('gamma', fromlist=['x'])", {"gamma"}),
         ("import_module('...one', 'host.inner.deep')", {"host.one"}),
+        ("exec('from host.one import *\\n')", {"host.one"}),
+        ("def lazy(*_): ...\nlazy(globals(), {'x': '.one'})", {"host.one"}),
     ],
 )
 def test_a_name_may_stand_in_the_call(call: str, names: set[str], tmp_path: Path) -> None:
@@ -241,6 +243,12 @@ def load_class(path):
     return importlib.import_module(path.replace(":", ".").rpartition(".")[0])
 def neighbour(module):
     return importlib.import_module(module.replace("models", "urls"))
+def spelled(module):
+    return importlib.import_module("host.post." + module.replace("-", "_"))
+class Format:
+    def __init__(self, module): self.module = module
+    def load(self): return importlib.import_module(self.module)
+def define(name): return Format("host.formats." + name)
 def loop():
     for name in ("gamma", "beta.inner"):
         importlib.import_module(name)
@@ -254,15 +262,23 @@ TABLE = {"x": ("deep", "X")}
 def test_names_are_followed_to_where_they_are_written(tmp_path: Path) -> None:
     """The program imports all of it; each module that it then has was found before."""
     files = {"one": "", "two": "", "deep": "", "shop/__init__": "", "shop/models": "",
-             "shop/urls": "", "shop/admin": ""}  # fmt: skip
+             "shop/urls": "", "shop/admin": "", "post/__init__": "",
+             "post/by_mail": "", "formats/__init__": "", "formats/xyz": ""}  # fmt: skip
     names = found(tmp_path, RUN, **files)
     calls = "host.Alpha().load(); [host.load_class(v) for v in host.DEFAULTS.values()]; "
     calls += "host.neighbour('host.shop.models'); host.loop(); host.rows(); "
+    calls += "host.spelled('by-mail'); host.define('xyz').load(); "
     code = f"import host, sys; {calls}print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
                           text=True, check=True, timeout=60)  # fmt: skip
     late = {m for m in done.stdout.split() if m.partition(".")[0] in {"host", *MODULES, "beta"}}
-    assert late - names == {"host", "host.shop", "beta"}  # packages of what is found
+    assert late - names == {
+        "host",
+        "host.shop",
+        "host.post",
+        "host.formats",
+        "beta",
+    }  # packages of what is found
     assert "host.shop.admin" not in names
 
 

@@ -44,10 +44,41 @@ def test_the_modules_of_a_listed_namespace_come_from_all_folders(tmp_path: Path)
     )
 
 
-def test_a_regular_package_that_is_listed_is_no_place_for_plugins(tmp_path: Path) -> None:
-    install(tmp_path, "host", files={"host/__init__.py": LISTS, "host_ext/__init__.py": "",
-                                     "host_ext/one.py": ""})  # fmt: skip
-    assert found(tmp_path) == {}
+def test_a_package_that_is_listed_is_one_of_the_distributions_own(tmp_path: Path) -> None:
+    other = {"host_ext/__init__.py": "", "host_ext/one.py": "", "host_ext/sub/deep.py": ""}
+    install(tmp_path / "a", "host", files={"host/__init__.py": LISTS})
+    install(tmp_path / "a", "other", files=other)
+    assert found(tmp_path / "a") == {}
+    install(tmp_path / "b", "host", files={"host/__init__.py": LISTS, **other})
+    assert found(tmp_path / "b") == {"host_ext.one": "lists the modules of `host_ext`"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from . import rules\nwalk_packages(rules.__path__, rules.__name__ + '.')",
+        "import host.rules as all_rules\nwalk_packages(path=all_rules.__path__)",
+        "import host.rules\nwalk_packages([os.path.dirname(host.rules.__file__)])",
+    ],
+)
+def test_a_listed_package_goes_by_any_name_that_an_import_gives_it(
+    text: str, tmp_path: Path
+) -> None:
+    files = {"host/__init__.py": text, "host/rules/__init__.py": "", "host/rules/r/__init__.py": ""}
+    install(tmp_path, "host", files={**files, "host/rules/r/deep.py": "", "host/no.py": ""})
+    assert set(found(tmp_path)) == {"host.rules.r", "host.rules.r.deep"}
+
+
+def test_a_group_that_another_distribution_is_asked_for_by_its_name(tmp_path: Path) -> None:
+    asks = "def load(group):\n    return importlib.metadata.entry_points(group=group)"
+    files = {"host/__init__.py": "from manager import load\nload('host.plugins')"}
+    install(tmp_path, "host", files=files, requires=["manager"])
+    install(tmp_path, "manager", files={"manager.py": asks})
+    points = {"plugin.dist-info/METADATA": "Name: plugin\nVersion: 1\n", "plugged.py": ""}
+    points |= {"plugin.dist-info/entry_points.txt": "[host.plugins]\na = plugged:A [extra]\nb = no"}
+    record = "".join(f"{name},,\n" for name in points)
+    write_files(tmp_path, {**points, "plugin.dist-info/RECORD": record})
+    assert found(tmp_path) == {"plugged": "asks for entry points of `host.plugins`"}
 
 
 def test_a_namespace_that_is_only_imported_is_not_listed(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from rustext.model.plan import Companion, CompanionKind
 from rustext.plan.companions import (
     find_companions,
     find_distant_companions,
-    find_read_sources,
     find_shared_files,
     read_own_code,
 )
+from rustext.plan.read_sources import find_read_sources
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 
@@ -266,6 +266,29 @@ def test_sources_in_a_folder_that_is_no_package_are_data_like_others(tmp_path: P
     (dist,) = iter_distributions(tmp_path)
     found = find_distant_companions(read_sources(dist), dist, ())
     assert {str(c.destination) for c in found} == files.keys() - code.keys()
+
+
+def test_stubs_without_modules_beside_them_are_data_like_others(tmp_path: Path) -> None:
+    """Such as the stubs of the standard library that a type checker reads."""
+    code = {"pkg/__init__.py": "os.path.join(os.path.dirname(__file__), 'stubs', 'stdlib')"}
+    code |= {"pkg/__init__.pyi": "", "pkg/stubs/mod.pyi": "", "pkg/stubs/mod.py": ""}
+    stubs = {"pkg/stubs/stdlib/builtins.pyi": "", "pkg/stubs/stdlib/os/path.pyi": ""}
+    install(tmp_path, "pkg", files={**code, **stubs})
+    (dist,) = iter_distributions(tmp_path)
+    found = {str(c.destination) for c in find_distant_companions(read_sources(dist), dist, ())}
+    assert found >= stubs.keys()
+    assert not {name for name in found if name.endswith("i")} - stubs.keys()
+
+
+def test_what_code_next_to_it_opens_by_its_whole_name_is_data_of_any_kind(tmp_path: Path) -> None:
+    """Such as prompts in Markdown, and scripts that are handed to another interpreter."""
+    code = {"pkg/__init__.py": "(Path(__file__).parent / 'prompts' / 'ask.md').read_text()"}
+    code |= {"pkg/worker.py": "(Path(__file__).parent / '_shim.py').read_text()"}
+    others = {"pkg/README.md": "", "pkg/prompts/__init__.py": "", "pkg/prompts/CHANGES.md": ""}
+    install(tmp_path, "pkg", files={**code, **others, "pkg/prompts/ask.md": "", "pkg/_shim.py": ""})
+    (dist,) = iter_distributions(tmp_path)
+    found = find_distant_companions(read_sources(dist), dist, ())
+    assert {str(c.destination) for c in found} == {"pkg/prompts/ask.md", "pkg/_shim.py"}
 
 
 def test_data_below_the_prefix_keeps_its_place(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""Python files that code reads, or lists, as files: a freezer has their modules in an archive.
+
+In: the facts of a distribution's sources, and its environment. Out: the files as companions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from rustext.discovery.source_facts import module_of, used_files
+from rustext.environment.distributions import Distribution
+from rustext.environment.environment import Environment
+from rustext.model.plan import Companion, CompanionKind
+from rustext.model.sources import HOLE, DistributionSources, SourceFacts
+
+
+def find_read_sources(sources: DistributionSources, env: Environment) -> Iterator[Companion]:
+    """The source files of modules that the code reads and cannot do without.
+
+    Code that reads the source of what it is handed may be handed functions of its own file.
+    """
+    for facts in used_files(sources):
+        for name in facts.sources_of:
+            inner, outer = env.find_module(name.replace(":", ".")), name.partition(":")[0]
+            module = inner or env.find_module(module_of(facts.file) if name == HOLE else outer)
+            owner = env.distributions.get(module.distribution or "") if module else None
+            if module and module.path and module.path.suffix == ".py" and owner:
+                yield Companion(
+                    path=module.path,
+                    destination=PurePosixPath(module.path.relative_to(owner.site).as_posix()),
+                    kind=CompanionKind.DATA,
+                    reason=f"`{facts.file}` reads the source of `{module.name}`",
+                )
+
+
+def find_listed_files(sources: DistributionSources, dist: Distribution) -> Iterator[Companion]:
+    """The Python files in folders that code lists next to itself, and stubs that it reads.
+
+    Code that imports what it finds in a folder finds nothing where the modules are in an archive.
+    """
+    for facts in used_files(sources):
+        if facts.reads_stub:
+            yield _companion(dist, facts.file.with_suffix(".pyi"), f"`{facts.file}` reads it")
+        if facts.lists_files:
+            folders = set(_iter_folders(facts))
+            for file in dist.files:
+                if file.parent in folders and file.suffix == ".py" and file.stem != "__init__":
+                    yield _companion(dist, file, f"`{facts.file}` lists the folder")
+
+
+def _iter_folders(facts: SourceFacts) -> Iterator[PurePosixPath]:
+    """The folders that a file may list: below its own by a literal, or of what it imports."""
+    yield from (facts.file.parent / part for part in facts.parts if part.strip("."))
+    for name in {name for site in facts.sites for name in site.names}:
+        *package, last = name.split(".")
+        folder = PurePosixPath(*package)
+        if last == HOLE and folder.is_relative_to(facts.file.parent):
+            yield folder
+
+
+def _companion(dist: Distribution, file: PurePosixPath, reason: str) -> Companion:
+    return Companion(
+        path=dist.site / file, destination=file, kind=CompanionKind.DATA, reason=reason
+    )

@@ -1,0 +1,56 @@
+"""Try each kind of late name, and say which of them works."""
+
+import json
+import logging.config
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+
+import kinds
+import orjson
+from kinds.sources import tool
+
+
+def class_path_in_a_file():
+    settings = json.loads(Path(__file__).with_name("logging.json").read_text())
+    logging.config.dictConfig(settings)
+    return "configured"
+
+
+def polite():
+    return "polite"
+
+
+def source_of_the_program():
+    return tool(polite).source
+
+
+def metadata_that_the_program_asks_for():
+    return [bool(metadata.version(name)) for name in ("rustext-late-names", "orjson")]
+
+
+def file_of_a_package_that_the_program_names():
+    return (files("kinds.words") / "greetings").read_text().strip()
+
+
+KINDS = [
+    kinds.plugin_of_a_group_that_is_handed_on,
+    kinds.modules_of_a_listed_package,
+    kinds.modules_of_listed_files,
+    kinds.module_with_another_spelling,
+    kinds.attributes_of_a_stub,
+    kinds.files_of_classes,
+    kinds.stubs_in_a_folder,
+    kinds.metadata_of_several,
+    source_of_the_program,
+    class_path_in_a_file,
+    metadata_that_the_program_asks_for,
+    file_of_a_package_that_the_program_names,
+]
+
+for kind in KINDS:
+    try:
+        said = orjson.dumps(kind()).decode()
+    except Exception as error:  # noqa: BLE001
+        said = type(error).__name__
+    print(kind.__name__, said)

@@ -1,0 +1,52 @@
+"""Modules and files that code asks for late, a function for each kind."""
+
+import importlib
+import pkgutil
+from importlib import metadata
+from pathlib import Path
+
+from . import rules
+
+
+def manage(group):
+    """The plugins of a group that the caller names."""
+    return {point.name: point.load() for point in metadata.entry_points(group=group)}
+
+
+def plugin_of_a_group_that_is_handed_on():
+    return manage("kinds.greeters")["polite"]()
+
+
+def modules_of_a_listed_package():
+    names = [m.name for m in pkgutil.walk_packages(rules.__path__, f"{rules.__name__}.")]
+    return [importlib.import_module(name).__name__ for name in names]
+
+
+def modules_of_listed_files():
+    folder = Path(__file__).parent / "found"
+    names = sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+    return [importlib.import_module(f"kinds.found.{name}").__name__ for name in names]
+
+
+def module_with_another_spelling(name="by-mail"):
+    return importlib.import_module("kinds.tables." + name.replace("-", "_")).__name__
+
+
+def attributes_of_a_stub():
+    lazy = importlib.import_module("kinds.lazy")
+    return lazy.answer, lazy.part.NAME
+
+
+def files_of_classes():
+    from .widgets import Widget
+
+    return Widget.described
+
+
+def stubs_in_a_folder():
+    folder = Path(__file__).parent / "stubs" / "stdlib"
+    return [file.name for file in sorted(folder.iterdir())]
+
+
+def metadata_of_several():
+    return [metadata.version(name) for name in ("rustext-late-names",)]

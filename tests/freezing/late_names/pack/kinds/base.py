@@ -1,0 +1,7 @@
+"""A class that is described as it is made."""
+
+from .sources import Described
+
+
+class Base(metaclass=Described):
+    """A base."""

@@ -1,0 +1,1 @@
+"""A module that nothing imports by a statement."""

@@ -1,0 +1,2 @@
+from . import part as part
+from .core import answer as answer

@@ -1,0 +1,3 @@
+"""A module."""
+
+answer = 42

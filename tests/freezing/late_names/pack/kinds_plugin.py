@@ -1,0 +1,5 @@
+"""Found by its entry point alone."""
+
+
+def greet():
+    return "good day"

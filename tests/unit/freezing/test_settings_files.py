@@ -1,0 +1,43 @@
+"""Which names in the configuration files beside a program count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from environments import environment, install, write_files
+
+from rustext.freezing.program import read_program
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("log.json", '{"()": "handlers.rich.Handler"}', True),
+        ("log.toml", '[h]\nclass = "handlers.rich:Handler"\n', True),
+        ("log.yaml", "task:\n  _target_: handlers.rich.Handler  # here\n", True),
+        ("log.yml", "plugins:\n  - handlers.rich.Handler\n", True),
+        ("log.ini", "[handler_x]\nclass=handlers.rich.Handler\n", True),
+        ("log.txt", '"handlers.rich.Handler"', False),
+        ("log.json", '{"help": "see handlers.rich for more"}', False),
+    ],
+)
+def test_class_paths_in_a_file_that_the_program_names(
+    name: str, text: str, found: bool, tmp_path: Path
+) -> None:
+    install(tmp_path / "s", "handlers", files={"handlers/__init__.py": "", "handlers/rich.py": ""})
+    write_files(tmp_path / "app", {"main.py": f"open('{name}')", name: text})
+    write_files(tmp_path / "app", {"unnamed.json": '"handlers"\n"handlers.other"'})
+    imports = read_program([tmp_path / "app/main.py"], environment(tmp_path / "s")).imports
+    assert [(i.module, i.evidence[0].where) for i in imports] == [("handlers.rich", name)] * found
+
+
+def test_the_files_of_a_folder_that_the_program_names(tmp_path: Path) -> None:
+    install(tmp_path / "s", "handlers", files={"handlers/__init__.py": "", "handlers/rich.py": ""})
+    program = {"main.py": "hydra.main(config_path='conf', config_name='config')"}
+    settings = {"conf/model/big.yaml": "_target_: handlers.rich.X", ".venv/conf/x.yaml": "- a.b"}
+    write_files(tmp_path / "app", {**program, **settings})
+    write_files(tmp_path / "app", {"conf/link.yaml": "", "conf/binary.json": b"\xff\xfe\0"})
+    (tmp_path / "app/conf/gone.toml").symlink_to("nowhere")
+    imports = read_program([tmp_path / "app/main.py"], environment(tmp_path / "s")).imports
+    assert [i.module for i in imports] == ["handlers.rich"]
