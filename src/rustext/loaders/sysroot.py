@@ -7,6 +7,7 @@ bundle can be judged against a system that lies elsewhere.
 
 from __future__ import annotations
 
+import os
 import posixpath
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Sysroot:
 
     def host_name(self, path: str) -> str:
         """Return the same as text: most files that a loader tries are not there."""
-        absolute = posixpath.join(self._cwd, path)
+        absolute = self._absolute(path)
         if not self.foreign or any(absolute.startswith(folder) for folder in self._mounted):
             return absolute
         return f"{self._root.as_posix()}{self._follow(absolute)}"
@@ -53,7 +54,11 @@ class Sysroot:
 
     def folder(self, path: str) -> str:
         """Return the absolute folder of a path, links not followed: what $ORIGIN means."""
-        return posixpath.dirname(posixpath.join(self._cwd, path))
+        return posixpath.dirname(self._absolute(path))
+
+    def _absolute(self, path: str) -> str:
+        """Return a path from the root on; on Windows one with a drive is that already."""
+        return path if os.path.isabs(path) else posixpath.join(self._cwd, path)  # noqa: PTH117
 
     def _follow(self, path: str) -> str:
         done = "/"

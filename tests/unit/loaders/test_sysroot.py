@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ntpath
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,10 @@ def test_this_machine_is_no_foreign_root():
     system = Sysroot(Path("/"))
     assert not system.foreign
     assert system.host("/usr/../lib/x") == Path("/usr/../lib/x")
+
+
+def test_a_path_with_a_drive_is_absolute_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.isabs", ntpath.isabs)
+    root = Sysroot(Path("/"))
+    assert root.host_name("Z:/app/python3.dll") == "Z:/app/python3.dll"
+    assert root.folder("Z:/app/python3.dll") == "Z:/app"
