@@ -50,6 +50,35 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
 
     Raises `InvalidBinary` where files name libraries without end.
     """
+    subject = make_subject(
+        bundle,
+        stdlib=stdlib,
+        allow_system=allow_system,
+        run=run,
+        plan=plan,
+        trace=trace,
+        selftest=selftest,
+        target=target,
+        python=python,
+        cached=cached,
+    )
+    return judge(subject, known)
+
+
+def make_subject(  # noqa: PLR0913 (as above)
+    bundle: Bundle,
+    *,
+    stdlib: Environment,
+    allow_system: Sequence[str] = (),
+    run: IsolatedRun | None = None,
+    plan: BuildPlan | None = None,
+    trace: Trace | None = None,
+    selftest: SelfTest | None = None,
+    target: Target | None = None,
+    python: BundlePython | None = None,
+    cached: bool = False,
+) -> Subject:
+    """What the checks read of one bundle; raises as `verify`."""
     edges = resolve_bundle(bundle)
     python = python or find_bundled_python(bundle)
     version = python.version if python is not None else None
@@ -59,7 +88,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     )
     starts = tuple(find_start(kept, bundle, program, version) for program in bundle.programs)
     kept.save()
-    subject = Subject(
+    return Subject(
         bundle=bundle,
         stdlib=stdlib,
         edges=edges,
@@ -74,6 +103,11 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         starts=starts,
         cached=cached,
     )
+
+
+def judge(subject: Subject, known: Sequence[Finding] = ()) -> VerifyReport:
+    """The findings of all checks, and the report that they make up."""
+    bundle, target = subject.bundle, subject.target
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
     report = VerifyReport(
         bundle=bundle.path,
@@ -88,7 +122,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         floors=find_floors(bundle, subject.edges),
         programs=tuple(_sum_up(start, findings) for start in subject.starts),
         unjudged=tuple(iter_unjudged(subject)),
-        run=run or (selftest.run if selftest is not None else None),
+        run=subject.run or (subject.selftest.run if subject.selftest is not None else None),
     )
     return report if bundle.origin is None else relocate(report, bundle.root, bundle.origin)
 
