@@ -2,7 +2,7 @@
 
 In: a mutation and the interpreter of the environment that the bundle was made from. Out: how the
 broken and the repaired program ended, in isolation, and what the command reports. As a program it
-writes the table in `benchmarks/results/repairs.md`: `./test --repairs`.
+writes the table in `benchmarks/repairs/mutations.md`: `./test --repairs`.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def main() -> None:
                 mended = mend(bundles[freezer], mutation, cache, Path(name), python)
             rows.append(_row(mutation, freezer, mended))
             print(rows[-1], mended.errors.strip()[-300:], flush=True)
-    print("\n".join(rows), file=(ROOT / "benchmarks" / "results" / "repairs.md").open("w"))
+    table = ROOT / "benchmarks" / "repairs" / "mutations.md"
+    table.write_text("\n".join(rows) + "\n")
 
 
 def _row(mutation: Mutation, freezer: str, mended: Mended) -> str:

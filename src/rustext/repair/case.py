@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rustext.model.findings import Finding, Severity
+from rustext.model.image import Image
 from rustext.model.repair import Repair, Unrepaired
 from rustext.repair.origin import Origin
 from rustext.verify.bundle.bundle import Bundle
@@ -48,6 +49,12 @@ class Case:
         """Whether a path, links aside, lies below the bundle."""
         normal = os.path.normpath(path)
         return normal.startswith(f"{self.bundle.root}{os.sep}")
+
+    def image_of(self, path: Path) -> Image | None:
+        """What a native file of the bundle says of itself, by whatever path a loader got to it."""
+        real = path.resolve()
+        files = (f.binary.image for p, f in self.bundle.files if p.resolve() == real)
+        return next(files, None)
 
     def in_contents(self, place: PurePosixPath) -> PurePosixPath:
         """A place below the folder that stands for `site-packages`, relative to the bundle."""

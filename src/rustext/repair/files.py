@@ -14,6 +14,7 @@ from rustext.discovery.extension_suffixes import split_suffix
 from rustext.model.libraries import Resolved
 from rustext.model.repair import CopyFile, MakeLink, RemoveFile, Repair, SetMode, Unrepaired
 from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
+from rustext.repair.modules import module_place
 from rustext.repair.origin import fits
 from rustext.verify.facts.python.python_suffixes import choose_looked_for, iter_misnamed
 
@@ -127,18 +128,28 @@ def repair_damaged(case: Case) -> Iterator[Proposal]:
         if not path.is_relative_to(case.bundle.contents) or path.is_symlink():
             continue
         inside = PurePosixPath(path.relative_to(case.bundle.contents).as_posix())
-        source = case.origin.file_at(inside)
+        source, right = case.origin.file_at(inside), inside
         if source is None:
-            stem = split_suffix(inside.name)[0]
-            module = case.origin.env.find_module(".".join((*inside.parent.parts, stem)))
-            source = module.path if module is not None else None
-        if source is not None and fits(source, case.bundle.image) and _differ(source, path):
-            yield Repair(
-                finding=finding,
-                place=case.place(path),
-                change=CopyFile(source=source),
-                what=f"replaced by {source}",
-            )
+            name = ".".join((*inside.parent.parts, split_suffix(inside.name)[0]))
+            module = case.origin.env.find_module(name)
+            library = case.origin.find_library(inside.name, case.bundle.image)
+            if module is not None and module.path is not None:
+                source, right = module.path, module_place(case, name, module.path)
+            elif library is not None:
+                source = library[0]
+            else:
+                continue
+        if not fits(source, case.bundle.image) or not _differ(source, path):
+            continue
+        yield Repair(
+            finding=finding,
+            place=case.in_contents(right),
+            change=CopyFile(source=source),
+            what=f"copied from {source}",
+        )
+        if right != inside:
+            what = f"deleted: `{right.name}` takes its place"
+            yield Repair(finding=finding, place=case.place(path), change=RemoveFile(), what=what)
 
 
 def _differ(one: Path, other: Path) -> bool:

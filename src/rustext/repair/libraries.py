@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from rustext.model.findings import Finding, Severity
@@ -47,7 +47,27 @@ def repair_missing_libraries(case: Case) -> Iterator[Proposal]:
                 yield one
             if isinstance(one, Repair):
                 placed.add(one.place)
+    yield from _repair_python(case, findings)
     yield from _repair_openings(case)
+
+
+def _repair_python(case: Case, findings: Mapping[str, Finding]) -> Iterator[Proposal]:
+    """The library that PyInstaller's bootloader opens, by its name."""
+    program = case.bundle.program
+    name = program.archive.library if program is not None and program.archive is not None else ""
+    finding = findings.get(name)
+    if finding is None:
+        return
+    found = case.origin.find_library(name, case.bundle.image) if case.origin is not None else None
+    if found is not None:
+        yield Repair(
+            finding=finding,
+            place=case.in_contents(PurePosixPath(name)),
+            change=CopyFile(source=found[0]),
+            what=f"copied from {found[0]}",
+        )
+    elif case.origin is None:
+        yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
 
 
 def _is_taken(path: Path) -> bool:
@@ -80,7 +100,7 @@ def _supply(
         change, what = CopyFile(source=found[0]), f"copied from {found[0]}"
     yield Repair(finding=finding, place=case.place(target), change=change, what=what)
     if not looked:
-        yield _lead(case, finding, user, target)
+        yield from _lead(case, finding, user, target)
 
 
 def _held(case: Case, soname: str) -> Path | None:
@@ -92,16 +112,20 @@ def _held(case: Case, soname: str) -> Path | None:
     return None
 
 
-def _lead(case: Case, finding: Finding, user: Path, target: Path) -> Repair:
+def _lead(case: Case, finding: Finding, user: Path, target: Path) -> Iterator[Repair]:
     """An entry for the folder of a library in the search path of the file that needs it."""
-    image = next(f.binary.image for p, f in case.bundle.files if p == user)
+    image, user = case.image_of(user), user.resolve()
+    if image is None or image.format is not Format.ELF:
+        return
     up = posixpath.relpath(target.parent.as_posix(), user.parent.as_posix())
     entry = "$ORIGIN" if up == "." else f"$ORIGIN/{up}"
-    return Repair(
+    # In front: another one may lead to the library outside of the bundle.
+    rest = (e for e in search_path(image)[1] if e != entry)
+    yield Repair(
         finding=finding,
         place=case.place(user),
-        change=SetRunPath(entries=(*search_path(image)[1], entry)),
-        what=f"looks in `{entry}` too",
+        change=SetRunPath(entries=(entry, *rest)),
+        what=f"looks in `{entry}` first",
     )
 
 
@@ -125,8 +149,9 @@ def repair_host_libraries(case: Case) -> Iterator[Proposal]:
             yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
             continue
         done.add(edge.needed_by)
-        image = next(f.binary.image for p, f in case.bundle.files if p == edge.needed_by)
-        folders = [_expand(entry, edge.needed_by) for entry in search_path(image)[1]]
+        image = case.image_of(edge.needed_by)
+        entries = search_path(image)[1] if image is not None else ()
+        folders = [_expand(entry, edge.needed_by) for entry in entries]
         if case.bundle.freezer is Freezer.PYINSTALLER:  # its bootloader sets LD_LIBRARY_PATH
             folders.append(case.bundle.contents)
         inside = [f / edge.soname for f in folders if f is not None and case.holds(f / "x")]
@@ -142,7 +167,7 @@ def repair_host_libraries(case: Case) -> Iterator[Proposal]:
             what=f"copied from {source}",
         )
         if not looked:
-            yield _lead(case, finding, edge.needed_by, target)
+            yield from _lead(case, finding, edge.needed_by, target)
 
 
 def _expand(entry: str, user: Path) -> Path | None:

@@ -53,16 +53,10 @@ def _bring(case: Case, finding: Finding, module: Module, wanted: str) -> Repair 
     path = module.path
     if path is None or not fits(path, case.bundle.image):
         return None
-    *packages, last = module.name.split(".")
-    stem, suffix = split_suffix(path.name)
-    if path.name.startswith("__init__."):
-        inside = PurePosixPath(*packages, last, path.name)
-    elif suffix is not None and _is_in_table(case, module.name):
-        inside = PurePosixPath(*packages, f"{stem}{Path(path.name).suffix}")
-    else:
-        inside = PurePosixPath(*packages, path.name)
+    inside = module_place(case, module.name, path)
+    package = module.name.rpartition(".")[0]
     why = () if module.name == wanted else (("imported by", wanted),)
-    library = _library_of(case, ".".join(packages)) if packages else None
+    library = _library_of(case, package) if package else None
     if library is not None:
         if path.suffix != ".py":
             return None
@@ -80,6 +74,17 @@ def _bring(case: Case, finding: Finding, module: Module, wanted: str) -> Repair 
         what=f"copied from {path}",
         evidence=why,
     )
+
+
+def module_place(case: Case, name: str, path: Path) -> PurePosixPath:
+    """Where the program looks for a module's file, below the folder of its contents."""
+    *packages, last = name.split(".")
+    if path.name.startswith("__init__."):
+        return PurePosixPath(*packages, last, path.name)
+    stem, suffix = split_suffix(path.name)
+    if suffix is not None and _is_in_table(case, name):
+        return PurePosixPath(*packages, f"{stem}{path.suffix}")
+    return PurePosixPath(*packages, path.name)
 
 
 def _is_in_table(case: Case, name: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, InvalidBundle
-from rustext.model.findings import Finding
+from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
 from rustext.model.repair import AddMember, EditLoadCommands, Repair, Unrepaired
 from rustext.model.verification import VerifyReport
@@ -100,6 +100,8 @@ def repair_copy(root: Path, wanted: Wanted) -> Repaired:
         ]
         if not fresh:
             break
+        # Notes come last: what a file is for may be known once the others are there.
+        fresh = [p for p in fresh if p.finding.severity is not Severity.NOTE] or fresh
         for repair in fresh:
             try:
                 apply_repair(root, repair)
