@@ -32,6 +32,7 @@ from rustext.report.documents import to_json
 from rustext.report.repair_report import print_repair, repair_json, repair_sarif
 from rustext.report.rules import RULES
 from rustext.verify.bundle.bundle import Bundle, read_bundle
+from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.onefile.open_bundle import open_bundle
 from rustext.verify.onefile.report_paths import relocate
 from rustext.verify.target.target import parse_target
@@ -99,6 +100,7 @@ def _repair(
     folder = Path(tempfile.gettempdir()) if args.dry_run else target.parent
     links = args.in_place or args.dry_run
     name = bundle.path.name
+    find_plan(bundle, args.plan)  # so that an error names the user's file, not the copy's
     copy = opened.enter_context(staged_copy(bundle.root, folder, links=links, name=name))
     done = repair_copy(copy, wanted)
     _refuse_idle(done)
@@ -112,7 +114,8 @@ def _repair(
         after = judge(replace(done.after, run=run), failed)
     if bundle.origin is not None:
         (copy / bundle.origin.name).unlink(missing_ok=True)
-    files = compare(bundle.root, copy)
+    alone = bundle.origin.name if bundle.origin is not None else None
+    files = tuple(file for file in compare(bundle.root, copy) if file.place != alone)
     write = not args.dry_run and (bool(done.repairs) or args.output is not None)
     if write:
         move_into_place(copy, target)
@@ -125,7 +128,7 @@ def _repair(
         files=files,
         before=replace(relocate(done.before, copy, bundle.path), bundle=bundle.path),
         after=replace(relocate(after, copy, final), bundle=final),
-        advice=_advice(bundle, final) if bundle.origin is not None else None,
+        advice=_advice(bundle, final) if bundle.origin is not None and write else None,
     )
 
 
