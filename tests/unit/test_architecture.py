@@ -21,6 +21,7 @@ LAYERS = (
     ("plan",),
     ("verify",),
     ("freezing",),
+    ("repair",),
     ("cli",),
 )
 RANK = {room: number for number, layer in enumerate(LAYERS) for room in layer}

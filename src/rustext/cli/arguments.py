@@ -27,7 +27,7 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     https://github.com/python/cpython/issues/58399
     """
     own, program = list(args), []
-    if own[:1] == ["verify"] and "--" in own:
+    if own[:1] in (["verify"], ["repair"]) and "--" in own:
         at = own.index("--")
         own, program = own[:at], own[at + 1 :]
     if own[:2] == ["trace", "merge"]:  # a program of this name is run with `trace -- merge`
@@ -146,6 +146,11 @@ def make_parser() -> _Parser:
 
     one = commands.add_parser("verify", parents=[common], help="prove that a bundle stands alone")
     _add_verify_arguments(one)
+
+    one = commands.add_parser(
+        "repair", parents=[common], help="mend what verification finds in a bundle, in a copy of it"
+    )
+    _add_repair_arguments(one)
 
     one = commands.add_parser("trace", parents=[common], help="record what a run uses")
     _add_trace_arguments(one)
@@ -297,3 +302,49 @@ def _add_verify_arguments(one: argparse.ArgumentParser) -> None:
     one.usage = "%(prog)s [OPTION ...] BUNDLE [BUNDLE ...] [-- ARGUMENT_OF_THE_PROGRAM ...]"
     one.set_defaults(arguments=[])
     one.set_defaults(command="rustext.cli.verify_command:verify")
+
+
+def _add_repair_arguments(one: argparse.ArgumentParser) -> None:
+    one.add_argument("bundle", type=Path, help="its folder, or the one-file program")
+    where = one.add_mutually_exclusive_group()
+    where.add_argument(
+        "-o", "--output", type=Path, metavar="NEW",
+        help="the folder to make (default: BUNDLE-repaired, next to it)",
+    )  # fmt: skip
+    where.add_argument("--in-place", action="store_true", help="put the repaired one in its place")
+    where.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and write nothing"
+    )
+    one.add_argument(
+        "--diff", action="store_true",
+        help="also list each file that differs, with digests before and after",
+    )  # fmt: skip
+    one.add_argument(
+        "--environment", type=Path, metavar="PYTHON",
+        help="the Python that the bundle was made with: what is missing is taken from there",
+    )  # fmt: skip
+    one.add_argument(
+        "--plan", type=Path, metavar="FILE",
+        help="what the freezer was told, where it is not in the bundle (--rustext-report)",
+    )  # fmt: skip
+    one.add_argument(
+        "--select", action="append", default=[], metavar="IDS",
+        help="repair these findings only: ids, with commas between them",
+    )  # fmt: skip
+    one.add_argument("--run", action="store_true", help="then start the program, isolated")
+    one.add_argument(
+        "--timeout", type=float, default=60, metavar="SECONDS", help="limit for --run (default 60)"
+    )
+    one.add_argument(
+        "--allow-system", action="append", default=[], metavar="SONAME",
+        help="a library that the target machines provide",
+    )  # fmt: skip
+    one.add_argument(
+        "--format", choices=("text", "json", "sarif"),
+        help="text for people (the default), or for a machine",
+    )  # fmt: skip
+    one.add_argument(
+        "--sarif", dest="format", action="store_const", const="sarif", help="as --format sarif"
+    )
+    one.add_argument("arguments", nargs="*", help="arguments for the program, after --")
+    one.set_defaults(command="rustext.cli.repair_command:repair", alive=None, hide=[], python=None)

@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from rustext.environment.environment import Environment, read_environment, this_environment
-from rustext.errors import RustextError
 from rustext.files.output import check_output, is_sealed, write_output
-from rustext.freezing.build import Build
+from rustext.freezing.build import Build, follow_modules
 from rustext.freezing.nuitka.package_config import format_config
 from rustext.freezing.options import read_options
 from rustext.freezing.project import folder_environment, program_environment, read_project
-from rustext.freezing.script_imports import iter_imports, iter_program
+from rustext.freezing.script_imports import iter_program
 from rustext.freezing.session import make_plan
 from rustext.model.plan import Companion, RecordEffect
 from rustext.model.plan_json import effect_json
@@ -108,20 +107,6 @@ def follow(script: Path, build: Build) -> tuple[Build, tuple[str, ...], frozense
 
     Also what could not be judged, and the names of the modules.
     """
-    env, skipped = build.planner.env, []
-    seen: set[str] = set()
-    waiting = [*iter_program(script, env), *(i.module for i in build.begin([script]))]
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        module = env.find_module(name)
-        if module is None:
-            continue
-        try:
-            waiting += [i.module for i in build.enter(name, module.path)]
-        except RustextError as error:
-            skipped.append(f"{name}: {error}")
-        waiting += iter_imports(module, env)
-    return build, tuple(sorted(skipped)), frozenset(seen)
+    waiting = [*iter_program(script, build.planner.env)]
+    skipped, seen = follow_modules(build, (*waiting, *(i.module for i in build.begin([script]))))
+    return build, skipped, seen

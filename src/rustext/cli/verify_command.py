@@ -133,7 +133,8 @@ def _judge_one(
     fixed = fix_suffixes(bundle, python) if args.fix_suffix else ()
     if fixed:
         bundle = opened.enter_context(open_bundle(path, cached=not args.no_cache))
-    run, failed = _run(bundle, args)
+    asked = args.run or args.alive is not None
+    run, failed = isolated_run(bundle, args) if asked else (None, ())
     report = verify_bundle(
         bundle,
         stdlib=stdlib,
@@ -163,12 +164,10 @@ def _python(
     return python, stdlib_of(facts) if facts is not None else stdlib_environment()
 
 
-def _run(
+def isolated_run(
     bundle: Bundle, args: argparse.Namespace
 ) -> tuple[IsolatedRun | None, tuple[Finding, ...]]:
     """The end of the run that was asked for; a program that cannot be run is a finding."""
-    if not args.run and args.alive is None:
-        return None, ()
     try:
         run = run_bundle(
             bundle,

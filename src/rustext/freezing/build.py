@@ -12,9 +12,11 @@ from pathlib import Path
 from rustext.config import record_warnings
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import this_environment
+from rustext.errors import RustextError
 from rustext.formats.binary import is_native
 from rustext.freezing.program import Program, read_program
 from rustext.freezing.project import program_environment, read_project
+from rustext.freezing.script_imports import iter_imports
 from rustext.model.plan import (
     Companion,
     CompanionKind,
@@ -267,6 +269,32 @@ class Build:
             f"not followed: {', '.join(places[:_NAMED])}{more}, which import names from data; "
             "`rustext trace` records them"
         )
+
+
+def follow_modules(
+    build: Build, names: Iterable[str], *, held: Iterable[str] = ()
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Let modules enter a build with all that they reach, but through those that are `held`.
+
+    Out: what could not be judged, and the names of the modules.
+    """
+    env, skipped = build.planner.env, []
+    seen = set(held)
+    waiting = [*names]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        module = env.find_module(name)
+        if module is None:
+            continue
+        try:
+            waiting += [i.module for i in build.enter(name, module.path)]
+        except RustextError as error:
+            skipped.append(f"{name}: {error}")
+        waiting += iter_imports(module, env)
+    return tuple(sorted(skipped)), frozenset(seen)
 
 
 def count(extensions: int, modules: int, files: int) -> str:

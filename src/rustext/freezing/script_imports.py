@@ -34,9 +34,14 @@ def iter_program(script: Path, env: Environment) -> Iterator[str]:
     yield from _iter_names(tree, "", env)
 
 
-def iter_imports(module: Module, env: Environment) -> Iterator[str]:
-    """The names that a module's statements import; none for native and unreadable ones."""
-    if module.path is None or module.path.suffix != ".py" or module.owner is Owner.STDLIB:
+def iter_imports(module: Module, env: Environment, *, stdlib: bool = False) -> Iterator[str]:
+    """The names that a module's statements import; none for native and unreadable ones.
+
+    Those of the standard library are read on request.
+    """
+    if module.path is None or module.path.suffix != ".py":
+        return
+    if module.owner is Owner.STDLIB and not stdlib:
         return
     package = module.name
     if module.path.stem != "__init__":

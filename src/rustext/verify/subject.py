@@ -45,6 +45,7 @@ class Subject:
     target: Target | None = None  # the machines that the bundle is meant for
     python: BundlePython | None = None  # which one the bundle brings along, where that is known
     starts: tuple[Start, ...] = ()  # what each program imports when it starts
+    complex_files: tuple[tuple[Path, str], ...] = ()  # those over a limit, and which
     cached: bool = False  # whether what an earlier run found out of the same files may be used
 
     def in_stdlib(self, name: str) -> bool:

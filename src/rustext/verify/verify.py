@@ -53,7 +53,39 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     python: BundlePython | None = None,
     cached: bool = False,
 ) -> VerifyReport:
-    """Verify a bundle; `known` are findings that stand already, the others as in `Subject`."""
+    """Verify a bundle; `known` are findings that stand already, the others as in `Subject`.
+
+    What cannot be judged within the limits of `resolve_bundle` is a finding too.
+    """
+    subject = make_subject(
+        bundle,
+        stdlib=stdlib,
+        allow_system=allow_system,
+        run=run,
+        plan=plan,
+        trace=trace,
+        selftest=selftest,
+        target=target,
+        python=python,
+        cached=cached,
+    )
+    return judge(subject, known)
+
+
+def make_subject(  # noqa: PLR0913 (as above)
+    bundle: Bundle,
+    *,
+    stdlib: Environment,
+    allow_system: Sequence[str] = (),
+    run: IsolatedRun | None = None,
+    plan: BuildPlan | None = None,
+    trace: Trace | None = None,
+    selftest: SelfTest | None = None,
+    target: Target | None = None,
+    python: BundlePython | None = None,
+    cached: bool = False,
+) -> Subject:
+    """What the checks read of one bundle."""
     complex_files: list[tuple[Path, str]] = []
     edges = resolve_bundle(bundle, lambda path, error: complex_files.append((path, str(error))))
     python = python or find_bundled_python(bundle)
@@ -64,7 +96,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     )
     starts = tuple(find_start(kept, bundle, program, version) for program in bundle.programs)
     kept.save()
-    subject = Subject(
+    return Subject(
         bundle=bundle,
         stdlib=stdlib,
         edges=edges,
@@ -77,10 +109,18 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         target=target,
         python=python,
         starts=starts,
+        complex_files=tuple(complex_files),
         cached=cached,
     )
+
+
+def judge(subject: Subject, known: Sequence[Finding] = ()) -> VerifyReport:
+    """The findings of all checks, and the report that they make up."""
+    bundle, target = subject.bundle, subject.target
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
-    findings += [too_complex(subject.inside(path), reason) for path, reason in complex_files]
+    findings += [
+        too_complex(subject.inside(path), reason) for path, reason in subject.complex_files
+    ]
     report = VerifyReport(
         bundle=bundle.path,
         freezer=bundle.freezer.value,
@@ -101,7 +141,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
             for start in subject.starts
         ),
         unjudged=tuple(iter_unjudged(subject)),
-        run=run or (selftest.run if selftest is not None else None),
+        run=subject.run or (subject.selftest.run if subject.selftest is not None else None),
     )
     return report if bundle.origin is None else relocate(report, bundle.root, bundle.origin)
 

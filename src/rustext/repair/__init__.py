@@ -1,0 +1,1 @@
+"""Repair what verification finds in a finished bundle."""

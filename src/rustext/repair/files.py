@@ -1,0 +1,156 @@
+"""Repairs of single files: names that Python looks for, modes, links, copies of one library.
+
+In: a `Case`. Out: proposals for `ext-suffix`, `refused-file` (the execute bit), `outside-link`,
+`host-library` (a link out of the bundle) and `duplicate-library`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from rustext.discovery.extension_suffixes import split_suffix
+from rustext.model.libraries import Resolved
+from rustext.model.repair import CopyFile, MakeLink, RemoveFile, Repair, SetMode, Unrepaired
+from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
+from rustext.repair.modules import module_place
+from rustext.repair.origin import fits
+from rustext.verify.facts.python.python_suffixes import choose_looked_for, iter_misnamed
+
+
+def repair_suffixes(case: Case) -> Iterator[Proposal]:
+    """Link each misnamed extension module under the name that works."""
+    bundle, findings = case.bundle, {f.subject: f for f in case.of("ext-suffix")}
+    looked_for = choose_looked_for(bundle, case.subject.python)
+    if not findings or looked_for is None:
+        return
+    for file in iter_misnamed(bundle, looked_for):
+        finding = findings.get(case.subject.inside(file.path))
+        if finding is not None:
+            yield Repair(
+                finding=finding,
+                place=case.place(file.wanted),
+                change=MakeLink(target=file.path.name),
+                what=f"made a link to `{file.path.name}`",
+                evidence=(("says", looked_for.said_by),),
+            )
+
+
+def repair_modes(case: Case) -> Iterator[Proposal]:
+    """Let whoever may read the program start it."""
+    start = case.bundle.start
+    if start is None or case.bundle.origin is not None:
+        return
+    for finding in case.of("refused-file"):
+        mode = start.stat().st_mode & 0o7777
+        if finding.subject == case.subject.inside(start) and not mode & 0o111:
+            mode |= (mode & 0o444) >> 2
+            yield Repair(
+                finding=finding,
+                place=case.place(start),
+                change=SetMode(mode=mode),
+                what=f"permissions set to {mode:o}",
+            )
+
+
+def repair_links(case: Case) -> Iterator[Proposal]:
+    """Make absolute links relative, and copy libraries and modules that links lead out to.
+
+    A link comes with a bundle that is not trusted, and may lead to any file of this machine: only a
+    native file that the bundle's process could load is copied, or the environment's own file.
+    """
+    bundle = case.bundle
+    findings = {f.subject: f for f in case.of("outside-link")}
+    libraries = {
+        str(e.path): f
+        for f in case.of("host-library")
+        for e in case.subject.edges
+        if isinstance(e, Resolved) and e.soname == f.subject
+    }
+    for link in bundle.links:
+        path = bundle.root / link.path
+        finding = findings.get(f"{bundle.path.name}/{link.path}") or libraries.get(str(path))
+        if finding is None:
+            continue
+        place = PurePosixPath(link.path)
+        if link.inside:
+            target = os.path.relpath(path.resolve(), path.parent)
+            change = MakeLink(target=target)
+            yield Repair(finding=finding, place=place, change=change, what=f"now leads to {target}")
+            continue
+        source = _source_of(case, path, exists=link.exists)
+        if source is not None:
+            what = f"replaced by a copy of {source}"
+            yield Repair(finding=finding, place=place, change=CopyFile(source=source), what=what)
+        elif case.origin is None:
+            yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
+
+
+def _source_of(case: Case, path: Path, *, exists: bool) -> Path | None:
+    bundle = case.bundle
+    if case.origin is not None and path.is_relative_to(bundle.contents):
+        found = case.origin.file_at(PurePosixPath(path.relative_to(bundle.contents).as_posix()))
+        if found is not None and fits(found, bundle.image):
+            return found
+    real = path.resolve() if exists else path
+    native = real.is_file() and ".so" in path.name and ".so" in real.name
+    return real if native and fits(real, bundle.image) else None
+
+
+def repair_duplicates(case: Case) -> Iterator[Proposal]:
+    """Delete the copies of a library that no file would find, where another is found."""
+    for finding in case.of("duplicate-library"):
+        holders = [
+            path
+            for path, file in case.bundle.files
+            if file.binary.image.soname == finding.subject and not path.is_symlink()
+        ]
+        used = {e.path.resolve() for e in case.subject.edges if isinstance(e, Resolved) and e.path}
+        idle = [p for p in holders if p not in used and case.subject.loaded.why(p) is None]
+        if len(idle) < len(holders):
+            for path in idle:
+                yield Repair(
+                    finding=finding,
+                    place=case.place(path),
+                    change=RemoveFile(),
+                    what="deleted: no file of the bundle would find it",
+                )
+
+
+def repair_damaged(case: Case) -> Iterator[Proposal]:
+    """Take files that cannot be loaded from the environment again, where it has them whole."""
+    if case.origin is None:
+        return
+    ids = ("unreadable-file", "refused-file", "undefined-symbol", "architecture", "python-abi")
+    for finding in case.of(*ids):
+        path = case.bundle.root.parent / finding.subject
+        if not path.is_relative_to(case.bundle.contents) or path.is_symlink():
+            continue
+        inside = PurePosixPath(path.relative_to(case.bundle.contents).as_posix())
+        source, right = case.origin.file_at(inside), inside
+        if source is None:
+            name = ".".join((*inside.parent.parts, split_suffix(inside.name)[0]))
+            module = case.origin.env.find_module(name)
+            library = case.origin.find_library(inside.name, case.bundle.image)
+            if module is not None and module.path is not None:
+                source, right = module.path, module_place(case, name, module.path)
+            elif library is not None:
+                source = library[0]
+            else:
+                continue
+        if not fits(source, case.bundle.image) or not _differ(source, path):
+            continue
+        yield Repair(
+            finding=finding,
+            place=case.in_contents(right),
+            change=CopyFile(source=source),
+            what=f"copied from {source}",
+        )
+        if right != inside:
+            what = f"deleted: `{right.name}` takes its place"
+            yield Repair(finding=finding, place=case.place(path), change=RemoveFile(), what=what)
+
+
+def _differ(one: Path, other: Path) -> bool:
+    return not other.is_file() or one.read_bytes() != other.read_bytes()

@@ -1,0 +1,126 @@
+"""The environment that a bundle was made from: which files it has for what the bundle lacks.
+
+In: an `Environment`, a configuration and a `Bundle`. Out: a plan for the modules that the bundle
+holds, and the files of modules, libraries and companions. Nothing is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from rustext.config import Config
+from rustext.data import read_data
+from rustext.environment.environment import Environment, Module
+from rustext.errors import InvalidEnvironment, RustextError
+from rustext.formats.binary import is_native, read_linkage
+from rustext.freezing.build import Build, follow_modules
+from rustext.freezing.script_imports import iter_imports
+from rustext.freezing.session import make_plan
+from rustext.model.image import Image
+from rustext.model.plan import BuildPlan
+from rustext.model.verification import BundlePython
+from rustext.plan.planner import Planner
+from rustext.verify.bundle.bundle import Bundle
+
+
+class Origin:
+    """What an environment offers to the bundle that was made from it."""
+
+    def __init__(self, env: Environment, config: Config) -> None:
+        """Nothing is read until it is asked for."""
+        self.env = env
+        self._config = config
+
+    def check(self, python: BundlePython | None) -> None:
+        """Raise `InvalidEnvironment` where the bundle was made by another Python."""
+        version = self.env.interpreter.version
+        if python is not None and version != python.version:
+            raise InvalidEnvironment(
+                f"the environment is of Python {version[0]}.{version[1]}, and the bundle holds "
+                f"Python {python.name}",
+                hint="name the interpreter of the environment that the bundle was made from",
+            )
+
+    def plan(self, bundle: Bundle) -> BuildPlan:
+        """What a freezer that asks rustext would have added to the modules of the bundle."""
+        build, env = self._build(), self.env
+        held = sorted(bundle.modules)
+        wanted: list[str] = []
+        for name in held:
+            module = env.find_module(name)
+            if module is not None and module.path is not None and env.site_of(module.path):
+                try:
+                    wanted += [i.module for i in build.enter(name, module.path)]
+                except RustextError:
+                    continue  # what cannot be read adds nothing; verification speaks of it
+        follow_modules(build, wanted, held=held)
+        return make_plan(build)
+
+    def closure(self, name: str, held: frozenset[str]) -> Iterator[Module]:
+        """The modules with files that have to come along with one, itself and its packages first.
+
+        What is imported below these and is `held` already is not followed.
+        """
+        parts, never = name.split("."), set(read_data("stdlib")["never"])
+        todo = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+        build = self._build()
+        seen: set[str] = set()
+        while todo:
+            current = todo.pop(0)
+            if current in seen or (current in held and current != name):
+                continue
+            seen.add(current)
+            module = self.env.find_module(current)
+            if module is None or current.partition(".")[0] in never:
+                continue
+            if module.path is not None:
+                yield module
+                todo += sorted(_reached(build, module))
+
+    def _build(self) -> Build:
+        return Build(Planner(self.env, self._config))
+
+    def file_at(self, place: PurePosixPath) -> Path | None:
+        """The file that has the place of a bundle's in the environment: below `site-packages`."""
+        found = (site / place for site in self.env.sites)
+        return next((path for path in found if path.is_file()), None)
+
+    def find_library(self, name: str, image: Image) -> tuple[Path, PurePosixPath] | None:
+        """A library by its file name that fits a process, and its place in the environment."""
+        for path, place in self._libraries.get(name, ()):
+            if fits(path, image):
+                return path, place
+        return None
+
+    @functools.cached_property
+    def _libraries(self) -> dict[str, list[tuple[Path, PurePosixPath]]]:
+        found: dict[str, list[tuple[Path, PurePosixPath]]] = {}
+        for dist in self.env.distributions.values():
+            for file in dist.files:
+                if ".." not in file.parts:
+                    found.setdefault(file.name, []).append((dist.site / file, file))
+        for prefix in self.env.interpreter.prefixes:
+            for path in Path(prefix, "lib").glob("lib*"):
+                found.setdefault(path.name, []).append((path, PurePosixPath(path.name)))
+        return found
+
+
+def _reached(build: Build, module: Module) -> Iterator[str]:
+    yield from iter_imports(module, build.planner.env, stdlib=True)
+    try:
+        yield from (i.module for i in build.enter(module.name, module.path))
+    except RustextError:
+        return
+
+
+def fits(path: Path, image: Image) -> bool:
+    """Whether a file can be read, and is for the process of `image` where it is a native one."""
+    try:
+        if not is_native(path):
+            return path.suffix in {".py", ".pyc"} or ".so" not in path.name
+        images = read_linkage(path).images
+    except RustextError:
+        return False
+    return any((i.format, i.architecture) == (image.format, image.architecture) for i in images)

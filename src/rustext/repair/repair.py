@@ -1,0 +1,167 @@
+"""Repair a finished bundle: verify, list the repairs, apply them to a copy, verify again.
+
+In: a `Bundle`, and the environment that it was made from where that is known. Out: a
+`RepairReport`. A library that comes along may need another one, so the steps are repeated until
+verification finds nothing more that can be repaired. What cannot be repaired stays a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rustext.environment.environment import Environment
+from rustext.errors import InvalidBinary, InvalidBundle
+from rustext.model.findings import Finding, Severity
+from rustext.model.plan import BuildPlan
+from rustext.model.repair import AddMember, EditLoadCommands, Repair, Unrepaired
+from rustext.model.verification import VerifyReport
+from rustext.repair.apply import MissingTool, apply_repair
+from rustext.repair.case import Case, Proposal, Proposer
+from rustext.repair.files import (
+    repair_damaged,
+    repair_duplicates,
+    repair_links,
+    repair_modes,
+    repair_suffixes,
+)
+from rustext.repair.libraries import (
+    repair_host_libraries,
+    repair_install_names,
+    repair_missing_libraries,
+)
+from rustext.repair.modules import repair_companions, repair_imports
+from rustext.repair.origin import Origin
+from rustext.repair.run_paths import repair_run_paths
+from rustext.verify.bundle.bundle import Bundle, read_bundle
+from rustext.verify.facts.left_plan import find_plan
+from rustext.verify.facts.python.bundled_python import find_bundled_python
+from rustext.verify.subject import Subject
+from rustext.verify.target.target import Target
+from rustext.verify.verify import judge, make_subject
+
+_ROUNDS = 12  # a library that needs another one that needs another one
+PROPOSERS: tuple[Proposer, ...] = (
+    repair_modes,
+    repair_suffixes,
+    repair_links,
+    repair_imports,
+    repair_companions,
+    repair_damaged,
+    repair_missing_libraries,
+    repair_host_libraries,
+    repair_install_names,
+    repair_run_paths,
+    repair_duplicates,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a user asks for: which findings, and what is known of the bundle beside its files."""
+
+    stdlib: Environment
+    select: frozenset[str] = frozenset()  # ids; all where it is empty
+    plan: Path | None = None
+    origin: Origin | None = None
+    allow_system: Sequence[str] = ()
+    target: Target | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """What became of a copy."""
+
+    repairs: tuple[Repair, ...]
+    unrepaired: tuple[Unrepaired, ...]
+    before: VerifyReport
+    after: Subject
+    report: VerifyReport
+
+
+def repair_copy(root: Path, wanted: Wanted) -> Repaired:
+    """Repair a folder that nobody else uses until nothing more can be done.
+
+    Raises `RustextError`; what has been done to the folder by then is not undone.
+    """
+    done: dict[tuple[object, ...], Repair] = {}
+    failed: dict[tuple[object, ...], Unrepaired] = {}
+    first: VerifyReport | None = None
+    plan = None
+    for _ in range(_ROUNDS):
+        bundle = read_bundle(root)
+        plan = plan or find_plan_of(bundle, wanted)
+        subject, report = _judge(bundle, wanted, plan)
+        first = first or report
+        proposals = tuple(propose(subject, report.findings, wanted))
+        fresh = [
+            p for p in proposals if isinstance(p, Repair) and _key(p) not in done.keys() | failed
+        ]
+        if not fresh:
+            break
+        # Notes come last: what a file is for may be known once the others are there.
+        fresh = [p for p in fresh if p.finding.severity is not Severity.NOTE] or fresh
+        for repair in fresh:
+            try:
+                apply_repair(root, repair)
+            except (MissingTool, InvalidBundle, InvalidBinary) as error:
+                failed[_key(repair)] = Unrepaired(finding=repair.finding, reason=error.line)
+            else:
+                done[_key(repair)] = repair
+    blocked = [p for p in proposals if isinstance(p, Unrepaired)]
+    return Repaired(
+        repairs=tuple(done.values()),
+        unrepaired=tuple(dict.fromkeys((*failed.values(), *blocked))),
+        before=first or report,
+        after=subject,
+        report=report,
+    )
+
+
+def _key(repair: Repair) -> tuple[object, ...]:
+    return repair.place, repair.change
+
+
+def find_plan_of(bundle: Bundle, wanted: Wanted) -> BuildPlan | None:
+    """The plan that was left or is named, or else one for the modules that the bundle holds."""
+    python = find_bundled_python(bundle)
+    if wanted.origin is not None:
+        wanted.origin.check(python)
+    plan = find_plan(bundle, wanted.plan)
+    if plan is not None or wanted.origin is None:
+        return plan
+    return wanted.origin.plan(bundle)
+
+
+def _judge(bundle: Bundle, wanted: Wanted, plan: BuildPlan | None) -> tuple[Subject, VerifyReport]:
+    subject = make_subject(
+        bundle,
+        stdlib=wanted.stdlib,
+        allow_system=wanted.allow_system,
+        plan=plan,
+        target=wanted.target,
+    )
+    return subject, judge(subject)
+
+
+def propose(
+    subject: Subject, findings: Collection[Finding], wanted: Wanted
+) -> tuple[Proposal, ...]:
+    """The repairs of a bundle, worked out without changing anything."""
+    chosen = tuple(f for f in findings if not wanted.select or f.id in wanted.select)
+    case = Case(subject=subject, findings=chosen, origin=wanted.origin)
+    found: dict[object, Proposal] = {}
+    for proposer in PROPOSERS:
+        for proposal in proposer(case):
+            found.setdefault(_target(proposal), proposal)
+    return tuple(found.values())
+
+
+def _target(proposal: Proposal) -> object:
+    """What a proposal changes: a file, once in each round, or a part of one."""
+    if isinstance(proposal, Unrepaired):
+        return proposal
+    if isinstance(proposal.change, AddMember | EditLoadCommands):
+        return _key(proposal)
+    return proposal.place

@@ -1,0 +1,136 @@
+"""A copy of a bundle next to the place that it is meant for, moved there when it is done.
+
+In: the folder of a bundle. Out: a copy, and which of its files differ in the end. Until the last
+step nothing but the copy is written to; the last step is one rename, or on Linux the exchange of
+two folders (renameat2(2)), so that an interrupted repair leaves the old bundle whole.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rustext.errors import UnwritableFile
+from rustext.model.repair import ChangedFile
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
+
+
+@contextmanager
+def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterator[Path]:
+    """A copy of a folder below `folder`, removed at the end of the block unless it was moved.
+
+    With `links`, files that do not change are second names of the old ones. Raises
+    `UnwritableFile`.
+    """
+    try:
+        room = Path(tempfile.mkdtemp(prefix=".rustext-repair-", dir=folder))
+    except OSError as error:
+        raise UnwritableFile(
+            f"{folder} cannot be written to: {error.strerror}",
+            hint="name a place for the repaired bundle: `-o NEW`",
+        ) from error
+    try:
+        copy = room / name
+        try:
+            shutil.copytree(
+                source, copy, symlinks=True, copy_function=_link if links else shutil.copy2
+            )
+            copy.chmod(copy.stat().st_mode | 0o700)
+        except shutil.Error as error:
+            first = error.args[0][0]
+            raise UnwritableFile(f"{first[0]} cannot be copied: {first[2]}") from error
+        except OSError as error:
+            raise UnwritableFile(f"{source} cannot be copied: {error.strerror}") from error
+        yield copy
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _link(source: str, target: str, *, follow_symlinks: bool = True) -> None:
+    if not stat.S_ISREG(os.lstat(source).st_mode):
+        raise OSError(errno.EINVAL, "neither a file nor a folder", source)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=follow_symlinks)
+
+
+def move_into_place(copy: Path, target: Path) -> None:
+    """Give the copy its place; what is there is exchanged for it. Raises `UnwritableFile`."""
+    try:
+        if not os.path.lexists(target):
+            copy.rename(target)
+        elif not _exchange(copy, target):
+            old = copy.with_name(f"{copy.name}.old")
+            target.rename(old)
+            try:
+                copy.rename(target)
+            except BaseException:
+                old.rename(target)
+                raise
+    except OSError as error:
+        raise UnwritableFile(f"{target} cannot be written: {error.strerror}") from error
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step; False where the system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    done: int = rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+    return done == 0
+
+
+def compare(old: Path, new: Path) -> tuple[ChangedFile, ...]:
+    """The files and links that differ between two folders, by their paths."""
+    before, after = dict(_list(old)), dict(_list(new))
+    found = []
+    for place in sorted(before.keys() | after.keys()):
+        paths = [folder / place for folder in (old, new)]
+        if place in before and place in after and before[place] == after[place]:
+            continue  # one file under two names, or the same link
+        digests = [
+            _digest(path) if place in listed else None
+            for path, listed in zip(paths, (before, after), strict=True)
+        ]
+        if digests[0] != digests[1]:
+            found.append(ChangedFile(place=place, before=digests[0], after=digests[1]))
+    return tuple(found)
+
+
+def _list(folder: Path) -> Iterator[tuple[str, tuple[object, ...]]]:
+    for where, folders, files in os.walk(folder):
+        for name in (*files, *folders):
+            path = Path(where, name)
+            status = path.lstat()
+            place = path.relative_to(folder).as_posix()
+            if stat.S_ISLNK(status.st_mode):
+                yield place, ("link", str(path.readlink()))
+            elif stat.S_ISREG(status.st_mode):
+                yield place, (status.st_dev, status.st_ino)
+            elif stat.S_ISDIR(status.st_mode) and not any(path.iterdir()):
+                yield place, ("folder",)
+
+
+def _digest(path: Path) -> str:
+    """What is there, in words: a link's target, a folder, or a file's digest and mode."""
+    if path.is_symlink():
+        return f"-> {path.readlink()}"
+    if path.is_dir():
+        return "folder"
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return f"{digest.hexdigest()} {path.stat().st_mode & 0o7777:o}"

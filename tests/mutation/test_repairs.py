@@ -1,0 +1,91 @@
+"""Broken bundles are repaired: they run alone, verify clean, and nothing else in them changes.
+
+`./test --repairs` does the same with every known way of breaking a bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from bundles import REQUIREMENTS, Bundle
+from lab import Lab
+from mutations import MUTATIONS
+from repairing import mend, run_repair
+
+pytestmark = [pytest.mark.freezing, pytest.mark.network]
+
+CASES = (
+    ("delete_a_library", "nuitka"),
+    ("find_a_library_outside_by_run_path", "nuitka"),
+    ("name_the_vendor_in_a_suffix", "nuitka"),
+    ("drop_a_library_that_is_opened_by_path", "nuitka"),
+    ("move_a_library", "pyinstaller"),
+    ("link_a_library_by_an_absolute_path", "pyinstaller"),
+    ("lose_a_module_that_rust_imports", "pyinstaller"),
+    ("lose_a_module_of_the_standard_library", "pyinstaller"),
+    ("take_the_execute_bit", "pyinstaller"),
+)
+
+
+@pytest.fixture(scope="module")
+def python(cache: Path, wheel: Path) -> Path:
+    """The interpreter of the environment that the good bundles were made from."""
+    return Lab(cache, wheel).environment(*REQUIREMENTS, rustext=True)
+
+
+def digests(root: Path) -> dict[str, str]:
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(("name", "freezer"), CASES)
+def test_a_broken_bundle_is_repaired(
+    name: str,
+    freezer: str,
+    good_bundles: dict[str, Bundle],
+    cache: Path,
+    tmp_path: Path,
+    python: Path,
+) -> None:
+    mutation = next(m for m in MUTATIONS if m.name == name)
+    mended = mend(good_bundles[freezer], mutation, cache, tmp_path, python)
+    assert (mended.broken.code == 0) == mutation.starts
+    assert mended.code == 0, (mended.errors, mended.report)
+    assert mended.repaired is not None
+    assert mended.repaired.code == 0, mended.repaired.stderr
+    assert mended.again is not None
+    assert mended.again["repairs"] == []
+    named = {file["file"] for file in mended.report["files"]}
+    before, after = digests(tmp_path / "app"), digests(tmp_path / "new" / "app")
+    differ = {p for p in before.keys() | after.keys() if before.get(p) != after.get(p)}
+    assert differ - named == {
+        p for p in differ - named if (tmp_path / "new" / "app" / p).is_symlink()
+    }
+
+
+def test_two_c_libraries_are_left_a_finding(
+    good_bundles: dict[str, Bundle], cache: Path, tmp_path: Path, python: Path
+) -> None:
+    mutation = next(m for m in MUTATIONS if m.name == "start_with_musls_loader")
+    mended = mend(good_bundles["pyinstaller"], mutation, cache, tmp_path, python)
+    assert mended.code == 1
+    assert "libc-mix" in {f["id"] for f in mended.report["after"]["findings"]}
+
+
+def test_without_an_environment_nothing_is_written(
+    good_bundles: dict[str, Bundle], cache: Path, tmp_path: Path
+) -> None:
+    bundle = good_bundles["pyinstaller"].copy_to(tmp_path / "app")
+    next(m for m in MUTATIONS if m.name == "delete_a_library").apply(bundle, cache)
+    before = digests(bundle.root)
+    code, out, err = run_repair(bundle.root, "--in-place")
+    assert (code, out) == (2, "")
+    assert "--environment" in err
+    assert len(err.strip().splitlines()) == 1
+    assert digests(bundle.root) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["app"]
