@@ -63,7 +63,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
         bundle=bundle,
         stdlib=stdlib,
         edges=edges,
-        loaded=LoadedFiles(bundle, edges),
+        loaded=LoadedFiles(bundle, edges, starts),
         allow_system=frozenset(allow_system),
         run=run,
         plan=plan,

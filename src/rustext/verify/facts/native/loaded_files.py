@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.extension_suffixes import parse_suffix, split_suffix
@@ -24,6 +24,7 @@ from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.native_files import is_named_native
 from rustext.verify.facts.python.code_names import find_named
+from rustext.verify.facts.python.start_imports import Start
 
 Reason = tuple[str, str]  # a line of evidence
 _STARTED = "started as"
@@ -32,11 +33,12 @@ _STARTED = "started as"
 class LoadedFiles:
     """The files that the bundle's process loads; what takes time is found when it is asked for."""
 
-    def __init__(self, bundle: Bundle, edges: Iterable[Edge]) -> None:
-        """Take what the answers depend on."""
+    def __init__(self, bundle: Bundle, edges: Iterable[Edge], starts: Sequence[Start] = ()) -> None:
+        """Take what the answers depend on; `starts` as far as they were followed."""
         self._bundle = bundle
+        self._starts = starts
         self._edges = tuple(edges)
-        self._real = functools.cache(Path.resolve)
+        self._real = functools.cache(_resolve)
 
     def why(self, path: Path) -> Reason | None:
         """Why a file is loaded, as a line of evidence; None for one that nothing loads."""
@@ -45,6 +47,26 @@ class LoadedFiles:
     def surely(self, path: Path) -> Reason | None:
         """The same without what code names, which may never run."""
         return self._certain.get(self._real(path))
+
+    def is_required(self, path: Path) -> bool:
+        """Whether a program does not start without a file, or it is not known whether it does.
+
+        A module whose import is caught, or that is imported in a function, is not required.
+        """
+        return self._required is None or self._real(path) in self._required
+
+    @functools.cached_property
+    def _required(self) -> frozenset[Path] | None:
+        """The files that the starts of all programs load, by real path; None if not followed."""
+        if not self._starts or not all(start.followed for start in self._starts):
+            return None
+        names = {name for start in self._starts for name in start.reached}
+        paths = {path for path, name in self.modules.items() if name in names}
+        unfit = [p for p, file in self._bundle.files if not self.fits(file)]
+        for path in (*unfit, *(u.path for u in self._bundle.unreadable)):
+            if self.module_at(path) in names:
+                paths.add(self._real(path))
+        return self.at_start.union(*map(self.closure, paths))
 
     def is_started(self, path: Path) -> bool:
         """Whether a file is one of the programs at the top of the bundle."""
@@ -188,6 +210,11 @@ class LoadedFiles:
     def _inside(self, path: Path) -> str:
         root = self._bundle.root.parent
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _resolve(path: Path) -> Path:
+    """`Path.resolve` raises an error for a link to itself before Python 3.13."""
+    return Path(os.path.realpath(path))
 
 
 def _is_started(path: Path) -> bool:
