@@ -66,6 +66,10 @@ class LoadedFiles:
         for path in (*unfit, *(u.path for u in self._bundle.unreadable)):
             if self.module_at(path) in names:
                 paths.add(self._real(path))
+        programs = (start.program for start in self._starts)
+        for library in (p.archive.library for p in programs if p.archive is not None):
+            if library:  # Python itself, which PyInstaller's program opens
+                paths.add(self._real(self._bundle.contents / library))
         return self.at_start.union(*map(self.closure, paths))
 
     def is_started(self, path: Path) -> bool:
