@@ -138,7 +138,7 @@ def _own_glibc(subject: Subject) -> tuple[int, int] | None:
 def _finding(
     subject: Subject, path: Path, refusal: Refusal, severity: Severity, reason: tuple[str, str]
 ) -> Finding:
-    when = "" if refusal.by in {By.ANY, By.LIBRARIES} else f" on some systems ({refusal.by.value})"
+    when = "" if severity is subject.severity(path) else f" on some systems ({refusal.by.value})"
     return Finding(
         id="refused-file",
         severity=severity,
