@@ -128,7 +128,7 @@ def parse_plan(text: str, where: str) -> BuildPlan:
                     function=str(row["function"]),
                     distribution=str(row["distribution"]),
                 )
-                for row in document.get("unfollowed", ())  # since a later release
+                for row in document["unfollowed"]
             ),
         )
     except (KeyError, TypeError, ValueError) as error:
