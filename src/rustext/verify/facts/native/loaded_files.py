@@ -53,19 +53,27 @@ class LoadedFiles:
 
         A module whose import is caught, or that is imported in a function, is not required.
         """
-        return self._required is None or self._real(path) in self._required
+        if not self._starts or not all(start.followed for start in self._starts):
+            return True
+        if self._real(path) in self._required:
+            return True
+        # What cannot be read or is misnamed is no module, but was made to be one.
+        contents = self._bundle.contents
+        if not path.is_relative_to(contents):
+            return False
+        folders = path.parent.relative_to(contents).parts
+        return ".".join((*folders, path.name.partition(".")[0])) in self._imported
 
     @functools.cached_property
-    def _required(self) -> frozenset[Path] | None:
-        """The files that the starts of all programs load, by real path; None if not followed."""
-        if not self._starts or not all(start.followed for start in self._starts):
-            return None
-        names = {name for start in self._starts for name in start.reached}
-        paths = {path for path, name in self.modules.items() if name in names}
-        unfit = [p for p, file in self._bundle.files if not self.fits(file)]
-        for path in (*unfit, *(u.path for u in self._bundle.unreadable)):
-            if self.module_at(path) in names:
-                paths.add(self._real(path))
+    def _imported(self) -> frozenset[str]:
+        """The modules that the programs import when they start, whether they are there or not."""
+        reached = {name for start in self._starts for name in start.reached}
+        return frozenset(reached | {m.name for start in self._starts for m in start.missing})
+
+    @functools.cached_property
+    def _required(self) -> frozenset[Path]:
+        """The files that the programs load for these, by real path."""
+        paths = {path for path, name in self.modules.items() if name in self._imported}
         programs = (start.program for start in self._starts)
         for library in (p.archive.library for p in programs if p.archive is not None):
             if library:  # Python itself, which PyInstaller's program opens
