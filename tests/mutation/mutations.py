@@ -585,8 +585,11 @@ MUTATIONS = (
     _m(put_a_dangling_link_in_a_librarys_place, "missing-library", OPENBLAS),
     _m(put_a_loop_of_links_in_a_librarys_place, "missing-library", OPENBLAS),
     _m(need_a_library_that_is_nowhere, "missing-library", "libnowhere.so.7"),
+    # Nuitka's compiled code is not followed: whether it needs the module is not known.
     _m(need_another_major_version, "missing-library", "libbz2.so.9", starts=True,
-       optional=True),
+       optional=True, freezers=("nuitka",)),
+    _m(need_another_major_version, "missing-library", "libbz2.so.9", starts=True,
+       severity="warning", freezers=("pyinstaller",)),
     _m(change_a_soname_and_its_file, "missing-library", "libgfortran*"),
     _m(start_with_a_loader_that_is_nowhere, "missing-library", "*ld-nowhere.so.2"),
     _m(take_a_library_from_the_host, "host-library", "libbz2.so.1.0", starts=True),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.environment.environment import Environment
-from rustext.model.findings import Finding
+from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Edge
 from rustext.model.plan import BuildPlan
 from rustext.model.verification import BundlePython, IsolatedRun
@@ -51,6 +51,10 @@ class Subject:
     def in_stdlib(self, name: str) -> bool:
         """Whether a module is in the standard library of the bundle's Python."""
         return in_stdlib(name, self.stdlib, self.python.version if self.python else None)
+
+    def severity(self, path: Path) -> Severity:
+        """How bad a fault of a file is: an error if a program does not start without the file."""
+        return Severity.ERROR if self.loaded.is_required(path) else Severity.WARNING
 
     def inside(self, path: Path) -> str:
         """A path as findings name it: beginning with the bundle's own name."""

@@ -100,7 +100,7 @@ def make_subject(  # noqa: PLR0913 (as above)
         bundle=bundle,
         stdlib=stdlib,
         edges=edges,
-        loaded=LoadedFiles(bundle, edges),
+        loaded=LoadedFiles(bundle, edges, starts),
         allow_system=frozenset(allow_system),
         run=run,
         plan=plan,

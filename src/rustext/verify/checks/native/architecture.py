@@ -45,7 +45,7 @@ def check_architecture(subject: Subject) -> Iterator[Finding]:
         lacks = sorted(wanted - {_machine(image) for image in file.binary.images})
         yield Finding(
             id="architecture",
-            severity=Severity.ERROR,
+            severity=subject.severity(path),
             subject=subject.inside(path),
             message=f"`{path.name}` is for {_names(file)}, which a process for "
             f"{' and '.join(_name(machine) for machine in lacks)} cannot load",

@@ -126,7 +126,7 @@ def _missing_library(subject: Subject, searches: Sequence[Missing], other: Path 
     if edge.soname.startswith("@rpath/") and not places:
         places["nowhere: no file on the way has a run path"] = None
     evidence = [("needed by", subject.inside(edge.needed_by))]
-    severity, hint = Severity.ERROR, None
+    severity, hint = subject.severity(edge.needed_by), None
     if not _is_loaded(subject, edge):
         severity = Severity.WARNING
         hint = "nothing in the bundle is seen to load that file: leave it out if nothing does"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from rustext.model.findings import Finding, Severity
-from rustext.verify.bundle.program import Program
+from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.common_findings import host_library
 from rustext.verify.subject import Subject
 from rustext.verify.target.system_libraries import is_system_library
@@ -26,6 +26,17 @@ def check_start(subject: Subject) -> Iterator[Finding]:
     if program is not None:
         yield from _check_loader(subject, program)
         yield from _check_python(subject, program)
+    elif subject.bundle.freezer is not Freezer.UNKNOWN and (
+        subject.bundle.contents != subject.bundle.root
+    ):
+        yield Finding(
+            id="unreadable-file",
+            severity=Severity.ERROR,
+            subject=subject.inside(subject.bundle.root),
+            message="no file at the top of the bundle is the program that starts it",
+            evidence=(("made by", subject.bundle.freezer.value),),
+            hint="build the bundle again, and look at what has changed it since",
+        )
 
 
 def _check_loader(subject: Subject, program: Program) -> Iterator[Finding]:

@@ -95,14 +95,14 @@ def _judge(subject: Subject, path: Path, refusal: Refusal) -> Severity | None:
     if subject.loaded.is_started(path):  # by the kernel, and not opened by a loader
         return Severity.ERROR if by is By.ANY else None
     if by in {By.ANY, By.LIBRARIES}:
-        return Severity.ERROR
+        return subject.severity(path)
     opened = path.resolve() not in subject.loaded.at_start
     if uses_musl(subject.bundle.image) or ("dlopen" in by.value and not opened):
         return None
     mine = _own_glibc(subject)
     refuses = {By.OLD_GLIBC: mine is not None and mine < _OLD}
     refuses[By.NEW_GLIBC_DLOPEN] = mine is not None and mine >= _NEW
-    return Severity.ERROR if refuses.get(by, True) else Severity.WARNING
+    return subject.severity(path) if refuses.get(by, True) else Severity.WARNING
 
 
 def _judge_processor(subject: Subject, refusal: Refusal) -> Severity | None:
@@ -138,7 +138,7 @@ def _own_glibc(subject: Subject) -> tuple[int, int] | None:
 def _finding(
     subject: Subject, path: Path, refusal: Refusal, severity: Severity, reason: tuple[str, str]
 ) -> Finding:
-    when = "" if severity is Severity.ERROR else f" on some systems ({refusal.by.value})"
+    when = "" if severity is subject.severity(path) else f" on some systems ({refusal.by.value})"
     return Finding(
         id="refused-file",
         severity=severity,

@@ -16,7 +16,7 @@ from rustext.errors import RustextError
 from rustext.formats.binary import open_binary
 from rustext.formats.elf.image import parse_elf_definitions
 from rustext.formats.elf.libc import uses_musl
-from rustext.model.findings import Finding, Severity
+from rustext.model.findings import Finding
 from rustext.model.image import Format
 from rustext.model.libraries import Resolved
 from rustext.verify.facts.native.system_needs import Need, explain
@@ -78,7 +78,7 @@ def _too_old(subject: Subject, need: Need, library: Path, *, inside: bool) -> Fi
     if inside:
         return Finding(
             id="missing-library",
-            severity=Severity.ERROR,
+            severity=subject.severity(need.path),
             subject=need.library,
             message=f"`{need.library}` in the bundle has no {need.version}, which "
             f"`{need.path.name}` needs",
@@ -87,7 +87,7 @@ def _too_old(subject: Subject, need: Need, library: Path, *, inside: bool) -> Fi
         )
     return Finding(
         id="glibc-floor",
-        severity=Severity.ERROR,
+        severity=subject.severity(need.path),
         subject=user,
         message=f"`{need.path.name}` needs {need.version}, which this machine's `{need.library}` "
         "does not have",

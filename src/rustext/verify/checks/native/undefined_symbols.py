@@ -67,7 +67,7 @@ def _check_init_functions(subject: Subject) -> Iterator[Finding]:
             continue
         yield Finding(
             id="undefined-symbol",
-            severity=Severity.ERROR,
+            severity=subject.severity(path),
             subject=subject.inside(path),
             message=f"`{path.name}` does not define `{wanted}`, which Python calls to import it",
             evidence=(
@@ -138,7 +138,7 @@ def _finding(
         message = f"`{path.name}`: undefined symbol: {named}{others}"
     return Finding(
         id="undefined-symbol",
-        severity=Severity.WARNING if lazily or holder is not None else Severity.ERROR,
+        severity=Severity.WARNING if lazily or holder is not None else subject.severity(path),
         subject=subject.inside(path),
         message=message,
         evidence=tuple(evidence),

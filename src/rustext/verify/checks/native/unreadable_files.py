@@ -38,7 +38,8 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
         else:
             data.append(file)
     for file, reason in used[:_SHOWN]:
-        severity = Severity.ERROR if file.native or reason is not None else Severity.WARNING
+        severity = subject.severity(file.path) if reason is not None else Severity.WARNING
+        severity = Severity.ERROR if file.native and reason is None else severity
         finding = unreadable_file(subject.inside(file.path), file.reason, severity)
         evidence = (*finding.evidence, *([reason] if reason is not None else []))
         yield replace(finding, evidence=evidence)
@@ -108,5 +109,8 @@ def check_links(subject: Subject) -> Iterator[Finding]:
 
 def _judge_link(subject: Subject, link: Link) -> Severity:
     """A link that leads nowhere matters where Python would import what ought to be there."""
-    module = subject.loaded.module_at(subject.bundle.root / link.path)
-    return Severity.ERROR if link.exists or module is not None else Severity.WARNING
+    path = subject.bundle.root / link.path
+    if link.exists:
+        return Severity.ERROR
+    module = subject.loaded.module_at(path)
+    return subject.severity(path) if module is not None else Severity.WARNING

@@ -26,7 +26,7 @@ def check_suffixes(subject: Subject) -> Iterator[Finding]:
     for file in iter_misnamed(subject.bundle, looked_for):
         yield Finding(
             id="ext-suffix",
-            severity=Severity.WARNING if file.lib_prefix else Severity.ERROR,
+            severity=Severity.WARNING if file.lib_prefix else subject.severity(file.path),
             subject=subject.inside(file.path),
             message=f"the bundle's Python never looks for `{file.path.name}`",
             evidence=(

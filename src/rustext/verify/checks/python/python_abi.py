@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.discovery.extension_suffixes import parse_suffix
-from rustext.model.findings import Finding, Severity
+from rustext.model.findings import Finding
 from rustext.model.native_file import NativeFile
 from rustext.model.verification import BundlePython
 from rustext.verify.facts.python.bundled_python import python_of_library, python_of_suffix
@@ -65,7 +65,7 @@ def check_python_abi(subject: Subject) -> Iterator[Finding]:
             continue  # the bundle has the same module for its own Python
         yield Finding(
             id="python-abi",
-            severity=Severity.ERROR,
+            severity=subject.severity(path),
             subject=subject.inside(path),
             message=f"`{path.name}` is built for {misfit.built_for}, the bundle has {bundled}",
             evidence=(

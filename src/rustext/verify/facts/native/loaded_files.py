@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.extension_suffixes import parse_suffix, split_suffix
@@ -24,6 +24,7 @@ from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.native_files import is_named_native
 from rustext.verify.facts.python.code_names import find_named
+from rustext.verify.facts.python.start_imports import Start
 
 Reason = tuple[str, str]  # a line of evidence
 _STARTED = "started as"
@@ -32,11 +33,12 @@ _STARTED = "started as"
 class LoadedFiles:
     """The files that the bundle's process loads; what takes time is found when it is asked for."""
 
-    def __init__(self, bundle: Bundle, edges: Iterable[Edge]) -> None:
-        """Take what the answers depend on."""
+    def __init__(self, bundle: Bundle, edges: Iterable[Edge], starts: Sequence[Start] = ()) -> None:
+        """Take what the answers depend on; `starts` as far as they were followed."""
         self._bundle = bundle
+        self._starts = starts
         self._edges = tuple(edges)
-        self._real = functools.cache(Path.resolve)
+        self._real = functools.cache(_resolve)
 
     def why(self, path: Path) -> Reason | None:
         """Why a file is loaded, as a line of evidence; None for one that nothing loads."""
@@ -45,6 +47,38 @@ class LoadedFiles:
     def surely(self, path: Path) -> Reason | None:
         """The same without what code names, which may never run."""
         return self._certain.get(self._real(path))
+
+    def is_required(self, path: Path) -> bool:
+        """Whether a program does not start without a file, or it is not known whether it does.
+
+        A module whose import is caught, or that is imported in a function, is not required.
+        """
+        if not self._starts or not all(start.followed for start in self._starts):
+            return True
+        if self._real(path) in self._required:
+            return True
+        # What cannot be read or is misnamed is no module, but was made to be one.
+        contents = self._bundle.contents
+        if not path.is_relative_to(contents):
+            return False
+        folders = path.parent.relative_to(contents).parts
+        return ".".join((*folders, path.name.partition(".")[0])) in self._imported
+
+    @functools.cached_property
+    def _imported(self) -> frozenset[str]:
+        """The modules that the programs import when they start, whether they are there or not."""
+        reached = {name for start in self._starts for name in start.reached}
+        return frozenset(reached | {m.name for start in self._starts for m in start.missing})
+
+    @functools.cached_property
+    def _required(self) -> frozenset[Path]:
+        """The files that the programs load for these, by real path."""
+        paths = {path for path, name in self.modules.items() if name in self._imported}
+        programs = (start.program for start in self._starts)
+        for library in (p.archive.library for p in programs if p.archive is not None):
+            if library:  # Python itself, which PyInstaller's program opens
+                paths.add(self._real(self._bundle.contents / library))
+        return self.at_start.union(*map(self.closure, paths))
 
     def is_started(self, path: Path) -> bool:
         """Whether a file is one of the programs at the top of the bundle."""
@@ -188,6 +222,11 @@ class LoadedFiles:
     def _inside(self, path: Path) -> str:
         root = self._bundle.root.parent
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _resolve(path: Path) -> Path:
+    """`Path.resolve` raises an error for a link to itself before Python 3.13."""
+    return Path(os.path.realpath(path))
 
 
 def _is_started(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,13 @@ def test_a_program_without_the_python_that_its_archive_names_is_told(
     assert (finding.id, finding.subject) == ("missing-library", "libpython3.11.so")
     shutil.copy(gcc("libpython3.11.so", "int x;", "-shared", "-fPIC"), tmp_path)
     assert findings(tmp_path) == []
+
+
+def test_a_bundle_whose_program_is_gone_does_not_start(tmp_path: Path, gcc: Compile) -> None:
+    (tmp_path / "_internal").mkdir()
+    with zipfile.ZipFile(tmp_path / "_internal/base_library.zip", "w") as library:
+        library.writestr("encodings/__init__.pyc", b"")
+    shutil.copy(gcc("libown.so", "int x;", "-shared", "-fPIC"), tmp_path / "_internal")
+    (tmp_path / "app").touch(mode=0o755)
+    assert "unreadable-file" in {f.id for f in findings(tmp_path)}
+    assert "unreadable-file" not in {f.id for f in findings(tmp_path / "_internal")}
