@@ -34,7 +34,7 @@ from rustext.verify.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".cache" / "agreement"
-TABLE = ROOT / "benchmarks" / "results" / "agreement.md"
+TABLE = ROOT / "benchmarks" / "agreement.md"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,9 +31,9 @@ def test_what_the_start_imports_and_needs_is_required(tmp_path: Path, gcc: Compi
     (program,) = bundle.programs
     reached = dict.fromkeys(("early", "cut"))
     start = Start(program=program, reached=reached, followed=True)
-    loaded = LoadedFiles(bundle, resolve_bundle(bundle), (start,))
+    loaded = LoadedFiles(bundle, resolve_bundle(bundle, lambda *_: None), (start,))
     required = {p.name for p in tmp_path.iterdir() if loaded.is_required(p)}
     assert required == {"app", "libown.so", f"early{SUFFIX}", f"cut{SUFFIX}"}
     start.followed = False
-    unknown = LoadedFiles(bundle, resolve_bundle(bundle), (start,))
+    unknown = LoadedFiles(bundle, resolve_bundle(bundle, lambda *_: None), (start,))
     assert all(unknown.is_required(p) for p in tmp_path.iterdir())
