@@ -78,13 +78,19 @@ class Flow:
 
         `by_with`: whether what a `with` statement enters may catch it.
         """
+        return bool(self.follow_failure(at, error, by_with=by_with))
+
+    def follow_failure(
+        self, at: int, error: type[Exception] = ModuleNotFoundError, *, by_with: bool = True
+    ) -> frozenset[int]:
+        """The instructions that may run after `error` at `at`; none if the end is out of reach."""
         first = self._handlers.get(at)
         work = [] if first is None else [first]
         seen = set(work)
+        ends = False
         for i in work:
             op = self._steps[i][1]
-            if op in self._returns:
-                return True
+            ends = ends or op in self._returns
             if op in self._raises:
                 handler = self._handlers.get(i)
                 following: tuple[int, ...] = () if handler is None else (handler,)
@@ -92,7 +98,7 @@ class Flow:
                 following = self._following_failure(i, error, by_with=by_with)
             work += [target for target in following if target not in seen]
             seen.update(following)
-        return False
+        return frozenset(seen) if ends else frozenset()
 
     def _following(self, i: int) -> tuple[int, ...]:
         """Where the code goes on after an instruction, as long as nothing is raised."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rustext.verify.bundle.marshal_reader import Code
 from rustext.verify.bytecode.control_flow import Flow
@@ -82,11 +82,18 @@ def _iter_flow(
     functions = functions or find_functions(code, table, steps)
     flow = Flow(code, table, steps, known)
     must = flow.find_certain()
+    # Where one import of a module is caught, `else` may hold a second that then does not run.
+    after: dict[tuple[str, int], frozenset[int]] = {}
     for i in positions:
         certain = i in must
         caught = certain and flow.is_caught(i)
         if steps[i][1] == table["import_name"]:
-            yield _read_import(code, table, steps, i, certain=certain, caught=caught)
+            one = _read_import(code, table, steps, i, certain=certain, caught=caught)
+            key = one.module, one.level
+            if caught:
+                after.setdefault(key, flow.follow_failure(i))
+            skipped = key in after and i not in after[key]
+            yield replace(one, caught=caught or skipped)
         elif certain and not caught:
             called = functions.get(flow.called_name(i) or "")
             if called is not None and called not in calling and len(calling) < _CALL_DEPTH:

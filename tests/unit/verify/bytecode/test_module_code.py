@@ -60,6 +60,9 @@ print(json.dumps([base64.b64encode(marshal.dumps(code)).decode(), needed]))
 SOURCES = {
     "plain": "import one\nimport two.three as x\nfrom four import thing\nfrom five import *\n",
     "fallback": "try:\n    import one\nexcept ImportError:\n    import two\n",
+    "skipped": "try:\n    from one import *\nexcept ImportError:\n    pass\nelse:\n"
+    "    from one import thing\n    import two\n",
+    "asked again": "try:\n    import one\nexcept ImportError:\n    pass\nimport one\n",
     "no fallback": "try:\n    import one\nexcept ImportError:\n    raise RuntimeError\n",
     "another exception": "try:\n    import one\nexcept AttributeError:\n    pass\nimport two\n",
     "any exception": "try:\n    import one\nexcept Exception:\n    pass\nimport two\n",
