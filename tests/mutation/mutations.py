@@ -561,7 +561,15 @@ def link_a_library_by_a_relative_path(bundle: Bundle, cache: Path) -> None:
     library.symlink_to("kept.so")
 
 
+def link_to_the_contents(bundle: Bundle, cache: Path) -> None:
+    """PyInstaller's folder under another name, with a link from its own (no harm)."""
+    if bundle.contents != bundle.root:
+        bundle.contents.rename(bundle.root / "elsewhere")
+        bundle.contents.symlink_to("elsewhere")
+
+
 HARMLESS = (
+    link_to_the_contents,
     lose_the_section_headers,
     put_texts_with_the_names_of_libraries,
     put_debug_information_beside_a_library,

@@ -8,6 +8,7 @@ read, nothing is executed; neither freezer has to be installed. One-file program
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -199,6 +200,10 @@ def _find_contents(tree: Tree, program: Program | None) -> str:
     """The folder that takes the place of `site-packages`, "" for the root."""
     if program is not None and program.archive is not None and program.archive.contents:
         named = program.archive.contents
+        if tree.path(named).is_symlink():  # to a folder of another name
+            target = Path(os.path.realpath(tree.path(named)))
+            inside = target.is_relative_to(tree.root)
+            named = target.relative_to(tree.root).as_posix() if inside else ""
         return named if named in tree.folders else ""
     if program is not None and program.freezer is Freezer.NUITKA:
         return ""

@@ -53,9 +53,7 @@ class LoadedFiles:
 
         A module whose import is caught, or that is imported in a function, is not required.
         """
-        if not self._starts or not all(start.followed for start in self._starts):
-            return True
-        if self._real(path) in self._required:
+        if not self._followed or self._real(path) in self._required:
             return True
         # What cannot be read or is misnamed is no module, but was made to be one.
         contents = self._bundle.contents
@@ -63,6 +61,10 @@ class LoadedFiles:
             return False
         folders = path.parent.relative_to(contents).parts
         return ".".join((*folders, path.name.partition(".")[0])) in self._imported
+
+    @functools.cached_property
+    def _followed(self) -> bool:
+        return bool(self._starts) and all(start.followed for start in self._starts)
 
     @functools.cached_property
     def _imported(self) -> frozenset[str]:
