@@ -16,10 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from debian import mirror
+
 HERE = Path(__file__).resolve()
 CHECKOUT = HERE.parent.parent
 CACHE = CHECKOUT / ".cache" / "pythons"
-MIRROR = ""
 RELEASE = "forky"
 DEBIANS = ("3.14", "3.15")
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", *DEBIANS)
@@ -99,7 +100,7 @@ def make_root(root: Path) -> None:
     root.mkdir(parents=True)
     # An older debootstrap has no script of this release's name; all new ones are sid's.
     command = ["debootstrap", "--variant=minbase", "--merged-usr"]
-    command += [f"--include={','.join(PACKAGES)}", RELEASE, str(root), MIRROR]
+    command += [f"--include={','.join(PACKAGES)}", RELEASE, str(root), mirror()]
     command += ["/usr/share/debootstrap/scripts/sid"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     for name in FILES:
