@@ -81,7 +81,7 @@ class Repaired:
 
 
 def repair_copy(root: Path, wanted: Wanted) -> Repaired:
-    """Repair a folder that nobody else uses until nothing more can be done.
+    """Repair a folder in rounds until nothing more can be done; nothing else may use it.
 
     Raises `RustextError`; what has been done to the folder by then is not undone.
     """
