@@ -162,7 +162,7 @@ def _check(binary: Binary, size: int) -> None:
         for offset, length in places:
             assert offset >= 0
             assert length >= 0
-            assert offset + length <= size
+            assert not length or offset + length <= size
         addresses = [s.address for s in image.segments]
         assert addresses == sorted(addresses)
         texts = [image.soname, image.interpreter, *image.rpath, *image.runpath]

@@ -27,16 +27,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def lean_path(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """`sys.path` without the test environment, but with what rustext needs.
 
-    To read which of that environment's many files is whose takes longer than most tests. A test
-    that adds to it sets `sys.path` anew: `MonkeyPatch.syspath_prepend` would keep it for others.
+    To read which of that environment's many files is whose takes longer than most tests.
     """
     needs = tmp_path_factory.mktemp("needs")
     for name in ("elftools", "macholib", "packaging", "platformdirs", "tomli"):
         found = importlib.util.find_spec(name)
         if found is not None and found.origin is not None:
             (needs / name).symlink_to(Path(found.origin).parent)
-    others = (path for path in sys.path if not path.endswith("site-packages"))
-    monkeypatch.setattr(sys, "path", [*others, str(needs)])
+    others = [path for path in sys.path if not path.endswith("site-packages")]
+    monkeypatch.syspath_prepend(str(needs))  # which notes the list that the test's end restores
+    sys.path[:] = [*others, str(needs)]
 
 
 @pytest.fixture(scope="session")
