@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
+from email import message_from_string
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLUGIN = "nuitka/plugins/standard/RustextPlugin.py"
@@ -56,16 +61,30 @@ def test_wheel_leaves_the_package_of_nuitka_to_nuitka(wheel: Path) -> None:
 
 
 @pytest.mark.network
-def test_wheel_from_the_sdist_ships_the_same(wheel: Path, tmp_path: Path) -> None:
-    run(sys.executable, "-m", "build", "--sdist", "--outdir", tmp_path, ROOT)
-    sdist = next(tmp_path.glob("*.tar.gz"))
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "source", filter="data")
-    source = next((tmp_path / "source").iterdir())
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "again", source)
-    again = next((tmp_path / "again").glob("*.whl"))
-    assert members(again) == members(wheel)
-    run(sys.executable, "-m", "twine", "check", "--strict", wheel, *tmp_path.glob("*.tar.gz"))
+def test_a_release_is_reproducible_and_ships_what_the_checkout_does(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """It builds everything twice, the wheel from the sdist, and ends with 1 where bytes differ."""
+    done = run(sys.executable, ROOT / "tools/release.py", tmp_path / "dist")
+    (made,) = (tmp_path / "dist").glob("*.whl")
+    assert members(made) == members(wheel)
+    digests = dict(line.split("  ")[::-1] for line in done.splitlines())
+    assert digests.keys() == {p.name for p in (tmp_path / "dist").iterdir()} - {"SHA256SUMS"}
+    assert digests[made.name] == hashlib.sha256(made.read_bytes()).hexdigest()
+
+
+def test_the_bill_of_materials_names_what_the_metadata_does(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name.rpartition("/")[2]: name for name in archive.namelist()}
+        text = archive.read(names["rustext.cdx.json"]).decode()
+        metadata = archive.read(names["METADATA"]).decode()
+    assert "/sboms/" in names["rustext.cdx.json"]
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill, fields = json.loads(text), message_from_string(metadata)
+    required = [Requirement(text) for text in fields.get_all("Requires-Dist", [])]
+    own = {r.name for r in required if r.marker is None or "extra" not in str(r.marker)}
+    assert {component["name"] for component in bill["components"]} == own
+    assert bill["metadata"]["component"]["version"] == fields["Version"]
 
 
 def test_every_change_has_a_kind() -> None:
