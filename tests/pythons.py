@@ -64,12 +64,15 @@ def run(version: str, tests: list[str] | tuple[str, ...]) -> int:
     env = {**os.environ, "PATH": path if root else f"{folder}/bin:{os.environ['PATH']}"}
     if root is None:
         return subprocess.run(["sh", "-c", script], env=env, check=False).returncode
-    mounts = [f"mount --rbind /{name} {root}/{name}" for name in ("dev", "proc", "sys")]
+    mounts = [f"mount --bind {root} {root}"]
+    mounts += [f"mount --rbind /{name} {root}/{name}" for name in ("dev", "proc", "sys")]
     for outer in filter(Path.is_dir, SHARED):
         inner = root / outer.relative_to("/")
         inner.mkdir(parents=True, exist_ok=True)
         mounts.append(f"mount --bind {outer} {inner}")
-    inside = f"{' && '.join(mounts)} && exec chroot {root} sh -c {shlex.quote(script)}"
+    # Not chroot(2), in which the kernel makes no user namespace: user_namespaces(7).
+    mounts += [f"mkdir -p {root}/outer", f"cd {root}", "pivot_root . outer", "umount -l /outer"]
+    inside = f"{' && '.join(mounts)} && exec sh -c {shlex.quote(script)}"
     command = ["unshare", "--mount", "sh", "-c", inside]  # what is mounted is gone with it
     return subprocess.run(command, env=env, check=False).returncode
 
