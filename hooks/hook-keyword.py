@@ -1,4 +1,4 @@
-"""Adds what the Rust extensions of any program need: for this folder as it stands.
+"""Adds what the Rust extensions of any program need: for this folder when it is used unchanged.
 
     pyinstaller --additional-hooks-dir=CHECKOUT/hooks app.py
 

@@ -1,4 +1,4 @@
-"""The hooks of others: those that ours stand in for, and what they leave out of a program.
+"""The hooks of others: those that ours replace, and what they leave out of a program.
 
 PyInstaller runs one hook a module, the one of highest priority
 (https://pyinstaller.org/en/stable/hooks.html). In: a module's name, and the folders with hooks.

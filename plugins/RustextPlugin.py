@@ -49,7 +49,7 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
 
 
 class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka carries no types
-    """Adds the modules that only Rust code imports, and what has to stand beside them."""
+    """Adds the modules that only Rust code imports, and the files that they need."""
 
     plugin_name = "rustext"
     plugin_desc = "Required by packages with Rust extension modules in standalone mode."
@@ -77,7 +77,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         )  # fmt: skip
         group.add_option(
             "--rustext-trace", action="append", dest="rustext_traces", default=[], metavar="FILE",
-            help="A record of `rustext trace`, beside the one in pyproject.toml. Can be repeated.",
+            help="A record of `rustext trace`, besides the one in pyproject.toml. Can be repeated.",
         )  # fmt: skip
 
     def _find_editable(self) -> None:

@@ -35,7 +35,7 @@ _KEYS = (
 class Optional(Enum):
     """What to do with a distribution that native code imports and that nothing requires."""
 
-    INSTALLED = "installed"  # include it when it is installed and nobody else requires it
+    INSTALLED = "installed"  # include it when it is installed and nothing else requires it
     PRESENT = "present"  # complete its modules when the program has it already
     NEVER = "never"  # report it
 
@@ -82,7 +82,7 @@ def find_config(start: Path) -> Config:
 def find_project(start: Path) -> Path | None:
     """The nearest `pyproject.toml` at or above `start`.
 
-    One above that belongs to a stranger (`/tmp/pyproject.toml`) is passed over, and named: neither
+    One above that belongs to a stranger (`/tmp/pyproject.toml`) is ignored, and named: neither
     to this user, nor to root, nor to the owner of `start`, which the user has chosen.
     """
     folder = start.resolve()

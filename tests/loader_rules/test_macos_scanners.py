@@ -253,7 +253,7 @@ def test_with_the_plugin_a_missing_library_is_named_before_nuitka_stops(scanners
     gone.unlink()
     answer, _ = freeze(scanners, file, site, program(lab, "main"))
     assert answer == {"stops": True}
-    warning = f"'{file}' needs '/opt/homebrew/lib/gone.1.dylib', which is nowhere"
+    warning = f"'{file}' needs '/opt/homebrew/lib/gone.1.dylib', which was not found"
     said = " ".join(scanners.said.split())
     assert warning in said
     assert said.index(warning) < said.index("FATAL")

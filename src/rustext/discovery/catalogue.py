@@ -28,7 +28,7 @@ class Catalogue:
     """Native files by distribution; remembers what it has read for as long as it lives."""
 
     def __init__(self, env: Environment, *, keep: bool = False) -> None:
-        """With `keep`, marks of Rust are kept in the platform's cache folder for the next time."""
+        """With `keep`, marks of Rust are cached on disk for the next run."""
         self.env = env
         self._keep = keep
         self._sources: dict[Path, Source] = {}

@@ -13,7 +13,7 @@ is put into a bundle: that code somewhere in a package asks for *some* source pr
 
 `tool` and `Kernel` are such names. A method that reads is `Class.method`; those that run as the
 object is made or called, and decorators in them, count as the class or the function around them.
-What happens under a condition only, or as an error is raised, is passed over, unless its result is
+What happens under a condition only, or as an error is raised, is ignored, unless its result is
 what the function returns.
 """
 
@@ -148,7 +148,7 @@ def _parse(text: str) -> ast.Module:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Around:
-    """What is known where a node stands."""
+    """What is known at the place of a node."""
 
     name: str = ""  # of the function, the class or the method that the program would call
     cls: ast.ClassDef | None = None

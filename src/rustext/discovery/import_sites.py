@@ -199,7 +199,7 @@ class _Reader:
     def _resolve(
         self, node: ast.AST, scope: _Scope, depth: int
     ) -> Iterator[tuple[ast.AST, _Scope]]:
-        """The expressions that an expression stands for, each with the scope that it is in."""
+        """The expressions that an expression may evaluate to, each with the scope that it is in."""
         if depth <= 0:
             return
         if isinstance(node, (ast.Name, ast.Attribute)):

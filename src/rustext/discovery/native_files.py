@@ -80,7 +80,7 @@ def iter_native_files(
     *,
     note_fault: NoteFault | None = None,
 ) -> Iterator[tuple[Path, NativeFile]]:
-    """The native files of a source, sorted by path; what is no native file is passed over.
+    """The native files of a source, sorted by path; other files are skipped.
 
     `files` are those to look at, inside the source's root; without it, all that are there. `kept`
     is as for `read_native_file`. A file that cannot be read is handed to `note_fault`; without it,

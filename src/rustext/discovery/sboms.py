@@ -61,7 +61,7 @@ def parse_sbom_targets(text: str | bytes) -> frozenset[str]:
 
 
 def _crates_of(purls: Iterable[str]) -> tuple[Crate, ...]:
-    """The crates among package URLs; a "+" in a version stands as %2B."""
+    """The crates among package URLs; a "+" in a version is written as %2B."""
     matches = (_CARGO_PURL.match(purl) for purl in purls)
     names = {(unquote(match[1]), unquote(match[2])) for match in matches if match is not None}
     return tuple(Crate(name=n, version=v, source="sbom") for n, v in sorted(names))

@@ -27,7 +27,7 @@ class SourceCatalogue:
     """Facts by distribution; remembers what it has read for as long as it lives."""
 
     def __init__(self, *, keep: bool = False) -> None:
-        """With `keep`, facts are kept in the platform's cache folder for the next time."""
+        """With `keep`, facts are cached on disk for the next run."""
         self._keep = keep
         self._sources: dict[str, DistributionSources] = {}
 

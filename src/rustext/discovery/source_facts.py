@@ -240,7 +240,7 @@ class _Reader:
         )
 
     def _stub_of(self, file: PurePosixPath) -> str | None:
-        """The text of the stub beside a module; None where there is none."""
+        """The text of a module's stub file, or None."""
         stub = file.with_suffix(".pyi")
         with contextlib.suppress(OSError):
             if stub in self._files:

@@ -1,7 +1,7 @@
 """The environment that there would be if a wheel were installed into one.
 
 In: a wheel that discovery has opened, and an environment. Out: an environment in which the wheel's
-distribution stands first on the path, so that its own modules are found and its `Requires-Dist`
+distribution is first on the path, so that its own modules are found and its `Requires-Dist`
 counts. What it requires is looked for in the environment as it is: nothing is downloaded.
 """
 
@@ -120,7 +120,7 @@ def with_wheel(env: Environment, source: Source) -> Environment:
     """The environment with the wheel in it, for as long as the source is open.
 
     `source` is an open wheel's (see `open_source`, which has checked its members);
-    what it has left packed is unpacked beside its native files.
+    what is still packed is unpacked next to its native files.
     """
     if source.wheel is None:
         return env

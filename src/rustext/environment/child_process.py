@@ -104,7 +104,7 @@ class _Output:
         return b"".join((self._first, gap, self._last)).decode(errors="replace")
 
     def _read(self) -> None:
-        with suppress(OSError, ValueError):  # closed: nobody waits for it any more
+        with suppress(OSError, ValueError):  # closed already
             while chunk := self._pipe.read(_CHUNK):
                 room = _KEPT - len(self._first)
                 self._first += chunk[:room]

@@ -105,7 +105,7 @@ class Installed:
     def neighbours_of(self, name: str) -> frozenset[str]:
         """The installed distributions that `name` requires, or that require it: one step away.
 
-        Extras count: what is installed beside a distribution that names it works with it.
+        Extras count: a distribution that is installed next to one that names it works with it.
         """
         either = self.named_by(name) | self._naming.get(name, frozenset())
         return (either & self.by_name.keys()) - {name}

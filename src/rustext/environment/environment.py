@@ -211,7 +211,7 @@ class Environment:
     def find_module(self, name: str) -> Module | None:
         """What `import name` would find, or None; nothing is imported."""
         module = self._modules.get(name)
-        if module is None:  # what is not there is asked for too often to be kept, and cheap
+        if module is None:  # absent modules are asked for often, and cheap to look up again
             module = self._find_module(name)
             if module is not None:
                 self._modules[name] = module

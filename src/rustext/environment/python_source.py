@@ -24,7 +24,7 @@ def iter_texts(
 ) -> Iterator[tuple[PurePosixPath, str]]:
     """The Python files in a distribution's packages; one that cannot be read says nothing.
 
-    Those in folders with the names in `but` are passed over.
+    Folders named in `but` are skipped.
     """
     passed_over = {"..", *but}
     for file in dist.files:
@@ -50,7 +50,7 @@ def parse_source(source: str | bytes) -> ast.Module:
 
 
 def iter_statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """The module, its statements at any depth and the clauses that they stand in, outer ones first.
+    """The module, its statements at any depth and the clauses around them, outer ones first.
 
     Most nodes are expressions, which hold no statement
     (https://docs.python.org/3/library/ast.html#abstract-grammar): `ast.walk` takes far longer.

@@ -1,4 +1,4 @@
-"""What was found in a folder, kept for as long as nothing in the folder changes.
+"""Results for the files of a folder, cached until one of the files changes.
 
 In: a folder, such as `site-packages`. Out: the `Listing` that was stored for it, or None. A listing
 holds what it was made from: the time of each folder's last change (which tells of files that come
@@ -114,7 +114,7 @@ class Cache:
 def open_cache(purpose: str, question: str = "") -> Cache:
     """The listings of this version of rustext, in the platform's cache folder.
 
-    `question` is all that an answer depends on beside the listed files, in few letters.
+    `question` is a short key of all that an answer depends on besides the listed files.
     """
     return Cache(user_cache_folder() / purpose, f"{_running_version()} {question}".rstrip())
 
@@ -209,7 +209,7 @@ def _prune(folder: Path) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file beside `path` and put it there in one step."""
+    """Write a temporary file next to `path` and move it into place."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rustext-")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -225,7 +225,7 @@ class KeptFacts:
     """The answers about one folder's files, as an earlier run has left them, and new ones."""
 
     def __init__(self, cache: Cache | None, root: Path) -> None:
-        """Without a cache nothing is known, and nothing is kept."""
+        """Without a cache, no answer is known or stored."""
         self._cache, self._root = cache, root
         listing = cache.read(root) if cache is not None else None
         self._known = {row.path: row for row in listing.rows} if listing is not None else {}
@@ -236,7 +236,7 @@ class KeptFacts:
     def get(self, path: Path, find: Callable[[], str], *, given: str = "") -> str:
         """The answer about a file, which `find` gives where it is not known: a line of ASCII.
 
-        `given` is all that the answer depends on beside the file. Raises what `find` raises.
+        `given` is all that the answer depends on besides the file. Raises what `find` raises.
         """
         if self._cache is None:
             return find()

@@ -68,7 +68,7 @@ def write_output(path: Path, text: str, is_ours: IsOurs, *, what: str) -> None:
 
 
 def seal(text: str) -> str:
-    """The text with a last line, a comment, by which `is_sealed` sees that nobody has edited it."""
+    """The text with a last line, a comment, by which `is_sealed` sees that it was not edited."""
     return f"{text}{_SEAL}{_digest(text.encode())}\n"
 
 

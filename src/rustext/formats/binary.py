@@ -101,7 +101,7 @@ def is_native(path_or_head: Path | bytes) -> bool:
 
 
 def address_to_offset(image: Image, address: int) -> int | None:
-    """Where in the file the byte stands that is mapped at `address`; None where none does."""
+    """The file offset of the byte that is mapped at `address`, or None."""
     return segment_offset(image.segments, address)
 
 

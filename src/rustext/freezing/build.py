@@ -45,7 +45,7 @@ class Build:
         self.plans: dict[Path, ExtensionPlan] = {}
         self.modules: dict[str, ImplicitImport] = {}
         self._entered: dict[str, Path] = {}  # modules of the program by name
-        self._said: set[Path] = set()  # companions that the freezer has heard of
+        self._said: set[Path] = set()  # companions that the freezer was told
         self._present: set[str] = set()  # top-level packages in the build
         self._waiting: dict[str, list[ImplicitImport]] = {}  # by top-level package
         self._asked: set[str] = set()  # packages that the record was asked for
@@ -126,7 +126,7 @@ class Build:
         self.record_warnings = record_warnings(config, folder)
 
     def begin(self, scripts: Sequence[Path]) -> tuple[ImplicitImport, ...]:
-        """What the program's own sources import beside their statements, and what a record adds.
+        """What the program's own sources import besides their statements, and what a record adds.
 
         `scripts` are the program's first files. Each import comes once.
         """

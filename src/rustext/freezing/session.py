@@ -80,7 +80,7 @@ class Session:
     def report_rows(self) -> tuple[tuple[str, str], ...]:
         """What was added and why, as names and texts for a freezer's own report.
 
-        A name is one of XML: what may stand in a path need not be.
+        Names must be valid in XML, which paths need not be.
         """
         plan = self.plan
         rows = [(f"extension_{n}", str(e.file)) for n, e in enumerate(plan.extensions, 1)]

@@ -1,4 +1,4 @@
-"""The configuration files beside a program, and the modules and classes that they name.
+"""The configuration files in a program's folder, and the modules and classes that they name.
 
 In: the folder of a program's script, and the facts of its sources. Out: files relative to it, and
 names in those that the program opens by a literal, or in a folder that it names. The files

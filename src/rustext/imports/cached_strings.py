@@ -1,4 +1,4 @@
-"""The strings of a native file that may be names of modules, kept from one build to the next.
+"""The strings of a native file that may be names of modules, cached between builds.
 
 In: a native file and an environment. Out: the `StringRef`s whose text, or whose text completed, can
 be imported there. Following code is by far the most of what a plan takes; the answer is kept in the
@@ -30,7 +30,7 @@ def find_name_strings(
 ) -> Iterator[StringRef]:
     """The strings of all images of a file; raises `InvalidBinary` where one is damaged."""
     from rustext.strings.format_strings import iter_beginnings  # noqa: PLC0415
-    from rustext.strings.name_refs import iter_strings  # noqa: PLC0415  (what is kept needs none of it)
+    from rustext.strings.name_refs import iter_strings  # noqa: PLC0415  (a cached answer needs none of it)
 
     def importable(name: str) -> bool:
         return find_named(name, env) is not None

@@ -128,7 +128,7 @@ def _from_compressed(
 ) -> Iterator[tuple[str, Evidence]]:
     """The modules of `dist` whose names are in the strings that Cython has compressed.
 
-    They follow each other without separators, and their bounds are kept elsewhere.
+    They follow each other without separators, and their bounds are stored elsewhere.
     """
     if data.find(_CYTHON) < 0:
         return

@@ -2,7 +2,7 @@
 
 In: the facts of its sources, and the environment. Out: each such name, with the file and its words.
 A name may be spelled out (which Nuitka reads, and PyInstaller does not), be handed to a function
-that imports it, be completed at run time, or stand in a table of what is imported when somebody
+that imports it, be completed at run time, or be in a table of what is imported when somebody
 asks for it (https://peps.python.org/pep-0562/):
 
     importlib.import_module(".writer", __package__)
@@ -50,7 +50,7 @@ def find_named_imports(
     """The names that the Python code of `dist` imports in such a way.
 
     `importers` are functions of others that import what their first argument names: the module that
-    each is imported from, and its name. A name with a hole stands for all modules of the
+    each is imported from, and its name. A name with a hole means all modules of the
     environment that it could become. Names in tables are those of modules that are there; whether
     the others can be imported is not looked at.
     """
@@ -159,7 +159,7 @@ def _iter_tables(
     env: Environment,
     importers: Collection[tuple[str, str]],
 ) -> Iterator[Named]:
-    """The modules of `dist` whose names stand in code that imports by computed names.
+    """The modules of `dist` whose names are in code that imports by computed names.
 
     A whole name may be in any file of the top-level package that the import is in, and go on with
     the name of a class; a relative one, and a word, next to the import.
@@ -183,7 +183,7 @@ def _iter_tables(
         for name, literal in sorted(names.items()):
             module = _own_module(name, dist, env)
             if module is not None and not f"{module_of(facts.file)}.".startswith(f"{module}."):
-                detail = f'"{literal}" stands where names are imported'
+                detail = f'code that imports by name holds "{literal}"'
                 yield module, _evidence(EvidenceKind.PYTHON_NAME, facts.file, detail)
 
 

@@ -28,7 +28,7 @@ def find_file_imports(
 ) -> tuple[ImplicitImport, ...]:
     """The implicit imports of one native file, with what the project's configuration adds.
 
-    `observed` holds modules that more than the file and the records speaks for; `kept` are the
+    `observed` holds modules with evidence besides the file and the records; `kept` are the
     answers of earlier builds.
     """
     strings: Iterable[StringRef] = ()

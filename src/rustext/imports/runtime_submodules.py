@@ -30,7 +30,7 @@ def find_runtime_modules(
     """The modules that the extension `module` makes below its name, sorted, parents included.
 
     The distribution's own Python code knows them best; without a word there, the binary is asked.
-    That holds the names of classes as well: they do no harm, for nobody imports them. Raises
+    That holds the names of classes as well: they do no harm, since nothing imports them. Raises
     `InvalidBinary` or `UnreadableFile`.
     """
     found = set(_iter_imported(module, dist)) if dist is not None else set()
@@ -60,7 +60,7 @@ def _read_names(module: str, path: Path) -> frozenset[str]:
     rustc puts others behind it.
     """
     from rustext.strings.name_filter import WantedNames  # noqa: PLC0415
-    from rustext.strings.name_refs import iter_strings  # noqa: PLC0415  (what is kept needs none of it)
+    from rustext.strings.name_refs import iter_strings  # noqa: PLC0415  (a cached answer needs none of it)
 
     prefix = f"{module}."
     wanted = WantedNames(lambda name: name.startswith(prefix), (module.partition(".")[0],))

@@ -131,7 +131,7 @@ def _judge(
     if case.kinds & SEEN:
         return Verdict.INCLUDE, "seen to be imported"
     if case.kinds == {EvidenceKind.LOOSE_STRING}:
-        return Verdict.REPORT, "the name stands in running text only"
+        return Verdict.REPORT, "the name is in running text only"
     if case.module.owner is Owner.STDLIB:
         return _judge_stdlib(case, followed=any(map(reads_code, file.binary.images)))
     owner = case.module.distribution
@@ -160,7 +160,7 @@ def complete_names(
     for ref in beginnings:
         package = env.find_module(ref.text[:-1])
         if package is not None and is_own(package, file):
-            detail = f"completes `{ref.text}`, which stands {ref.detail}"
+            detail = f"completes `{ref.text}`, found {ref.detail}"
             for name in env.modules_in(package.name):
                 yield replace(ref, text=name, detail=detail)
 

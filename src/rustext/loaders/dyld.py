@@ -37,7 +37,7 @@ class MachORules:
         return ()
 
     def key(self, mapped: Mapped, name: str) -> str:  # noqa: ARG002
-        """Install names are compared as they stand."""
+        """Install names are compared unchanged."""
         return name
 
     def names(self, mapped: Mapped, needed: str | None) -> Iterator[str]:  # noqa: ARG002
@@ -62,7 +62,7 @@ class MachORules:
         return image
 
     def places(self, mapped: Mapped, name: str) -> Iterator[Place]:
-        """Yield what an install name stands for: one path, or one for each folder on the stack."""
+        """Expand an install name: one path, or one for each folder on the stack."""
         if not name.startswith(_RPATH):
             path = self._expand(name, mapped)
             system = path.startswith(tuple(self._data["prefixes"]))
@@ -81,9 +81,9 @@ class MachORules:
         return FoundBy.SYSTEM if known else FoundBy.RPATH
 
     def _expand(self, text: str, owner: Mapped) -> str:
-        """Replace @loader_path and @executable_path, which stand first or not at all.
+        """Replace a leading @loader_path or @executable_path.
 
-        Without a program nobody knows what @executable_path is, and it stays.
+        Without a program, @executable_path is unknown and stays.
         """
         head, slash, tail = text.partition("/")
         if head == "@loader_path":

@@ -14,7 +14,7 @@ from rustext.model.libraries import FoundBy
 def select(found: Binary | RustextError, program: Image) -> Image | Rejection:
     """Judge a file by its header, as `open_verify` of glibc's elf/dl-load.c does.
 
-    A file for another machine is passed over, and so is one that may not be read; one that is no
+    A file for another machine is skipped, and so is one that may not be read; one that is no
     library stops the search.
     """
     if isinstance(found, RustextError):

@@ -101,7 +101,7 @@ def _usable(
 
 
 def _dst_lib(folders: Iterable[str]) -> str:
-    """Return what $LIB stands for: glibc's library folder, relative to its prefix."""
+    """Return the value of $LIB: glibc's library folder, relative to its prefix."""
     first = next(iter(folders), "/lib")
     for prefix in ("/usr/", "/"):
         if first.startswith(f"{prefix}lib"):
@@ -127,7 +127,7 @@ class GlibcRules:
         return self._system.preloaded
 
     def key(self, mapped: Mapped, name: str) -> str:
-        """Names are compared as they stand, after tokens have been replaced (elf/dl-deps.c)."""
+        """Names are compared after tokens have been replaced (elf/dl-deps.c)."""
         return self._expand(name, mapped) or name if "$" in name else name
 
     def names(self, mapped: Mapped, needed: str | None) -> Iterator[str]:
@@ -139,7 +139,7 @@ class GlibcRules:
             yield mapped.image.soname
 
     def select(self, found: Binary | RustextError) -> Image | Rejection:
-        """A file for another machine is passed over; one that is no library ends the search."""
+        """A file for another machine is skipped; one that is no library ends the search."""
         return select(found, self._program.image)
 
     def places(self, mapped: Mapped, name: str) -> Iterator[Place]:

@@ -44,7 +44,7 @@ class MuslRules:
             yield self._interpreter, file
 
     def key(self, mapped: Mapped, name: str) -> str:  # noqa: ARG002
-        """The C library's names mean the loader itself; others are compared as they stand."""
+        """The C library's names mean the loader itself; others are compared unchanged."""
         return self._interpreter if name.startswith(tuple(self._data["itself"])) else name
 
     def names(self, mapped: Mapped, needed: str | None) -> Iterator[str]:

@@ -20,7 +20,7 @@ class EvidenceKind(Enum):
     EXACT_STRING = "exact-string"
     C_STRING = "c-string"
     CRATE_RULE = "crate-rule"
-    PYTHON_NAME = "python-name"  # it stands in the distribution's sources, where names are imported
+    PYTHON_NAME = "python-name"  # in the distribution's sources, where names are imported
     LOOSE_STRING = "loose-string"
 
 

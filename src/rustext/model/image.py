@@ -38,7 +38,7 @@ class NeedKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """One DT_NEEDED entry, LC_LOAD_DYLIB command or DLL import, as it stands in the file."""
+    """One DT_NEEDED entry, LC_LOAD_DYLIB command or DLL import, as the file has it."""
 
     name: str
     kind: NeedKind = NeedKind.NORMAL

@@ -44,7 +44,7 @@ class CompanionKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Companion:
-    """A file that has to stand at `destination` in the bundle for the package to work."""
+    """A file that must be at `destination` in the bundle for the package to work."""
 
     path: Path
     destination: PurePosixPath
@@ -59,7 +59,7 @@ class Companion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionPlan:
-    """All that a freezer has to hear about one native file."""
+    """All that a freezer must add for one native file."""
 
     file: NativeFile
     path: Path

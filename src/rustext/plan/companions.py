@@ -1,4 +1,4 @@
-"""What a Rust distribution needs beside its modules.
+"""What a Rust distribution needs besides its modules.
 
 In: a distribution of the environment and its native files. Out: its `Companion` files, each with
 the reason. A *Rust distribution* is one whose files hold Rust code; its *neighbours* are those that
@@ -144,7 +144,7 @@ def _refused(dist: Distribution, sources: DistributionSources) -> Iterator[Compa
 def _path_loaded(
     native: Sequence[tuple[Path, NativeFile]], suffixes: Sequence[str]
 ) -> Iterator[Companion]:
-    """Native files that no import statement reaches keep their place beside the package.
+    """Native files that no import statement reaches keep their place next to the package.
 
     Python code opens them by path (ctypes, uniffi, cffi, a plugin) or starts them as a process.
     """
@@ -164,7 +164,7 @@ def _path_loaded(
 
 
 def _programs(dist: Distribution, code: OwnCode) -> Iterator[Companion]:
-    """The programs that the distribution put beside the interpreter, and that its code looks for.
+    """The programs that the distribution installed next to Python, and that its code looks for.
 
     The prefix of a frozen program is the folder of its modules.
     """
@@ -188,7 +188,7 @@ def _data(
     but: Collection[PurePosixPath] = (),
     packages: Collection[PurePosixPath] = (),
 ) -> Iterator[Companion]:
-    """Data files whose name, or whose folder's name, stands in the distribution's own code.
+    """Data files that the distribution's own code names, or whose folder it names.
 
     Folders in `packages` need more than their last name.
     """
@@ -209,7 +209,7 @@ def _data(
                     path=dist.site / file,
                     destination=file,
                     kind=CompanionKind.DATA,
-                    reason=f"`{word}` stands in the distribution's own code",
+                    reason=f"the distribution's own code names `{word}`",
                 )
 
 
@@ -245,14 +245,14 @@ def find_shared_files(dist: Distribution) -> Iterator[Companion]:
 def find_named_files(
     other: Distribution, words: Collection[str], where: str
 ) -> Iterator[Companion]:
-    """The data files of a distribution under whole names that stand in code of others."""
+    """The data files of a distribution that the code of others names in full."""
     for file in other.files:
         if file.name in words and file.suffix != ".py" and _may_be_data(other, file):
             yield Companion(
                 path=other.site / file,
                 destination=file,
                 kind=CompanionKind.DATA,
-                reason=f"`{file.name}` stands in {where}",
+                reason=f"{where} names `{file.name}`",
             )
 
 

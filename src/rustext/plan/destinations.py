@@ -107,7 +107,7 @@ def iter_moves(
 ) -> Iterator[Move]:
     """The file and each library below `site` that it brings in, once each.
 
-    `placed` says where files stand that the freezer knows already: extension modules and companions
+    `placed` maps the files that the freezer already places: extension modules and companions
     keep that place. Of all others Nuitka makes flat copies at the top; PyInstaller keeps their
     folder, and links to them from the top.
     """

@@ -31,7 +31,7 @@ def find_plugin_metadata(dist: Distribution, plugins: Iterable[Distribution]) ->
 def find_asked_metadata(
     files: Iterable[SourceFacts], env: Environment, *, among: Collection[str] | None = None
 ) -> Iterator[Companion]:
-    """The metadata of distributions whose names stand in code that asks for metadata.
+    """The metadata of distributions named in code that asks for metadata.
 
     `among` are the canonical names that count. Code asks for others to learn whether they are
     there, and in a program without their modules they are not.

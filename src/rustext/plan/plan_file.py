@@ -29,7 +29,7 @@ from rustext.model.plan import (
 )
 from rustext.model.plan_json import companion_json, import_json
 
-PLAN_FILE = "rustext-plan.json"  # where a bundle keeps it, beside its modules
+PLAN_FILE = "rustext-plan.json"  # in a bundle, next to its modules
 VERSION = 1
 _BEGINNING = re.compile(rb'\{\s*"version": \d+,\s*"rustext": "')
 _LIMIT = 16 << 20  # bytes; the plan of a large program has some hundred thousand

@@ -1,4 +1,4 @@
-"""What a freezer has to hear about the Rust extensions of a program.
+"""Plan what a freezer must add for a program's Rust extensions.
 
 In: an environment and a project's configuration. Out: for each native file an `ExtensionPlan`, for
 each Rust distribution, and for the neighbours that it works with, its companions. The adapters ask
@@ -68,7 +68,7 @@ class Planner:
     ) -> None:
         """`python` is the environment's interpreter: with it, each module is imported once.
 
-        With `keep`, what binaries say is kept in the platform's cache folder for the next time.
+        With `keep`, facts about binaries are cached on disk for the next run.
         """
         self.env = env
         self.config = config

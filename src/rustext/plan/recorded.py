@@ -206,7 +206,7 @@ class Recorded:
         path = self._locate(usage, name)
         if path is None:
             return None
-        # Beside the prefix of the environment, such as `share`: the bundle's folder is its prefix.
+        # Below the prefix of the environment, such as `share`: the bundle's folder is its prefix.
         parts = [part for part in PurePosixPath(name).parts if part != ".."]
         by = "native code" if asker == UNKNOWN_ASKER else f"`{asker}`"
         return Companion(

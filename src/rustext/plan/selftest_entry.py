@@ -1,7 +1,7 @@
 """What answers in a frozen program when `RUSTEXT_SELFTEST` is set; built in on request alone.
 
-In: `rustext-selftest.txt` beside the program's modules, a line a module. Out: each module's import,
-as JSON on stdout, and the end of the program: 0 if all could be imported, 1 otherwise. The text of
+In: `rustext-selftest.txt` next to the program's modules, one module a line. Out: each module's
+import, as JSON on stdout, and the exit code: 0 if all could be imported, 1 otherwise. The text of
 this file becomes a part of the program. It imports only what Python has imported by then: a
 self-test that brought `json` along would not find out that native code misses it.
 """

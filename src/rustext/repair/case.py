@@ -57,7 +57,7 @@ class Case:
         return next(files, None)
 
     def in_contents(self, place: PurePosixPath) -> PurePosixPath:
-        """A place below the folder that stands for `site-packages`, relative to the bundle."""
+        """A place below the folder that serves as `site-packages`, relative to the bundle."""
         inside = self.bundle.contents.relative_to(self.bundle.root)
         return PurePosixPath(inside.as_posix()) / place
 

@@ -88,9 +88,9 @@ def _supply(
         if case.origin is None:
             yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
         return
-    beside = [p for p in looked if p.parent.is_dir()] or looked
+    existing = [p for p in looked if p.parent.is_dir()] or looked
     aim = case.bundle.contents / (found[1] if found is not None else soname)
-    target = aim if aim in looked or not beside else beside[0]
+    target = aim if aim in looked or not existing else existing[0]
     if held is not None:
         to = os.path.relpath(held, target.parent)
         change: Change = MakeLink(target=to)
@@ -178,7 +178,7 @@ def _expand(entry: str, user: Path) -> Path | None:
 
 
 def _repair_openings(case: Case) -> Iterator[Proposal]:
-    """Libraries that Python code opens next to itself: they stand there in the environment."""
+    """Libraries that Python code opens next to itself: they are there in the environment."""
     findings = {f.subject: f for f in case.of("missing-library")}
     for start in case.subject.starts:
         for opened in start.opened:

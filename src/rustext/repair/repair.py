@@ -59,7 +59,7 @@ PROPOSERS: tuple[Proposer, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a user asks for: which findings, and what is known of the bundle beside its files."""
+    """What a user asks for: which findings, and what is known of the bundle besides its files."""
 
     stdlib: Environment
     select: frozenset[str] = frozenset()  # ids; all where it is empty

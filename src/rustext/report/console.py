@@ -79,7 +79,7 @@ class Console:
         self.write(f"\n{' ' * indent}".join(rows) + "\n")
 
     def _paint(self, parts: Sequence[tuple[str, Style | None]], start: int, stop: int) -> str:
-        """What stands between two places of a line, with the styles of its parts."""
+        """The text between two columns of a line, with the styles of its parts."""
         painted, at = "", 0
         for text, style in parts:
             piece = text[max(start - at, 0) : max(stop - at, 0)]

@@ -1,7 +1,7 @@
 """Render records as JSON documents.
 
 In: records of `model` and `findings`. Out: the documents of each command's `--json`; their keys
-stand in the order of the JSON Schemas in `rustext/data/schemas`.
+are in the order of the JSON Schemas in `rustext/data/schemas`.
 """
 
 from __future__ import annotations

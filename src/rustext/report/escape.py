@@ -32,5 +32,5 @@ def one_line(text: str) -> str:
 
 
 def json_text(text: str) -> str:
-    """A JSON document in which CI systems find no commands: number signs stand in strings alone."""
+    """A JSON document in which CI systems find no commands: number signs are in strings alone."""
     return _HASHES.sub(r"#\\u0023", text)

@@ -1,7 +1,7 @@
 """Render the result of a verification as one page of HTML that loads nothing.
 
 In: a `VerifyReport`. Out: the page: a summary, the findings, the libraries as a picture and as a
-table, and what takes the room. Style and script stand in `page.css` and `page.js`; the page's
+table, and what takes the room. Style and script are in `page.css` and `page.js`; the page's
 policy lets a browser run that one script by its hash and nothing else (https://www.w3.org/TR/CSP3/),
 so that not even a name that slipped through the escapes could.
 """

@@ -1,4 +1,4 @@
-"""Lay out the libraries of a bundle as a picture: what stands where, and what leads where.
+"""Lay out the libraries of a bundle as a graph: positions of nodes and edges.
 
 In: a `VerifyReport`. Out: a `Picture`: nodes in columns, from the files that nothing needs on the
 left to the libraries that need nothing on the right. Three things keep it readable for bundles with
@@ -26,7 +26,7 @@ _MOST_NODES = 400
 
 
 class NodeKind(Enum):
-    """What a node stands for."""
+    """The kind of a node."""
 
     FILE = "file"  # of the bundle
     HOST = "host"  # a library outside of the bundle, which the report finds fault with

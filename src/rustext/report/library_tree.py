@@ -41,7 +41,7 @@ def iter_library_lines(graph: LibraryGraph, *, unicode: bool = True) -> Iterator
     """The libraries as a tree below the file that asks for them, in lines for a console.
 
     A library's own needs hang below the request that brought it into the process; to all others
-    it is already loaded, and stands in one dim line without them.
+    it is already loaded, and is one dim line without them.
     """
     children: dict[Path, list[Edge]] = {}
     for edge in graph.edges:

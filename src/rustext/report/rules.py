@@ -11,7 +11,7 @@ DOCS = "https://rustext.readthedocs.io/en/latest/"
 
 RULES: Mapping[str, str] = {
     "architecture": "A file is for another processor than the process that would load it",
-    "duplicate-library": "One name stands for two different libraries",
+    "duplicate-library": "Two different libraries have one name",
     "ext-suffix": "Python never looks for an extension module under its file's name",
     "glibc-floor": "A file needs a newer C library than the target has",
     "host-library": "A library would be loaded from outside the bundle",

@@ -31,7 +31,7 @@ _NEAREST = 192  # how far from an argument's address a structure may hold the pa
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The values that stand for a string: its address and length, or an address or object alone."""
+    """The values that refer to a string: its address and length, or an address or object alone."""
 
     pointer: Value
     length: Value | None
@@ -84,7 +84,7 @@ class Code:
             yield from self.machine.iter_addresses(self.data, region, low, high)
 
     def window(self, address: int, before: int, after: int) -> tuple[bytes, int]:
-        """Code around `address`, and where in it `address` stands; empty outside of the code."""
+        """Code around `address`, and the offset of `address` in it; empty outside of the code."""
         for region in self._segments:
             if address in region:
                 at = address - region.address
@@ -96,7 +96,7 @@ class Code:
     def iter_refs(self, place: int, target: int, lengths: tuple[int, ...]) -> Iterator[CodeRef]:
         """Read on from `place`, which computes `target`, to what takes it together with a length.
 
-        `lengths` are those that the string may have; 0 stands for a C string, whose address alone
+        `lengths` are those that the string may have; 0 means a C string, whose address alone
         counts.
         """
         window, _ = self.window(place, _BEFORE, _AFTER)
@@ -152,7 +152,7 @@ class Code:
     def _taken(
         self, state: State, step: Step, after: int, target: int, lengths: frozenset[int]
     ) -> Iterator[tuple[int, Call | None]]:
-        """The lengths that stand beside `target` where this instruction takes or stores it."""
+        """The lengths next to `target` where this instruction takes or stores it."""
         if step.stored is not None:
             for start in (step.stored, plus(step.stored, -8)):
                 length = state.load(plus(start, 8))

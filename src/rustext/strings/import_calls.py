@@ -35,7 +35,7 @@ _MADE = "a str object"  # the outcome of a call that makes the name, but does no
 
 @dataclass(slots=True)
 class _Path:
-    """A way through a function: how far it was read, and what stands for the string on it."""
+    """A path through a function: how far it was read, and what refers to the string on it."""
 
     address: int
     state: State
@@ -43,7 +43,7 @@ class _Path:
 
 
 class ImportCalls:
-    """The calls of one image; what is found out about a function is kept."""
+    """The calls of one image; results for each function are cached."""
 
     def __init__(self, code: Code, slots: dict[int, str], pointers: dict[int, int]) -> None:
         self._code, self._slots, self._pointers = code, slots, pointers

@@ -1,4 +1,4 @@
-"""Module names that stand in a native file as strings with known bounds.
+"""Module names in a native file, as strings with known bounds.
 
 In: an image, its bytes and what counts as a module name. Out: `StringRef` records, each with what
 refers to the string. rustc puts literals side by side without separators, so a name's bounds are
@@ -92,7 +92,7 @@ class _Names:
         return None
 
     def _lengths(self, address: int) -> tuple[int, ...]:
-        """The lengths that a name at `address` can have; 0 stands for one that ends with a NUL."""
+        """The lengths that a name at `address` can have; 0 means that it ends with a NUL."""
         known = self._known.get(address)
         if known is None:
             known = self._known[address] = tuple(self._find_lengths(address))
@@ -228,7 +228,7 @@ def _names_around_dot(word: str, rest: str, wanted: WantedNames) -> Iterator[tup
 
 
 def text_regions(image: Image) -> tuple[Region, ...]:
-    """Where string literals stand in an image: read-only data."""
+    """The sections that hold string literals: read-only data."""
     return _regions(image, _TEXT_SECTIONS, executable=False)
 
 
@@ -252,7 +252,7 @@ def _regions(image: Image, names: tuple[str, ...], *, executable: bool) -> tuple
 
 
 def _machine(image: Image) -> Machine | None:
-    """Who reads the image's code; None for an architecture that nobody reads yet."""
+    """Who reads the image's code; None for an unsupported architecture."""
     if image.architecture == "x86_64":
         return WindowsX86() if image.format is Format.PE else X86()
     if image.architecture in ("aarch64", "arm64"):

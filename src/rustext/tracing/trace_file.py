@@ -1,4 +1,4 @@
-"""Records of what a program was seen to use: what they say, how they are kept and merged.
+"""Records of what a program used while it ran: their content, format and merging.
 
 In: a file that was written before, or several records. Out: a `Trace`; new ones come from
 `rustext.tracing.recording`. The file is TOML, sorted, and names nothing of the machine or the run,
@@ -33,7 +33,7 @@ _WHAT = "a record of `rustext trace`"
 DEFAULT_FILE = Path("rustext-trace.toml")
 VERSION = 2
 _READABLE = (1, VERSION)  # the first held importers alone
-UNKNOWN = ""  # stands where the importing file could not be told
+UNKNOWN = ""  # the importing file could not be found out
 _HEADER = """\
 # What this program was seen to use, by `rustext trace`. Keep it with the project, and name it in
 # pyproject.toml: [tool.rustext] trace = "…"

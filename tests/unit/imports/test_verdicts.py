@@ -149,7 +149,7 @@ def test_large_parts_of_the_standard_library_are_not_taken_on_a_string(lab: Lab,
 
 
 def test_a_name_in_running_text_is_reported_whatever_it_names(lab: Lab) -> None:
-    expected = (Verdict.REPORT, "the name stands in running text only")
+    expected = (Verdict.REPORT, "the name is in running text only")
     for name in ("json", "app.part", "needed", "wanted.sub", "loose.part"):
         assert lab.verdict(name, LOOSE) == expected
 

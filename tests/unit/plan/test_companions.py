@@ -109,10 +109,10 @@ def test_a_data_file_comes_when_the_own_code_names_it(tmp_path: Path) -> None:
     }
     install(tmp_path, "pkg", files=files)
     assert data_of(tmp_path) == {
-        "pkg/model.onnx": "`model.onnx` stands in the distribution's own code",
-        "pkg/tables/a.csv": "`tables` stands in the distribution's own code",
-        "pkg/deep/tables/b.csv": "`tables` stands in the distribution's own code",
-        "pkg/x.bin": "`.bin` stands in the distribution's own code",
+        "pkg/model.onnx": "the distribution's own code names `model.onnx`",
+        "pkg/tables/a.csv": "the distribution's own code names `tables`",
+        "pkg/deep/tables/b.csv": "the distribution's own code names `tables`",
+        "pkg/x.bin": "the distribution's own code names `.bin`",
     }
 
 

@@ -85,5 +85,5 @@ def test_a_beginning_stands_for_the_modules_of_its_own_package_alone(
     found = list(complete_names(refs, file, environment(tmp_path)))
     assert [r.text for r in found] == ["app.styles.deep", "app.styles.plain"]
     assert {(r.kind, r.detail) for r in found} == {
-        (kind, "completes `app.styles.`, which stands in a test")
+        (kind, "completes `app.styles.`, found in a test")
     }

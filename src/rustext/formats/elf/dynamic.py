@@ -38,7 +38,7 @@ _NEEDS = {
 class Dynamic(NamedTuple):
     """What the loader maps, and the dynamic section in it.
 
-    Of a tag that stands more than once, the loader takes the last.
+    Of a repeated tag, the loader takes the last.
     """
 
     file: ElfFile
@@ -146,7 +146,7 @@ def needed_versions(dynamic: Dynamic, strings: Strings) -> Iterator[tuple[int, S
 
 
 def symbol_tables(dynamic: Dynamic, strings: Strings) -> DynamicSymbols | None:
-    """Where the symbols and their hash tables stand; None without symbols."""
+    """The offsets of the symbols and their hash tables; None without symbols."""
     symbols = dynamic.locate("DT_SYMTAB", "the dynamic symbol table")
     if symbols is None:
         return None

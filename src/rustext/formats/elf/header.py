@@ -103,7 +103,7 @@ def read_header(data: Buffer) -> ElfFile:
 
 
 def _extend_counts(file: ElfFile) -> None:
-    """Counts that do not fit the header's 16 bits stand in the first section header (gABI)."""
+    """Counts that do not fit the header's 16 bits are in the first section header (gABI)."""
     header = file.header
     if not header.e_shoff:
         header.e_shnum = 0

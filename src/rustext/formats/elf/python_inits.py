@@ -34,7 +34,7 @@ class DynamicSymbols(NamedTuple):
     gnu_hash: int | None
     sysv_hash: int | None
     wide_hash: bool  # DT_HASH has words of 64 bits, as on s390x and Alpha
-    listed: int = 0  # number of symbols by the section header; 0 where nobody looked
+    listed: int = 0  # number of symbols by the section header; 0 if unknown
 
 
 def find_python_inits(reader: Reader, tables: DynamicSymbols) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ In: an image, and the bytes of a dynamic loader. Out: a `Linkage`; the version o
 without PT_INTERP has no dynamic loader in its process, so it cannot map an extension module, and
 `packaging`, which reads the loader's path from PT_INTERP, sees neither musl nor its version:
 https://github.com/pypa/packaging/blob/26.3/src/packaging/_musllinux.py. The C library of a static
-program cannot stand in: musl's dlopen is a stub there
+program cannot be: musl's dlopen is a stub there
 (https://git.musl-libc.org/cgit/musl/tree/src/ldso/dlopen.c), glibc's needs the very same glibc.
 """
 

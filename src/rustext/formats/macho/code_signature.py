@@ -30,10 +30,10 @@ _DIRECTORY, _ENTITLEMENTS, _CMS = 0, 5, 0x1_0000
 _ALTERNATES = range(0x1000, 0x1005)
 _SPECIAL = {2: "requirements", _ENTITLEMENTS: "entitlements", 7: "DER entitlements"}
 
-# Slots of what is signed and stands in files of its own, in an application.
+# Slots of what is signed but stored in separate files of an application.
 INFO_SLOT, RESOURCES_SLOT = 1, 3
 
-# CS_HASHTYPE_*: hashlib's name and the bytes that are kept, weakest first, as the kernel ranks them
+# CS_HASHTYPE_*: hashlib's name and the stored length in bytes, in the kernel's order, weakest first
 _HASHES = {1: ("sha1", 20), 3: ("sha256", 20), 2: ("sha256", 32), 4: ("sha384", 48)}
 
 _ADHOC, _REQUIRE_LV, _RUNTIME, _LINKER_SIGNED = 0x2, 0x2000, 0x1_0000, 0x2_0000
@@ -70,7 +70,7 @@ class CodeSignature:
 
     @property
     def ad_hoc(self) -> bool:
-        """Whether nobody has signed it: the hashes alone."""
+        """Whether it is an ad-hoc signature: hashes without an identity."""
         return bool(self.directories[0].flags & _ADHOC) or not self.certified
 
     @property

@@ -46,7 +46,7 @@ _LC_LOADS = {
     mach_o.LC_LOAD_UPWARD_DYLIB: NeedKind.UPWARD,
 }
 
-# Since macOS 15 the kind may stand in flags instead (`dylib_use_command`), weak first: a library
+# Since macOS 15 the kind may be in flags instead (`dylib_use_command`), weak first: a library
 # that may be absent may be absent however else it is used.
 _DYLIB_USE_MARKER = 0x1A74_1800
 _DYLIB_USE_KINDS = (

@@ -1,4 +1,4 @@
-"""Apple's property lists, from files that nobody vouches for.
+"""Apple's property lists, read from untrusted files.
 
 In: bytes, or a file. Out: the dictionary at the top, empty where there is none that can be read.
 """

@@ -83,9 +83,9 @@ class InstallNames:
         if not _is_macho_file(path):
             return ()
         missing = dict.fromkeys(e.soname for e in self._edges(path) if isinstance(e, Missing))
-        nowhere = (name for name in missing if not any(self._folders_with(name)))
+        gone = (name for name in missing if not any(self._folders_with(name)))
         return (
-            *(f"'{path}' needs '{name}', which is nowhere: Nuitka stops at it" for name in nowhere),
+            *(f"'{path}' needs '{name}', which was not found; Nuitka will abort" for name in gone),
             *self._without_room(path),
         )
 

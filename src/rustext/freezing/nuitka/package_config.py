@@ -2,7 +2,7 @@
 
 In: a planner for an environment. Out: the text of a YAML file for Nuitka's
 `--user-package-configuration-file` (https://nuitka.net/user-documentation/nuitka-package-config.html).
-The same environment gives the same bytes. What such a file cannot say stands in its first lines.
+The same environment gives the same bytes. Its first lines say what such a file cannot express.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HEADER = """\
 
 @dataclass(slots=True, kw_only=True)
 class _Entry:
-    """What stands below one `module-name`; `folder` is where its relative paths begin."""
+    """The content of one `module-name`; `folder` is where its relative paths begin."""
 
     folder: PurePosixPath
     imports: dict[str, str] = field(default_factory=dict)  # with the evidence

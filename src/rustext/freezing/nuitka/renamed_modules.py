@@ -38,5 +38,5 @@ class StandIns:
         return tuple(sorted(folders))
 
     def original(self, path: Path) -> Path:
-        """The file that a copy stands for; any other file stands for itself."""
+        """The original of a copied file; any other file itself."""
         return self._originals.get(path, path)

@@ -1,4 +1,4 @@
-"""The hooks of an environment, written once and kept for as long as it does not change.
+"""The hooks of an environment, cached until it changes.
 
 In: an environment and a configuration. Out: a folder that PyInstaller can read its hooks from. It
 is in the cache folder, under a name made of what is installed: nothing is written twice, and
@@ -100,7 +100,7 @@ def _keep_hooks(
 
 
 def _private_folder() -> Path:
-    """A folder for temporary files that nobody else can write to, the same in each build.
+    """A private folder for temporary files, the same in each build.
 
     Hooks are run. Raises `PermissionError` where somebody else owns a folder of this name.
     """

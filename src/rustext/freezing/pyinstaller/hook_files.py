@@ -70,7 +70,7 @@ class HookTarget:
     why: str
     extension: bool  # a Rust extension module, and no package
     neighbour: bool = False  # of a distribution without Rust
-    companions: bool  # it brings what the distribution needs beside its modules
+    companions: bool  # it brings what the distribution needs besides its modules
 
 
 def iter_hook_targets(
@@ -133,7 +133,7 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
 
 
 def _find_written(folder: Path) -> frozenset[Path]:
-    """The hooks of an earlier time that nobody has edited."""
+    """The hooks of an earlier run that were not edited since."""
     found = (*folder.glob("hook-*.py"), *folder.glob("*/hook-*.py"))
     return frozenset(path for path in found if _is_unedited(path.read_bytes()))
 

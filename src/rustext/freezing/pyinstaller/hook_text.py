@@ -27,7 +27,7 @@ _NATIVE = frozenset({CompanionKind.LIBRARY, CompanionKind.EXECUTABLE})
 def hook_text(planner: Planner, module: str, why: str, *, companions: bool) -> str:
     """The hook for a module; `why` is the file or distribution that is the reason for it.
 
-    With `companions`, it brings what the distribution needs beside its modules.
+    With `companions`, it brings what the distribution needs besides its modules.
 
     Raises `InvalidBinary` or `UnreadableFile` if the module's file cannot be read.
     """
@@ -50,7 +50,7 @@ def hook_text(planner: Planner, module: str, why: str, *, companions: bool) -> s
         *_imports("_optional", maybe, "# Where the program has the package already:"),
         *(_companions(planner.companions_for(path), dist) if dist is not None else ()),
         "",
-        "# What other hooks for this module say is kept.",
+        "# Other hooks for this module still count.",
         f"globals().update(with_others({module!r}, __file__, globals(), {optional}))",
     ]
     return seal("\n".join(lines) + "\n")

@@ -115,7 +115,7 @@ class Machine(Protocol):
         """The first offset in `window` from which instructions line up with the one at `at`."""
 
     def run(self, state: State, code: bytes, at: int, address: int) -> Step | None:
-        """Apply the instruction at `at`, which stands at `address`; None where there is none."""
+        """Apply the instruction at offset `at`, which is mapped at `address`; None at the end."""
 
 
 class Step(NamedTuple):

@@ -27,7 +27,7 @@ class Link:
     """
 
     path: str  # relative to the tree's root
-    target: str  # as it stands in the link
+    target: str  # as the link has it
     exists: bool  # whether there is something at its end, on this machine
     inside: bool = False
 

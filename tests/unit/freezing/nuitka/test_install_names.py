@@ -124,7 +124,7 @@ def test_missing_libraries_are_named_unless_another_distribution_has_them(
     install(site, "pkg", files={"pkg/mod.abi3.so": module, "pkg/__init__.py": ""})
     alone = InstallNames(Planner(environment(site), Config()))
     path = site / "pkg/mod.abi3.so"
-    wanted = f"'{path}' needs '@rpath/libown.dylib', which is nowhere: Nuitka stops at it"
+    wanted = f"'{path}' needs '@rpath/libown.dylib', which was not found; Nuitka will abort"
     assert alone.stops(path) == (wanted,)
     assert alone.folders("pkg") == ()
     install(site, "core", files={"core/lib/libown.dylib": own})

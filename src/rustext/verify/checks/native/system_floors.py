@@ -1,7 +1,7 @@
 """Compare what the files of a bundle ask of a system with what the target is sure to have.
 
 In: a `Subject` with a target. Out: the findings `glibc-floor`, `musl-floor` and `minimum-os`; none
-without a target: what the bundle asks for then stands in the report alone.
+without a target: what the bundle asks for is then in the report alone.
 """
 
 from __future__ import annotations

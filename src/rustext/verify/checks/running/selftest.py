@@ -55,7 +55,7 @@ def _failed_import(answer: Answer) -> Finding:
             ("error", str(answer.error)),
             (
                 "asked",
-                "it is needed" if sure else "its name stands in native code",
+                "it is needed" if sure else "its name is in native code",
             ),
         ),
         hint="if it fails unfrozen as well, this part of the package cannot work here",
