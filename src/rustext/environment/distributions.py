@@ -157,10 +157,7 @@ class Installed:
 
 
 def iter_distributions(site: Path, faults: list[Fault] | None = None) -> Iterator[Distribution]:
-    """The distributions installed in one folder; metadata without a name is passed over.
-
-    What cannot be read is appended to `faults`.
-    """
+    """The distributions installed in one folder; what cannot be read is appended to `faults`."""
     found = [] if faults is None else faults
     for raw in metadata.distributions(path=[str(site)]):
         folder = getattr(raw, "_path", None)  # no public way to it before Python 3.13's `origin`
@@ -170,8 +167,7 @@ def iter_distributions(site: Path, faults: list[Fault] | None = None) -> Iterato
             except _Unreadable as error:
                 found.append(error.fault)
             else:
-                if dist is not None:
-                    yield dist
+                yield dist
 
 
 class _Unreadable(Exception):
@@ -185,28 +181,32 @@ class _Unreadable(Exception):
 
 def _read_distribution(
     raw: metadata.Distribution, folder: Path, site: Path, faults: list[Fault]
-) -> Distribution | None:
+) -> Distribution:
     if not is_utf8(folder.name):
         raise _Unreadable(folder, "its name is not UTF-8")
-    fields = _read_fields(folder)
-    if fields is None or not fields["Name"]:
-        return None
+    file, fields = _read_fields(folder)
+    if not fields["Name"]:
+        raise _Unreadable(file, "it names no distribution")
     name = canonicalize_name(str(fields["Name"]))
     if not is_utf8(name):
         raise _Unreadable(folder, "the distribution's name is not UTF-8")
-    requires = fields.get_all("Requires-Dist") or _old_requirements(raw, folder)
+    lines = fields.get_all("Requires-Dist") or _old_requirements(raw, folder)
+    requires, broken = _parse_requirements(map(str, lines))
+    if broken:
+        reason = f"{', '.join(f'`{line}`' for line in broken)} is no requirement (PEP 508)"
+        faults.append(Fault(path=file, reason=reason, effect="it is not followed"))
     return Distribution(
         name=name,
         version=str(fields["Version"] or ""),
         site=site,
         metadata=PurePosixPath(folder.name),
-        requires=tuple(_iter_requirements(map(str, requires))),
+        requires=requires,
         files=_read_record(folder / "RECORD", name, site, faults),
     )
 
 
-def _read_fields(folder: Path) -> Message | None:
-    """The header fields of the metadata; None where there is none. An old egg-info is one file."""
+def _read_fields(folder: Path) -> tuple[Path, Message]:
+    """The file of the metadata, and its header fields. An old egg-info is one file."""
     for file in (folder / "METADATA", folder / "PKG-INFO", folder):
         if os.path.lexists(file) and not file.is_dir():
             try:
@@ -214,8 +214,8 @@ def _read_fields(folder: Path) -> Message | None:
             except UnreadableFile as error:
                 raise _Unreadable(file, str(error)) from error
             # The description, by far the largest part, follows the header.
-            return HeaderParser().parsestr(_END_OF_HEADER.split(text, maxsplit=1)[0])
-    return None
+            return file, HeaderParser().parsestr(_END_OF_HEADER.split(text, maxsplit=1)[0])
+    raise _Unreadable(folder, "there is no METADATA in it")
 
 
 def _old_requirements(raw: metadata.Distribution, folder: Path) -> Iterable[str]:
@@ -256,9 +256,12 @@ def _relative(row: str, site: Path) -> str:
         return row
 
 
-def _iter_requirements(lines: Iterable[str]) -> Iterable[Requirement]:
+def _parse_requirements(lines: Iterable[str]) -> tuple[tuple[Requirement, ...], list[str]]:
+    """The requirements, and the lines that are none."""
+    found, broken = [], []
     for line in lines:
         try:
-            yield Requirement(line)
-        except InvalidRequirement:  # old metadata; pip ignores what it cannot read as well
-            continue
+            found.append(Requirement(line))
+        except InvalidRequirement:
+            broken.append(line)
+    return tuple(found), broken

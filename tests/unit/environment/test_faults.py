@@ -30,6 +30,11 @@ def odd_row(info: Path) -> None:
         stream.write(b"bad/caf\xe9.py,,\n")
 
 
+def odd_requirement(info: Path) -> None:
+    with (info / "METADATA").open("a") as stream:
+        stream.write('Requires-Dist: other (>=1,, !\nRequires-Dist: x; python_version is "3"\n')
+
+
 def huge(path: Path) -> None:
     with path.open("wb") as stream:
         stream.truncate(5 << 30)
@@ -45,6 +50,12 @@ FAULTS = {
     "metadata_is_a_fifo": (replace("METADATA", os.mkfifo), "METADATA"),
     "metadata_never_ends": (replace("METADATA", lambda p: p.symlink_to("/dev/zero")), "METADATA"),
     "metadata_is_huge": (replace("METADATA", huge), "METADATA"),
+    "metadata_is_not_there": (lambda info: (info / "METADATA").unlink(), "bad-1.0.dist-info"),
+    "metadata_names_nothing": (
+        replace("METADATA", lambda p: p.write_text("Metadata-Version: 2.1\n")),
+        "METADATA",
+    ),
+    "requirements_do_not_parse": (odd_requirement, "METADATA"),
     "folder_is_not_utf8": (not_utf8, "caf\udce9-1.0.dist-info"),
     "row_is_not_utf8": (odd_row, "RECORD"),
 }

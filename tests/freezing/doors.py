@@ -1,0 +1,318 @@
+"""Install one Rust extension in every way, and compare what each door of rustext says of it.
+
+Usage: ./test --doors [NAME]...
+
+The doors are `scan`, `plan`, `hooks`, and the builds of both freezers; the extension cannot be imported
+without a module that only its native code names. Writes benchmarks/doors.md, and ends with 1 where a
+door does not list the extension, or a frozen program does not run in another folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faults import environments, ordinary
+from lab import FREEZERS, HERE, ROOT, uv
+
+TABLE = ROOT / "benchmarks" / "doors.md"
+RUST = "ormsgpack==1.13.1"
+CODE = "print({0}.unpackb({0}.packb({{'a': 1}})))\n"
+RESULT = "{'a': 1}\n"
+SETUP = """\
+from setuptools import setup
+setup(name="demo", version="1", packages=["demo"], package_dir={package_dir!r},
+      package_data={{"demo": ["*.so"]}})
+"""
+PYPROJECT = """\
+[build-system]
+requires = ["{0}"]
+build-backend = "{1}"
+[project]
+name = "demo"
+version = "1"
+"""
+
+
+@dataclass
+class Room:
+    """A program's folder, the folder of packages of its environment, and what a build is told."""
+
+    program: Path
+    site: Path
+    python: Path
+    native: Path
+    module: str = "ormsgpack"
+    paths: list[Path] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def put(self, folder: Path, *, init: bool | None = None) -> None:
+        """The compiled file in a folder; `init` says whether that is a package."""
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.native, folder / self.native.name)
+        if init:
+            (folder / "__init__.py").touch()
+
+    def install(self, source: Path, *options: str) -> None:
+        command = [str(self.python), "-m", "pip", "install", "-q", "--no-deps", *options]
+        done = subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def in_package(room: Room, folder: Path, *, init: bool | None = True) -> None:
+    room.put(folder / "demo", init=init)
+    room.module = "demo.ormsgpack"
+
+
+def dist_info(room: Room, *, record: str | None) -> None:
+    info = room.site / "demo-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1\n")
+    if record is not None:
+        (info / "RECORD").write_text(record)
+
+
+def egg_info(room: Room) -> None:
+    in_package(room, room.site)
+    info = room.site / "demo-1.egg-info"
+    info.mkdir()
+    (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1\n")
+    (info / "SOURCES.txt").write_text("demo/__init__.py\n")
+    (info / "top_level.txt").write_text("demo\n")
+
+
+def egg(room: Room) -> None:
+    folder = room.site / "demo-1-py3.egg"
+    in_package(room, folder)
+    (folder / "EGG-INFO").mkdir()
+    (folder / "EGG-INFO/PKG-INFO").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1\n")
+    (room.site / "easy-install.pth").write_text("./demo-1-py3.egg\n")
+
+
+def path_file(room: Room) -> None:
+    in_package(room, room.program.parent / "source")
+    (room.site / "demo.pth").write_text(f"{room.program.parent / 'source'}\n")
+
+
+def linked(room: Room) -> None:
+    in_package(room, room.program.parent / "source")
+    (room.site / "demo").symlink_to(room.program.parent / "source/demo")
+
+
+def project(room: Room, folder: str, backend: tuple[str, str]) -> Path:
+    source = room.program.parent / "source"
+    in_package(room, source / folder)
+    (source / "pyproject.toml").write_text(PYPROJECT.format(*backend))
+    return source
+
+
+def setuptools(room: Room, folder: str, package_dir: dict[str, str], *options: str) -> None:
+    source = project(room, folder, ("setuptools", "setuptools.build_meta"))
+    (source / "setup.py").write_text(SETUP.format(package_dir=package_dir))
+    room.install(source, "-e", *options)
+
+
+def hatch(room: Room, *options: str) -> None:
+    source = project(room, "src", ("hatchling", "hatchling.build"))
+    with (source / "pyproject.toml").open("a") as stream:
+        stream.write('[tool.hatch.build.targets.wheel]\npackages = ["src/demo"]\n')
+        stream.write('artifacts = ["*.so"]\n')
+        stream.write(options[0] if options else "")
+    room.install(source, "-e")
+
+
+def below_path_option(room: Room) -> None:
+    folder = room.program.parent / "lib"
+    in_package(room, folder, init=False)
+    room.paths.append(folder)
+
+
+def on_pythonpath(room: Room) -> None:
+    folder = room.program.parent / "lib"
+    in_package(room, folder, init=False)
+    room.variables["PYTHONPATH"] = str(folder)
+
+
+def namespace_in_program(room: Room) -> None:
+    room.put(room.program / "acme/checks")
+    room.module = "acme.checks.ormsgpack"
+
+
+def wheel(room: Room) -> None:
+    path = room.program.parent / "demo-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(room.native, f"demo/{room.native.name}")
+        archive.writestr("demo/__init__.py", "")
+        archive.writestr("demo-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1\n")
+        archive.writestr("demo-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: false\n")
+        archive.writestr("demo-1.dist-info/RECORD", "")
+    room.module = "demo.ormsgpack"
+    room.install(path)
+
+
+def two_of_a_namespace(room: Room) -> None:
+    in_package(room, room.site / "first", init=None)
+    other = room.site / "first/demo/other"
+    other.mkdir()
+    (other / "__init__.py").touch()
+    shutil.move(room.site / "first/demo", room.site / "demo")
+    dist_info(room, record=f"demo/{room.native.name},,\n")
+
+
+Way = Callable[[Room], object]
+WAYS: dict[str, Way] = {
+    "a wheel": wheel,
+    "a file without metadata": lambda r: r.put(r.site),
+    "a package without metadata": lambda r: in_package(r, r.site),
+    "a namespace folder without metadata": lambda r: in_package(r, r.site, init=None),
+    "a dist-info without RECORD": lambda r: (in_package(r, r.site), dist_info(r, record=None)),
+    "an empty RECORD": lambda r: (in_package(r, r.site), dist_info(r, record="")),
+    "a namespace that two share": two_of_a_namespace,
+    "an egg-info folder": egg_info,
+    "an egg": egg,
+    "beside the program": lambda r: r.put(r.program),
+    "a package beside the program": lambda r: in_package(r, r.program),
+    "a namespace beside the program": namespace_in_program,
+    "PYTHONPATH": on_pythonpath,
+    "--paths": below_path_option,
+    "a path file": path_file,
+    "a linked folder": linked,
+    "editable, setuptools, flat": lambda r: setuptools(r, "", {}),
+    "editable, setuptools, src": lambda r: setuptools(r, "src", {"": "src"}),
+    "editable, setuptools, mapping": lambda r: setuptools(r, "python", {"demo": "python/demo"}),
+    "editable, setuptools, strict": lambda r: setuptools(
+        r, "src", {"": "src"}, "--config-settings", "editable_mode=strict"
+    ),
+    "editable, setuptools, compat": lambda r: setuptools(
+        r, "src", {"": "src"}, "--config-settings", "editable_mode=compat"
+    ),
+    "editable, hatch": hatch,
+    "editable, hatch, exact": lambda r: hatch(
+        r, "[tool.hatch.build]\ndev-mode-exact = true\n"
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What the doors said of one way."""
+
+    name: str
+    cells: dict[str, str]
+
+    @property
+    def good(self) -> bool:
+        return all(cell == "yes" for cell in self.cells.values())
+
+
+def measure(
+    name: str, way: Way, base: Path, native: Path, folder: Path, freezers: list[str]
+) -> Row:
+    room_folder = folder / "room"
+    shutil.rmtree(room_folder, ignore_errors=True)
+    venv = folder / "environment"  # the same place for each, as its scripts name it
+    shutil.rmtree(venv, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(base), str(venv)], check=True)
+    (site,) = venv.glob("lib/python*/site-packages")
+    program = room_folder / "program"
+    program.mkdir(parents=True)
+    room = Room(program=program, site=site, python=venv / "bin/python", native=native)
+    way(room)
+    script = program / "app.py"
+    script.write_text(f"import {room.module}\n" + CODE.format(room.module))
+    env = {**os.environ, "XDG_CACHE_HOME": str(room_folder / "cache"), **room.variables}
+    path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    env |= {"PATH": path, "RUSTEXT_TEST_COMPILE": ""}
+
+    def start(*arguments: str, cwd: Path = program, **more: str) -> subprocess.CompletedProcess[str]:
+        return ordinary([str(room.python), *arguments], cwd=cwd, env={**env, **more})
+
+    plain = os.pathsep.join(str(p) for p in room.paths)
+    paths = {"PYTHONPATH": plain} if plain else {}
+    cells = {"unfrozen": "yes" if start("app.py", **paths).stdout == RESULT else "no"}
+    beside = ["."] if room.module.startswith(("acme",)) or site not in native.parents else []
+    scan = start("-m", "rustext", "scan", "--json", **paths)
+    found = {e["module"] for e in json.loads(scan.stdout or '{"extensions": []}')["extensions"]}
+    if room.module not in found and beside:
+        scan = start("-m", "rustext", "scan", "--json", *beside)
+        found = {e["module"] for e in json.loads(scan.stdout or '{"extensions": []}')["extensions"]}
+    cells["scan"] = "yes" if room.module in found else f"no: {sorted(found)} {scan.stderr[-200:]}"
+    plan = start("-m", "rustext", "plan", "--json", "app.py", **paths)
+    cells["plan"] = "yes" if '"uuid"' in plan.stdout else f"no: {plan.stderr[-200:]}"
+    hooks = start("-m", "rustext", "hooks", "hooks", **paths)
+    named = (program / f"hooks/hook-{room.module}.py").is_file()
+    cells["hooks"] = "yes" if named else f"no: {hooks.stderr[-200:]}"
+    for freezer in freezers:
+        out = room_folder / freezer
+        out.mkdir()
+        if freezer == "pyinstaller":
+            command = ["-m", "PyInstaller", "--noconfirm", *(f"--paths={p}" for p in room.paths)]
+            more = {}
+        else:
+            command = ["-m", "nuitka", "--assume-yes-for-downloads", "--standalone", "--quiet"]
+            command += ["--enable-plugin=rustext", f"--user-plugin={HERE / 'demote_plugin.py'}"]
+            more = paths
+        done = start(*command, str(script), cwd=out, **more)
+        bundle = out / ("dist/app" if freezer == "pyinstaller" else "app.dist")
+        if done.returncode:
+            cells[freezer] = f"no: ends with {done.returncode}: {done.stderr[-200:]}"
+            continue
+        moved = folder / "moved"
+        shutil.rmtree(moved, ignore_errors=True)
+        shutil.move(bundle, moved)
+        hidden = folder / "hidden"
+        venv.rename(hidden)
+        room_folder.rename(folder / "hidden-room")
+        try:
+            ran = ordinary(
+                [str(moved / ("app" if freezer == "pyinstaller" else "app.bin"))],
+                cwd=moved, env={"PATH": "/usr/bin:/bin"},
+            )  # fmt: skip
+        finally:
+            hidden.rename(venv)
+            (folder / "hidden-room").rename(room_folder)
+        cells[freezer] = "yes" if ran.stdout == RESULT else f"no: {ran.stderr[-200:]}"
+    return Row(name=name, cells=cells)
+
+
+def main() -> int:
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="part of a way's name")
+    parser.add_argument("--freezer", choices=FREEZERS, action="append")
+    args = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="rustext-doors-") as text:
+        folder = Path(text)
+        uv("build", "-q", "--wheel", "--out-dir", str(folder / "wheel"), str(ROOT))
+        (made,) = (folder / "wheel").glob("*.whl")
+        _, python = environments(folder, made)
+        uv("pip", "install", "-q", "--target", str(folder / "rust"), RUST)
+        (native,) = folder.glob("rust/ormsgpack/*.so")
+        for name, way in WAYS.items():
+            if args.names and not any(part in name for part in args.names):
+                continue
+            rows.append(measure(name, way, python.parent.parent, native, folder, args.freezer or FREEZERS))
+            print(f"{name}: {rows[-1].cells}", file=sys.stderr, flush=True)
+    if not args.names and not args.freezer:
+        heads = list(rows[0].cells)
+        lines = ["# Ways to have an extension, and the doors that see it\n"]
+        good = sum(row.good for row in rows)
+        lines += [f"`./test --doors`: {good} of {len(rows)} rows.\n"]
+        lines += [f"| way | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+        lines += [f"| {row.name} | {' | '.join(row.cells.values())} |" for row in rows]
+        TABLE.write_text("\n".join(lines) + "\n")
+    return int(not all(row.good for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
