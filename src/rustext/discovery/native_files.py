@@ -111,6 +111,8 @@ def find_native(
         try:
             if is_native(path):
                 yield path
+            elif note_fault is not None and _is_named_native(path) and _is_special(path):
+                note_fault(path, "it is not a regular file", _LEFT_OUT)
         except UnreadableFile as error:
             gone = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
             if note_fault is None and not gone:
@@ -123,6 +125,11 @@ def find_native(
 def _is_named_native(path: Path) -> bool:
     """Whether a file is called as extension modules and libraries are."""
     return not {".so", ".pyd", ".dll", ".dylib"}.isdisjoint(path.suffixes)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a FIFO, a socket or a device."""
+    return not (path.is_file() or path.is_dir())
 
 
 def _reason(error: UnreadableFile) -> str:

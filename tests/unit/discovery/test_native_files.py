@@ -89,6 +89,21 @@ def test_a_folder_gives_its_native_files_sorted_and_nothing_else(
     assert found[f"pkg/core{SUFFIX}"].module == "pkg.core"
 
 
+def test_what_is_called_native_and_cannot_be_read_is_named(tmp_path: Path) -> None:
+    files = {"text.so": "text", "empty.so": b"", "magic_alone.so": b"\x7fELF", "fifo": ""}
+    write_files(tmp_path, files)
+    (tmp_path / "folder.so").mkdir()
+    os.mkfifo(tmp_path / "fifo.so")
+    (tmp_path / "device.so").symlink_to("/dev/zero")
+    (tmp_path / "dangling.so").symlink_to("nowhere")
+    (tmp_path / "circle.so").symlink_to("circle.so")
+    named: list[str] = []
+    source = folder_source(tmp_path)
+    found = iter_native_files(source, note_fault=lambda path, *_: named.append(path.stem))
+    assert list(found) == []
+    assert named == ["circle", "dangling", "device", "fifo", "magic_alone"]
+
+
 def test_files_belong_to_the_distribution_that_recorded_them(
     tmp_path: Path, module: Path, library: Path
 ) -> None:
