@@ -2,27 +2,27 @@
 
 Usage: ./test --doors [NAME]...
 
-The doors are `scan`, `plan`, `hooks`, and the builds of both freezers; the extension cannot be imported
-without a module that only its native code names. Writes benchmarks/doors.md, and ends with 1 where a
-door does not list the extension, or a frozen program does not run in another folder.
+The doors are `scan`, `plan`, `hooks`, and the builds of both freezers; the extension needs a module
+that its native code alone names. Writes benchmarks/doors.md, and ends with 1 where a door does not
+list the extension, or a frozen program does not run in another folder.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults import environments, ordinary
-from lab import FREEZERS, HERE, ROOT, uv
+from lab import FREEZERS, HERE, ROOT, install, uv
 
 TABLE = ROOT / "benchmarks" / "doors.md"
 RUST = "ormsgpack==1.13.1"
@@ -52,12 +52,14 @@ class Room:
     python: Path
     native: Path
     module: str = "ormsgpack"
+    is_beside: bool = False  # in the program's folder, which is not the environment's
     paths: list[Path] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
 
     def put(self, folder: Path, *, init: bool | None = None) -> None:
         """The compiled file in a folder; `init` says whether that is a package."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.is_beside = folder.is_relative_to(self.program)
         shutil.copy(self.native, folder / self.native.name)
         if init:
             (folder / "__init__.py").touch()
@@ -152,7 +154,9 @@ def wheel(room: Room) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.write(room.native, f"demo/{room.native.name}")
         archive.writestr("demo/__init__.py", "")
-        archive.writestr("demo-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1\n")
+        archive.writestr(
+            "demo-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1\n"
+        )
         archive.writestr("demo-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: false\n")
         archive.writestr("demo-1.dist-info/RECORD", "")
     room.module = "demo.ormsgpack"
@@ -196,10 +200,103 @@ WAYS: dict[str, Way] = {
         r, "src", {"": "src"}, "--config-settings", "editable_mode=compat"
     ),
     "editable, hatch": hatch,
-    "editable, hatch, exact": lambda r: hatch(
-        r, "[tool.hatch.build]\ndev-mode-exact = true\n"
-    ),
+    "editable, hatch, exact": lambda r: hatch(r, "[tool.hatch.build]\ndev-mode-exact = true\n"),
 }
+
+
+class Trial:
+    """One way, in an environment of its own."""
+
+    def __init__(self, way: Way, base: Path, native: Path, folder: Path) -> None:
+        self.folder = folder
+        self.room, self.venv = folder / "room", folder / "environment"
+        for path in (self.room, self.venv):
+            shutil.rmtree(path, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(base), str(self.venv)], check=True)
+        (site,) = self.venv.glob("lib/python*/site-packages")
+        self.program = self.room / "program"
+        self.program.mkdir(parents=True)
+        python = self.venv / "bin/python"
+        self.what = Room(program=self.program, site=site, python=python, native=native)
+        way(self.what)
+        module = self.what.module
+        self.script = self.program / "app.py"
+        self.script.write_text(f"import {module}\n" + CODE.format(module))
+        plain = os.pathsep.join(str(path) for path in self.what.paths)
+        self.paths = (
+            {"PYTHONPATH": plain} if plain else {}
+        )  # PyInstaller is told
+
+    def start(
+        self, *arguments: str, cwd: Path, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        env = {
+            **os.environ,
+            "XDG_CACHE_HOME": str(self.room / "cache"),
+            "PATH": f"{self.venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "RUSTEXT_TEST_COMPILE": "",
+            **self.what.variables,
+            **variables,
+        }
+        return ordinary([str(self.what.python), *arguments], cwd=cwd, env=env)
+
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.start(*arguments, cwd=self.program, **self.paths)
+
+    def unfrozen(self) -> str:
+        return said(self.ask("app.py"), lambda text: text == RESULT)
+
+    def scan(self) -> str:
+        folder = ["."] if self.what.is_beside else []
+        done = self.ask("-m", "rustext", "scan", "--json", *folder)
+        return said(done, lambda text: f'"module": "{self.what.module}"' in text)
+
+    def plan(self) -> str:
+        done = self.ask("-m", "rustext", "plan", "--json", "app.py")
+        return said(done, lambda text: '"uuid"' in text)
+
+    def hooks(self) -> str:
+        done = self.ask("-m", "rustext", "hooks", "hooks")
+        hook = self.program / f"hooks/hook-{self.what.module}.py"
+        return said(done, lambda _: hook.is_file())
+
+    def build(self, freezer: str) -> str:
+        out = self.room / freezer
+        out.mkdir()
+        if freezer == "pyinstaller":
+            paths = (f"--paths={path}" for path in self.what.paths)
+            command = ["-m", "PyInstaller", "--noconfirm", *paths]
+            bundle, name, variables = out / "dist/app", "app", {}
+        else:
+            command = ["-m", "nuitka", "--assume-yes-for-downloads", "--standalone", "--quiet"]
+            command += ["--enable-plugin=rustext", f"--user-plugin={HERE / 'demote_plugin.py'}"]
+            bundle, name, variables = out / "app.dist", "app.bin", self.paths
+        done = self.start(*command, str(self.script), cwd=out, **variables)
+        if done.returncode:
+            return said(done, lambda _: False)
+        moved = self.folder / "moved"
+        shutil.rmtree(moved, ignore_errors=True)
+        shutil.move(bundle, moved)
+        with hidden(self.venv), hidden(self.room):
+            ran = ordinary([str(moved / name)], cwd=moved, env={"PATH": "/usr/bin:/bin"})
+        return said(ran, lambda text: text == RESULT)
+
+
+def said(done: subprocess.CompletedProcess[str], is_good: Callable[[str], bool]) -> str:
+    """ "yes", or what went wrong."""
+    if is_good(done.stdout):
+        return "yes"
+    return f"no: {' '.join(done.stderr.split())[-200:] or done.returncode}".replace("|", "\\|")
+
+
+@contextlib.contextmanager
+def hidden(path: Path) -> Iterator[None]:
+    other = path.with_name(f"hidden-{path.name}")
+    path.rename(other)
+    try:
+        yield
+    finally:
+        other.rename(path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,76 +311,6 @@ class Row:
         return all(cell == "yes" for cell in self.cells.values())
 
 
-def measure(
-    name: str, way: Way, base: Path, native: Path, folder: Path, freezers: list[str]
-) -> Row:
-    room_folder = folder / "room"
-    shutil.rmtree(room_folder, ignore_errors=True)
-    venv = folder / "environment"  # the same place for each, as its scripts name it
-    shutil.rmtree(venv, ignore_errors=True)
-    subprocess.run(["cp", "-a", str(base), str(venv)], check=True)
-    (site,) = venv.glob("lib/python*/site-packages")
-    program = room_folder / "program"
-    program.mkdir(parents=True)
-    room = Room(program=program, site=site, python=venv / "bin/python", native=native)
-    way(room)
-    script = program / "app.py"
-    script.write_text(f"import {room.module}\n" + CODE.format(room.module))
-    env = {**os.environ, "XDG_CACHE_HOME": str(room_folder / "cache"), **room.variables}
-    path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    env |= {"PATH": path, "RUSTEXT_TEST_COMPILE": ""}
-
-    def start(*arguments: str, cwd: Path = program, **more: str) -> subprocess.CompletedProcess[str]:
-        return ordinary([str(room.python), *arguments], cwd=cwd, env={**env, **more})
-
-    plain = os.pathsep.join(str(p) for p in room.paths)
-    paths = {"PYTHONPATH": plain} if plain else {}
-    cells = {"unfrozen": "yes" if start("app.py", **paths).stdout == RESULT else "no"}
-    beside = ["."] if room.module.startswith(("acme",)) or site not in native.parents else []
-    scan = start("-m", "rustext", "scan", "--json", **paths)
-    found = {e["module"] for e in json.loads(scan.stdout or '{"extensions": []}')["extensions"]}
-    if room.module not in found and beside:
-        scan = start("-m", "rustext", "scan", "--json", *beside)
-        found = {e["module"] for e in json.loads(scan.stdout or '{"extensions": []}')["extensions"]}
-    cells["scan"] = "yes" if room.module in found else f"no: {sorted(found)} {scan.stderr[-200:]}"
-    plan = start("-m", "rustext", "plan", "--json", "app.py", **paths)
-    cells["plan"] = "yes" if '"uuid"' in plan.stdout else f"no: {plan.stderr[-200:]}"
-    hooks = start("-m", "rustext", "hooks", "hooks", **paths)
-    named = (program / f"hooks/hook-{room.module}.py").is_file()
-    cells["hooks"] = "yes" if named else f"no: {hooks.stderr[-200:]}"
-    for freezer in freezers:
-        out = room_folder / freezer
-        out.mkdir()
-        if freezer == "pyinstaller":
-            command = ["-m", "PyInstaller", "--noconfirm", *(f"--paths={p}" for p in room.paths)]
-            more = {}
-        else:
-            command = ["-m", "nuitka", "--assume-yes-for-downloads", "--standalone", "--quiet"]
-            command += ["--enable-plugin=rustext", f"--user-plugin={HERE / 'demote_plugin.py'}"]
-            more = paths
-        done = start(*command, str(script), cwd=out, **more)
-        bundle = out / ("dist/app" if freezer == "pyinstaller" else "app.dist")
-        if done.returncode:
-            cells[freezer] = f"no: ends with {done.returncode}: {done.stderr[-200:]}"
-            continue
-        moved = folder / "moved"
-        shutil.rmtree(moved, ignore_errors=True)
-        shutil.move(bundle, moved)
-        hidden = folder / "hidden"
-        venv.rename(hidden)
-        room_folder.rename(folder / "hidden-room")
-        try:
-            ran = ordinary(
-                [str(moved / ("app" if freezer == "pyinstaller" else "app.bin"))],
-                cwd=moved, env={"PATH": "/usr/bin:/bin"},
-            )  # fmt: skip
-        finally:
-            hidden.rename(venv)
-            (folder / "hidden-room").rename(room_folder)
-        cells[freezer] = "yes" if ran.stdout == RESULT else f"no: {ran.stderr[-200:]}"
-    return Row(name=name, cells=cells)
-
-
 def main() -> int:
     raw = argparse.RawTextHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
@@ -296,18 +323,22 @@ def main() -> int:
         uv("build", "-q", "--wheel", "--out-dir", str(folder / "wheel"), str(ROOT))
         (made,) = (folder / "wheel").glob("*.whl")
         _, python = environments(folder, made)
-        uv("pip", "install", "-q", "--target", str(folder / "rust"), RUST)
+        install(python, "--target", str(folder / "rust"), RUST)
         (native,) = folder.glob("rust/ormsgpack/*.so")
         for name, way in WAYS.items():
             if args.names and not any(part in name for part in args.names):
                 continue
-            rows.append(measure(name, way, python.parent.parent, native, folder, args.freezer or FREEZERS))
-            print(f"{name}: {rows[-1].cells}", file=sys.stderr, flush=True)
+            trial = Trial(way, python.parent.parent, native, folder)
+            steps = (trial.unfrozen, trial.scan, trial.plan, trial.hooks)
+            cells = {step.__name__: step() for step in steps}
+            cells |= {freezer: trial.build(freezer) for freezer in args.freezer or FREEZERS}
+            rows.append(Row(name=name, cells=cells))
+            print(f"{name}: {cells}", file=sys.stderr, flush=True)
     if not args.names and not args.freezer:
         heads = list(rows[0].cells)
-        lines = ["# Ways to have an extension, and the doors that see it\n"]
+        lines = ["# Ways to have an extension, and what sees it", ""]
         good = sum(row.good for row in rows)
-        lines += [f"`./test --doors`: {good} of {len(rows)} rows.\n"]
+        lines += [f"`./test --doors`: {good} of {len(rows)} ways are seen everywhere.", ""]
         lines += [f"| way | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
         lines += [f"| {row.name} | {' | '.join(row.cells.values())} |" for row in rows]
         TABLE.write_text("\n".join(lines) + "\n")

@@ -238,7 +238,10 @@ def packages(python: Path, folder: Path) -> Path:
     install(python, "--target", str(site), RUST)
     write("bad/__init__.py", "")(site)
     write(f"{INFO}/METADATA", METADATA)(site)
-    write(f"{INFO}/RECORD", f"bad/__init__.py,,\nbad/other.py,,\nbad/other.so,,\n{INFO}/METADATA,,\n{INFO}/RECORD,,\n")(site)
+    write(
+        f"{INFO}/RECORD",
+        f"bad/__init__.py,,\nbad/other.py,,\nbad/other.so,,\n{INFO}/METADATA,,\n{INFO}/RECORD,,\n",
+    )(site)
     shutil.copy(next(site.glob("ormsgpack/*.so")), site / "bad")
     return site
 
@@ -254,7 +257,9 @@ def environments(folder: Path, wheel: Path) -> tuple[Path, Path]:
     return found[0], found[1]
 
 
-def build(python: Path, freezer: str, room: Path, *, rustext: bool) -> subprocess.CompletedProcess[str]:
+def build(
+    python: Path, freezer: str, room: Path, *, rustext: bool
+) -> subprocess.CompletedProcess[str]:
     out = room / ("with" if rustext else "without")
     out.mkdir()
     env = {**os.environ, "PYTHONPATH": str(room / "site"), "XDG_CACHE_HOME": str(room / "cache")}
@@ -310,7 +315,8 @@ def measure(
     if "Traceback" in done.stderr and "rustext" in done.stderr:
         wrong.append("a traceback")
     return Row(
-        name=name, freezer=freezer, build=done.returncode, runs=works, words=lines, wrong="; ".join(wrong),
+        name=name, freezer=freezer, build=done.returncode, runs=works, words=lines,
+        wrong="; ".join(wrong),
     )  # fmt: skip
 
 
