@@ -26,7 +26,7 @@ from lab import FREEZERS, HERE, PINNED, ROOT, install, uv
 
 TABLE = ROOT / "benchmarks" / "faults.md"
 RUST = "ormsgpack==1.13.1"
-PROGRAM = 'import ormsgpack, bad\nprint(ormsgpack.unpackb(ormsgpack.packb({"a": 1})))\n'
+PROGRAM = 'import ormsgpack, bad.ormsgpack\nprint(ormsgpack.unpackb(ormsgpack.packb({"a": 1})))\n'
 RESULT = "{'a': 1}\n"
 METADATA = "Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n"
 ORDINARY = ["setpriv", "--bounding-set=-all", "--no-new-privs"]

@@ -12,7 +12,7 @@ import mmap
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
@@ -28,13 +28,12 @@ from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
 from rustext.files.cache import KeptFacts
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import is_native, open_binary
+from rustext.model.faults import NoteFault
 from rustext.model.image import Image
 from rustext.model.native_file import Binding, NativeFile
 
 _SBOM_LIMIT = 16 << 20  # bytes of a bill of materials
 _LEFT_OUT = "nothing is added for this file"
-
-NoteFault = Callable[[Path, str, str], None]  # path, reason, effect
 
 
 def iter_environment(env: Environment) -> Iterator[tuple[Path, NativeFile]]:

@@ -1,8 +1,8 @@
 """What the Python sources of an environment's distributions say, cached for each distribution.
 
 In: a distribution. Out: its `DistributionSources`. With a cache, a second build reads no source: an
-entry counts as long as the distribution's RECORD and the sizes and times of its Python files are
-the same.
+entry counts as long as the distribution's RECORD and the sizes, times and modes of its Python files
+are the same.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import Distribution
 from rustext.files.cache import KeptFacts, open_cache
+from rustext.model.faults import NoteFault
 from rustext.model.sources import DistributionSources, ImportSite, NamedCall, SourceFacts
 
 _NESTED = {"sites": ImportSite, "calls": NamedCall}
@@ -26,13 +27,14 @@ _DEFAULTS = {field.name: field.default for field in fields(SourceFacts)}
 class SourceCatalogue:
     """Facts by distribution; remembers what it has read for as long as it lives."""
 
-    def __init__(self, *, keep: bool = False) -> None:
+    def __init__(self, note_fault: NoteFault | None = None, *, keep: bool = False) -> None:
         """With `keep`, facts are cached on disk for the next run."""
+        self._note_fault = note_fault
         self._keep = keep
         self._sources: dict[str, DistributionSources] = {}
 
     def read(self, dist: Distribution) -> DistributionSources:
-        """The facts of one distribution."""
+        """The facts of one distribution; files that cannot be read are noted as faults."""
         if dist.name not in self._sources:
             record = dist.site / dist.metadata / "RECORD"
             kept = KeptFacts(open_cache("sources", dist.name) if self._keep else None, dist.site)
@@ -41,7 +43,17 @@ class SourceCatalogue:
             )
             kept.save()
             self._sources[dist.name] = parse_sources(text)
+            self._note_unreadable(dist, self._sources[dist.name])
         return self._sources[dist.name]
+
+    def _note_unreadable(self, dist: Distribution, sources: DistributionSources) -> None:
+        for facts in sources.unreadable:
+            path = dist.site / facts.file
+            if self._note_fault is not None and os.path.lexists(
+                path
+            ):  # else removed since recorded
+                effect = "what it imports and opens is not known"
+                self._note_fault(path, facts.unreadable.lower(), effect)
 
 
 def format_sources(sources: DistributionSources) -> str:
@@ -85,14 +97,15 @@ def _frozen(value: Any) -> Any:
 
 
 def _identity(dist: Distribution) -> str:
-    """A digest of a distribution's name and version, and the sizes and times of its sources."""
+    """A digest of a distribution's name and version, and its sources' sizes, times and modes."""
     digest = hashlib.sha256(f"{dist.name} {dist.version}\n".encode())
     site = str(dist.site)
     for file in dist.files:
         if file.suffix == ".py":
             try:
                 status = os.stat(f"{site}/{file}")  # noqa: PTH116 (a Path for each takes longer)
-                digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
+                row = f"{file} {status.st_size} {status.st_mtime_ns} {status.st_mode}\n"
+                digest.update(row.encode())
             except OSError:
                 digest.update(f"{file} -\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+NoteFault = Callable[[Path, str, str], None]  # path, reason, effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

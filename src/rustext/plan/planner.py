@@ -73,7 +73,7 @@ class Planner:
         self.env = env
         self.config = config
         self.catalogue = Catalogue(env, keep=keep)
-        self.sources = SourceCatalogue(keep=keep)
+        self.sources = SourceCatalogue(env.note_fault, keep=keep)
         self._python = python
         self._kept = NameStrings(env) if keep else None
         self._loader = loader or Loader()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,23 @@ def test_a_second_build_opens_no_source(
     (site / "host/one.py").write_text("import importlib\n")
     assert read(site) != first
     assert opened
+
+
+def test_a_file_that_cannot_be_read_is_named_also_by_a_cached_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    site = tmp_path / "site-packages"
+    install(site, "host", files={**FILES, "host/gone.py": "", "host/fifo.py": ""})
+    (site / "host/gone.py").unlink()
+    (site / "host/fifo.py").unlink()
+    os.mkfifo(site / "host/fifo.py")
+    for _ in range(2):
+        env = environment(site)
+        SourceCatalogue(env.note_fault, keep=True).read(env.distributions["host"])
+        (fault,) = env.faults
+        assert fault.path == site / "host/fifo.py"
+        assert "not a regular file" in fault.reason
 
 
 def test_facts_are_what_their_text_says(tmp_path: Path) -> None:
