@@ -199,7 +199,7 @@ FAULTS: dict[str, Fault] = {
     "a source is not UTF-8": Fault(write("bad/other.py", b"x = '\xe9'\n"), None),
     "a source has NUL bytes": Fault(write("bad/other.py", b"x = 1\0\n"), None),
     "a source is nested too deeply": Fault(write("bad/other.py", DEEP), None),
-    "a source is a FIFO": Fault(put("bad/other.py", os.mkfifo), None),
+    "a source is a FIFO": Fault(put("bad/other.py", os.mkfifo), "bad/other.py"),
     "a source does not parse": Fault(write("bad/other.py", "def f(:\n"), None),
     "a folder links to the one above": Fault(put("bad/again", link("..")), None),
     "a folder is not readable": Fault(put("bad/closed", locked_folder), "bad/closed"),
