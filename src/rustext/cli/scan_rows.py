@@ -26,7 +26,7 @@ from rustext.discovery.native_files import (
 )
 from rustext.discovery.sources import Source
 from rustext.environment.distributions import Distribution, iter_distributions
-from rustext.environment.editable_installs import is_link_folder
+from rustext.environment.editable_installs import walk
 from rustext.errors import InvalidBinary, RustextError, UnreadableFile
 from rustext.files.cache import Identity, Listing, Row, identify, iter_unchanged, read_folders
 from rustext.model.faults import Fault
@@ -111,9 +111,8 @@ def _say(path: Path, reason: str, _effect: str) -> None:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    """The folders below `root` and itself, relative; Python's own caches come and go."""
-    for folder, names, _ in os.walk(root, followlinks=is_link_folder(root)):
-        names[:] = [name for name in names if name != "__pycache__"]
+    """The folders below `root` and itself, relative."""
+    for folder, _, _ in walk(root):
         yield os.path.relpath(folder, root)
 
 

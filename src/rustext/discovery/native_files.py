@@ -22,7 +22,7 @@ from rustext.discovery.provenance import Marks, format_marks, parse_marks, prove
 from rustext.discovery.sources import NEVER_NATIVE, Package, Source, make_package
 from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_wheel
 from rustext.environment.distributions import Distribution, iter_distributions
-from rustext.environment.editable_installs import is_link_folder
+from rustext.environment.editable_installs import walk
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
 from rustext.files.cache import KeptFacts
@@ -254,8 +254,7 @@ def _source(root: Path, dists: Iterable[Distribution]) -> Source:
 
 
 def _iter_files(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root, followlinks=is_link_folder(root)):
-        folders[:] = [f for f in folders if f != "__pycache__"]
+    for folder, _, files in walk(root):
         for name in files:
             if os.path.splitext(name)[1] not in NEVER_NATIVE:  # noqa: PTH122 (hot loop)
                 yield Path(folder, name)

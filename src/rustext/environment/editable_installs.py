@@ -118,9 +118,28 @@ def _make_links(editable: EditableModules) -> Path:
     return folder
 
 
-def is_link_folder(folder: Path) -> bool:
-    """Whether a folder is one of `link_folder`, all of whose links are to be followed."""
-    return folder.parent == user_cache_folder() / "editable"
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` of a folder of `sys.path`, without Python's caches.
+
+    Packages that are links at its top are entered. So are all links in one of `link_folder`.
+    """
+    tops = [str(root)]
+    everywhere = root.parent == user_cache_folder() / "editable"
+    if not everywhere:
+        tops += sorted(_iter_linked_packages(root))
+    for top in tops:
+        for folder, folders, files in os.walk(top, followlinks=everywhere):
+            folders[:] = [name for name in folders if name != "__pycache__"]
+            yield folder, folders, files
+
+
+def _iter_linked_packages(root: Path) -> Iterator[str]:
+    """The linked folders whose names can be imported, but those that lead back above `root`."""
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            is_package = entry.is_symlink() and entry.name.isidentifier() and entry.is_dir()
+            if is_package and not root.resolve().is_relative_to(Path(entry.path).resolve()):
+                yield entry.path
 
 
 def _link(place: Path, paths: tuple[Path, ...]) -> None:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from environments import environment, write_files
 
-from rustext.environment.editable_installs import find_editable, is_link_folder, link_folder
+from rustext.environment.editable_installs import find_editable, link_folder, walk
 from rustext.environment.environment import with_editable
 
 
@@ -72,7 +73,7 @@ def test_what_a_finder_serves_is_found(kind: str, source: Path, tmp_path: Path) 
     assert found.path is not None
     assert found.path.resolve() == source / "core" / "__init__.py"
     links = env.sites[0 if kind in {"scikit-build-core", "meson-python"} else -1]
-    assert is_link_folder(links)
+    assert source / "core" in {Path(folder).resolve() for folder, _, _ in walk(links)}
     expected = {
         "setuptools": {"solo": source / "one.py", "ns.inner": source / "other" / "__init__.py",
                        "pkg.sub": source / "core" / "sub" / "__init__.py"},
@@ -123,3 +124,17 @@ def test_a_folder_of_the_path_comes_before_a_finder_that_is_asked_last(
     write_files(tmp_path / "program", {"pkg/__init__.py": "", "pkg/own.py": ""})
     env = with_editable(environment(tmp_path / "program", tmp_path / "site").interpreter)
     assert env.find_module("pkg.own") is not None
+
+
+def test_packages_that_are_links_are_walked_and_circles_are_not(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    write_files(site, {"own/deep/file.so": "", "own/__pycache__/x.pyc": ""})
+    write_files(tmp_path / "source", {"sub/file.so": ""})
+    (tmp_path / "source/again").symlink_to("..")
+    for name, target in {
+        "linked": "../source", "self": ".", "above": "../..", "not-a-name": "../source",
+        "gone": "nowhere", "circle": "circle",
+    }.items():  # fmt: skip
+        (site / name).symlink_to(target)
+    folders = {os.path.relpath(folder, site) for folder, _, _ in walk(site)}
+    assert folders == {".", "own", "own/deep", "linked", "linked/sub"}
