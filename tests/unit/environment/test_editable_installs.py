@@ -73,7 +73,8 @@ def test_what_a_finder_serves_is_found(kind: str, source: Path, tmp_path: Path) 
     assert found.path is not None
     assert found.path.resolve() == source / "core" / "__init__.py"
     links = env.sites[0 if kind in {"scikit-build-core", "meson-python"} else -1]
-    assert source / "core" in {Path(folder).resolve() for folder, _, _ in walk(links)}
+    walked = {Path(folder, name).resolve() for folder, _, names in walk(links) for name in names}
+    assert source / "core" / "__init__.py" in walked
     expected = {
         "setuptools": {"solo": source / "one.py", "ns.inner": source / "other" / "__init__.py",
                        "pkg.sub": source / "core" / "sub" / "__init__.py"},
