@@ -7,6 +7,7 @@ above the folder counts, as with other tools of the field.
 from __future__ import annotations
 
 import difflib
+import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from rustext.errors import InvalidConfiguration, InvalidToml, InvalidTrace, UnreadableFile
 from rustext.files.untrusted import is_strangers
 from rustext.formats.toml import read_toml
+from rustext.report.escape import one_line
 from rustext.report.rules import RULES
 from rustext.tracing.freshness import is_of_program_in
 from rustext.tracing.trace_file import DEFAULT_FILE, Trace, merge, read_trace
@@ -73,9 +75,9 @@ class Config:
     ignore: tuple[Selector, ...] = ()  # findings of `rustext verify` that do not count
 
 
-def find_config(start: Path) -> Config:
-    """Read the nearest `pyproject.toml` at or above `start`; without one, the defaults."""
-    file = find_project(start)
+def find_config(start: Path, file: Path | None = None) -> Config:
+    """Read `file`, or the nearest `pyproject.toml` at or above `start`; else the defaults."""
+    file = file or find_project(start)
     return read_config(file) if file is not None else Config()
 
 
@@ -200,6 +202,21 @@ def parse_config(table: Any, where: str) -> Config:
             *_path_ignores(table, "per-path-ignores", where),
         ),
     )
+
+
+def format_config(config: Config, file: Path | None) -> str:
+    """The configuration as a table of `pyproject.toml`, defaults and all; `file` is its source."""
+    ignored = [f"{s.id}:{s.pattern}" for s in config.ignore]
+    values = {
+        "include": list(config.include), "optional": config.optional.value,
+        "allow-system": list(config.allow_system), "scope": config.scope.value,
+        "trace": config.trace_file, "record": config.record, "selftest": config.selftest,
+        "leave-plan": config.leave_plan, "target": config.target, "ignore": ignored,
+    }  # fmt: skip
+    where = file if file is not None else "no pyproject.toml: these are the defaults"
+    # A JSON value of these types is a TOML value: https://toml.io/en/v1.0.0#string
+    rows = [f"{key} = {json.dumps(value)}" for key, value in sorted(values.items())]
+    return "\n".join((one_line(f"# {where}"), "[tool.rustext]", *rows, ""))
 
 
 def parse_selector(text: str, where: str) -> Selector:

@@ -51,6 +51,7 @@ def test_wheel_ships_the_package_the_plugin_and_the_hooks(wheel: Path) -> None:
     expected = {f"rustext/{name}" for name in below("src/rustext")}
     expected |= {f"nuitka/plugins/standard/{name}" for name in below("plugins")}
     expected |= {f"rustext_hooks/{name}" for name in below("hooks")}
+    expected |= {f"rustext/data/findings/{name}" for name in below("docs/findings")}
     shipped = {name for name in members(wheel) if ".dist-info/" not in name}
     assert shipped == expected
 

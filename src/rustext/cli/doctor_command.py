@@ -14,12 +14,11 @@ from importlib import metadata, util
 from pathlib import Path
 
 from rustext import __version__
-from rustext.cli.check import Check
-from rustext.cli.doctor_project import check_project
-from rustext.config import find_config, record_warnings
+from rustext.cli.doctor_project import Check, check_project
+from rustext.config import find_config, find_project, format_config, record_warnings
 from rustext.data import package_folder
 from rustext.environment.environment import this_environment
-from rustext.errors import RustextError
+from rustext.errors import InvalidConfiguration, RustextError
 from rustext.files.untrusted import LOADER_LIMIT, read_start
 from rustext.formats.binary import read_binary
 from rustext.formats.elf.libc import uses_musl
@@ -40,9 +39,15 @@ def print_plugin_path(args: argparse.Namespace, console: Console) -> int:
 
 def print_checks(args: argparse.Namespace, console: Console) -> int:
     """`rustext doctor`: what keeps this machine, or a program in this folder, from freezing."""
-    machine = examine()
+    if args.show_config:
+        if args.json:
+            raise InvalidConfiguration("--show-config prints TOML, and takes no --json")
+        file = args.config or find_project(Path.cwd())
+        console.write(format_config(find_config(Path.cwd(), file), file))
+        return 0
+    machine = examine(args.config)
     visible = any(c.name == "pyinstaller-hooks" and c.severity is None for c in machine)
-    checks = (*machine, *check_project(Path.cwd(), pyinstaller=visible))
+    checks = (*machine, *check_project(Path.cwd(), args.config, pyinstaller=visible))
     failed = any(check.severity is Severity.ERROR for check in checks)
     if args.json:
         rows = [
@@ -68,14 +73,17 @@ def print_checks(args: argparse.Namespace, console: Console) -> int:
 PLUGIN_FILE = "RustextPlugin.py"
 
 
-def examine() -> tuple[Check, ...]:
-    """Look at the interpreter, the freezers, their tools, and how they find rustext."""
+def examine(file: Path | None = None) -> tuple[Check, ...]:
+    """Look at the interpreter, the freezers, their tools, and how they find rustext.
+
+    `file` is the configuration, where it is not the nearest one.
+    """
     return (
         *_check_interpreter(),
         *_check_nuitka(),
         *_check_pyinstaller(),
         *_check_any_freezer(),
-        *_check_record(Path.cwd()),
+        *_check_record(Path.cwd(), file),
     )
 
 
@@ -105,12 +113,11 @@ def _installed_files() -> list[metadata.PackagePath]:
         return []
 
 
-def _check_record(folder: Path) -> Iterator[Check]:
+def _check_record(folder: Path, file: Path | None) -> Iterator[Check]:
     """Whether the project has the record that it asks for, made with what is installed now."""
     try:
-        config = find_config(folder)
-    except RustextError as error:
-        yield Check(name="record", message=str(error), severity=Severity.ERROR, hint=error.hint)
+        config = find_config(folder, file)
+    except RustextError:  # which is said of the configuration
         return
     if not config.record and not config.trace_file:
         return

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from rustext.cli.check import Check
 from rustext.config import find_project
 from rustext.environment.child_process import run
 from rustext.environment.environment import this_environment
@@ -27,19 +27,29 @@ _ENTRY_POINT = "import json, rustext_hooks; print(json.dumps(rustext_hooks.get_h
 _TIMEOUT = 300  # seconds; the first call in an environment reads all its native files
 
 
-def check_project(folder: Path, *, pyinstaller: bool) -> Iterator[Check]:
-    """What rustext would do for a program in `folder`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at; `severity` is None where all is well."""
+
+    name: str
+    message: str
+    severity: Severity | None = None
+    hint: str | None = None
+
+
+def check_project(folder: Path, file: Path | None = None, *, pyinstaller: bool) -> Iterator[Check]:
+    """What rustext would do for a program in `folder`, with the configuration in `file`.
 
     With `pyinstaller`, its entry point is called as a build does it.
     """
     env = folder_environment(this_environment(), folder)
     try:
         options = read_options()
-        config = read_project(folder, env, traces=options.traces)
+        config = read_project(folder, env, file=file, traces=options.traces)
     except RustextError as error:
         yield _failed("configuration", error)
         return
-    file = find_project(folder)
+    file = file or find_project(folder)
     message = str(file) if file is not None else "the defaults: no pyproject.toml here or above"
     yield Check(name="configuration", message=message)
     if config.trace_file:

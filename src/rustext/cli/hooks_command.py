@@ -21,7 +21,7 @@ def write_hook_files(args: argparse.Namespace, console: Console) -> int:
     """`rustext hooks`: hooks for this environment."""
     folder: Path = args.folder
     env = folder_environment(this_environment(), Path.cwd())
-    planner = Planner(env, read_project(Path.cwd(), env))
+    planner = Planner(env, read_project(Path.cwd(), env, file=args.config))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

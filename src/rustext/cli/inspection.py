@@ -40,14 +40,14 @@ def print_inspection(args: argparse.Namespace, console: Console) -> tuple[Path, 
     """
     env = read_environment(args.python) if args.python else this_environment()
     python = (args.python or Path(sys.executable)) if args.probe else None
-    config = find_config(Path.cwd())
+    config = find_config(Path.cwd(), args.config)
     planner = Planner(env, config, python=python)
     with progress_line(f"reading {args.target}", quiet=args.quiet or args.json):
         plans = list(iter_plans(args.target, planner))
     _print_plans(plans, args, console)
     if any(plan.libraries.missing for plan in plans):
         return ()
-    project = find_project(Path.cwd())
+    project = args.config or find_project(Path.cwd())
     traces = [project.parent / config.trace_file] if project and config.trace_file else []
     return (*_iter_sources(plans, env), *traces, Path(args.target))
 

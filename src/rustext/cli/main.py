@@ -22,6 +22,11 @@ from rustext.report.escape import one_line
 from rustext.report.rules import DOCS
 
 _LONGEST = 200  # characters of an error that is not ours
+# https://no-color.org, https://force-color.org
+_COLORS = {
+    "always": {"NO_COLOR": "", "FORCE_COLOR": "1"},
+    "never": {"NO_COLOR": "1", "FORCE_COLOR": ""},
+}
 
 
 class _OneLine(logging.Formatter):
@@ -34,7 +39,11 @@ class _OneLine(logging.Formatter):
 def run(args: Sequence[str]) -> int:
     """Run one command; return its exit code."""
     parsed = parse_arguments(args)
-    level = logging.DEBUG if parsed.verbose else logging.ERROR if parsed.quiet else logging.WARNING
+    if parsed.color != "auto":  # what is started hears of it too
+        os.environ.update(_COLORS[parsed.color])
+    level = (
+        logging.DEBUG if parsed.verbose > 1 else logging.ERROR if parsed.quiet else logging.WARNING
+    )
     log = logging.StreamHandler(sys.stderr)
     log.setFormatter(_OneLine("%(name)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[log])
@@ -42,7 +51,7 @@ def run(args: Sequence[str]) -> int:
     try:
         command: Callable[[argparse.Namespace, Console], int]
         command = getattr(importlib.import_module(module), name)
-        return command(parsed, _stdout())
+        return command(parsed, _stdout(silent=parsed.quiet > 1 and not parsed.json))
     except BrokenPipeError:  # the reader has seen enough: `rustext scan | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -60,7 +69,9 @@ def run(args: Sequence[str]) -> int:
         return 3
 
 
-def _stdout() -> Console:
+def _stdout(*, silent: bool) -> Console:
+    if silent:
+        return open_console(None)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text
         sys.stdout.reconfigure(errors="backslashreplace")
     return open_console(sys.stdout)

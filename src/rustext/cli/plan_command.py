@@ -34,7 +34,9 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     env = read_environment(args.python) if args.python else this_environment()
     env = program_environment(env, script.parent)
     options = read_options(traces=map(str, args.trace))
-    config = read_project(script.parent, env, traces=options.traces, here=not args.python)
+    config = read_project(
+        script.parent, env, file=args.config, traces=options.traces, here=not args.python
+    )
     what = f"following the imports of {args.script}"
     with progress_line(what, quiet=args.quiet or args.json):
         build, skipped, seen = follow(script, Build(Planner(env, config), folder=script.parent))
@@ -88,7 +90,7 @@ def write_config(args: argparse.Namespace, console: Console) -> int:
     check_output(args.file, is_sealed, what=_CONFIG)
     env = read_environment(args.python) if args.python else this_environment()
     env = folder_environment(env, Path.cwd())
-    config = read_project(Path.cwd(), env, here=not args.python)
+    config = read_project(Path.cwd(), env, file=args.config, here=not args.python)
     with progress_line("reading the environment", quiet=args.quiet or args.json):
         text = format_config(Planner(env, config))
     for fault in env.faults:

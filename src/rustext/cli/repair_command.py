@@ -56,7 +56,7 @@ def repair(args: argparse.Namespace, console: Console) -> int:
 
 
 def _wanted(args: argparse.Namespace) -> Wanted:
-    config = find_config(Path.cwd())
+    config = find_config(Path.cwd(), args.config)
     origin = None
     if args.environment is not None:
         origin = Origin(read_environment(args.environment), config)

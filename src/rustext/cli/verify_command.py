@@ -59,7 +59,7 @@ from rustext.verify.verify import verify as verify_bundle
 
 def verify(args: argparse.Namespace, console: Console) -> int:
     """`rustext verify`: findings about each bundle; the worst of them decides the exit code."""
-    config = find_config(Path.cwd())
+    config = find_config(Path.cwd(), args.config)
     _refuse_hidden(args)
     gate = _gate(args, config)
     tag = args.target or config.target

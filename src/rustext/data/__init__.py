@@ -29,6 +29,18 @@ def package_text(path: str) -> str:
     return resources.files("rustext").joinpath(path).read_text(encoding="utf-8")
 
 
+def finding_page(name: str) -> str:
+    """The page of the documentation about a finding, in Markdown.
+
+    The wheel holds the pages of `docs/findings`; a source tree has them there alone.
+    """
+    try:
+        return package_text(f"data/findings/{name}.md")
+    except FileNotFoundError:
+        page = package_folder().parent.parent / "docs" / "findings" / f"{name}.md"
+        return page.read_text(encoding="utf-8")
+
+
 def package_folder() -> Path:
     """The folder of the package; inside a zip file, a path that leads through it."""
     return Path(__file__).parent.parent

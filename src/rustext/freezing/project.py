@@ -39,9 +39,14 @@ def folder_environment(env: Environment, folder: Path) -> Environment:
 
 
 def read_project(
-    folder: Path, env: Environment, *, traces: Iterable[Path] = (), here: bool = True
+    folder: Path,
+    env: Environment,
+    *,
+    file: Path | None = None,
+    traces: Iterable[Path] = (),
+    here: bool = True,
 ) -> Config:
-    """The configuration of the program in `folder`, with further records.
+    """The configuration of the program in `folder`, or the one in `file`, with further records.
 
     `here` is whether `env` is the running interpreter's: then modules that only its import hooks
     find are known too.
@@ -49,8 +54,8 @@ def read_project(
     Raises `InvalidConfiguration` for a `[tool.rustext]` that is not valid, for modules that do not
     exist in `env` and for an unknown target, `UnreadableFile` or `InvalidTrace` for a record.
     """
-    config = with_traces(find_config(folder), traces)
-    where = find_project(folder)
+    config = with_traces(find_config(folder, file), traces)
+    where = file or find_project(folder)
     for name in config.include:
         unknown = _unknown_part(name, env, here=here)
         if unknown is not None:

@@ -210,8 +210,8 @@ def test_the_exit_code_tells_whether_all_is_well(
         Check(name="good", message="fine"),
         Check(name="odd", message="not [so] fine", severity=severity, hint="do something"),
     )
-    monkeypatch.setattr(doctor_command, "examine", lambda: some)
-    monkeypatch.setattr(doctor_command, "check_project", lambda folder, pyinstaller: ())
+    monkeypatch.setattr(doctor_command, "examine", lambda file: some)
+    monkeypatch.setattr(doctor_command, "check_project", lambda folder, file, pyinstaller: ())
     assert run(["doctor"]) == int(failed)
     out = capfd.readouterr().out.splitlines()
     assert out[0].split() == ["ok", "good", "fine"]

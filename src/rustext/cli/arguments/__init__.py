@@ -1,0 +1,56 @@
+"""The arguments of the command line.
+
+In: what was typed. Out: a namespace whose `command` is `module:function`: a command's modules are
+imported when it is chosen, for what all of them import takes longer than most of them run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rustext.cli.arguments.options import FORMAT_OF_SUFFIX
+from rustext.cli.arguments.parser import make_parser
+
+__all__ = ["make_parser", "parse_arguments"]
+
+
+def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
+    """Read the arguments; those for a program, after `--`, argparse would not take after an option.
+
+    https://github.com/python/cpython/issues/58399
+    """
+    own, program = list(args), []
+    if own[:1] in (["verify"], ["repair"]) and "--" in own:
+        at = own.index("--")
+        own, program = own[:at], own[at + 1 :]
+    if own[:2] == ["trace", "merge"]:  # a program of this name is run with `trace -- merge`
+        own[1] = "--merge"
+    if own[:1] == ["help"]:
+        own = [*own[1:], "--help"]
+    parser = make_parser()
+    parsed, rest = parser.parse_known_args(own)
+    parsed.arguments = program
+    if "bundles" in parsed:  # argparse takes positionals from one place of the line alone
+        parsed.bundles += [Path(word) for word in rest if not word.startswith("-")]
+        rest = [word for word in rest if word.startswith("-")]
+    if rest:
+        parser.refuse_unknown(own[0], rest)
+    loudness = parsed.verbose - parsed.quiet
+    parsed.verbose, parsed.quiet = max(loudness, 0), max(-loudness, 0)
+    if "format" in parsed:
+        if parsed.json and parsed.format not in (None, "json"):
+            parser.error(f"argument --json: not allowed with argument --format {parsed.format}")
+        parsed.format = "json" if parsed.json else parsed.format or _guess_format(parsed)
+        parsed.json = parsed.format == "json"
+    return parsed
+
+
+def _guess_format(parsed: argparse.Namespace) -> str:
+    """The format that the name of `verify -o NAME` stands for."""
+    output: Path | None = getattr(parsed, "output", None)
+    if output is None or "bundles" not in parsed:
+        return "text"
+    ends = ("".join(output.suffixes[-2:]).lower(), output.suffix.lower())
+    return next((FORMAT_OF_SUFFIX[end] for end in ends if end in FORMAT_OF_SUFFIX), "text")

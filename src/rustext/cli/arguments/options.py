@@ -1,0 +1,257 @@
+"""The options of all commands, each written once.
+
+`OPTIONS` maps a key, by which the table of commands names an option, to the words that users type
+and to what argparse is told. A key is the option's name, with what tells two of one name apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rustext.report.rules import RULES
+
+FORMATS = ("text", "json", "html", "sarif", "github", "gitlab", "junit", "markdown")
+# What the name of a report's file ends with.
+FORMAT_OF_SUFFIX = {
+    ".htm": "html", ".html": "html", ".json": "json", ".md": "markdown", ".sarif": "sarif",
+    ".sarif.json": "sarif", ".xml": "junit",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """What `add_argument` is called with."""
+
+    names: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+
+def _option(*names: str, **settings: Any) -> Option:
+    return Option(names=names, settings=settings)
+
+
+def _flag(*names: str, help: str) -> Option:  # noqa: A002  (argparse's word)
+    return Option(names=names, settings={"action": "store_true", "help": help})
+
+
+def _file(*names: str, metavar: str = "FILE", **settings: Any) -> Option:
+    return Option(names=names, settings={"type": Path, "metavar": metavar, **settings})
+
+
+def _list(*names: str, **settings: Any) -> Option:
+    return Option(names=names, settings={"action": "append", "default": [], **settings})
+
+
+def _choice(*names: str, choices: tuple[str, ...], help: str, **settings: Any) -> Option:  # noqa: A002
+    """A choice; the values stand in the help, which a narrow terminal can break."""
+    settings = {"metavar": names[-1][2:].upper(), **settings}
+    return _option(*names, choices=choices, help=f"{help}; {', '.join(choices)}", **settings)
+
+
+def seconds(text: str) -> float:
+    """A time that can pass; raises `ValueError` or `ArgumentTypeError` for any other text."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds above 0")
+    return number
+
+
+def jobs(text: str) -> int:
+    """How many processes; raises `ValueError` or `ArgumentTypeError` for what is no such number."""
+    number = int(text)
+    if not 0 < number <= 512:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of processes from 1 to 512")
+    return number
+
+
+OPTIONS: Mapping[str, Option] = {
+    # --- of each command ---
+    "json": _flag("--json", help="print one JSON document"),
+    "quiet": _option(
+        "-q", "--quiet", action="count", default=0,
+        help="no progress and no warnings; -qq: no report, the exit code alone",
+    ),
+    "verbose": _option(
+        "-v", "--verbose", action="count", default=0,
+        help="leave nothing out; -vv: also say what is being done",
+    ),
+    "color": _choice(
+        "--color", choices=("auto", "always", "never"), default="auto", metavar="WHEN",
+        help="auto (the default) heeds the terminal, NO_COLOR and FORCE_COLOR",
+    ),
+    "debug": _flag("--debug", help="show where a fault of rustext is"),
+    # --- of several ---
+    "config": _file(
+        "--config",
+        help="read [tool.rustext] of this file, not of the nearest pyproject.toml",
+    ),
+    "show-config": _flag(
+        "--show-config", help="print the configuration that counts here, and do nothing else"
+    ),
+    "python": _file("--python", metavar="PATH", help="another interpreter, or its environment"),
+    "no-cache": _flag("--no-cache", help="read everything anew"),
+    "plan": _file(
+        "--plan",
+        help="what the freezer was told, where it is not in the bundle (--rustext-report)",
+    ),
+    "run": _flag("--run", help="also start the program, isolated"),
+    "timeout": _option(
+        "--timeout", type=seconds, default=60, metavar="SECONDS",
+        help="limit for what is started (default 60)",
+    ),
+    "allow-system": _list(
+        "--allow-system", metavar="SONAME", help="a library that the target machines provide"
+    ),
+    "record": _list(
+        "--trace", type=Path, metavar="RECORD",
+        help="a record of `rustext trace`, in addition to the one in pyproject.toml",
+    ),
+    # --- scan and inspect ---
+    "all": _flag("--all", help="list native files that are not Rust too"),
+    "jobs": _option(
+        "-j", "--jobs", type=jobs, metavar="N", help="processes that read wheels (default 2)"
+    ),
+    "probe": _flag("--probe", help="import the module once, and see what it imports"),
+    "tree": _flag("--tree", help="the tree of its libraries alone"),
+    "format-inspect": _choice(
+        "--format", choices=("text", "json", "dot"),
+        help="dot: its libraries as a picture, for Graphviz",
+    ),
+    # --- verify ---
+    "alive": _option(
+        "--alive", type=seconds, metavar="SECONDS",
+        help="start the program, isolated: one that does not end has to run well for so long",
+    ),
+    "selftest": _flag(
+        "--selftest", help="also start the self-test that is built into the program, isolated"
+    ),
+    "record-verify": _list(
+        "--trace", type=Path, metavar="RECORD",
+        help="a record of `rustext trace`: report what the run used and the bundle lacks",
+    ),
+    "hide": _list(
+        "--hide", type=Path, metavar="DIR",
+        help="a folder that the program must not see when it is started, such as its sources",
+    ),
+    "target": _option(
+        "--target", metavar="TAG",
+        help="the machines that it has to run on, as wheels name them: manylinux_2_28_x86_64",
+    ),
+    "python-kind": _option(
+        "--python", metavar="KIND",
+        help="the bundle's Python: 3.12, pypy3.10, or an interpreter (default: what it shows)",
+    ),
+    "fix-suffix": _flag(
+        "--fix-suffix",
+        help="first give misnamed extension modules in the folder a name that Python looks for",
+    ),
+    "format-verify": _choice(
+        "--format", choices=FORMATS,
+        help="text for people (the default), or for a machine; -o FILE may say it by its name",
+    ),
+    "select": _list(
+        "--select", metavar="ID[:PATTERN]",
+        help="count nothing but these findings; the pattern is for their subjects and files",
+    ),
+    "ignore": _list(
+        "--ignore", metavar="ID[:PATTERN]",
+        help="do not count these findings; adds to `ignore` in pyproject.toml",
+    ),
+    "baseline": _file("--baseline", help="do not count the findings in this file"),
+    "write-baseline": _file("--write-baseline", help="write all findings into such a file"),
+    "fail-on": _choice(
+        "--fail-on", choices=("error", "warning", "note", "never"), default="error",
+        metavar="LEVEL", help="from which findings on the exit code is 1 (default error)",
+    ),
+    "output-report": _file(
+        "-o", "--output",
+        help="write the report into a file; an earlier report is replaced, nothing else is",
+    ),
+    # --- repair ---
+    "output-repaired": _file(
+        "-o", "--output", metavar="NEW",
+        help="the folder to make (default: BUNDLE-repaired, next to it)",
+    ),
+    "in-place": _flag("--in-place", help="put the repaired one in its place"),
+    "dry-run": _flag("--dry-run", help="say what would be done, and write nothing"),
+    "diff": _flag(
+        "--diff", help="also list each file that differs, with digests before and after"
+    ),
+    "environment": _file(
+        "--environment", metavar="PYTHON",
+        help="the Python that the bundle was made with: what is missing is taken from there",
+    ),
+    "select-ids": _list(
+        "--select", metavar="IDS", help="repair these findings only: ids, with commas between them"
+    ),
+    "format-repair": _choice(
+        "--format", choices=("text", "json", "sarif"),
+        help="text for people (the default), or for a machine",
+    ),
+    "sarif": _option(
+        "--sarif", dest="format", action="store_const", const="sarif", help="as --format sarif"
+    ),
+    # --- trace ---
+    "output-record": _file(
+        "-o", "--output", help="where to write the record (default rustext-trace.toml)"
+    ),
+    "all-native": _flag(
+        "--all",
+        help='keep what C, Cython and other native code imports too, for scope = "native"',
+    ),
+    "merge": _file(
+        "--merge", nargs="+", default=[], metavar="RECORD",
+        help="run nothing: join these records; also written `rustext trace merge RECORD…`",
+    ),
+    "start": _file(
+        "--start", metavar="DIR",
+        help="run nothing: Python programs that have DIR in PYTHONPATH are recorded from now on",
+    ),
+    "finish": _file(
+        "--finish", metavar="DIR",
+        help="run nothing: write the record of what was run since --start DIR",
+    ),
+    "module": _option(
+        "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
+        help="run a module with the arguments that follow, as python -m does",
+    ),
+    # --- what stands without an option's name ---
+    "path": _option(
+        "path", nargs="?", type=Path, metavar="PATH",
+        help="a wheel, a folder of wheels, a virtual environment, or another folder",
+    ),
+    "what": _option(
+        "target", metavar="TARGET",
+        help="a module or distribution name, a native file, or a wheel",
+    ),
+    "bundles": _option(
+        "bundles", type=Path, nargs="+", metavar="BUNDLE",
+        help="its folder, a one-file program, an archive (zip, tar, wheel), or a folder of builds",
+    ),
+    "bundle": _option(
+        "bundle", type=Path, metavar="BUNDLE", help="its folder, or the one-file program"
+    ),
+    "program": _option(
+        "program", nargs=argparse.REMAINDER, metavar="SCRIPT", help="a program, its arguments"
+    ),
+    "script": _option("script", type=Path, metavar="SCRIPT", help="the program's first file"),
+    "config-file": _option(
+        "file", type=Path, metavar="FILE", help="for --user-package-configuration-file"
+    ),
+    "folder": _option(
+        "folder", type=Path, metavar="FOLDER",
+        help="for --additional-hooks-dir; made where missing",
+    ),
+    "id": _option(
+        "id", nargs="?", choices=tuple(RULES), metavar="ID",
+        help="the id of a finding, as `error[ID]` shows it; without one, all are listed",
+    ),
+    "shell": _option(
+        "shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh"
+    ),
+}  # fmt: skip
+COMMON = ("json", "quiet", "verbose", "color", "debug")

@@ -1,0 +1,113 @@
+"""The parser of the command line, made from the tables of commands and options."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from rustext import __version__
+from rustext.cli.arguments.commands import COMMANDS, Command
+from rustext.cli.arguments.options import COMMON, OPTIONS, Option
+from rustext.report.console import open_console, print_error
+from rustext.report.rules import DOCS
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help that breaks lines between words alone: options and addresses are there to be copied."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:  # noqa: ARG002
+        """A paragraph a line; a line that is indented stays as it is."""
+        return "\n".join(
+            line
+            if line.startswith(" ")
+            else textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+            for line in text.splitlines()
+        )
+
+    def _format_usage(self, usage: str | None, *others: Any, **named: Any) -> str:
+        """What argparse leaves in one line: a usage that is given."""
+        text = super()._format_usage(usage, *others, **named).replace("-- ", "--\xa0")
+        lines = textwrap.wrap(
+            text, self._width, subsequent_indent=" " * 7, break_long_words=False,
+            break_on_hyphens=False,
+        )  # fmt: skip
+        return "\n".join(lines).replace("\xa0", " ") + "\n\n"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors look like all others of rustext, with what may have been meant."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, "formatter_class": Formatter, **options})
+        self.commands: Mapping[str, argparse.ArgumentParser] = {}
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with exit code 2; argparse calls this."""
+        self.refuse(message, f"`{self.prog} --help` lists what there is")
+
+    def refuse(self, message: str, hint: str) -> NoReturn:
+        """Leave with exit code 2."""
+        print_error(open_console(sys.stderr), message, hint)
+        raise SystemExit(2)
+
+    def refuse_unknown(self, command: str, words: Sequence[str]) -> NoReturn:
+        """Leave for words that no argument takes."""
+        known = [name for a in self.commands[command]._actions for name in a.option_strings]  # noqa: SLF001
+        close = difflib.get_close_matches(words[0].partition("=")[0], known, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else f"see `rustext help {command}`"
+        self.refuse(f"rustext {command} takes no `{words[0]}`", hint)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = sorted(map(str, action.choices))
+            close = difflib.get_close_matches(str(value), known, n=1)
+            what = action.option_strings[-1] if action.option_strings else action.metavar
+            what = "command" if what == "COMMAND" else f"value of {what}"
+            hint = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}"
+            self.refuse(f"`{value}` is no {what}", hint)
+
+
+def make_parser() -> Parser:
+    """The parser of all commands; the reference in the documentation is made from it."""
+    parser = Parser(
+        prog="rustext",
+        usage="rustext [-h] [-V] COMMAND ...",
+        description="Freeze Python programs that use Rust extension modules, and prove the result.",
+        epilog=f"`rustext help COMMAND` tells more about each.\nDocumentation: {DOCS}",
+    )
+    parser.add_argument(
+        "-V", "--version", action="version", version=f"rustext {__version__}",
+        help="print the version",
+    )  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        one = commands.add_parser(
+            command.name, help=command.short, description=command.about, epilog=_epilog(command),
+            usage=f"rustext {command.name} {command.usage}",
+        )  # fmt: skip
+        _add(one, command.options)
+        if command.exclusive:
+            _add(one.add_mutually_exclusive_group(), command.exclusive)
+        _add(one, command.common)
+        one.set_defaults(command=command.runs, arguments=[], alive=None, hide=[])
+        one.set_defaults(**{key: OPTIONS[key].settings.get("default", False) for key in COMMON})
+    parser.commands = commands.choices
+    return parser
+
+
+def _add(parser: argparse._ActionsContainer, keys: Iterable[str]) -> None:
+    for key in keys:
+        option: Option = OPTIONS[key]
+        parser.add_argument(*option.names, **option.settings)
+
+
+def _epilog(command: Command) -> str:
+    codes = "\n".join(f"  {code}  {meaning}" for code, meaning in command.exits)
+    return f"example:\n  {command.example}\n\nexit codes:\n{codes}"

@@ -1,0 +1,233 @@
+"""What the command line says of itself, and the options that all commands share."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+
+from rustext.cli.arguments import make_parser, parse_arguments
+from rustext.cli.arguments.commands import COMMANDS
+from rustext.cli.arguments.options import OPTIONS
+from rustext.cli.main import run
+from rustext.config import parse_config
+from rustext.report.rules import RULES, help_uri
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[3]
+NAMES = [command.name for command in COMMANDS]
+Capture = pytest.CaptureFixture[str]
+
+
+def help_of(words: list[str], capfd: Capture) -> str:
+    with pytest.raises(SystemExit) as left:
+        parse_arguments(words)
+    assert left.value.code == 0
+    return capfd.readouterr().out
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundle with one error, in the current folder."""
+    gone = gcc("libgone.so", "int g(void) { return 0; }", "-shared", "-fPIC",
+               "-Wl,-soname,libgone.so.1")  # fmt: skip
+    program = gcc("bad", "int g(void); int main(void) { return g(); }", str(gone))
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "app").write_bytes(program.read_bytes())
+    (tmp_path / "app" / "app").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "app"
+
+
+# --- help -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("command", ["", *NAMES])
+def test_help_fits_the_terminal_and_breaks_no_word(
+    command: str, columns: int, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    whole = set(help_of([*command.split(), "--help"], capfd).split())
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = help_of([*command.split(), "--help"], capfd)
+    example = text.partition("example:\n")[2].partition("\n\n")[0]  # is there to be copied
+    for line in text.replace(example, "").splitlines():
+        assert len(line) <= columns or len(line.split()) == 1, line
+    assert set(text.split()) == whole
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_shows_an_example_that_is_accepted_and_the_exit_codes(
+    command: object, capfd: Capture
+) -> None:
+    (found,) = [one for one in COMMANDS if one is command]
+    text = help_of(["help", found.name], capfd)
+    assert f"example:\n  {found.example}\n" in text
+    assert "exit codes:\n  " in text
+    for words in re.findall(r"(?:^|\()rustext ([^)]*)", found.example):
+        assert parse_arguments(shlex.split(words)).command == found.runs
+
+
+def test_no_option_is_written_twice_or_in_vain() -> None:
+    used = [key for c in COMMANDS for key in (*c.options, *c.common, *c.exclusive)]
+    assert set(used) == set(OPTIONS)
+    texts = [option.settings["help"] for option in OPTIONS.values()]
+    assert len(texts) == len(set(texts))
+
+
+# --- options of all commands ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "verbose", "quiet"),
+    [("", 0, 0), ("-v", 1, 0), ("-vv", 2, 0), ("-q -q", 0, 2), ("-vqv", 1, 0), ("-q -v", 0, 0)],
+)
+def test_quiet_and_verbose_add_up(words: str, verbose: int, quiet: int) -> None:
+    parsed = parse_arguments(["scan", *words.split()])
+    assert (parsed.verbose, parsed.quiet) == (verbose, quiet)
+
+
+def test_twice_quiet_leaves_the_exit_code(bundle: Path, capfd: Capture) -> None:
+    assert run(["verify", "app", "-qq"]) == 1
+    assert capfd.readouterr() == ("", "")
+    assert run(["verify", "app", "-qq", "--json"]) == 1
+    assert json.loads(capfd.readouterr().out)["ok"] is False
+    assert run(["verify", "missing", "-qq"]) == 2
+    assert capfd.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("when", "env", "styled"),
+    [
+        ("always", {"NO_COLOR": "1"}, True), ("never", {"FORCE_COLOR": "1"}, False),
+        ("auto", {"FORCE_COLOR": "1"}, True), ("auto", {}, False),
+    ],
+)  # fmt: skip
+def test_the_option_decides_on_colours_before_the_environment(
+    when: str, env: dict[str, str], styled: bool, bundle: Path
+) -> None:
+    plain = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "FORCE_COLOR"}}
+    done = subprocess.run(
+        [sys.executable, "-m", "rustext", "verify", "app", "--color", when],
+        env={**plain, **env}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert ("\x1b[" in done.stdout) is styled
+
+
+def test_words_for_the_program_follow_two_dashes() -> None:
+    for command in ("verify", "repair"):
+        parsed = parse_arguments([command, "app", "--run", "--", "--json", "file"])
+        assert parsed.arguments == ["--json", "file"]
+        assert not parsed.json
+
+
+# --- the configuration ------------------------------------------------------------------------
+
+
+def test_another_configuration_counts_in_place_of_the_nearest(bundle: Path) -> None:
+    Path("pyproject.toml").write_text("[tool.rustext]\nignore = ['run']\n")
+    Path("other.toml").write_text("[tool.rustext]\nignore = ['missing-library']\n")
+    assert run(["verify", "app"]) == 1
+    assert run(["verify", "app", "--config", "other.toml"]) == 0
+    assert run(["verify", "app", "--config", "none.toml"]) == 2
+
+
+@pytest.mark.parametrize("where", ["pyproject.toml", "other.toml"])
+def test_the_configuration_that_counts_is_shown_as_it_is_read(
+    where: str, bundle: Path, capfd: Capture
+) -> None:
+    table = '[tool.rustext]\ntarget = "manylinux_2_28_x86_64"\nignore = ["run:a\\"b*"]\n'
+    Path(where).write_text(f"{table}include = ['json']\n[tool.rustext.per-path-ignores]\n"
+                           "'*.so' = ['signature']\n")  # fmt: skip
+    options = [] if where == "pyproject.toml" else ["--config", where]
+    assert run(["doctor", "--show-config", *options]) == 0
+    text = capfd.readouterr().out
+    assert text.startswith("# ")
+    assert text.splitlines()[0].endswith(where)
+    shown = parse_config(tomllib.loads(text)["tool"]["rustext"], "what is shown")
+    read = parse_config(tomllib.loads(Path(where).read_text())["tool"]["rustext"], "the file")
+    assert shown == read
+    assert run(["doctor", "--show-config", "--json"]) == 2
+
+
+# --- explain ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_explain_prints_the_page_of_the_documentation(name: str, capfd: Capture) -> None:
+    page = (ROOT / "docs" / "findings" / f"{name}.md").read_text(encoding="utf-8")
+    assert run(["explain", name]) == 0
+    text = capfd.readouterr().out
+    assert text.endswith(f"{help_uri(name)}\n")
+    assert not re.search(r"^```|^#|\]\(", text, re.MULTILINE)
+    words = re.findall(r"[\w-]{3,}", re.sub(r"\]\([^)]*\)|```\w*", "", page))
+    assert [word for word in words if word not in text and set(word) != {"-"}] == []
+    assert run(["explain", name, "--json"]) == 0
+    (found,) = json.loads(capfd.readouterr().out)["findings"]
+    assert (found["page"], found["meaning"]) == (page, RULES[name])
+
+
+def test_explain_lists_all_and_knows_what_was_meant(capfd: Capture) -> None:
+    assert run(["explain"]) == 0
+    rows = capfd.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == sorted(RULES)
+    with pytest.raises(SystemExit) as left:
+        run(["explain", "missing-libary"])
+    assert left.value.code == 2
+    assert "did you mean `missing-library`?" in capfd.readouterr().err
+
+
+# --- completion -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], set[str]]:
+    """What bash itself offers for the last word of a line."""
+    script = tmp_path_factory.mktemp("bash") / "rustext.bash"
+    command = [sys.executable, "-m", "rustext", "completion", "bash"]
+    script.write_text(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    def ask(line: str) -> set[str]:
+        words = shlex.split(line) + ([""] if line.endswith(" ") else [])
+        text = f"""
+            source {script}
+            COMP_WORDS=({" ".join(map(shlex.quote, words))})
+            COMP_CWORD={len(words) - 1}
+            $(complete -p rustext | grep -o '_shtab[a-z_]*')
+            printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+        done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
+        return set(done.stdout.split())
+
+    return ask
+
+
+def test_a_shell_completes_commands_options_and_values(
+    complete: Callable[[str], set[str]],
+) -> None:
+    assert complete("rustext ") >= set(make_parser().commands)
+    assert complete("rustext verify --fa") == {"--fail-on"}
+    assert complete("rustext verify app --fail-on ") == {"error", "warning", "note", "never"}
+    assert complete("rustext explain missing-") == {n for n in RULES if n.startswith("missing-")}
+
+
+def test_completion_without_shtab_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert run(["completion", "bash"]) == 2
+    assert "pip install 'rustext[completion]'" in capfd.readouterr().err
