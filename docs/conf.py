@@ -17,6 +17,7 @@ version = release = __version__
 extensions = ["myst_parser", "generate"]
 exclude_patterns = ["build"]
 root_doc = "index"
+smartquotes_action = "qe"  # quotes and dots, no dashes: `--` is there to be typed
 nitpicky = True
 # One page is there only once `./test --matrix` has run.
 suppress_warnings = (

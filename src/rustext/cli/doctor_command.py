@@ -64,9 +64,9 @@ def print_checks(args: argparse.Namespace, console: Console) -> int:
     for check in checks:
         bad = check.severity
         label = ("ok     ", Style.GREEN) if bad is None else f"{bad.value:<7}"
-        console.line(label, f" {check.name:<18} {check.message}")
+        console.line(label, f" {check.name:<18} {check.message}", indent=27)
         if check.hint:
-            console.line("        ", ("hint:", Style.BOLD), f" {check.hint}")
+            console.line("        ", ("hint:", Style.BOLD), f" {check.hint}", indent=14)
     return int(failed)
 
 

@@ -28,7 +28,7 @@ _ROOT = Path(Path(sys.prefix).anchor)  # what the paths of a listing are relativ
 
 def inspect(args: argparse.Namespace, console: Console) -> int:
     """Print the plans of the target; raises `RustextError` if there is nothing of that name."""
-    if args.probe or args.python or args.no_cache:  # another process has a say in the answer
+    if args.probe or args.python or args.config or args.no_cache:  # more has a say in the answer
         _print_inspection(args, console)
         return 0
     cache = open_cache("inspect", _question(args, console))
@@ -53,7 +53,7 @@ def _print_inspection(args: argparse.Namespace, console: Console) -> tuple[Path,
 def _question(args: argparse.Namespace, console: Console) -> str:
     """All that decides the answer, but the files that are read for it."""
     facts = interpreter.describe()
-    asked = {k: str(v) for k, v in sorted(vars(args).items()) if k not in {"quiet", "verbose"}}
+    asked = {k: str(v) for k, v in sorted(vars(args).items()) if k != "quiet"}
     look = (console.width, console.styled, console.unicode)
     loader = [os.environ.get(name) for name in _LOADER_VARIABLES]
     known = (asked, os.fspath(Path.cwd()), look, loader, facts, list(_iter_state(facts)))

@@ -44,12 +44,28 @@ def print_inspection(args: argparse.Namespace, console: Console) -> tuple[Path, 
     planner = Planner(env, config, python=python)
     with progress_line(f"reading {args.target}", quiet=args.quiet or args.json):
         plans = list(iter_plans(args.target, planner))
+    if args.probe:
+        _refuse_unimportable(args.target, plans)
     _print_plans(plans, args, console)
     if any(plan.libraries.missing for plan in plans):
         return ()
     project = args.config or find_project(Path.cwd())
     traces = [project.parent / config.trace_file] if project and config.trace_file else []
     return (*_iter_sources(plans, env), *traces, Path(args.target))
+
+
+def _refuse_unimportable(target: str, plans: Sequence[ExtensionPlan]) -> None:
+    """Raise where `--probe` had nothing to import; a wheel is not unpacked as a whole."""
+    if target.endswith(".whl"):
+        raise InvalidWheel(
+            f"{target} is not installed, so that nothing can be imported from it",
+            hint="install it, and then name the distribution; --python names its environment",
+        )
+    if all(plan.file.module is None for plan in plans):
+        raise RustextError(
+            f"`{target}` is no module that Python could import",
+            hint="leave out --probe, or name a module",
+        )
 
 
 def _print_plans(
@@ -64,7 +80,7 @@ def _print_plans(
         for number, plan in enumerate(plans):
             if number:
                 console.line()
-            print_plan(console, plan, importable_by(plan.file))
+            print_plan(console, plan, importable_by(plan.file), verbose=args.verbose)
 
 
 def _iter_sources(plans: Iterable[ExtensionPlan], env: Environment) -> Iterator[Path]:

@@ -19,10 +19,11 @@ from typing import Any
 from rustext.environment import interpreter_facts as interpreter
 from rustext.errors import InvalidWheel, RustextError, UnreadableFile
 from rustext.files.cache import is_current, open_cache
-from rustext.report.console import Console, Style, counted
+from rustext.report.console import Console, Style, counted, open_console, print_error
 from rustext.report.escape import one_line
 
 _log = logging.getLogger(__name__)
+_IS_RUST = '"rust": true'  # in a row's text; within a string its marks would have backslashes
 
 
 def scan(args: argparse.Namespace, console: Console) -> int:
@@ -31,15 +32,16 @@ def scan(args: argparse.Namespace, console: Console) -> int:
     if args.path is not None and not args.path.is_dir():
         rows = _reader().read_file(args.path)
     elif args.path is not None and (wheels := sorted(args.path.glob("*.whl"))):
-        rows = _reader().read_wheels(wheels, refused, quiet=args.quiet or args.json)
+        quiet = args.quiet or args.json
+        rows = _reader().read_wheels(wheels, refused, jobs=args.jobs, quiet=quiet)
     else:
         rows = _scan_folders(_folders(args), args)
     if args.json:
-        _write_json(console, rows)
+        _write_json(console, [row for row in rows if args.all or _IS_RUST in row])
     else:
         _print_table(console, [json.loads(row) for row in rows], everything=args.all)
     for error in refused:
-        _log.warning("%s", error)
+        print_error(open_console(sys.stderr), str(error), error.hint)
     if refused:
         raise InvalidWheel(f"{len(refused)} of {len(wheels)} wheels could not be read")
     return 0
@@ -62,7 +64,8 @@ def _editable_installs() -> Any:
 
 def _folders(args: argparse.Namespace) -> Sequence[Path]:
     if args.path is not None:
-        return [args.path.resolve()]
+        root = args.path.resolve()
+        return _sites_of(root) if (root / "pyvenv.cfg").is_file() else [root]
     if args.python is not None:
         folders: Sequence[Path] = _environments().read_environment(args.python).sites
         return folders
@@ -82,6 +85,16 @@ def _folders(args: argparse.Namespace) -> Sequence[Path]:
         except UnreadableFile as error:
             _log.warning("%s", error)
     return folders
+
+
+def _sites_of(venv: Path) -> Sequence[Path]:
+    """The folders for packages of a virtual environment, whose Python is not started.
+
+    https://docs.python.org/3/library/sysconfig.html#installation-paths
+    """
+    names = ("lib/python*/site-packages", "lib64/python*/site-packages", "Lib/site-packages")
+    found = {path.resolve() for name in names for path in venv.glob(name)}
+    return sorted(found) or [venv]
 
 
 def _scan_folders(folders: Sequence[Path], args: argparse.Namespace) -> list[str]:
@@ -127,10 +140,17 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     floor = f", glibc {row['glibc_floor']}" if row["glibc_floor"] else ""
     minimum = f", macOS {row['minimum_os']}" if row["minimum_os"] else ""
     cells = (
-        row["module"] or f"{row['file']}  (not a module)",
+        row["module"] or f"{row['file']}  ({_kind(row['naming'])})",
         f"{row['distribution'] or '-'} {row['version'] or ''}".strip(),
         binding,
         row["rustc"] or "-",
         f"{row['format']} {'+'.join(row['architectures'])}{floor}{minimum}",
     )
     return tuple(map(one_line, cells))
+
+
+def _kind(naming: Sequence[str]) -> str:
+    """What a native file is that nothing can import."""
+    if "executable" in naming:
+        return "a program"
+    return "a library" if "no-init" in naming else "no Python imports it"

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,7 +35,7 @@ from rustext.report.console import progress_line
 from rustext.report.documents import extension_json
 
 _log = logging.getLogger(__name__)
-_WORKERS = 2  # reading is bound by the processor; more would crowd out what else runs
+_WORKERS = 2  # unless the user asks for more, which would crowd out what else runs
 
 
 def read_file(path: Path) -> list[str]:
@@ -47,13 +48,23 @@ def read_file(path: Path) -> list[str]:
 
 
 def read_wheels(
-    wheels: Sequence[Path], refused: list[RustextError], *, quiet: bool = False
+    wheels: Sequence[Path],
+    refused: list[RustextError],
+    *,
+    jobs: int | None = None,
+    quiet: bool = False,
 ) -> list[str]:
-    """The rows of many wheels, in parallel; the errors of those that are refused are appended."""
+    """The rows of many wheels, in the wheels' order; errors of those refused are appended.
+
+    `jobs` processes read them; one reads in this process.
+    """
     rows: list[str] = []
-    progress = progress_line("reading wheels", quiet=quiet)
-    with progress as show, ProcessPoolExecutor(_WORKERS) as pool:
-        for number, found in enumerate(pool.map(_try_wheel, wheels, chunksize=1), 1):
+    jobs = min(jobs or _WORKERS, len(wheels))
+    with ExitStack() as opened:
+        show = opened.enter_context(progress_line("reading wheels", quiet=quiet))
+        pool = opened.enter_context(ProcessPoolExecutor(jobs)) if jobs > 1 else None
+        results = (pool.map if pool is not None else map)(_try_wheel, wheels)
+        for number, found in enumerate(results, 1):
             show(f"  {number} of {len(wheels)}")
             if isinstance(found, RustextError):
                 refused.append(found)

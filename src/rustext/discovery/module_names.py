@@ -52,7 +52,8 @@ def name_file(path: PurePosixPath, images: Sequence[Image]) -> Naming:
     if image.kind is ImageKind.EXECUTABLE:
         return _not_a_module(suffix, "executable", "a program; a package starts it as a process")
     if not inits:
-        return _not_a_module(suffix, "no-init", "exports no PyInit_ function; loaded by path")
+        why = "exports no PyInit_ function: a library, linked against or opened by its path"
+        return _not_a_module(suffix, "no-init", why)
     kinds = (*_install_name_kinds(path, images), *_init_kinds(inits, stem))
     if suffix is None:
         kinds = (*kinds, "not-a-module-suffix")
@@ -71,7 +72,7 @@ def _name_module(
 ) -> Naming:
     """Name a file that has the right init function."""
     if not all(part.isidentifier() for part in parts):
-        why = f"`{'/'.join(parts)}` cannot be written in an import statement; loaded by path"
+        why = f"`{'/'.join(parts)}` cannot be written in an import statement"
         return Naming(module=None, suffix=suffix, kinds=kinds, explanation=why)
     lookers = find_lookers(suffix, images)
     if not lookers.interpreters:

@@ -61,7 +61,10 @@ def open_source(path: Path) -> Iterator[Source]:
         with tempfile.TemporaryDirectory(prefix="rustext-") as folder:
             yield unpack_wheel(path, Path(folder))
     else:
-        raise InvalidWheel(f"{path} is neither a wheel nor a folder")
+        raise InvalidWheel(
+            f"{path} is neither a wheel nor a folder nor a native file",
+            hint="name one of these, or nothing for the environment that rustext is in",
+        )
 
 
 def folder_source(root: Path, dists: Iterable[Distribution] | None = None) -> Source:

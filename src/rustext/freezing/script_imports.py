@@ -31,7 +31,26 @@ def iter_program(script: Path, env: Environment) -> Iterator[str]:
         tree = parse_source(source)
     except SyntaxError as error:
         raise InvalidProgram(f"{script} is no Python source: {error}") from error
+    _refuse_spec(script, tree)
     yield from _iter_names(tree, "", env)
+
+
+def _refuse_spec(script: Path, tree: ast.Module) -> None:
+    """Raise for a spec file of PyInstaller, which is no part of the program that it names.
+
+    https://pyinstaller.org/en/stable/spec-files.html
+    """
+    if script.suffix != ".spec":
+        return
+    scripts = [
+        item.value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Analysis" and call.args
+        for item in ast.walk(call.args[0])
+        if isinstance(item, ast.Constant) and isinstance(item.value, str)
+    ]
+    named = f"name its script: `rustext plan {scripts[0]}`" if scripts else "name its script"
+    raise InvalidProgram(f"{script} is a spec file, not the program", hint=named)
 
 
 def iter_imports(module: Module, env: Environment, *, stdlib: bool = False) -> Iterator[str]:

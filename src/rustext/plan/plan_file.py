@@ -32,6 +32,8 @@ from rustext.model.plan_json import companion_json, import_json
 PLAN_FILE = "rustext-plan.json"  # in a bundle, next to its modules
 VERSION = 1
 _BEGINNING = re.compile(rb'\{\s*"version": \d+,\s*"rustext": "')
+_HINT = "freeze again, or verify with the rustext that made the bundle"
+_LONGEST, _MESSAGE = 40, 1000  # characters of the file in a message, and of a message
 _LIMIT = 16 << 20  # bytes; the plan of a large program has some hundred thousand
 
 
@@ -87,18 +89,19 @@ def _is_plan(data: bytes) -> bool:
     return _BEGINNING.match(data) is not None
 
 
-def read_plan(file: Path) -> BuildPlan:
-    """Read a plan's file; raises `UnreadableFile` or `InvalidPlan`."""
+def read_plan(file: Path, where: str | None = None) -> BuildPlan:
+    """Read a plan's file; raises `UnreadableFile` or `InvalidPlan`, with `where` as its name."""
+    where = where or str(file)
     try:
         content = read_start(file, _LIMIT + 1)
     except OSError as error:
-        raise UnreadableFile(f"{file} cannot be read: {error.strerror}") from error
+        raise UnreadableFile(f"{where} cannot be read: {error.strerror}") from error
     if len(content) > _LIMIT:
-        raise InvalidPlan(f"{file} is larger than any plan: more than {_LIMIT >> 20} MiB")
+        raise InvalidPlan(f"{where} is larger than any plan: more than {_LIMIT >> 20} MiB")
     try:
-        return parse_plan(content.decode("utf-8"), str(file))
+        return parse_plan(content.decode("utf-8"), where)
     except UnicodeDecodeError as error:
-        raise InvalidPlan(f"{file} is not text in UTF-8") from error
+        raise InvalidPlan(f"{where} is not text in UTF-8") from error
 
 
 def parse_plan(text: str, where: str) -> BuildPlan:
@@ -108,10 +111,11 @@ def parse_plan(text: str, where: str) -> BuildPlan:
         version = document["version"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InvalidPlan(f"{where} is no plan that rustext has written") from error
+    writer = str(document.get("rustext", "of an unknown version"))[:_LONGEST]
+    other = f"{where} was written by rustext {writer}, and {__version__} cannot read it"
     if version != VERSION:
         raise InvalidPlan(
-            f"{where} is a plan of version {version!r}, and only {VERSION} is known",
-            hint="freeze again, or verify with the rustext that made the bundle",
+            f"{other}: it is a plan of version {str(version)[:_LONGEST]}, not {VERSION}", hint=_HINT
         )
     try:
         return BuildPlan(
@@ -132,7 +136,8 @@ def parse_plan(text: str, where: str) -> BuildPlan:
             ),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidPlan(f"{where} holds what no plan has: {error!r}") from error
+        what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise InvalidPlan(f"{other}: {what}"[:_MESSAGE], hint=_HINT) from error
 
 
 def _parse_extension(row: Mapping[str, Any]) -> PlannedExtension:

@@ -13,6 +13,7 @@ from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Verdict
 from rustext.report.console import Console, Style
 from rustext.report.library_tree import iter_library_lines
 
+_CRATES = 10  # that are named; large programs have hundreds
 _VERDICTS = {
     Verdict.INCLUDE: Style.GREEN,
     Verdict.IF_PRESENT: Style.YELLOW,
@@ -20,8 +21,14 @@ _VERDICTS = {
 }
 
 
-def print_plan(console: Console, plan: ExtensionPlan, importable_by: Sequence[str]) -> None:
-    """Everything about one native file."""
+def print_plan(
+    console: Console,
+    plan: ExtensionPlan,
+    importable_by: Sequence[str],
+    *,
+    verbose: bool = False,
+) -> None:
+    """Everything about one native file; `verbose` names each of its crates."""
     file = plan.file
     console.line((file.module or str(file.path), Style.BOLD))
     rust = f"yes ({', '.join(file.provenance.marks)})" if file.provenance.rust else "no"
@@ -37,7 +44,7 @@ def print_plan(console: Console, plan: ExtensionPlan, importable_by: Sequence[st
             ("importable by", ", ".join(importable_by) or "no Python"),
         ),
     )
-    _print_crates(console, file)
+    _print_crates(console, file, verbose=verbose)
     _print_libraries(console, plan.libraries)
     _print_imports(console, plan.imports, str(file.path))
     _print_companions(console, plan.companions)
@@ -52,16 +59,20 @@ def _print_head(console: Console, title: str, more: str = "") -> None:
 
 def _print_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
     for label, text in facts:
-        console.line(f"  {label:<14} {text}")
+        console.line(f"  {label:<14} {text}", indent=17)
 
 
-def _print_crates(console: Console, file: NativeFile) -> None:
+def _print_crates(console: Console, file: NativeFile, *, verbose: bool) -> None:
     crates = file.provenance.crates
-    if crates:
-        sources = sorted({c.source for c in crates})
-        _print_head(console, "crates", f" ({len(crates)}, from {', '.join(sources)})")
-        text = ", ".join(f"{c.name} {c.version or '?'}" for c in crates)
-        console.line(f"  {text}", indent=2)
+    if not crates:
+        return
+    sources = sorted({c.source for c in crates})
+    _print_head(console, "crates", f" ({len(crates)}, from {', '.join(sources)})")
+    few = crates if verbose or len(crates) <= _CRATES + 1 else crates[:_CRATES]
+    for crate in few:
+        console.line(f"  {crate.name} {crate.version or '?'}")
+    if len(few) < len(crates):
+        console.line(f"  … and {len(crates) - len(few)} more, which -v shows")
 
 
 def _print_libraries(console: Console, graph: LibraryGraph) -> None:
@@ -75,11 +86,12 @@ def _print_imports(console: Console, imports: Sequence[ImplicitImport], file: st
     _print_head(console, "implicit imports", f" ({len(imports)})")
     for implicit in imports:
         verdict = (f"{implicit.verdict.value:<18}", _VERDICTS[implicit.verdict])
-        console.line("  ", verdict, f" {implicit.module}  ", (implicit.reason, Style.DIM))
+        reason = (implicit.reason, Style.DIM)
+        console.line("  ", verdict, f" {implicit.module}  ", reason, indent=21)
         for evidence in implicit.evidence:
             where = evidence.where.removeprefix(file).removeprefix(" at ")  # the headline has it
             said = f"{evidence.kind.value:<13} {where}{'  ' if where else ''}{evidence.detail}"
-            console.line("      ", (said, Style.DIM))
+            console.line("      ", (said, Style.DIM), indent=20)
 
 
 def _print_companions(console: Console, companions: Sequence[Companion]) -> None:
@@ -87,7 +99,7 @@ def _print_companions(console: Console, companions: Sequence[Companion]) -> None
         _print_head(console, "companions", f" ({len(companions)})")
     for companion in companions:
         where = f"  {companion.kind.value:<11} {companion.destination}  "
-        console.line(where, (companion.reason, Style.DIM))
+        console.line(where, (companion.reason, Style.DIM), indent=14)
 
 
 def _binding(file: NativeFile) -> str:

@@ -123,7 +123,6 @@ def _iter_summary(report: VerifyReport) -> Iterator[str]:
 
 
 def _iter_facts(report: VerifyReport) -> Iterator[tuple[str, str]]:
-    yield "bundle", str(report.bundle)
     yield "made by", report.freezer
     yield "platform", report.platform
     if report.target:

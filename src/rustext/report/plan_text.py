@@ -18,7 +18,7 @@ def print_build_plan(
     _print_head(console, "Rust extensions", len(made.extensions))
     for extension in made.extensions:
         owner = f"{extension.distribution or '-'} {extension.version or ''}".strip()
-        console.line(f"  {extension.module or extension.file}  ", (owner, Style.DIM))
+        console.line(f"  {extension.module or extension.file}  ", (owner, Style.DIM), indent=4)
     _print_imports(console, "added", made.modules, verbose=verbose)
     optional = [i for i in made.left_out if i.verdict is Verdict.IF_PRESENT]
     _print_imports(console, "added where the program has the package", optional, verbose=verbose)
@@ -30,9 +30,10 @@ def print_build_plan(
         _print_head(console, "not followed: names that come from data", len(made.unfollowed))
     for place in made.unfollowed:
         name = f"{place.module}.{place.function}".strip(".")
-        console.line(f"  {name}  ", (f"{place.distribution}; `rustext trace` records", Style.DIM))
+        why = (f"{place.distribution}; `rustext trace` records", Style.DIM)
+        console.line(f"  {name}  ", why, indent=4)
     for warning in (*made.warnings, *(f"nothing is known of {line}" for line in skipped)):
-        console.line(("warning:", Style.YELLOW), f" {warning}")
+        console.line(("warning:", Style.YELLOW), f" {warning}", indent=2)
 
 
 def print_effect(console: Console, effect: RecordEffect, *, verbose: bool) -> None:
@@ -60,10 +61,10 @@ def _print_imports(
     for implicit in rows:
         first = implicit.evidence[0]
         why = f"{implicit.reason}; {first.kind.value}: {first.where}"
-        console.line(f"  {implicit.module}  ", (why, Style.DIM))
+        console.line(f"  {implicit.module}  ", (why, Style.DIM), indent=4)
         for more in implicit.evidence[1:] if verbose else ():
             said = f"{more.kind.value}: {more.where}  {more.detail}"
-            console.line("      ", (said, Style.DIM))
+            console.line("      ", (said, Style.DIM), indent=8)
 
 
 def _print_companions(console: Console, companions: Iterable[Companion]) -> None:
@@ -72,4 +73,4 @@ def _print_companions(console: Console, companions: Iterable[Companion]) -> None
         _print_head(console, "files beside them", len(rows))
     for companion in rows:
         where = f"  {companion.kind.value:<11} {companion.destination}  "
-        console.line(where, (companion.reason, Style.DIM))
+        console.line(where, (companion.reason, Style.DIM), indent=14)

@@ -57,13 +57,13 @@ def answer(capfd: pytest.CaptureFixture[str], *args: str | Path) -> dict[str, An
 def test_scan_of_the_environment_is_that_of_its_folders(
     site: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    own = answer(capfd, "scan", *interpreter(site))
+    own = answer(capfd, "scan", "--all", *interpreter(site))
     assert [(r["file"], r["module"], r["distribution"]) for r in own["extensions"]] == [
         (f"flat/demo{SUFFIX}", "flat.demo", None),
         (f"pkg/demo{SUFFIX}", "pkg.demo", "my-pkg"),
         ("pkg/libx.so.1", None, "my-pkg"),
     ]
-    assert answer(capfd, "scan", site) == own
+    assert answer(capfd, "scan", "--all", site) == own
 
 
 def test_scan_lists_what_is_not_rust_only_when_asked(
@@ -73,7 +73,7 @@ def test_scan_lists_what_is_not_rust_only_when_asked(
     assert "pkg" not in capfd.readouterr().out
     assert run(["scan", "--all", *map(str, interpreter(site))]) == 0
     out = capfd.readouterr().out
-    assert "pkg/libx.so.1  (not a module)" in out
+    assert "pkg/libx.so.1  (no Python imports it)" in out
     assert out.endswith("0 Rust of 3 native files\n")
 
 
@@ -84,7 +84,7 @@ def test_scan_of_a_folder_of_wheels_reads_each(
         with zipfile.ZipFile(tmp_path / f"{name}-1-py3-none-any.whl", "w") as archive:
             archive.write(elf_module, f"{name}/demo{SUFFIX}")
     write_files(tmp_path, {"loose.so": elf_module})  # a folder of wheels is only that
-    rows = answer(capfd, "scan", tmp_path)["extensions"]
+    rows = answer(capfd, "scan", "--all", tmp_path)["extensions"]
     assert [(r["distribution"], r["version"], r["module"]) for r in rows] == [
         ("a", "1", "a.demo"),
         ("b", "1", "b.demo"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,35 @@ def test_a_refused_question_leaves_no_answer(
     assert run(["inspect", "nothing-of-that-name"]) == 2
     assert len(read) == 2
     assert "is not installed" in capsys.readouterr().err
+
+
+def test_probe_refuses_what_it_cannot_import(
+    site: Path, tmp_path: Path, gcc: Compile, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wheel = tmp_path / "kept-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(site / "kept" / f"core{SUFFIX}", f"kept/core{SUFFIX}")
+    assert run(["inspect", str(wheel)]) == 0
+    capfd.readouterr()
+    assert run(["inspect", "--probe", str(wheel)]) == 2
+    assert "is not installed" in capfd.readouterr().err
+    library = gcc("libplain.so", "int f(void) { return 0; }", "-shared", "-fPIC")
+    assert run(["inspect", "--probe", str(library)]) == 2
+    assert "is no module" in capfd.readouterr().err
+
+
+def test_many_crates_are_counted_until_all_are_asked_for(
+    site: Path, tmp_path: Path, gcc: Compile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crates = [f"crate{n}" for n in range(40)]
+    place = "/cargo/registry/src/index.crates.io-6f17d22bba15001f/{}-1.0.0/src/lib.rs"
+    marks = ", ".join(f'"{place.format(name)}"' for name in crates)
+    source = f"const char *marks[] = {{{marks}}}; void *PyInit_many(void) {{ return marks; }}"
+    module = gcc("many.so", source, "-shared", "-fPIC")
+    assert run(["inspect", str(module)]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) < 200
+    assert "more, which -v shows" in text
+    assert run(["inspect", str(module), "-v"]) == 0
+    text = capsys.readouterr().out
+    assert [c for c in crates if f"  {c} 1.0.0\n" not in text] == []

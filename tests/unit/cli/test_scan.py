@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,62 @@ def test_a_wheel_that_is_refused_does_not_keep_the_others_from_being_listed(
     out, err = capfd.readouterr()
     assert [row["module"] for row in json.loads(out)["extensions"]] == ["b.core"]
     assert "1 of 2 wheels could not be read" in err
+    assert run(["scan", str(tmp_path), "-q"]) == 2  # which wheel it is is no warning
+    assert "error: a-1-py3-none-any.whl holds the path" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2", "5"])
+def test_the_number_of_processes_changes_nothing_but_the_time(
+    jobs: str, tmp_path: Path, rust: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in "cab":
+        make_wheel(tmp_path / f"{name}-1-py3-none-any.whl", {f"{name}/core.abi3.so": rust})
+    assert run(["scan", str(tmp_path), "--json"]) == 0
+    usual = capfd.readouterr()
+    assert run(["scan", str(tmp_path), "--json", "-j", jobs]) == 0
+    assert capfd.readouterr() == usual
+
+
+def test_json_lists_what_is_not_rust_only_when_asked(
+    tmp_path: Path, rust: Path, elf_module: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files: Files = {"a/core.abi3.so": rust, 'b/"rust": true/demo.so': elf_module}
+    make_wheel(tmp_path / "p-1-py3-none-any.whl", files)
+    write_files(tmp_path / "folder", files)
+    for path in ("p-1-py3-none-any.whl", "folder"):
+        for options, count in (([], 1), (["--all"], 2)):
+            assert run(["scan", str(tmp_path / path), "--json", *options]) == 0
+            found = json.loads(capfd.readouterr().out)["extensions"]
+            assert [row["rust"] for row in found] == [True, False][:count]
+
+
+def test_a_virtual_environment_is_read_without_its_python(
+    tmp_path: Path, rust: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    venv.EnvBuilder(symlinks=True).create(tmp_path / "venv")
+    (site,) = (tmp_path / "venv").glob("lib/python3.*/site-packages")
+    install(site, "one", files={f"one/core{SUFFIX}": rust})
+    python = tmp_path / "venv" / "bin" / "python"
+    assert run(["scan", "--python", str(python), "--json"]) == 0
+    its_own = capfd.readouterr()
+    assert json.loads(its_own.out)["extensions"][0]["module"] == "one.core"
+    assert run(["scan", "--python", str(tmp_path / "venv"), "--json"]) == 0
+    assert capfd.readouterr() == its_own
+    python.unlink()
+    assert run(["scan", str(tmp_path / "venv"), "--json"]) == 0
+    assert capfd.readouterr() == its_own
+
+
+def test_what_nothing_imports_is_called_by_its_kind(
+    tmp_path: Path, gcc: Compile, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program = gcc("tool", "int main(void) { return 0; }")
+    library = gcc("libplain.so", "int f(void) { return 0; }", "-shared", "-fPIC")
+    write_files(tmp_path / "p", {"tool": program, "libplain.so": library})
+    assert run(["scan", str(tmp_path / "p"), "--all"]) == 0
+    out = capfd.readouterr().out
+    assert "tool  (a program)" in out
+    assert "libplain.so  (a library)" in out
 
 
 def test_what_is_wrong_with_a_wheel_survives_the_way_between_processes(
@@ -223,10 +280,11 @@ def test_what_is_wrong_with_a_wheel_survives_the_way_between_processes(
 ) -> None:
     bad = make_wheel(tmp_path / "a-1-py3-none-any.whl", {"../a.so": rust})
     refused: list[RustextError] = []
-    assert read_wheels([bad], refused, quiet=True) == []
-    (error,) = refused
-    assert isinstance(error, InvalidWheel)
-    assert "leads out of it" in str(error)
+    assert read_wheels([bad, bad], refused, jobs=2, quiet=True) == []
+    for error in refused:
+        assert isinstance(error, InvalidWheel)
+        assert "leads out of it" in str(error)
+    assert len(refused) == 2
 
 
 def test_one_file_is_a_row(rust: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from archives import archive, pyz
 from compiling import Compile
 
+from rustext.cli.arguments.options import FORMATS as REPORTS
 from rustext.cli.main import run
 
 
@@ -276,3 +277,24 @@ def test_an_option_that_means_nothing_is_refused(
         code = stopped.code
     assert code == 2
     assert expected in capfd.readouterr().err
+
+
+def test_an_archive_of_a_folder_of_builds_holds_these_builds(dist: Path, said: Said) -> None:
+    with tarfile.open("all.tar", "w") as archive:
+        archive.add(dist, "release/dist")
+    _, out, _ = said("all.tar", "--json")
+    assert [Path(r["bundle"]).name for r in json.loads(out)["reports"]] == ["bad", "good"]
+
+
+def test_no_report_names_the_folder_in_which_the_bundle_lies(dist: Path, said: Said) -> None:
+    for format_ in REPORTS:
+        _, out, _ = said(dist / "bad", "--format", format_)
+        if format_ == "json":  # which says once which bundle it is about
+            document = json.loads(out)
+            assert document.pop("bundle") == str(dist / "bad")
+            out = json.dumps(document["findings"])
+        elif format_ == "sarif":  # once, too: what the places in it are relative to
+            (a_run,) = json.loads(out)["runs"]
+            assert a_run.pop("originalUriBaseIds")["BUNDLE"]["uri"] == f"{dist.as_uri()}/"
+            out = json.dumps(a_run)
+        assert str(dist) not in out, format_

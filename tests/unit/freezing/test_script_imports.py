@@ -122,6 +122,15 @@ def test_a_script_that_is_none_is_refused(tmp_path: Path) -> None:
 # --- rustext plan -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("source", ["a = Analysis(['src/app.py', 'b.py'])", "x = 1"])
+def test_a_spec_file_is_refused_with_the_script_to_name(source: str, tmp_path: Path) -> None:
+    write_files(tmp_path, {"app.spec": source})
+    with pytest.raises(InvalidProgram) as caught:
+        set(iter_program(tmp_path / "app.spec", environment(tmp_path)))
+    hint = "`rustext plan src/app.py`" if "Analysis" in source else "name its script"
+    assert hint in str(caught.value.hint)
+
+
 def followed(site: Path, tmp_path: Path, source: str) -> Build:
     write_files(tmp_path / "src", {"main.py": source})
     planner = Planner(environment(tmp_path / "src", site), Config())

@@ -320,7 +320,7 @@ def test_scan_and_inspect_write_the_documented_json(
     tmp_path: Path, elf_module: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_files(tmp_path, {"demo.so": elf_module})
-    assert run(["scan", str(tmp_path), "--json"]) == 0
+    assert run(["scan", str(tmp_path), "--all", "--json"]) == 0
     (row,) = json.loads(capfd.readouterr().out)["extensions"]
     assert list(row)[: len(SCAN_KEYS)] == SCAN_KEYS
     assert run(["inspect", str(tmp_path / "demo.so"), "--json"]) == 0

@@ -163,7 +163,7 @@ def wheel_file(folder: Path) -> Path:
 
 def test_scan(folder: Path, wheel_file: Path, tmp_path: Path, printed: Print) -> None:
     for path in (folder, wheel_file):
-        document = printed("scan", path)
+        document = printed("scan", "--all", path)
         assert len(document["extensions"]) == 3
         validate("scan", document)
     (tmp_path / "empty").mkdir()

@@ -7,6 +7,7 @@ and to what argparse is told. A key is the option's name, with what tells two of
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,13 @@ def seconds(text: str) -> float:
     return number
 
 
+def interpreter(text: str) -> Path:
+    """An interpreter, or the one of the virtual environment that the text names."""
+    path = Path(text)
+    inside = (path / "bin" / "python", path / "Scripts" / "python.exe")
+    return next((p for p in inside if os.path.exists(p)), path)  # noqa: PTH110 (never raises)
+
+
 def jobs(text: str) -> int:
     """How many processes; raises `ValueError` or `ArgumentTypeError` for what is no such number."""
     number = int(text)
@@ -92,7 +100,10 @@ OPTIONS: Mapping[str, Option] = {
     "show-config": _flag(
         "--show-config", help="print the configuration that counts here, and do nothing else"
     ),
-    "python": _file("--python", metavar="PATH", help="another interpreter, or its environment"),
+    "python": _option(
+        "--python", type=interpreter, metavar="PATH",
+        help="another interpreter, or a virtual environment",
+    ),
     "no-cache": _flag("--no-cache", help="read everything anew"),
     "plan": _file(
         "--plan",
@@ -181,8 +192,8 @@ OPTIONS: Mapping[str, Option] = {
     "diff": _flag(
         "--diff", help="also list each file that differs, with digests before and after"
     ),
-    "environment": _file(
-        "--environment", metavar="PYTHON",
+    "environment": _option(
+        "--environment", type=interpreter, metavar="PYTHON",
         help="the Python that the bundle was made with: what is missing is taken from there",
     ),
     "select-ids": _list(

@@ -108,8 +108,10 @@ def read_bundle(root: Path, *, cached: bool = False) -> Bundle:
             hint="name the folder that holds it",
         )
     if not root.is_dir():
+        what = "a file, not the folder of a bundle" if root.is_file() else "no folder and no file"
         raise InvalidBundle(
-            f"{root} is a file, not the folder of a bundle", hint="name the folder that holds it"
+            f"{root} is {what}",
+            hint="name the folder or the executable that the freezer reported",
         )
     return read_contents(root.resolve(), cached=cached)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rustext.verify.bundle.program import Freezer
+from rustext.verify.facts.left_plan import why_unread
 from rustext.verify.facts.python.start_imports import Start
 from rustext.verify.subject import Subject
 
@@ -20,6 +21,9 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
     bundle = subject.bundle
     if bundle.freezer is Freezer.UNKNOWN:
         yield "what is imported at the start: no known freezer made this folder"
+    unread = why_unread(bundle) if subject.plan is None else None
+    if unread is not None:
+        yield f"what the freezer was told: {unread}; freeze again, or give a plan with --plan"
     for start in subject.starts:
         yield from _iter_start(start)
     if bundle.programs and not bundle.builtins_known and bundle.freezer is not Freezer.NUITKA:

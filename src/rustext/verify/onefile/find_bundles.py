@@ -22,6 +22,7 @@ from rustext.verify.onefile.report_paths import relocate
 
 # What the folder of a bundle holds, whatever its program is: PyInstaller's, cx_Freeze's, macOS's.
 _PARTS = ("_internal", "base_library.zip", "lib/library.zip", "Contents/Info.plist")
+_NESTED = 4  # folders in folders
 _NAMED_LIKE_PROGRAMS = frozenset({"", ".exe", ".bin"})
 
 
@@ -67,14 +68,26 @@ def find_bundles(path: Path) -> Iterator[tuple[Found, ...]]:
 
 
 def find_builds(folder: Path) -> tuple[Path, ...]:
-    """The builds in a folder; itself where it is one, where it holds none, and for a file."""
-    try:
-        if not folder.is_dir() or _is_bundle(folder):
+    """The builds in a folder; itself where it is one, where it holds none, and for a file.
+
+    A folder that holds one other folder and nothing else is looked through, as archives of `dist`
+    have it.
+    """
+    inner = folder
+    for _ in range(_NESTED):
+        try:
+            if not inner.is_dir() or _is_bundle(inner):
+                return (inner,)
+            entries = sorted(inner.iterdir())
+        except OSError:  # it cannot be listed, which whoever reads it will say
             return (folder,)
-        found = tuple(entry for entry in sorted(folder.iterdir()) if _is_build(entry))
-    except OSError:  # it cannot be listed, which whoever reads it will say
-        return (folder,)
-    return found or (folder,)
+        found = tuple(entry for entry in entries if _is_build(entry))
+        if found:
+            return found
+        if len(entries) != 1 or entries[0].is_symlink() or not entries[0].is_dir():
+            break
+        inner = entries[0]
+    return (folder,)
 
 
 def _is_build(entry: Path) -> bool:

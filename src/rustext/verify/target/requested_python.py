@@ -34,6 +34,7 @@ _IMPLEMENTATIONS = {
     "graalpy": "graalpy",
 }
 _UNDOTTED = {"cp", "pp"}  # a tag joins major and minor: cp312
+_OLDEST = (3, 2)  # the first with the suffixes of PEP 3149 and the stable ABI of PEP 384
 _FORMS = "a kind is 3.12, python3.12, cp312, pypy3.9 or, free-threaded, 3.13t"
 
 
@@ -61,6 +62,8 @@ def choose_python(
     """
     kind = parse_python(text)
     if kind is not None:
+        if kind.version < _OLDEST:
+            raise InvalidConfiguration(f"`{text}` is no Python that can be judged", hint=_FORMS)
         return kind, None
     path = Path(text)
     if not path.is_file():
@@ -103,12 +106,14 @@ def _platform_of(image: Image) -> str:
 
 
 def _kind_of(path: Path, bundled: BundlePython | None) -> str:
-    """What to give instead of a path: what its name says, else what the bundle itself shows."""
+    """What to give instead of a path: what the bundle itself shows, else what the name says."""
+    if bundled is not None:
+        return bundled.name
     for name in (path.name, path.resolve().name):
         named = parse_python(name)
         if named is not None:
             return named.name
-    return bundled.name if bundled is not None else "3.12, or whichever it is"
+    return "3.12, or whichever it is"
 
 
 def _from_facts(facts: Interpreter, path: Path) -> BundlePython:

@@ -329,7 +329,7 @@ def test_a_missing_library_is_one_that_the_system_does_not_have(
     (found,) = errors(root)
     assert (found.id, found.subject) == ("missing-library", "@rpath/libown.dylib")
     assert "not in the bundle and not one of the system's" in found.message
-    assert ("searched", f"{root}/pkg/../libown.dylib (rpath)") in found.evidence
+    assert ("searched", f"{root.name}/pkg/../libown.dylib (rpath)") in found.evidence
 
 
 def test_a_name_below_rpath_without_a_run_path_leads_nowhere(tmp_path: Path, arm: Builder) -> None:
@@ -366,7 +366,7 @@ def test_a_library_without_the_programs_slice_is_rejected(
     assert errors(root) == []
     put(root, libown_dot_dylib=intel.library().read_bytes())
     found = {f.id: f for f in errors(root)}
-    name = f"{root}/pkg/../libown.dylib"
+    name = f"{root.name}/pkg/../libown.dylib"
     reason = "wrong architecture: x86_64, not arm64"
     assert any(
         text.startswith(name) and reason in text for f in found.values() for _, text in f.evidence
@@ -383,7 +383,7 @@ def test_a_library_that_two_slices_lack_is_missing_once(
     (found,) = errors(root)
     assert (found.id, found.subject) == ("missing-library", "@rpath/libown.dylib")
     for place in ("aside/libown.dylib", "libown.dylib"):
-        assert ("searched", f"{root}/pkg/../{place} (rpath)") in found.evidence
+        assert ("searched", f"{root.name}/pkg/../{place} (rpath)") in found.evidence
 
 
 def test_a_module_that_two_slices_import_is_missing_once(

@@ -85,6 +85,14 @@ def test_a_path_for_a_foreign_bundle_is_refused_without_a_target_too(
             sys.executable, image=read_binary(foreign).image, target=None, bundled=bundled
         )
     assert "linux-aarch64" in str(caught.value)
+    # What the bundle shows, and not this machine's version, with which nothing in it would fit.
+    assert str(caught.value.hint).endswith("--python 3.10")
+
+
+@pytest.mark.parametrize("text", ["2.7", "cp27", "pypy2.7", "3.1"])
+def test_a_python_before_tagged_extension_modules_is_refused(text: str, native: Image) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"no Python that can be judged"):
+        choose_python(text, image=native, target=None, bundled=None)
 
 
 def test_an_interpreter_that_cannot_run_here_is_refused_with_the_kind_to_use(

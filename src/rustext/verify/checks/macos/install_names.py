@@ -54,7 +54,11 @@ def check_install_names(subject: Subject) -> Iterator[Finding]:
 
 def _misnamed(subject: Subject, edge: Edge, target: Path) -> Finding:
     up = posixpath.relpath(str(target), str(edge.needed_by.parent))
-    tried = [place.path for place in edge.searched] if isinstance(edge, Missing) else []
+    tried = (
+        [subject.inside(Path(place.path)) for place in edge.searched]
+        if isinstance(edge, Missing)
+        else []
+    )
     nowhere = "nowhere: no file on the way has a run path"
     return Finding(
         id="install-name",

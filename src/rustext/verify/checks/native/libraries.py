@@ -119,9 +119,10 @@ def _missing_library(subject: Subject, searches: Sequence[Missing], other: Path 
     """
     edge = searches[0]
     places = dict.fromkeys(
-        f"{place.path} ({place.how.value}{f'; {place.rejected}' if place.rejected else ''})"
+        f"{subject.inside(Path(place.path))} ({'; '.join(filter(None, said))})"
         for search in searches
         for place in search.searched
+        for said in [(place.how.value, place.rejected)]
     )
     if edge.soname.startswith("@rpath/") and not places:
         places["nowhere: no file on the way has a run path"] = None

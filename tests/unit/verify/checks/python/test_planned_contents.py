@@ -33,8 +33,9 @@ from rustext.model.plan import (
     Verdict,
 )
 from rustext.model.verification import IsolatedRun
-from rustext.plan.plan_file import PLAN_FILE, read_plan, write_plan
+from rustext.plan.plan_file import PLAN_FILE, build_plan_json, read_plan, write_plan
 from rustext.plan.selftest import SELFTEST_FILE, SelfTest, entry_source, format_questions
+from rustext.report.verify_text import name_verdict
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.run.selftest import run_selftest
@@ -214,9 +215,33 @@ def test_the_plan_is_found_in_the_bundle_or_where_the_user_says(
     kept = find_plan(read, tmp_path / "kept.json")
     assert kept is not None
     assert kept.freezer == "outside"
-    (bundle / "_internal" / PLAN_FILE).write_text("{}")
+    (tmp_path / "kept.json").write_text("{}")
     with pytest.raises(InvalidPlan):
-        find_plan(read)
+        find_plan(read, tmp_path / "kept.json")
+
+
+@pytest.mark.parametrize("damage", ["other-version", "other-keys", "no-plan"])
+def test_a_plan_that_cannot_be_read_leaves_a_verdict_that_says_so(
+    damage: str, bundle: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    document = {**build_plan_json(PLAN), "rustext": "9.9"}
+    if damage == "other-version":
+        document["version"] = 2
+    else:
+        del document["modules"]
+    left = bundle / "_internal" / PLAN_FILE
+    left.write_text("no plan" if damage == "no-plan" else json.dumps(document))
+    read = read_bundle(bundle)
+    assert find_plan(read) is None
+    report = verify(read, stdlib=stdlib_environment())
+    (said,) = [line for line in report.unjudged if PLAN_FILE in line]
+    assert name_verdict(report) != "stands alone"
+    assert str(bundle) not in said
+    if damage != "no-plan":
+        assert "was written by rustext 9.9" in said
+        assert "freeze again, or give a plan with --plan" in said
+    assert run(["verify", str(bundle), "--plan", str(left)]) == 2
+    assert "freeze again" in capfd.readouterr().err or damage == "no-plan"
 
 
 def test_the_command_takes_a_plan(
