@@ -22,11 +22,12 @@ LAYERS = (
     ("verify",),
     ("freezing",),
     ("repair",),
+    ("api",),
     ("cli",),
 )
 RANK = {room: number for number, layer in enumerate(LAYERS) for room in layer}
 ABOVE_ALL = {"__init__", "__main__", "cli"}
-MOST_MODULES, MOST_LINES, MOST_ENTRIES = 15, 400, 20
+MOST_MODULES, MOST_LINES, MOST_ENTRIES = 15, 400, 21
 
 
 def iter_imports(source: str) -> Iterator[str]:

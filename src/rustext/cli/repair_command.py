@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from rustext.cli.verify_command import isolated_run
 from rustext.config import find_config, suggest
 from rustext.environment.environment import (
     read_environment,
@@ -33,6 +32,7 @@ from rustext.report.repair_report import print_repair, repair_json, repair_sarif
 from rustext.report.rules import RULES
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.facts.left_plan import find_plan
+from rustext.verify.judge_path import VerifyOptions, run_program
 from rustext.verify.onefile.open_bundle import open_bundle
 from rustext.verify.onefile.report_paths import relocate
 from rustext.verify.target.target import parse_target
@@ -108,7 +108,8 @@ def _repair(
     if args.run and bundle.origin is None:
         # A second copy runs: Python may write bytecode next to the modules that it imports.
         with staged_copy(copy, copy.parent, links=True, name=name) as second:
-            run, failed = isolated_run(read_bundle(second), args)
+            options = VerifyOptions(arguments=tuple(args.arguments), timeout=args.timeout)
+            run, failed = run_program(read_bundle(second), options)
         if run is not None:
             run = replace(run, libraries=tuple(_moved(p, second, copy) for p in run.libraries))
         after = judge(replace(done.after, run=run), failed)

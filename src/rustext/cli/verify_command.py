@@ -9,27 +9,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from rustext.config import Config, find_config, parse_selector
-from rustext.environment.environment import (
-    Environment,
-    stdlib_environment,
-    stdlib_of,
-    this_interpreter,
-)
-from rustext.errors import ForeignProcessError, InvalidConfiguration, RustextError
-from rustext.model.findings import Finding, Severity
-from rustext.model.verification import (
-    BundlePython,
-    IsolatedRun,
-    NotJudged,
-    Verdicts,
-    VerifyReport,
-)
-from rustext.plan.selftest import SelfTest
+from rustext.errors import InvalidConfiguration, RustextError
+from rustext.model.findings import Severity
+from rustext.model.verification import NotJudged, Verdicts, VerifyReport
 from rustext.report.console import (
     Console,
     Style,
@@ -40,21 +25,10 @@ from rustext.report.console import (
 )
 from rustext.report.output import ReportFormat, render, write_report
 from rustext.report.verify_text import print_summary, print_total, print_verdicts
-from rustext.tracing.trace_file import merge, read_trace
-from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.facts.left_plan import find_plan
-from rustext.verify.facts.native.sizes import measure_parts
-from rustext.verify.facts.python.bundled_python import find_bundled_python
-from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.gate import Gate, reaches, read_baseline, stale_rows, write_baseline
+from rustext.verify.judge_path import VerifyOptions, judge_path
 from rustext.verify.onefile.find_bundles import find_bundles
-from rustext.verify.onefile.open_bundle import open_bundle
-from rustext.verify.run.isolated_run import python_folders
-from rustext.verify.run.selftest import run_selftest
-from rustext.verify.run.start import run_bundle
-from rustext.verify.target.requested_python import choose_python
-from rustext.verify.target.target import Target, parse_target
-from rustext.verify.verify import verify as verify_bundle
+from rustext.verify.target.target import parse_target
 
 
 def verify(args: argparse.Namespace, console: Console) -> int:
@@ -62,14 +36,13 @@ def verify(args: argparse.Namespace, console: Console) -> int:
     config = find_config(Path.cwd(), args.config)
     _refuse_hidden(args)
     gate = _gate(args, config)
-    tag = args.target or config.target
-    target = parse_target(tag) if tag else None
+    options = _options(args, config)
     found: list[VerifyReport] = []
     verdicts: list[VerifyReport | NotJudged] = []
     notices = open_console(sys.stderr)
     for path in args.bundles:
         try:
-            for report in _judge(path, args, config, target):
+            for report in _judge(path, options, quiet=args.quiet or args.json):
                 found.append(report)
                 verdicts.append(gate.judge(report))
         except (RustextError, OSError) as error:
@@ -109,86 +82,33 @@ def _gate(args: argparse.Namespace, config: Config) -> Gate:
     )
 
 
-def _judge(
-    path: Path, args: argparse.Namespace, config: Config, target: Target | None
-) -> Iterator[VerifyReport]:
+def _options(args: argparse.Namespace, config: Config) -> VerifyOptions:
+    tag = args.target or config.target
+    return VerifyOptions(
+        target=parse_target(tag) if tag else None,
+        python=args.python,
+        allow_system=(*config.allow_system, *args.allow_system),
+        plan=args.plan,
+        traces=tuple(args.trace),
+        run=args.run,
+        alive=args.alive,
+        selftest=args.selftest,
+        arguments=tuple(args.arguments),
+        timeout=args.timeout,
+        hide=tuple(args.hide),
+        fix_suffix=args.fix_suffix,
+        cached=not args.no_cache,
+        sizes=args.format == ReportFormat.HTML.value,
+    )
+
+
+def _judge(path: Path, options: VerifyOptions, *, quiet: bool) -> Iterator[VerifyReport]:
     """The reports on what is at a path: one, or one for each build in a folder or an archive."""
     with find_bundles(path) as bundles:
         for one in bundles:
-            quiet = args.quiet or args.json
-            with progress_line(f"reading {one.name}", quiet=quiet), ExitStack() as opened:
-                report = _judge_one(one.path, args, config, target, opened)
+            with progress_line(f"reading {one.name}", quiet=quiet):
+                report = judge_path(one.path, options)
             yield one.rename(report)
-
-
-def _judge_one(
-    path: Path,
-    args: argparse.Namespace,
-    config: Config,
-    target: Target | None,
-    opened: ExitStack,
-) -> VerifyReport:
-    bundle = opened.enter_context(open_bundle(path, cached=not args.no_cache))
-    python, stdlib = _python(bundle, args.python, target)
-    fixed = fix_suffixes(bundle, python) if args.fix_suffix else ()
-    if fixed:
-        bundle = opened.enter_context(open_bundle(path, cached=not args.no_cache))
-    asked = args.run or args.alive is not None
-    run, failed = isolated_run(bundle, args) if asked else (None, ())
-    report = verify_bundle(
-        bundle,
-        stdlib=stdlib,
-        target=target,
-        python=python,
-        allow_system=(*config.allow_system, *args.allow_system),
-        run=run,
-        plan=find_plan(bundle, args.plan),
-        trace=merge(map(read_trace, args.trace)) if args.trace else None,
-        selftest=_selftest(bundle, args) if args.selftest else None,
-        known=(*fixed, *failed),
-        cached=not args.no_cache,
-    )
-    if args.format == ReportFormat.HTML.value:
-        report = replace(report, sizes=measure_parts(bundle))
-    return report
-
-
-def _python(
-    bundle: Bundle, text: str | None, target: Target | None
-) -> tuple[BundlePython | None, Environment]:
-    """The bundle's Python, and the standard library that stands for its own."""
-    python = find_bundled_python(bundle)
-    if text is None:
-        return python, stdlib_environment()
-    python, facts = choose_python(text, image=bundle.image, target=target, bundled=python)
-    return python, stdlib_of(facts) if facts is not None else stdlib_environment()
-
-
-def isolated_run(
-    bundle: Bundle, args: argparse.Namespace
-) -> tuple[IsolatedRun | None, tuple[Finding, ...]]:
-    """The end of the run that was asked for; a program that cannot be run is a finding."""
-    try:
-        run = run_bundle(
-            bundle,
-            args.arguments,
-            hide=_hidden(args),
-            timeout=args.timeout if args.alive is None else args.alive,
-            endless=args.alive is not None,
-        )
-    except ForeignProcessError as error:
-        name = bundle.start.name if bundle.start is not None else bundle.path.name
-        return None, (Finding(id="run", severity=Severity.ERROR, subject=name, message=str(error)),)
-    return run, ()
-
-
-def _selftest(bundle: Bundle, args: argparse.Namespace) -> SelfTest:
-    return run_selftest(bundle, hide=_hidden(args), timeout=args.timeout)
-
-
-def _hidden(args: argparse.Namespace) -> list[Path]:
-    facts = this_interpreter()
-    return [*python_folders(facts.prefixes, facts.stdlib), *args.hide]
 
 
 def _show(verdicts: Verdicts, args: argparse.Namespace, console: Console) -> None:

@@ -13,12 +13,12 @@ from compiling import Compile, compiler
 from environments import environment, install, write_files
 
 from rustext.cli.main import run
-from rustext.cli.plan_command import follow
 from rustext.config import Config
 from rustext.errors import InvalidProgram, UnreadableFile
 from rustext.files.output import is_sealed
 from rustext.freezing.build import Build
 from rustext.freezing.nuitka.package_config import format_config
+from rustext.freezing.program_plan import follow
 from rustext.freezing.script_imports import iter_imports, iter_program
 from rustext.plan.planner import Planner
 

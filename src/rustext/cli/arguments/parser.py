@@ -96,7 +96,7 @@ def make_parser() -> Parser:
         if command.exclusive:
             _add(one.add_mutually_exclusive_group(), command.exclusive)
         _add(one, command.common)
-        one.set_defaults(command=command.runs, arguments=[], alive=None, hide=[])
+        one.set_defaults(command=command.runs, arguments=[])
         one.set_defaults(**{key: OPTIONS[key].settings.get("default", False) for key in COMMON})
     parser.commands = commands.choices
     return parser
