@@ -15,6 +15,7 @@ PINNED = (HERE.parent / "freezing" / "requirements.txt", HERE / "constraints.txt
 DOCUMENTS = (
     "README.md",
     "docs/tutorial.md",
+    "docs/how-to/command-line.md",
     "docs/how-to/embedded.md",
     "docs/how-to/gates.md",
     "docs/how-to/macos-from-linux.md",
