@@ -112,7 +112,7 @@ def iter_plans(target: str, planner: Planner) -> Iterator[ExtensionPlan]:
                 yield planner.plan_file(native, file)
     elif path.is_file():
         yield _plan_installed_or_single(path.resolve(), planner)
-    elif path.exists() or "/" in target:
+    elif path.exists() or "/" in target or path.suffix == ".whl":
         kind = "is a folder" if path.is_dir() else "is not a regular file"
         raise UnreadableFile(
             f"{path} {kind if path.exists() else 'does not exist'}",

@@ -135,6 +135,28 @@ def test_words_for_the_program_follow_two_dashes() -> None:
         assert not parsed.json
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--json scan", "`--json` comes before the command"), ("scan -j 0", "`0` is no number"),
+        ("scan -j many", "`many` is no number"), ("scan -j 9999", "`9999` is no number"),
+        ("verify app --timeout nan", "`nan` is no number"), ("verify", "required: BUNDLE"),
+        ("repair app --timeout -1", "`-1` is no number"), ("inspect no.whl", "does not exist"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_gets_one_line_and_a_hint_to_be_followed(
+    words: str, said: str, capfd: Capture
+) -> None:
+    with pytest.raises(SystemExit) as left:  # as the program itself ends
+        sys.exit(run(words.split()))
+    assert left.value.code == 2
+    err = capfd.readouterr().err
+    assert re.fullmatch(r"error: [^\n]+\nhint: [^\n]+\n", err)
+    assert said in err
+    for call in re.findall("`rustext ([^`]*--help)`", err):
+        assert help_of(call.split(), capfd).startswith("usage: rustext ")
+
+
 # --- the configuration ------------------------------------------------------------------------
 
 

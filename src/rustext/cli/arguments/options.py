@@ -7,6 +7,7 @@ and to what argparse is told. A key is the option's name, with what tells two of
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from rustext.report.rules import RULES
 
+_MOST_JOBS = 512
 FORMATS = ("text", "json", "html", "sarif", "github", "gitlab", "junit", "markdown")
 # What the name of a report's file ends with.
 FORMAT_OF_SUFFIX = {
@@ -54,11 +56,11 @@ def _choice(*names: str, choices: tuple[str, ...], help: str, **settings: Any) -
 
 
 def seconds(text: str) -> float:
-    """A time that can pass; raises `ValueError` or `ArgumentTypeError` for any other text."""
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds above 0")
-    return number
+    """A time that can pass; raises `ArgumentTypeError` for any other text."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds above 0")
 
 
 def interpreter(text: str) -> Path:
@@ -69,11 +71,10 @@ def interpreter(text: str) -> Path:
 
 
 def jobs(text: str) -> int:
-    """How many processes; raises `ValueError` or `ArgumentTypeError` for what is no such number."""
-    number = int(text)
-    if not 0 < number <= 512:
-        raise argparse.ArgumentTypeError(f"`{text}` is no number of processes from 1 to 512")
-    return number
+    """How many processes; raises `ArgumentTypeError` for what is no such number."""
+    if text.isdecimal() and len(text) < 4 and 0 < int(text) <= _MOST_JOBS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"`{text}` is no number of processes from 1 to {_MOST_JOBS}")
 
 
 OPTIONS: Mapping[str, Option] = {

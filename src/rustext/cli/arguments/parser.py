@@ -59,6 +59,8 @@ class Parser(argparse.ArgumentParser):
 
     def refuse_unknown(self, command: str, words: Sequence[str]) -> NoReturn:
         """Leave for words that no argument takes."""
+        if command not in self.commands:
+            self.refuse(f"`{words[0]}` comes before the command", "options follow it")
         known = [name for a in self.commands[command]._actions for name in a.option_strings]  # noqa: SLF001
         close = difflib.get_close_matches(words[0].partition("=")[0], known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else f"see `rustext help {command}`"
@@ -86,7 +88,7 @@ def make_parser() -> Parser:
         "-V", "--version", action="version", version=f"rustext {__version__}",
         help="print the version",
     )  # fmt: skip
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", prog="rustext")
     for command in COMMANDS:
         one = commands.add_parser(
             command.name, help=command.short, description=command.about, epilog=_epilog(command),
