@@ -122,7 +122,9 @@ def test_a_package_that_cannot_say_where_its_hooks_are_is_named(
 ) -> None:
     (tmp_path / "other_provider.py").write_text("raise OSError('libreal.so.1')")
     others = other_hooks.ask_others()
-    assert {module for module, _ in others} == {"_pyinstaller_hooks_contrib"}
+    named = {module for module, _ in others}
+    assert "_pyinstaller_hooks_contrib" in named  # and whichever others are installed
+    assert "other_provider" not in named
     (line,) = [record.getMessage() for record in caplog.records]
     assert "other_provider" in line
     assert "libreal.so.1" in line
