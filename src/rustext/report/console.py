@@ -39,7 +39,9 @@ class Style(Enum):
     BOLD_YELLOW = "1;33"
 
 
-Segment = str | tuple[str, Style]
+# Text, its style, and the address that a terminal opens when the text is clicked.
+Segment = str | tuple[str, Style] | tuple[str, Style, str]
+_Part = tuple[str, Style | None, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +68,39 @@ class Console:
         What comes on further lines then is indented by so many columns; within as many at the
         start, and within backticks, nothing is broken.
         """
-        parts = [(s, None) if isinstance(s, str) else s for s in segments]
-        shown = [(one_line(text), style) for text, style in parts]
-        whole = "".join(text for text, _ in shown)
+        shown = [_part(segment) for segment in segments]
+        whole = "".join(text for text, *_ in shown)
         if one_line(whole) != whole:  # what two parts make together
             whole = one_line(whole)
-            shown = [(whole, None)]
+            shown = [(whole, None, "")]
         if indent is None or self.width is None:
             self.write(self._paint(shown, 0, len(whole)) + "\n")
             return
         rows = [self._paint(shown, *span) for span in _break(whole, self.width, indent)]
         self.write(f"\n{' ' * indent}".join(rows) + "\n")
 
-    def _paint(self, parts: Sequence[tuple[str, Style | None]], start: int, stop: int) -> str:
-        """The text between two columns of a line, with the styles of its parts."""
+    def _paint(self, parts: Sequence[_Part], start: int, stop: int) -> str:
+        """The text between two columns of a line, with the styles and links of its parts.
+
+        Links are for terminals alone, which ignore what they do not know:
+        https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda
+        """
         painted, at = "", 0
-        for text, style in parts:
+        for text, style, address in parts:
             piece = text[max(start - at, 0) : max(stop - at, 0)]
             if piece and style is not None and self.styled:
                 piece = f"\x1b[{style.value}m{piece}\x1b[0m"
+                if address and self.width is not None:
+                    piece = f"\x1b]8;;{address}\x1b\\{piece}\x1b]8;;\x1b\\"
             painted += piece
             at += len(text)
         return painted
+
+
+def _part(segment: Segment) -> _Part:
+    if isinstance(segment, str):
+        return one_line(segment), None, ""
+    return one_line(segment[0]), segment[1], segment[2] if len(segment) == 3 else ""
 
 
 def counted(number: int, noun: str) -> str:

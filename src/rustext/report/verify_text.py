@@ -15,6 +15,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.verification import IsolatedRun, SystemFloor, Verdicts, VerifyReport
 from rustext.report.console import Console, Style
 from rustext.report.escape import one_line
+from rustext.report.rules import help_uri
 
 _STYLES = {
     Severity.ERROR: Style.RED,
@@ -135,7 +136,8 @@ def _groups(findings: Iterable[Finding]) -> Iterator[Sequence[Finding]]:
 def _print_head(console: Console, finding: Finding, more: str) -> None:
     label = f"{finding.severity.value}[{finding.id}]"
     style = _STYLES[finding.severity]
-    console.line((label, style), f": {finding.message}{more}", indent=2)
+    head = (label, style, help_uri(finding.id))
+    console.line(head, f": {finding.message}{more}", indent=2)
 
 
 def _evidence(finding: Finding) -> tuple[tuple[str, str], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,12 +15,15 @@ from pathlib import Path
 import pytest
 from compiling import Compile
 
+from rustext.api import verify
 from rustext.cli.arguments import make_parser, parse_arguments
 from rustext.cli.arguments.commands import COMMANDS
 from rustext.cli.arguments.options import OPTIONS
 from rustext.cli.main import run
 from rustext.config import parse_config
+from rustext.report.console import Console
 from rustext.report.rules import RULES, help_uri
+from rustext.report.verify_text import print_verify
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -184,6 +188,19 @@ def test_the_configuration_that_counts_is_shown_as_it_is_read(
     read = parse_config(tomllib.loads(Path(where).read_text())["tool"]["rustext"], "the file")
     assert shown == read
     assert run(["doctor", "--show-config", "--json"]) == 2
+
+
+def test_a_terminal_links_each_finding_to_its_page_and_nothing_else_does(bundle: Path) -> None:
+    out = io.StringIO()
+    report = verify("app")
+    print_verify(Console(stream=out, width=60, styled=True), report)
+    links = re.findall("\x1b]8;;(.+?)\x1b\\\\(.*?)\x1b]8;;\x1b\\\\", out.getvalue())
+    assert {address for address, _ in links} == {help_uri(f.id) for f in report.findings}
+    assert {re.sub("\x1b.*?m", "", text) for _, text in links} >= {"error[missing-library]"}
+    for console in (Console(stream=out, styled=True), Console(stream=out, width=60)):
+        out.truncate(0)
+        print_verify(console, report)
+        assert "\x1b]" not in out.getvalue()
 
 
 # --- explain ----------------------------------------------------------------------------------
