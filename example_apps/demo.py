@@ -3,11 +3,13 @@
 Run by `./demo NAME` in an environment with rustext, Nuitka and PyInstaller.
 """
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -100,10 +102,24 @@ def build(console: Console, command: list[str], out: Path) -> float | None:
             cwd=out, env=ENVIRONMENT, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        last, ended = [""], threading.Event()
+
+        def tell() -> None:
+            """Each second on a terminal, each minute elsewhere; compilers are silent for long."""
+            for second in itertools.count(1):
+                if ended.wait(1):
+                    return
+                show(f"{second:4} s  {last[0]}")
+                if second % 60 == 0 and not sys.stderr.isatty():
+                    console.line(f"  {second} s  {last[0]}")
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
         for line in process.stdout or ():
             log.write(line)
-            elapsed = time.monotonic() - start
-            show(f"{elapsed:4.0f} s  {line.strip()}")
+            last[0] = line.strip()
+        ended.set()
+        teller.join()
     elapsed = time.monotonic() - start
     if process.wait() != 0:
         console.line(f"  failed after {elapsed:.0f} s; the last lines of build.log:")
