@@ -120,7 +120,7 @@ def project(room: Room, folder: str, backend: tuple[str, str]) -> Path:
 def setuptools(room: Room, folder: str, package_dir: dict[str, str], *options: str) -> None:
     source = project(room, folder, ("setuptools", "setuptools.build_meta"))
     (source / "setup.py").write_text(SETUP.format(package_dir=package_dir))
-    room.install(source, "-e", *options)
+    room.install(source, *options, "-e")
 
 
 def hatch(room: Room, *options: str) -> None:
