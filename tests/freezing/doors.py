@@ -64,7 +64,7 @@ class Room:
         if init:
             (folder / "__init__.py").touch()
 
-    def install(self, source: Path, *options: str) -> None:
+    def install(self, source: Path | str, *options: str) -> None:
         command = [str(self.python), "-m", "pip", "install", "-q", "--no-deps", *options]
         done = subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -124,6 +124,7 @@ def setuptools(room: Room, folder: str, package_dir: dict[str, str], *options: s
 
 
 def hatch(room: Room, *options: str) -> None:
+    room.install("editables")  # whose import finder serves the exact mode
     source = project(room, "src", ("hatchling", "hatchling.build"))
     with (source / "pyproject.toml").open("a") as stream:
         stream.write('[tool.hatch.build.targets.wheel]\npackages = ["src/demo"]\n')
@@ -334,7 +335,7 @@ def main() -> int:
             cells |= {freezer: trial.build(freezer) for freezer in args.freezer or FREEZERS}
             rows.append(Row(name=name, cells=cells))
             print(f"{name}: {cells}", file=sys.stderr, flush=True)
-    if not args.names and not args.freezer:
+    if not args.names:
         heads = list(rows[0].cells)
         lines = ["# Ways to have an extension, and what sees it", ""]
         good = sum(row.good for row in rows)
