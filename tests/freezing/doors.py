@@ -224,9 +224,7 @@ class Trial:
         self.script = self.program / "app.py"
         self.script.write_text(f"import {module}\n" + CODE.format(module))
         plain = os.pathsep.join(str(path) for path in self.what.paths)
-        self.paths = (
-            {"PYTHONPATH": plain} if plain else {}
-        )  # PyInstaller is told
+        self.paths = {"PYTHONPATH": plain} if plain else {}  # PyInstaller is told
 
     def start(
         self, *arguments: str, cwd: Path, **variables: str

@@ -65,6 +65,7 @@ def _editable_installs() -> Any:
 def _folders(args: argparse.Namespace) -> Sequence[Path]:
     if args.path is not None:
         root = args.path.resolve()
+        next(root.iterdir(), None)  # raises where it cannot be listed, which is no empty folder
         return _sites_of(root) if (root / "pyvenv.cfg").is_file() else [root]
     if args.python is not None:
         folders: Sequence[Path] = _environments().read_environment(args.python).sites

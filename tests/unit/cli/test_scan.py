@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -261,6 +262,24 @@ def test_a_virtual_environment_is_read_without_its_python(
     python.unlink()
     assert run(["scan", str(tmp_path / "venv"), "--json"]) == 0
     assert capfd.readouterr() == its_own
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    source = """
+import locale, os, sys  # what is imported late is out of reach for an ordinary user
+import rustext.cli.scan_command
+from rustext.cli.main import run
+if os.geteuid() == 0:
+    os.seteuid(65534)
+sys.exit(run(["scan", "--no-cache", "locked"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert re.fullmatch("error: .*locked: Permission denied\n", done.stderr)
 
 
 def test_what_nothing_imports_is_called_by_its_kind(
