@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,3 +127,26 @@ def test_folders_and_modules_stay_small() -> None:
         assert len({*folder.glob("*.py")} - {folder / "__init__.py"}) <= MOST_MODULES, folder
     for file in files:
         assert len(file.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, file
+
+
+# "Availability: Unix" in https://docs.python.org/3/library/unix.html
+POSIX_ONLY = ("fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty")
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+import rustext, subprocess, tempfile
+for name in sys.argv[1:]:
+    sys.modules[name] = None
+for module in pkgutil.walk_packages(rustext.__path__, "rustext."):
+    if not module.name.endswith(("__main__", ".isolated_child")):
+        importlib.import_module(module.name)
+        print(module.name)
+"""
+
+
+def test_windows_can_import_all_but_the_child_of_the_sandbox_of_linux() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, *POSIX_ONLY],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "rustext.verify.run.isolated_run" in done.stdout.split()

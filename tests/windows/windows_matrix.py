@@ -23,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -32,8 +33,14 @@ PINNED = ROOT / "tests" / "freezing" / "requirements.txt"
 ROWS = FOLDER / "rows.jsonl"
 PAGE = ROOT / "benchmarks" / "results" / "windows.md"
 NEEDED = ("ctypes", "sqlite3", "ssl", "zoneinfo")
-LAYOUTS = {"folder": "--onedir", "one file": "--onefile"}
+LAYOUTS = {"folder": "app/app.exe", "one file": "single.exe"}  # programs in `dist`
 WAYS = 2 * len(LAYOUTS)
+SPEC = """
+a = Analysis([{script!r}])
+pyz = PYZ(a.pure)
+EXE(pyz, a.scripts, a.binaries, a.datas, name="single")
+COLLECT(EXE(pyz, a.scripts, exclude_binaries=True, name="app"), a.binaries, a.datas, name="app")
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +127,7 @@ def iter_rows(python: WindowsPython, wheel: Path, script: Path) -> Iterator[Row]
                           message=last_line(unfrozen[0].stderr))  # fmt: skip
                 return
             expected = [run.stdout.split() for run in unfrozen]
-        for layout in LAYOUTS:
-            yield freeze_and_run(python, script, layout, expected, rustext=rustext)
+        yield from freeze_and_run(python, script, expected, rustext=rustext)
 
 
 def install(python: WindowsPython, *requirements: str) -> None:
@@ -138,28 +144,29 @@ def run_unfrozen(python: WindowsPython, script: Path) -> subprocess.CompletedPro
 
 
 def freeze_and_run(
-    python: WindowsPython, script: Path, layout: str, expected: list[list[str]], *, rustext: bool
-) -> Row:
+    python: WindowsPython, script: Path, expected: list[list[str]], *, rustext: bool
+) -> Iterator[Row]:
+    """Both layouts, from one analysis; the time is that of the analysis and of both."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rustext für Windows ") as temporary:
         work = Path(temporary)
         source = shutil.copy(script, work / script.name)
-        built = python.run(
-            "-m", "PyInstaller", "--noconfirm", LAYOUTS[layout], script.name, cwd=work
-        )
-        program = next((work / "dist").rglob(f"{script.stem}.exe"), None)
+        (work / "app.spec").write_text(SPEC.format(script=script.name))
+        built = python.run("-m", "PyInstaller", "--noconfirm", "app.spec", cwd=work, timeout=1200)
         seconds = round(time.monotonic() - start)
-
-        def row(result: str, message: str = "", **more: object) -> Row:
-            return Row(program=script.parent.name, rustext=rustext, layout=layout, result=result,
-                       seconds=seconds, message=message, **more)  # fmt: skip
-
-        if built.returncode or program is None:
-            return row("build fails", last_line(built.stderr))
-        source.unlink()
-        bundle = program if layout == "one file" else program.parent
-        verify, same = verify_twice(python, bundle) if rustext else ((), True)
-        return row(*run_alone(python, program, expected), verify=verify, same=same)
+        Path(source).unlink()
+        for layout, name in LAYOUTS.items():
+            program = work / "dist" / name
+            row = partial(
+                Row, program=script.parent.name, rustext=rustext, layout=layout, seconds=seconds
+            )
+            if built.returncode or not program.exists():
+                yield row(result="build fails", message=last_line(built.stderr))
+                continue
+            result, message = run_alone(python, program, expected)
+            bundle = program if layout == "one file" else program.parent
+            verify, same = verify_twice(python, bundle) if rustext else ((), True)
+            yield row(result=result, message=message, verify=verify, same=same)
 
 
 def run_alone(python: WindowsPython, program: Path, expected: list[list[str]]) -> tuple[str, str]:

@@ -71,6 +71,9 @@ class WindowsPython:
             self.wine("wine", "reg", "add", key, "/v", "Version", "/d", "win10", check=True)
             compile_random_numbers(self.prefix / "drive_c" / "windows" / "system32")
             (self.prefix / "complete").touch()
+        self.wine(
+            "wineserver", "-p60"
+        )  # stays a minute for the next program: starting it takes 2 s
         if self.away.exists():  # a run was interrupted
             self.away.rename(self.home)
         if not (self.home / "complete").exists():

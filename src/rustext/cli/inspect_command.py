@@ -62,7 +62,7 @@ def _question(args: argparse.Namespace, console: Console) -> str:
 
 def _iter_state(facts: dict[str, object]) -> Iterator[object]:
     """What is installed, and how the project and the system's loader are configured."""
-    for site in interpreter.sites(facts["path"], facts["stdlib"]):  # type: ignore[arg-type]
+    for site in interpreter.sites(facts["path"], facts["stdlib"], facts["prefixes"]):  # type: ignore[arg-type]
         yield [os.fspath(site), identify(site)]
         yield [[str(r), identify(r)] for r in sorted(site.glob("*.dist-info/RECORD"))]
     for folder in (Path.cwd(), *Path.cwd().parents):

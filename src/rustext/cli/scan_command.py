@@ -76,7 +76,7 @@ def _folders(args: argparse.Namespace) -> Sequence[Path]:
     # is part of the environment. https://docs.python.org/3/library/sys.html#sys.path
     if path[:1] == sys.path[:1] and not getattr(sys.flags, "safe_path", False):
         path = path[1:]
-    folders = interpreter.sites(path, facts["stdlib"])
+    folders = interpreter.sites(path, facts["stdlib"], facts["prefixes"])
     editable = _editable_installs().find_editable(folders)
     for fault in editable.faults:
         _log.warning("%s", fault)

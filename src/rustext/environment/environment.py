@@ -111,7 +111,7 @@ class Environment:
     def sites(self) -> tuple[Path, ...]:
         """The folders of `sys.path` that are not the standard library's, in order."""
         facts = self.interpreter
-        return tuple(interpreter.sites(list(facts.path), list(facts.stdlib)))
+        return tuple(interpreter.sites(*map(list, (facts.path, facts.stdlib, facts.prefixes))))
 
     @property
     def sources(self) -> tuple[Path, ...]:

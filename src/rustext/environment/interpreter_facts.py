@@ -16,7 +16,8 @@ from pathlib import Path
 def describe() -> "dict[str, object]":  # quoted: Python 3.8 cannot evaluate the type
     """Return the fields of `rustext.environment.environment.Interpreter`."""
     paths = sysconfig.get_paths()
-    dynload = [p for p in sys.path if os.path.basename(p) == "lib-dynload"]  # noqa: PTH119
+    # PLATSTDLIB_LANDMARK of https://github.com/python/cpython/blob/main/Modules/getpath.py
+    dynload = [p for p in sys.path if os.path.basename(p) in ("lib-dynload", "DLLs")]  # noqa: PTH119
     version = platform.python_version()
     return {
         "version": list(sys.version_info[:2]),
@@ -42,9 +43,13 @@ def describe() -> "dict[str, object]":  # quoted: Python 3.8 cannot evaluate the
     }
 
 
-def sites(path: "list[str]", stdlib: "list[str]") -> "list[Path]":
-    """Return the folders of `sys.path` that are there and not the standard library's, in order."""
-    own = {Path(p) for p in stdlib}
+def sites(path: "list[str]", stdlib: "list[str]", prefixes: "list[str]") -> "list[Path]":
+    """Return the folders of `sys.path` that are there and not the interpreter's own, in order.
+
+    On Windows the prefixes are on the path too, with all other folders in them
+    (https://docs.python.org/3/using/windows.html#finding-modules).
+    """
+    own = {Path(p) for p in (*stdlib, *prefixes)}
     return [p for p in dict.fromkeys(map(Path, path)) if p not in own and p.is_dir()]
 
 

@@ -12,6 +12,7 @@ import pytest
 from packaging.markers import default_environment
 
 from rustext.environment.environment import Environment, Owner, read_interpreter, this_interpreter
+from rustext.environment.interpreter_facts import sites
 
 FACTS = """
 import json, sys, importlib.machinery, sysconfig
@@ -50,3 +51,12 @@ def test_an_interpreter_tells_the_same_of_itself_in_either_way(python: Path) -> 
 
 def test_markers_are_those_of_packaging() -> None:
     assert dict(this_interpreter().markers) == dict(default_environment())
+
+
+def test_the_prefix_is_no_folder_of_packages(tmp_path: Path) -> None:
+    """As on Windows, where `sys.path` has the prefix, and in it the other folders of the path."""
+    folders = [tmp_path / "DLLs", tmp_path / "Lib", tmp_path, tmp_path / "Lib/site-packages"]
+    folders[-1].mkdir(parents=True)
+    folders[0].mkdir()
+    stdlib = [str(folders[0]), str(folders[1])]
+    assert sites([*map(str, folders)], stdlib, [str(tmp_path)]) == [folders[-1]]

@@ -24,10 +24,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# What the child says on stderr, and nothing else, when the kernel gives it no namespace. An exit
-# code would not do: the program may end with any.
-REFUSED = "rustext: no namespace"
-
 _NEWNS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = (  # <sched.h>
     0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000,
 )  # fmt: skip
@@ -50,14 +46,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def enter_and_become(order: dict[str, Any]) -> None:
     """Cover the folders in `order["hide"]`, then start the program.
 
-    Exits with the words `REFUSED` where the kernel does not allow it, with 126 where the program
-    cannot be started, as a shell does; else as the program ends.
+    Exits with the words of `order["refused"]` where the kernel does not allow it, with 126 where
+    the program cannot be started, as a shell does; else as the program ends.
     """
     full = bool(order.get("full"))
     user, group = os.getuid(), os.getgid()
     namespaces = _NEWUSER | _NEWNS | (_NEWPID | _NEWNET | _NEWIPC if full else 0)
     if _libc.unshare(namespaces) != 0:
-        sys.exit(REFUSED)
+        sys.exit(order["refused"])
     try:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
@@ -65,7 +61,7 @@ def enter_and_become(order: dict[str, Any]) -> None:
         if not full:
             _cover(order)
     except OSError:
-        sys.exit(REFUSED)
+        sys.exit(order["refused"])
     if full:
         _supervise(order)
     _limit()
@@ -90,7 +86,7 @@ def _supervise(order: dict[str, Any]) -> None:
         _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
         lacking = [words for step, words in _STEPS if not _succeeds(step, order)]
     except OSError:
-        sys.stderr.write(REFUSED)
+        sys.stderr.write(order["refused"])
         os._exit(1)
     os.write(2, f"{order['token']}{json.dumps(lacking)}\n".encode())
     program = os.fork()

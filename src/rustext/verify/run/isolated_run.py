@@ -24,12 +24,14 @@ from pathlib import Path
 from rustext.data import package_text
 from rustext.environment.child_process import Finished, run
 from rustext.model.verification import IsolatedRun
-from rustext.verify.run.isolated_child import REFUSED
 from rustext.verify.run.loader_log import LOG_NAME, read_logs
 
 _PATH = "/usr/bin:/bin"
 # Each apart, and from the bundle: a program may empty its folder for temporary files.
 _ROOMS = ("home", "tmp", "log")
+# What the child says on stderr, and nothing else, when the kernel gives it no namespace. An exit
+# code would not do: the program may end with any.
+REFUSED = "rustext: no namespace"
 _UNSAFE = ("namespaces for processes and the network",)
 # Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
 _KEPT_VARIABLES = (
@@ -150,7 +152,7 @@ def _run_hidden(
     # By this word the child's own line is told from those of the program, which does not know it.
     token = f"{secrets.token_hex(16)} "
     for full in (True, False):
-        orders = json.dumps({**order, "full": full, "token": token})
+        orders = json.dumps({**order, "full": full, "token": token, "refused": REFUSED})
         command = [sys.executable, "-I", "-c", child, orders]
         done = run(command, timeout=timeout, name=name, patient=True)
         if done.stderr.strip() != REFUSED:

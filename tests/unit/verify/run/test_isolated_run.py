@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 from compiling import Compile
 
+from rustext.data import package_text
 from rustext.environment.child_process import Finished
 from rustext.model.verification import IsolatedRun
-from rustext.verify.run import isolated_child
 from rustext.verify.run import isolated_run as isolate
-from rustext.verify.run.isolated_child import REFUSED
-from rustext.verify.run.isolated_run import python_folders, run_isolated
+from rustext.verify.run.isolated_run import REFUSED, python_folders, run_isolated
 
 # What it is asked, one argument each: a file to open, a variable, or how to end.
 PROGRAM = """
@@ -276,8 +275,8 @@ def test_a_kernel_that_gives_no_namespace_is_told_by_the_child(
 ) -> None:
     """The child itself, where it may make no namespaces: inside one that allows none."""
     order = {"root": "/", "inside": str(tmp_path / "in"), "program": "bin/true", "hide": [],
-             "arguments": [], "env": {}, "home": "/"}  # fmt: skip
-    child = Path(isolated_child.__file__).read_text()
+             "arguments": [], "env": {}, "home": "/", "refused": REFUSED}  # fmt: skip
+    child = package_text("verify/run/isolated_child.py")
     limit = 'echo 0 > /proc/sys/user/max_mnt_namespaces; exec "$@"'
     command = ["unshare", "-Urm", "sh", "-c", limit, "sh", sys.executable, "-I", "-c", child]
     done = subprocess.run(
