@@ -98,6 +98,10 @@ class WindowsPython:
         stdlib = Path(os.__file__).parent
         ignored = shutil.ignore_patterns("site-packages", "lib-dynload", "__pycache__", "test")
         shutil.copytree(stdlib, self.home / "Lib", ignore=ignored)
+        # The DLL's micro version may be a later one, and calls this on the class since 3.11.8.
+        metadata = self.home / "Lib" / "importlib" / "metadata" / "__init__.py"
+        old = "\n\n    def invalidate_caches(cls):"
+        metadata.write_text(metadata.read_text().replace(old, f"\n    @classmethod{old[1:]}"))
         self.site.mkdir()
         library = self.home / f"python{TAG}.dll"
         forwarder = FOLDER / "python3.def"

@@ -51,7 +51,7 @@ class FloorCause:
     """A file that needs what a floor asks for, and the symbols for which it does so."""
 
     file: str
-    version: str  # "GLIBC_2.34"; for musl and macOS the version alone
+    version: str  # "GLIBC_2.34"; for the other systems the version alone
     symbols: tuple[str, ...]
 
 
@@ -60,10 +60,11 @@ class SystemFloor:
     """The oldest system that a bundle runs on, for one architecture.
 
     `version` is None where nothing in the bundle asks for one. `policy` is the oldest wheel policy
-    whose every promise suffices, `systems` the oldest release of each well-known distribution.
+    whose every promise suffices, `systems` the oldest release of each well-known distribution. On
+    Windows `version` is that of NT, and a lower bound: not every function's first release is known.
     """
 
-    system: str  # glibc, musl or macOS
+    system: str  # glibc, musl, macOS or Windows
     architecture: str
     version: str | None
     policy: str | None

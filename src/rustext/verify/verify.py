@@ -131,7 +131,9 @@ def judge(subject: Subject, known: Sequence[Finding] = ()) -> VerifyReport:
         extensions=tuple(file for _, file in bundle.files if file.provenance.rust),
         modules=len(bundle.modules),
         python=subject.python,
-        floors=find_floors(bundle, subject.edges),
+        floors=find_floors(
+            bundle, subject.edges, subject.python.version if subject.python else None
+        ),
         programs=tuple(
             ProgramVerdict(
                 name=start.program.path.name,

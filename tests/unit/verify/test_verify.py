@@ -28,7 +28,7 @@ from rustext.errors import InvalidBundle, RustextError, UnreadableFile
 from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import FoundBy, Resolved
 from rustext.model.native_file import Crate
-from rustext.model.verification import IsolatedRun, VerifyReport
+from rustext.model.verification import BundlePython, IsolatedRun, VerifyReport
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.subject import platform_of
@@ -192,6 +192,26 @@ def test_pyinstallers_folder_is_searched_on_windows(
     )
     missing = [f.subject for f in judged(root).findings if f.id == "missing-library"]
     assert [m for m in missing if "python31" in m] == ([] if there else ["python31.dll"])
+
+
+@pytest.mark.parametrize(
+    ("function", "oldest"), [("GetTickCount", "6.3"), ("SetThreadDescription", "10.0")]
+)
+def test_the_oldest_windows_is_that_of_the_python_or_of_a_newer_function(
+    function: str, oldest: str, tmp_path: Path, zig: Callable[[str], Compile]
+) -> None:
+    """Python 3.9 to 3.12 support Windows 8.1, which is NT 6.3; the function is of Windows 10."""
+    source = WINDOWS.replace("GetTickCount()", f"(unsigned long long)&{function}")
+    source = source.replace("GetTickCount(void)", f"{function}(void)")
+    program = zig("x86_64-windows-gnu")("app.exe", source, "-lkernel32").read_bytes()
+    entries = [(b"o", "pyi-contents-directory _internal", b"")]
+    write_files(tmp_path / "app", {"app.exe": program + archive(entries)})
+    python = BundlePython(implementation="cpython", version=(3, 11), flags="", source="")
+    (floor,) = judged(tmp_path / "app", python=python).floors
+    assert (floor.system, floor.version) == ("Windows", oldest)
+    new = function != "GetTickCount"
+    cause = ("app.exe", (function,)) if new else ("Python 3.11", ())
+    assert [(c.file, c.symbols) for c in floor.causes] == [cause]
 
 
 @pytest.fixture

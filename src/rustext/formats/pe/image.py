@@ -71,7 +71,10 @@ def parse_pe(data: Buffer) -> Image:
         byteorder="little",
         kind=_kind(header),
         soname=exports.name,
-        needed=(*_iter_imports(tables), *_iter_delay_imports(tables)),
+        needed=(
+            *(Needed(name=dll) for _, dll in _iter_descriptors(tables)),
+            *_iter_delay_imports(tables),
+        ),
         python_inits=exports.python_inits,
         segments=segments,
         sections=sections,
@@ -180,18 +183,21 @@ class _Tables(NamedTuple):
         return self.reader.name(self.offset(address, what), what)
 
 
-def _iter_imports(tables: _Tables) -> Iterator[Needed]:
-    """The DLLs of the import directory, which ends with an empty descriptor."""
+def _iter_descriptors(tables: _Tables) -> Iterator[tuple[int, str]]:
+    """The import directory, which ends with an empty descriptor: where a DLL's functions are named.
+
+    Old linkers fill the second of the two tables alone.
+    """
     address = tables.directory(_IMPORT)
     if not address:
         return
     what = "the import directory"
     offset = tables.offset(address, what)
     for index in range(MAX_ENTRIES):
-        _, name, thunks = tables.reader.unpack("I8xII", offset + 20 * index, what)
+        names, name, thunks = tables.reader.unpack("I8xII", offset + 20 * index, what)
         if not name or not thunks:
             return
-        yield Needed(name=tables.name(name, "the name of an imported DLL"))
+        yield names or thunks, tables.name(name, "the name of an imported DLL")
     raise InvalidBinary(f"damaged: {what} has more than {MAX_ENTRIES} entries")
 
 
@@ -212,6 +218,28 @@ def _iter_delay_imports(tables: _Tables) -> Iterator[Needed]:
         text = tables.name(relative, "the name of a delay-loaded DLL")
         yield Needed(name=text, kind=NeedKind.LAZY)
     raise InvalidBinary(f"damaged: {what} has more than {MAX_ENTRIES} entries")
+
+
+def parse_pe_functions(data: Buffer) -> Iterator[tuple[str, str]]:
+    """The functions that a PE file imports by name, with their DLLs; not those of delayed imports.
+
+    Raises as `parse_pe`.
+    """
+    reader, header = _read_header(data)
+    tables = _Tables(reader, header, _mapped(reader, header)[0])
+    size, by_ordinal = header.bits // 8, 1 << (header.bits - 1)
+    left = MAX_ENTRIES
+    for names, dll in _iter_descriptors(tables):
+        offset = tables.offset(names, f"the table of functions of {dll}")
+        while True:
+            (entry,) = reader.unpack("Q" if size == 8 else "I", offset, dll)
+            if not entry:
+                break
+            if not left:
+                raise InvalidBinary(f"damaged: it imports more than {MAX_ENTRIES} functions")
+            if not entry & by_ordinal:  # after two bytes of a hint
+                yield dll, tables.name(entry + 2, f"a function of {dll}")
+            offset, left = offset + size, left - 1
 
 
 def _read_exports(tables: _Tables) -> _Exports:

@@ -12,7 +12,7 @@ from compiling import WINDOWS_MODULE, Compile
 
 from rustext.errors import InvalidBinary, TruncatedBinary, UnknownFormat
 from rustext.formats.binary import address_to_offset
-from rustext.formats.pe.image import parse_pe
+from rustext.formats.pe.image import parse_pe, parse_pe_functions
 from rustext.model.image import Image, ImageKind, NeedKind
 
 # ziglang's target -> architecture, word size
@@ -98,6 +98,39 @@ def test_every_machine_reads_as_pefile_does(target: str, zig: Callable[[str], Co
     assert image.python_inits == ("PyInitU_dmo_1ya", "PyInit_demo")
     assert [n.name.lower() for n in image.needed] == ["kernel32.dll"]
     assert facts(image) == reference(data)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_imported_functions_are_those_of_pefile(target: str, zig: Callable[[str], Compile]) -> None:
+    data = zig(target)("demo.pyd", WINDOWS_MODULE, "-shared", "-lkernel32").read_bytes()
+    pe = pefile.PE(data=data)
+    theirs = [
+        (entry.dll.decode(), function.name.decode())
+        for entry in pe.DIRECTORY_ENTRY_IMPORT
+        for function in entry.imports
+    ]
+    assert [*parse_pe_functions(data)] == theirs
+    assert [name for _, name in theirs] == ["GetTickCount"]
+
+
+def test_tables_of_functions_that_lie_in_each_other_are_refused(
+    zig: Callable[[str], Compile],
+) -> None:
+    """Each of many DLLs names the same long table, so that together they would take hours."""
+    fake = WINDOWS_MODULE + "unsigned long long functions[100000] = {[0 ... 99998] = 1ull << 63};"
+    fake += "unsigned descriptors[500000] = {[0 ... 499990] = 0x1001};"
+    data = zig("x86_64-windows-gnu")("demo.pyd", fake, "-shared", "-lkernel32").read_bytes()
+    at = data.index(struct.pack("<QQ", 1 << 63, 1 << 63))
+    section = next(s for s in parse_pe(data).sections if s.offset <= at < s.offset + s.size)
+    base = pefile.PE(data=data, fast_load=True).OPTIONAL_HEADER.ImageBase
+    table = section.address - base + at - section.offset
+    rows = data.index(struct.pack("<5I", *[0x1001] * 5))
+    row = struct.pack("<5I", table, 0, 0, 0x1001, table)
+    broken = data[:rows] + row * 20000 + data[rows + len(row) * 20000 :]
+    where = section.address - base + rows - section.offset
+    broken = patched(broken, directory_offset(broken, IMPORT), "<II", where, 400000)
+    with pytest.raises(InvalidBinary, match="imports more than"):
+        all(parse_pe_functions(broken))
 
 
 def test_program_is_an_executable_without_exports(zig: Callable[[str], Compile]) -> None:

@@ -1,7 +1,7 @@
 """The oldest system that a bundle runs on, for each architecture that its program has.
 
-In: a bundle and what the loader would find. Out: `SystemFloor` records for the report. A static
-program asks for nothing; what a Windows program asks for, its Python decides.
+In: a bundle, its Python and what the loader would find. Out: `SystemFloor` records for the report.
+A static program asks for nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from rustext.verify.facts.native.system_needs import (
     macos_needs,
     musl_needs,
     system_libraries,
+    windows_needs,
 )
 from rustext.verify.target.policies import (
     oldest_musl_releases,
@@ -35,14 +36,16 @@ from rustext.verify.target.policies import (
 _GLIBC = "GLIBC_"
 
 
-def find_floors(bundle: Bundle, edges: Sequence[Edge]) -> tuple[SystemFloor, ...]:
+def find_floors(
+    bundle: Bundle, edges: Sequence[Edge], python: tuple[int, int] | None = None
+) -> tuple[SystemFloor, ...]:
     """What the bundle asks of a system."""
     image = bundle.image
     if image.format is Format.MACHO:
         images = bundle.program.binary.images if bundle.program is not None else (image,)
         return tuple(_macos_floor(bundle, i.architecture) for i in images)
-    if image.format is not Format.ELF:
-        return ()
+    if image.format is Format.PE:
+        return (_windows_floor(bundle, edges, python),)
     if uses_musl(image):
         return (_musl_floor(bundle),)
     floor = _glibc_floor(bundle, edges)
@@ -115,6 +118,23 @@ def _macos_floor(bundle: Bundle, machine: str) -> SystemFloor:
         version=str(version) if version is not None else None,
         policy=f"macosx_{major}_{minor}_{machine}" if version is not None else None,
         systems=(f"macOS {version}",) if version is not None else (),
+        causes=_causes(bundle, (n for n in needs if Version(n.version) == version)),
+    )
+
+
+def _windows_floor(
+    bundle: Bundle, edges: Sequence[Edge], python: tuple[int, int] | None
+) -> SystemFloor:
+    needs = tuple(windows_needs(bundle, edges, python))
+    version = highest(needs)
+    rows = read_data("distributions")["windows"]
+    releases = [row["release"] for row in rows if row["version"] == str(version)]
+    return SystemFloor(
+        system="Windows",
+        architecture=bundle.image.architecture,
+        version=str(version) if version is not None else None,
+        policy=None,
+        systems=tuple(f"Windows {release}" for release in releases),
         causes=_causes(bundle, (n for n in needs if Version(n.version) == version)),
     )
 

@@ -1,8 +1,8 @@
 """What the files of a bundle ask of the system that it runs on.
 
 In: a bundle and what the loader would find. Out: `Need` records: the symbol versions (ELF on
-glibc), newer functions (musl) and minimum versions (macOS) that no file of the bundle itself
-provides. Symbols are read only where a need has to be explained.
+glibc), newer functions (musl, Windows) and minimum versions (macOS) that no file of the bundle
+itself provides. Symbols are read only where a need has to be explained.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from rustext.formats.binary import open_binary
 from rustext.formats.elf.image import parse_elf_names, parse_elf_symbols
 from rustext.formats.elf.libc import uses_musl
 from rustext.formats.elf.symbol_versions import DynamicSymbol
-from rustext.model.image import Format, Image
+from rustext.formats.pe.image import parse_pe_functions
+from rustext.model.image import Format, Image, NeedKind
 from rustext.model.libraries import Edge, Resolved
 from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.bundle import Bundle
@@ -33,7 +34,7 @@ class Need:
 
     path: Path
     library: str
-    version: str  # GLIBC_2.34, or 1.2.3 of musl, or 11.0 of macOS
+    version: str  # GLIBC_2.34, or 1.2.3 of musl, or 11.0 of macOS, or 6.3 of Windows
     weak: bool = False  # the loader goes on without it
     symbols: tuple[str, ...] = ()
 
@@ -126,6 +127,43 @@ def macos_needs(bundle: Bundle, architecture: str) -> Iterator[Need]:
     for path, _, image in images_for(bundle, architecture):
         if image.minimum_os is not None:
             yield Need(path=path, library="", version=image.minimum_os)
+
+
+def windows_needs(
+    bundle: Bundle, edges: Iterable[Edge], python: tuple[int, int] | None
+) -> Iterator[Need]:
+    """The DLLs and functions of newer releases of Windows that are needed when a file is loaded.
+
+    `python` is the version of the bundle's own, which supports no older release than one of these.
+    """
+    rows = read_data("distributions")["windows"]
+    dlls = {dll: row["version"] for row in rows for dll in row["dlls"]}
+    functions = {name: row["version"] for row in rows for name in row["functions"]}
+    ends = tuple(f"{name}\0".encode("ascii") for name in functions)
+    own = _own_libraries(bundle, edges)
+    for path, _, image in images_for(bundle, bundle.image.architecture):
+        found: dict[str, list[str]] = defaultdict(list)
+        for needed in image.needed:
+            since = dlls.get(needed.name.lower())
+            if since and needed.kind is NeedKind.NORMAL and (path, needed.name) not in own:
+                found[since].append(needed.name)
+        for name in _functions(path, ends):
+            if name in functions:
+                found[functions[name]].append(name)
+        for version, names in sorted(found.items()):
+            yield Need(path=path, library="", version=version, symbols=tuple(sorted(names)))
+    for row in rows:
+        if python is not None and "python" in row and python >= Version(row["python"]).release:
+            source = Path("Python " + ".".join(map(str, python)))
+            yield Need(path=source, library="", version=row["version"])
+
+
+def _functions(path: Path, ends: Iterable[bytes]) -> tuple[str, ...]:
+    """The functions that a file of Windows imports; none where it has none of these words."""
+    with contextlib.suppress(RustextError), open_binary(path) as (_, data):
+        if any(data.find(end) >= 0 for end in ends):
+            return tuple(name for _, name in parse_pe_functions(data))
+    return ()
 
 
 def highest(needs: Iterable[Need], prefix: str = "") -> Version | None:

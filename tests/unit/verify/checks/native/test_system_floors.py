@@ -301,10 +301,13 @@ def test_a_newer_macos_than_the_target_s_is_an_error(mac: Callable[[str], Path])
     assert found(root, "macosx_13_0_arm64", "minimum-os") == []
 
 
-def test_a_windows_program_has_no_floor(tmp_path: Path, pe_module: Path) -> None:
+def test_a_windows_program_of_old_functions_asks_for_no_release(
+    tmp_path: Path, pe_module: Path
+) -> None:
     root = tmp_path / "app.dist"
     write_files(root, {"demo.pyd": pe_module})
-    assert judged(root, "win_amd64").floors == ()
+    (floor,) = judged(root, "win_amd64").floors
+    assert (floor.system, floor.version, floor.causes) == ("Windows", None, ())
 
 
 def test_what_a_bundle_s_own_python_needs_is_one_finding(root: Path, gcc: Compile) -> None:
