@@ -121,14 +121,16 @@ class WindowsPython:
         self, *command: str, cwd: Path | None = None, timeout: float = 600, check: bool = False
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the prefix, with none of this process's variables for Python."""
+        return subprocess.run(
+            command, cwd=cwd, env=self._variables(), check=check, timeout=timeout,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+        )  # fmt: skip
+
+    def _variables(self) -> dict[str, str]:
         hidden = ("PYTHON", "VIRTUAL_ENV", "LD_", "WINE", "RUSTEXT")
         env = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
         env |= {"WINEPREFIX": str(self.prefix), "WINEDEBUG": "-all", "WINEARCH": "win64"}
-        env |= {"PYTHONUTF8": "1", "WINEDLLOVERRIDES": "mscoree,mshtml="}
-        return subprocess.run(
-            command, cwd=cwd, env=env, check=check, timeout=timeout, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, errors="replace",
-        )  # fmt: skip
+        return env | {"PYTHONUTF8": "1", "WINEDLLOVERRIDES": "mscoree,mshtml="}
 
     def install(self, *requirements: str) -> None:
         """Have these distributions and nothing else; raises `CalledProcessError`."""

@@ -130,8 +130,11 @@ def _wait(process: subprocess.Popen[bytes], outputs: Sequence[_Output], timeout:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all that it has started; on Windows, the process."""
+    """End a process with all that it has started."""
     if sys.platform == "win32":
+        tree = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+        with suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(tree, capture_output=True, timeout=_LAST_WORDS, check=False)
         process.kill()
     else:
         with suppress(ProcessLookupError):

@@ -36,7 +36,11 @@ _UNSAFE = ("namespaces for processes and the network",)
 # Nothing of Python, of the dynamic loader or of a virtual environment reaches the program.
 _KEPT_VARIABLES = (
     "LANG", "LC_ALL", "TZ", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR",
-    "SYSTEMROOT",  # without it no program starts on Windows
+)  # fmt: skip
+# What Windows sets for every user; without SYSTEMROOT hardly a program starts.
+_WINDOWS_VARIABLES = (
+    "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROGRAMDATA", "PUBLIC", "OS",
+    "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE",
 )  # fmt: skip
 
 
@@ -115,7 +119,9 @@ def _display(env: Mapping[str, str]) -> str | None:
 @contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
     """A folder that a program may leave in any state, until the end of the block."""
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+    # On Windows a file of a program that has just ended may still be in use.
+    lenient = sys.platform == "win32"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=lenient) as name:
         folder = Path(name).resolve()
         try:
             yield folder
@@ -177,12 +183,19 @@ def python_folders(prefixes: Sequence[str], stdlib: Sequence[str]) -> tuple[Path
 
 
 def _clean_environment(scratch: Path) -> dict[str, str]:
+    home, temporary = str(scratch / "home"), str(scratch / "tmp")
+    if sys.platform == "win32":
+        kept = {name: os.environ[name] for name in _WINDOWS_VARIABLES if name in os.environ}
+        root = kept.get("SYSTEMROOT", r"C:\Windows")
+        homes = dict.fromkeys(("USERPROFILE", "APPDATA", "LOCALAPPDATA"), home)
+        path = rf"{root}\System32;{root}"
+        return {**kept, **homes, "PATH": path, "TEMP": temporary, "TMP": temporary}
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     return {
         **kept,
         "PATH": _PATH,
-        "HOME": str(scratch / "home"),
-        "TMPDIR": str(scratch / "tmp"),
+        "HOME": home,
+        "TMPDIR": temporary,
         "LD_DEBUG": "libs",
         "LD_DEBUG_OUTPUT": str(scratch / "log" / LOG_NAME),
     }

@@ -65,10 +65,14 @@ def run_bundle(
 
 
 def name_end(run: IsolatedRun) -> str:
-    """How a program ended: `exit code 1`, `signal 6` or `no end within 60 seconds`."""
+    """How a program ended: `exit code 1`, `signal 6` or `no end within 60 seconds`.
+
+    Windows ends a program with a status, such as 0xc0000005 (STATUS_ACCESS_VIOLATION).
+    """
     if run.seconds is not None:
         return f"no end within {run.seconds:g} seconds"
-    return f"signal {-run.code}" if run.code < 0 else f"exit code {run.code}"
+    code = f"{run.code:#x}" if run.code > 0xFFFF else run.code
+    return f"signal {-run.code}" if run.code < 0 else f"exit code {code}"
 
 
 def quote_last(printed: str) -> tuple[tuple[str, str], ...]:

@@ -260,6 +260,20 @@ def test_where_there_are_no_namespaces_no_child_is_asked(
     assert (run.code, run.stdout, run.hidden) == (0, "unset\n", ())
 
 
+def test_on_windows_the_folders_of_the_user_are_the_runs_own(
+    start: Callable[..., IsolatedRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As programs look for them there: GetTempPath reads TMP and TEMP, and HOME is no name."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("SYSTEMROOT", "/Windows")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    names = ("SYSTEMROOT", "USERPROFILE", "APPDATA", "TEMP", "TMP", "HOME", "PYTHONPATH")
+    root, *folders, home, path = start(*(f"v={name}" for name in names)).stdout.split()
+    assert (root, home, path) == ("/Windows", "unset", "unset")
+    assert [Path(f).name for f in folders] == ["home", "home", "tmp", "tmp"]
+    assert {Path(f).parent.name.partition("-run-")[0] for f in folders} == {"rustext"}
+
+
 def test_only_pythons_own_folders_of_a_shared_prefix_are_hidden() -> None:
     found = python_folders(["/usr", "/opt/python", "/usr/local", "/"], ["/usr/lib/python3.11"])
     assert found == (Path("/opt/python"), Path("/usr/lib/python3.11"))
