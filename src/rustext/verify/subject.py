@@ -59,7 +59,7 @@ class Subject:
     def inside(self, path: Path) -> str:
         """A path as findings name it: beginning with the bundle's own name."""
         root = self.bundle.root.parent
-        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 Check = Callable[[Subject], Iterator[Finding]]

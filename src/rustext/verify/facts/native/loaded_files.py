@@ -223,7 +223,7 @@ class LoadedFiles:
 
     def _inside(self, path: Path) -> str:
         root = self._bundle.root.parent
-        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _resolve(path: Path) -> Path:

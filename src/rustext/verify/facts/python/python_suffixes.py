@@ -158,4 +158,4 @@ def _is_opened_by_nuitka(bundle: Bundle, folder: Path, module: str) -> bool:
 
 
 def _inside(bundle: Bundle, path: Path) -> str:
-    return str(path.relative_to(bundle.root.parent))
+    return path.relative_to(bundle.root.parent).as_posix()
