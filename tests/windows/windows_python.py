@@ -71,9 +71,8 @@ class WindowsPython:
             self.wine("wine", "reg", "add", key, "/v", "Version", "/d", "win10", check=True)
             compile_random_numbers(self.prefix / "drive_c" / "windows" / "system32")
             (self.prefix / "complete").touch()
-        self.wine(
-            "wineserver", "-p60"
-        )  # stays a minute for the next program: starting it takes 2 s
+        # It waits a minute for the next program, and would hold pipes open for as long.
+        subprocess.run(["wineserver", "-p60"], env=self.variables(), check=False)
         if self.away.exists():  # a run was interrupted
             self.away.rename(self.home)
         if not (self.home / "complete").exists():
@@ -122,11 +121,12 @@ class WindowsPython:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the prefix, with none of this process's variables for Python."""
         return subprocess.run(
-            command, cwd=cwd, env=self._variables(), check=check, timeout=timeout,
+            command, cwd=cwd, env=self.variables(), check=check, timeout=timeout,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
         )  # fmt: skip
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """The environment of a command in the prefix."""
         hidden = ("PYTHON", "VIRTUAL_ENV", "LD_", "WINE", "RUSTEXT")
         env = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
         env |= {"WINEPREFIX": str(self.prefix), "WINEDEBUG": "-all", "WINEARCH": "win64"}
