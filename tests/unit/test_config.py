@@ -13,6 +13,10 @@ from rustext.errors import InvalidConfiguration, RustextError
 from rustext.files.cache import Cache, Listing
 
 
+def is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def write(folder: Path, text: str) -> Path:
     write_files(folder, {"pyproject.toml": text})
     return folder / "pyproject.toml"
@@ -75,7 +79,7 @@ def test_a_record_that_is_not_there_is_refused(tmp_path: Path) -> None:
         read_config(write(tmp_path, '[tool.rustext]\ntrace = "missing.toml"'))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(not is_root(), reason="only root can give files away")
 def test_settings_of_a_stranger_are_passed_over_and_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -95,7 +99,7 @@ def test_settings_of_a_stranger_are_passed_over_and_named(
 
 
 def test_a_cache_of_a_stranger_is_not_read(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
+    if not is_root():
         pytest.skip("only root can give files away")
     cache = Cache(tmp_path, "1")
     cache.write(tmp_path, Listing(folders={}, files={}, rows=()))

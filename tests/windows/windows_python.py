@@ -7,6 +7,7 @@ Python and installs into it. Parts and their sources:
 - `python3XX.dll`, the extension modules and their DLLs: the folder `deploy_libs` of panda3d's wheel
   for Windows, which that project freezes programs with;
 - `Lib`: the one of the Python that this runs in, which has the same minor version;
+- `ucrtbase.dll`: wine's own, with five accessors of complex numbers that it lacks and NumPy calls;
 - `python.exe` (a call of `Py_Main`), `python3.dll` (forwards the exports of `python3XX.dll`, as
   `PC/python3dll.c` does) and, for wine 8, `bcryptprimitives.dll` with its one function
   `ProcessPrng`: compiled here, by zig.
@@ -47,6 +48,16 @@ BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
 __declspec(dllexport) BOOL WINAPI ProcessPrng(BYTE *data, SIZE_T size)
 { return SystemFunction036(data, (ULONG)size); }
 """
+# Functions without a body in wine 8, by the calling convention of x64: a float complex is in rcx,
+# a double complex by its address there, and the result goes to xmm0.
+ACCESSORS = {
+    "crealf": "66 0f 6e c1 c3",  # movd xmm0, ecx; ret
+    "cimagf": "48 c1 e9 20 66 0f 6e c1 c3",  # shr rcx, 32; movd xmm0, ecx; ret
+    "creall": "f2 0f 10 01 c3",  # movsd xmm0, [rcx]; ret
+    "cimag": "f2 0f 10 41 08 c3",  # movsd xmm0, [rcx + 8]; ret
+    "cimagl": "f2 0f 10 41 08 c3",
+}
+STUB = bytes.fromhex("48 83 ec 28 48 8d 0d")  # how wine's function begins that says that it is none
 
 
 class WindowsPython:
@@ -71,6 +82,7 @@ class WindowsPython:
             self.wine("wine", "reg", "add", key, "/v", "Version", "/d", "win10", check=True)
             compile_random_numbers(self.prefix / "drive_c" / "windows" / "system32")
             (self.prefix / "complete").touch()
+        add_accessors(self.prefix / "drive_c" / "windows" / "system32" / "ucrtbase.dll")
         # It waits a minute for the next program, and would hold pipes open for as long.
         subprocess.run(["wineserver", "-p60"], env=self.variables(), check=False)
         if self.away.exists():  # a run was interrupted
@@ -130,7 +142,7 @@ class WindowsPython:
         hidden = ("PYTHON", "VIRTUAL_ENV", "LD_", "WINE", "RUSTEXT")
         env = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
         env |= {"WINEPREFIX": str(self.prefix), "WINEDEBUG": "-all", "WINEARCH": "win64"}
-        return env | {"PYTHONUTF8": "1", "WINEDLLOVERRIDES": "mscoree,mshtml="}
+        return env | {"PYTHONUTF8": "1", "WINEDLLOVERRIDES": "mscoree,mshtml=;ucrtbase=n,b"}
 
     def install(self, *requirements: str) -> None:
         """Have these distributions and nothing else; raises `CalledProcessError`."""
@@ -176,6 +188,23 @@ def compile_random_numbers(system: Path) -> None:
     library = system / "bcryptprimitives.dll"
     if not library.exists():
         compile_windows(PRNG, library, "-shared", "-ladvapi32")
+
+
+def add_accessors(library: Path) -> None:
+    """Fill in what a `ucrtbase.dll` of wine lacks, and have the file itself loaded."""
+    data = bytearray(library.read_bytes())
+    if b"Wine builtin" not in data[:128]:
+        return
+    with pefile.PE(data=bytes(data), fast_load=True) as image:
+        image.parse_data_directories([pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_EXPORT"]])
+        for symbol in image.DIRECTORY_ENTRY_EXPORT.symbols:
+            code = bytes.fromhex(ACCESSORS.get((symbol.name or b"").decode(), ""))
+            at = image.get_offset_from_rva(symbol.address) if code else 0
+            if code and data.startswith(STUB, at):
+                data[at : at + len(code)] = code
+    data[64:128] = bytes(64)
+    library.unlink()  # it may be a link to the system's
+    library.write_bytes(data)
 
 
 def compile_windows(source: str, output: Path, *options: str) -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import os
-import pty
 import re
 import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Iterator
 from typing import TextIO
 
 import pytest
 
 from rustext.report.console import Console, Style, counted, open_console, progress_line
+
+fcntl = pytest.importorskip("fcntl", reason="a terminal is made as Unix makes one")
+pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
 
 SGR = re.compile(r"\x1b\[[\d;]*m")
 HOSTILE = ["a\nb", "a\x1b[31mb", "a\udcffb", "a\u202eb", "a\rb", "[red]a[/red]", ":smile:"]

@@ -25,6 +25,9 @@ from compiling import Compile
 
 from rustext.data import package_folder
 
+if not hasattr(os, "fork"):
+    pytest.skip("the sandbox is of namespaces of Linux", allow_module_level=True)
+
 pytestmark = pytest.mark.heavy
 
 HEAD = r"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import platform
 import shutil
 import subprocess
 import zipfile
@@ -38,7 +38,7 @@ def test_a_loader_that_is_nowhere_is_missing(tmp_path: Path, gcc: Compile) -> No
     assert not starts(tmp_path)
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names the loader of x86-64")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names the loader of x86-64")
 def test_a_loader_in_a_folder_of_its_own_is_the_hosts(tmp_path: Path, gcc: Compile) -> None:
     """As in programs built with a package manager that keeps a C library of its own."""
     loader = tmp_path / "store/lib/ld-linux-x86-64.so.2"
