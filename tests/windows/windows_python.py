@@ -142,7 +142,9 @@ class WindowsPython:
         hidden = ("PYTHON", "VIRTUAL_ENV", "LD_", "WINE", "RUSTEXT")
         env = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
         env |= {"WINEPREFIX": str(self.prefix), "WINEDEBUG": "-all", "WINEARCH": "win64"}
-        return env | {"PYTHONUTF8": "1", "WINEDLLOVERRIDES": "mscoree,mshtml=;ucrtbase=n,b"}
+        # Windows does not come with the Visual C++ run-time: a program brings it.
+        overrides = "mscoree,mshtml=;ucrtbase=n,b;vcruntime140=n"
+        return env | {"PYTHONUTF8": "1", "WINEDLLOVERRIDES": overrides}
 
     def install(self, *requirements: str) -> None:
         """Have these distributions and nothing else; raises `CalledProcessError`."""
