@@ -5,7 +5,7 @@ Usage: python tests/windows/windows_damage.py FOLDER
 FOLDER is a bundle that PyInstaller has made for Windows, and that works, with a program `app.exe`.
 Each DLL and extension module is removed; some are also cut short, made those of another
 architecture, or renamed. Where the program then fails, `verify` has to find an error, and where it
-runs, none. Run by `./test --windows-damage FOLDER`, which writes a table to benchmarks/results/.
+runs, none. Run by `./test --windows-damage FOLDER`, which writes benchmarks/windows/damage.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from windows_matrix import last_line
 from windows_python import ROOT, WindowsPython
 
-PAGE = ROOT / "benchmarks" / "results" / "windows-damage.md"
+PAGE = ROOT / "benchmarks" / "windows" / "damage.md"
 CUT = 5000  # bytes that are left
 ARM64 = 0xAA64  # Machine of the COFF header
 OFTEN = 4  # of so many files one is damaged in every way

@@ -8,7 +8,7 @@ the same wine. `rustext verify` reads each bundle on this machine and in the Pyt
 table tells what it found, and whether both said the same. Programs are those of `example_apps/`,
 and with --apps those of a folder with a `main.py` and a `requirements.txt` each. Rows are added to
 `.cache/windows/rows.jsonl` as they come; a second call goes on where the first one stopped.
-Run by `./test --windows`, which writes benchmarks/results/windows.md.
+Run by `./test --windows`, which writes benchmarks/windows/programs.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from windows_python import FOLDER, ROOT, WindowsPython, as_windows, quick_check
 
 PINNED = ROOT / "tests" / "freezing" / "requirements.txt"
 ROWS = FOLDER / "rows.jsonl"
-PAGE = ROOT / "benchmarks" / "results" / "windows.md"
+PAGE = ROOT / "benchmarks" / "windows" / "programs.md"
 NEEDED = ("ctypes", "sqlite3", "ssl", "zoneinfo")
 LAYOUTS = {"folder": "app/app.exe", "one file": "single.exe"}  # programs in `dist`
 WAYS = 2 * len(LAYOUTS)
@@ -53,7 +53,7 @@ class Row:
     result: str  # "runs", "fails", "build fails", "unfrozen fails", "no wheel"
     seconds: float = 0.0
     message: str = ""
-    verify: tuple[str, ...] = ()  # findings, as `severity id subject`
+    verify: tuple[str, ...] = ()  # errors and warnings, as `severity id subject`
     same: bool = True  # `verify` says the same on both systems
 
 
@@ -201,7 +201,9 @@ def verify_twice(python: WindowsPython, bundle: Path) -> tuple[tuple[str, ...], 
     (FOLDER / "last-verify-here.json").write_text(here.stdout)
     (FOLDER / "last-verify-there.json").write_text(there.stdout)
     found = ours["findings"]
-    lines = tuple(f"{f['severity']} {f['id']} {f['subject']}" for f in found)
+    lines = tuple(
+        f"{f['severity']} {f['id']} {f['subject']}" for f in found if f["severity"] != "note"
+    )
     return lines, spelled_alike(ours) == spelled_alike(theirs)
 
 
@@ -265,10 +267,10 @@ def as_markdown(rows: list[Row]) -> str:
     found = {(r.program, r.layout, r.rustext): r for r in built}
     for program, layout in sorted({(r.program, r.layout) for r in built}):
         without, with_it = (found.get((program, layout, rustext)) for rustext in (False, True))
-        said = "<br>".join(with_it.verify) if with_it else ""
+        said = "<br>".join(with_it.verify) or "no error, no warning" if with_it else ""
         same = ("yes" if with_it.same else "**no**") if with_it else ""
         cells = " | ".join(map(as_cell, (without, with_it)))
-        lines.append(f"| {program} | {layout} | {cells} | {said or 'no finding'} | {same} |")
+        lines.append(f"| {program} | {layout} | {cells} | {said} | {same} |")
     others = sorted((r.program, r.result, r.message) for r in rows if not r.layout)
     lines += ["", "Not frozen:", ""] if others else []
     lines += [f"- {program}: {result}: `{message}`" for program, result, message in others]
