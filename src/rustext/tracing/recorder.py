@@ -172,6 +172,8 @@ class _Stack:
         self.backtrace = program.backtrace
         self._dladdr = program.dladdr
         self._dladdr.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        self._program = os.path.realpath(sys.executable)
+        self._known: dict[int, tuple[int, str | None, bytes]] = {}
         imports = ctypes.cast(program.PyImport_Import, ctypes.c_void_p).value or 0
         self._core = self._find(imports)[0]
         here = ctypes.cast(program.backtrace, ctypes.c_void_p).value or 0
@@ -199,9 +201,8 @@ class _Stack:
             if not imports:
                 return files is None, None
         # The program itself stands at the bottom; libffi, above the module that calls through it.
-        program = os.path.realpath(sys.executable)
-        files = [f for f in files if os.path.realpath(f) != program]
-        found = next(filter(_entry, files), files[0] if files else None)
+        others = [file for file in files if file is not None]
+        found = next(filter(_entry, others), others[0] if others else None)
         return found is not None, found
 
     def _explain_nameless(self, addresses: "list[int | None]") -> "tuple[bool, Any]":
@@ -210,7 +211,7 @@ class _Stack:
         The files are None where no function bears a name that tells. Python code that calls
         `__import__` has another function of the C API below it, or native code.
         """
-        files: list[str] = []
+        files: list[str | None] = []
         inside = imports = False  # of the interpreter; below one of `_IMPORTS`
         for address in addresses:
             base, path, symbol = self._find((address or 1) - 1)
@@ -228,12 +229,22 @@ class _Stack:
             inside = inside or base == self._core
         return imports, files if imports else None
 
-    def _find(self, address: int) -> "tuple[int, str, bytes]":
-        """Where the file that holds `address` begins, its path, and the symbol there."""
-        info = _Info()
-        if not self._dladdr(address, ctypes.byref(info)):
-            return 0, "", b""
-        return info.base or 0, os.fsdecode(info.path or b""), info.symbol or b""
+    def _find(self, address: int) -> "tuple[int, str | None, bytes]":
+        """Where the file that holds `address` begins, its path, and the symbol there.
+
+        The path is None for the program itself. Each address is looked up once, as Python unloads
+        no library.
+        """
+        found = self._known.get(address)
+        if found is None:
+            info = _Info()
+            found = 0, "", b""
+            if self._dladdr(address, ctypes.byref(info)):
+                path = os.fsdecode(info.path or b"")
+                own = os.path.realpath(path) == self._program
+                found = info.base or 0, None if own else path, info.symbol or b""
+            self._known[address] = found
+        return found
 
 
 if ctypes is not None:

@@ -78,8 +78,9 @@ def make_usages(notes: Iterable[Mapping[str, Any]], env: Environment) -> tuple[U
         elif do in _FILES and note["file"] not in written:
             row = _file_row(_FILES[do], note, places)
             found += [row] if row is not None else []
-    needed = _needed_names(notes)
-    found = [row for row in found if not _is_needed(row, needed)]
+    if any(map(_came_along, found)):
+        needed = _needed_names(notes)
+        found = [row for row in found if not (_came_along(row) and _file_name(row) in needed)]
     found += _metadata_rows(metadata, len(env.distributions))
     usages = merge_usages(
         Usage(distribution=dist, versions=places.versions(dist), uses={kind: (use,)})
@@ -121,13 +122,14 @@ def _needed_names(notes: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _is_needed(row: tuple[str, UseKind, Use], needed: frozenset[str]) -> bool:
+def _came_along(row: tuple[str, UseKind, Use]) -> bool:
+    """Whether it is a library that nobody has asked for."""
     _, kind, use = row
-    return (
-        kind is UseKind.LIBRARY
-        and use.askers == (UNKNOWN_ASKER,)
-        and PurePosixPath(use.name).name in needed
-    )
+    return kind is UseKind.LIBRARY and use.askers == (UNKNOWN_ASKER,)
+
+
+def _file_name(row: tuple[str, UseKind, Use]) -> str:
+    return PurePosixPath(row[2].name).name
 
 
 def _is_native(path: Path) -> bool:
@@ -178,13 +180,13 @@ class _Places:
         self._folders: dict[str, str] = {}  # the distribution that has the files of a folder
         for dist in env.distributions.values():
             self._metadata[dist.site / dist.metadata] = dist
+            for parent in {file.parent for file in dist.files if ".." not in file.parts}:
+                for folder in (parent, *parent.parents):
+                    self._folders.setdefault(str(dist.site / folder), dist.name)
             for file in dist.files:
                 if ".." in file.parts:
                     path = os.path.normpath(dist.site / file)
                     self._outside[path] = (dist.name, file.as_posix())
-                else:
-                    for folder in file.parents:
-                        self._folders.setdefault(str(dist.site / folder), dist.name)
 
     def versions(self, dist: str) -> tuple[str, ...]:
         found = self._env.distributions.get(dist)
