@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from rustext.data import read_data
 from rustext.discovery.handed_sources import find_read_classes, find_takers
 from rustext.discovery.import_sites import IMPORT_CALLS, read_import_sites, resolve
+from rustext.discovery.settings_files import find_names, iter_setting_names
 from rustext.discovery.source_readers import (
     iter_python_starts,
     iter_read_sources,
@@ -33,17 +34,9 @@ _NOT_IN_NAME = r"(?<![^\W_])(?<!def )"  # after `_` as well
 _PART = re.compile(r"""["'/\\]([\w.+@*-]{1,120})(?=["'/\\])""")
 _PATH = re.compile(r"""["']((?:[\w.+@-]{1,99}[/\\]){1,9}[\w.+@-]{1,99})/?["']""")
 _WORD = re.compile(r"""["']([A-Za-z_]\w{0,99})["']""")
-_DOTTED = re.compile(r"""["']([A-Za-z_]\w*(?:[.:]\w+){1,9})["']""")
 _RELATIVE = re.compile(r"""["'](\.{1,9}[A-Za-z_]\w*(?:\.\w+){0,9})["']""")
-# `key: package.Class`, `key = package.Class`, `- package.Class`
-_SETTING = re.compile(
-    r"^[ \t]*(?:-[ \t]+|[\w.()-]+[ \t]*[:=][ \t]*){1,2}([A-Za-z_]\w*(?:[.:]\w+){1,9})"
-    r"[ \t]*(?:#.*)?$",
-    re.MULTILINE,
-)
 # A literal that ends in a dot or goes on with a field: `f"package.{name}"`.
 _BEGINNING = re.compile(r"""["']((?:[A-Za-z_]\w*\.){1,9})(?:["']|%s|\{)""")
-_LOGGER = re.compile(r"getLogger\(\s*$")
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
 )
@@ -80,9 +73,10 @@ _SOURCE_WORDS = ("getsource", "findsource", "spec_from_file_location", "run_path
 def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionSources:
     """The facts of all Python files that a distribution has in its packages.
 
-    A file that cannot be read is one row with the reason. With `settings`, class paths in lines of
-    configuration (`key: package.Class`) are names as well, and any word may name a file, as a
-    program can hold such texts and ask for the files of other distributions.
+    A file that cannot be read is one row with the reason; a configuration file that the code opens,
+    one with the names in it. With `settings`, class paths in lines of configuration
+    (`key: package.Class`) are names as well, and any word may name a file, as a program can hold
+    such texts and ask for the files of other distributions.
     """
     texts: dict[PurePosixPath, str] = {}
     found: dict[PurePosixPath, SourceFacts] = {}
@@ -94,6 +88,10 @@ def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionS
                 found[file] = SourceFacts(file=file, unreadable=error.strerror or str(error))
     reader = _Reader(dist, texts, settings=settings)
     found |= {file: reader.read(file, text) for file, text in texts.items()}
+    if not settings and any(facts.sites for facts in found.values()):
+        words = {word for facts in found.values() if facts.locates for word in facts.parts}
+        for file, names in iter_setting_names(dist.site, dist.files, words):
+            found[file] = SourceFacts(file=file, names=names)
     return DistributionSources(files=tuple(found[file] for file in sorted(found)))
 
 
@@ -106,7 +104,7 @@ def used_files(sources: DistributionSources) -> tuple[SourceFacts, ...]:
         for f in sources.files
         if folders.isdisjoint(f.file.parts[:-1])
         and f.file.name not in names
-        and f.file.stem.isidentifier()
+        and (f.file.stem.isidentifier() or f.file.suffix != ".py")
         and not any(f.file.match(pattern) for pattern in rules["test_files"])
     )
 
@@ -342,20 +340,6 @@ def _iter_listed(text: str, package: str) -> Iterator[tuple[str, str]]:
         found = _imported_as(text, name, package) if name else ""
         if found is not None:
             yield call, found
-
-
-def find_names(text: str, *, settings: bool) -> tuple[str, ...]:
-    """The literals that could be the names of modules, or class paths; not those of loggers.
-
-    With `settings`, those in lines of configuration as well: `key: package.Class`.
-    """
-    literals = {
-        found[1]
-        for found in _DOTTED.finditer(text)
-        if not _LOGGER.search(text, max(0, found.start() - 20), found.start())
-    }
-    found = literals.union(_SETTING.findall(text) if settings else ())
-    return tuple(sorted(name.replace(":", ".") for name in found))
 
 
 def _iter_relative(text: str, package: str) -> Iterator[str]:

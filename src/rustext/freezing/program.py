@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.handed_sources import iter_used
+from rustext.discovery.settings_files import find_settings, iter_setting_names
 from rustext.discovery.source_facts import module_of, read_sources
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
@@ -22,7 +23,6 @@ from rustext.environment.python_source import parse_source
 from rustext.errors import RustextError
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.freezing.script_imports import iter_imports, iter_program
-from rustext.freezing.settings_files import find_settings, iter_setting_names
 from rustext.imports.dynamic_imports import find_named_imports, find_started
 from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
 from rustext.imports.verdicts import find_named
@@ -105,7 +105,9 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         sources = read_sources(dist, settings=True)
         companions += _iter_companions(sources, local)
         starts |= {f"{f.file}: {how}" for f in sources.files for how in f.starts_python}
-        names = iter_setting_names(folder, settings, sources)
+        words = {word for facts in sources.files for word in facts.parts}
+        found = iter_setting_names(folder, settings, words)
+        names = [(file, name) for file, listed in found for name in listed]
         imports |= {i.module: i for i in _iter_named(sources, dist, local, names)}
     return Program(
         imports=tuple(imports[name] for name in sorted(imports)),

@@ -42,6 +42,7 @@ KINDS = [
     kinds.files_of_classes,
     kinds.stubs_in_a_folder,
     kinds.metadata_of_several,
+    kinds.class_path_in_a_file_of_the_package,
     source_of_the_program,
     class_path_in_a_file,
     metadata_that_the_program_asks_for,

@@ -101,6 +101,25 @@ def test_the_function_may_be_in_another_file_of_the_distribution(tmp_path: Path)
     assert "alpha" in imported(tmp_path) & names
 
 
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [("one.yaml", {"host.two"}), ("other.yaml", set()), ("one.txt", set())],
+)
+def test_a_name_may_stand_in_a_configuration_file_that_the_code_opens(
+    settings: str, names: set[str], tmp_path: Path
+) -> None:
+    code = f"{IMPORT}from pathlib import Path\nfile = Path(__file__).with_name('one.yaml')\n"
+    code += "if file.is_file(): import_module(file.read_text().split()[1].rpartition('.')[0])"
+    text = {f"host/{settings}": "handler: host.two.Handler\n", "host/two.py": ""}
+    install(tmp_path, "host", files={"host/__init__.py": code, **text})
+    env = environment(tmp_path)
+    assert {name for name, _ in named_imports(env)} == names
+    ran = "import host, sys; print(*sys.modules.keys() & {'host.two'})"
+    command = [sys.executable, "-c", ran]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == names
+
+
 def test_the_evidence_names_the_file_and_the_call(tmp_path: Path) -> None:
     install(tmp_path, "host", files={"host/a.py": f"{IMPORT}{FUNCTION}require ( 'alpha')"})
     env = environment(tmp_path)

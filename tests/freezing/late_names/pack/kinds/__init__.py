@@ -50,3 +50,9 @@ def stubs_in_a_folder():
 
 def metadata_of_several():
     return [metadata.version(name) for name in ("rustext-late-names",)]
+
+
+def class_path_in_a_file_of_the_package():
+    lines = Path(__file__).with_name("handlers.yaml").read_text().splitlines()
+    module, _, name = lines[-1].partition(": ")[2].rpartition(".")
+    return getattr(importlib.import_module(module), name).__name__

@@ -1,0 +1,72 @@
+"""Configuration files, and the modules and classes that they name.
+
+In: the folder of a program or of a distribution, and the words of its code. Out: names in those of
+its files that the code opens by a literal, or in a folder that it names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from rustext.files.untrusted import read_start
+
+_SUFFIXES = frozenset({".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf"})
+_DEEPEST = 3  # folders
+_MOST = 500  # folders, and files
+_LIMIT = 1 << 18  # bytes; what names classes is written by hand
+_DOTTED = re.compile(r"""["']([A-Za-z_]\w*(?:[.:]\w+){1,9})["']""")
+# `key: package.Class`, `key = package.Class`, `- package.Class`
+_SETTING = re.compile(
+    r"^[ \t]*(?:-[ \t]+|[\w.()-]+[ \t]*[:=][ \t]*){1,2}([A-Za-z_]\w*(?:[.:]\w+){1,9})"
+    r"[ \t]*(?:#.*)?$",
+    re.MULTILINE,
+)
+_LOGGER = re.compile(r"getLogger\(\s*$")
+
+
+def find_settings(folder: Path) -> tuple[PurePosixPath, ...]:
+    """The configuration files in a folder and a few levels below, sorted, relative to it."""
+    found: list[PurePosixPath] = []
+    for number, (path, folders, files) in enumerate(os.walk(folder)):
+        place = PurePosixPath(Path(path).relative_to(folder).as_posix())
+        deep = len(place.parts) >= _DEEPEST or number >= _MOST
+        folders[:] = [] if deep else sorted(n for n in folders if n[0] not in "._")
+        found += (place / name for name in files if Path(name).suffix in _SUFFIXES)
+    return tuple(sorted(found)[:_MOST])
+
+
+def iter_setting_names(
+    folder: Path, files: Iterable[PurePosixPath], words: Collection[str]
+) -> Iterator[tuple[PurePosixPath, tuple[str, ...]]]:
+    """The names in those configuration files that one of the words names, file by file."""
+    words = {word.replace("\\", "/") for word in words}
+    named = (
+        file
+        for file in files
+        if file.suffix in _SUFFIXES and ".." not in file.parts
+        if not words.isdisjoint((file.name, str(file), *(parent.name for parent in file.parents)))
+    )
+    for file, _ in zip(named, range(_MOST), strict=False):
+        with contextlib.suppress(OSError):
+            text = read_start(folder / file, _LIMIT).decode("utf-8", "replace")
+            names = find_names(text, settings=True)
+            if names:
+                yield file, names
+
+
+def find_names(text: str, *, settings: bool) -> tuple[str, ...]:
+    """The literals that could be the names of modules, or class paths; not those of loggers.
+
+    With `settings`, those in lines of configuration as well: `key: package.Class`.
+    """
+    literals = {
+        found[1]
+        for found in _DOTTED.finditer(text)
+        if not _LOGGER.search(text, max(0, found.start() - 20), found.start())
+    }
+    found = literals.union(_SETTING.findall(text) if settings else ())
+    return tuple(sorted(name.replace(":", ".") for name in found))

@@ -1,0 +1,5 @@
+"""What a file of the package names."""
+
+
+class Answer:
+    """An answer."""
