@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustext.data import package_text
+from rustext.data import package_text, read_data
 from rustext.environment import interpreter_facts as interpreter
 from rustext.environment.child_process import run_python
 from rustext.environment.editable_installs import (
@@ -197,8 +197,11 @@ class Environment:
         return self._installed.entry_points
 
     def is_required(self, name: str) -> bool:
-        """Whether any installed distribution requires `name` without an extra."""
-        return name in self._installed.required
+        """Whether any installed distribution requires `name` without an extra.
+
+        Also true of the tools that environments come with: nobody has installed them for a program.
+        """
+        return name in self._installed.required or name in read_data("stdlib")["seeds"]
 
     def site_of(self, path: Path) -> Path | None:
         """The folder of `sys.path` that `path` is imported from: the innermost that holds it."""

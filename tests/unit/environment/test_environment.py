@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ensurepip
 import importlib.machinery
 import json
 import subprocess
@@ -351,3 +352,12 @@ def test_lookups_survive_folders_that_are_files(tmp_path: Path) -> None:
     env: Environment = environment(tmp_path)
     assert env.find_module("pkg") is None
     assert env.find_module("pkg.inner") is None
+
+
+def test_nobody_has_chosen_the_tools_that_an_environment_comes_with(tmp_path: Path) -> None:
+    bundled = Path(ensurepip.__file__).parent.glob("_bundled/*.whl")
+    seeds = {"pip", *(wheel.name.partition("-")[0] for wheel in bundled)}
+    for name in (*seeds, "chosen"):
+        install(tmp_path, name, files={f"{name}/__init__.py": ""})
+    env = environment(tmp_path)
+    assert {name for name in env.distributions if not env.is_required(name)} == {"chosen"}
