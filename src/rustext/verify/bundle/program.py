@@ -14,6 +14,7 @@ from rustext.errors import InvalidBinary
 from rustext.formats.binary import open_binary
 from rustext.model.image import Binary, ImageKind
 from rustext.verify.bundle.module_tables import find_nuitka_modules
+from rustext.verify.bundle.nuitka_code import NuitkaCode, find_nuitka_code
 from rustext.verify.bundle.pyinstaller_archive import Archive, parse_archive
 
 
@@ -40,6 +41,7 @@ class Program:
     extensions: frozenset[str] = frozenset()  # those of `modules` that Nuitka's table has as files
     python: tuple[int, int] | None = None
     archive: Archive | None = None  # PyInstaller's
+    code: NuitkaCode | None = None  # Nuitka's, where it was found
     damage: str | None = None
 
 
@@ -78,4 +80,5 @@ def parse_program(path: Path, binary: Binary, data: mmap.mmap) -> Program:
         freezer=Freezer.NUITKA,
         modules=table.modules,
         extensions=table.extensions,
+        code=find_nuitka_code(data, table),
     )

@@ -1,16 +1,17 @@
 """Look up the code of a program's modules, wherever the freezer has put it.
 
 In: a program and its bundle. Out: a `Module` for each name that is asked for, with its code where
-that is bytecode that can be followed. Bytecode is in PyInstaller's archive, in zip files on
-`sys.path` (`base_library.zip`, `library.zip`) and in `.pyc` files. What is read is bounded, one
-module by one and all in all; damaged code is no error here: it cannot be followed.
+that is bytecode that can be followed. Bytecode is in PyInstaller's archive, among Nuitka's
+constants, in zip files on `sys.path` (`base_library.zip`, `library.zip`) and in `.pyc` files. What
+is read is bounded, one module by one and all in all; damaged code is no error here: it cannot be
+followed.
 """
 
 from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from rustext.files.untrusted import open_file
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.loose_modules import LibraryModule
 from rustext.verify.bundle.marshal_reader import Code, parse_code
+from rustext.verify.bundle.nuitka_code import find_texts
 from rustext.verify.bundle.program import Program
-from rustext.verify.bundle.pyinstaller_archive import Archive, StoredCode
+from rustext.verify.bundle.pyinstaller_archive import StoredCode
 from rustext.verify.bytecode.instructions import is_known
 
 _MODULE_LIMIT = 32 << 20  # bytes of one module's code; the largest real ones take 2 MiB
@@ -35,13 +37,15 @@ _ZIP_FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImpleme
 class Module:
     """A module that is in a bundle; `code` is None where it cannot be followed.
 
-    A namespace package has none.
+    A namespace package has none, and of a module that Nuitka compiled there are `texts` alone: the
+    names of what it imports are among them.
     """
 
     name: str
     package: bool
     code: Code | None
     namespace: bool = False
+    texts: frozenset[str] | None = None
 
 
 class CodeStore:
@@ -51,17 +55,22 @@ class CodeStore:
         self,
         *,
         python: tuple[int, int],
-        program: Path,
-        archive: Archive | None,
+        program: Program,
         libraries: tuple[LibraryModule, ...],
         loose: Mapping[str, Path],
     ) -> None:
         """Take where the code is; nothing is read before it is asked for."""
         self.python = python
         self._stack = ExitStack()
-        self._program = program
-        self._archive = {s.name: s for s in archive.code} if archive is not None else {}
-        self._scripts = archive.start if archive is not None else ()
+        self._program = program.path
+        stored: Sequence[StoredCode] = ()
+        self._scripts: Sequence[StoredCode] = ()
+        self._constants: Mapping[str, tuple[int, int]] = {}
+        if program.archive is not None:
+            stored, self._scripts = program.archive.code, program.archive.start
+        elif program.code is not None:
+            stored, self._constants = program.code.bytecode, program.code.constants
+        self._stored = {s.name: s for s in stored}
         self._libraries = {m.name: m for m in reversed(libraries)}
         self._loose = loose
         self._zips: dict[Path, zipfile.ZipFile] = {}
@@ -74,9 +83,12 @@ class CodeStore:
 
     def find(self, name: str) -> Module | None:
         """The bytecode module of this name; None where there is none."""
-        stored = self._archive.get(name)
+        stored = self._stored.get(name)
         if stored is not None:
             return self.read(stored)
+        if name in self._constants:
+            texts = find_texts(self._read_program(*self._constants[name]))
+            return Module(name, package=False, code=None, texts=texts)
         member = self._libraries.get(name)
         if member is not None:
             return Module(name, member.package, self._parse(self._read_member(member), pyc=True))
@@ -88,14 +100,14 @@ class CodeStore:
         return Module(name, package, self._parse(data, pyc=True))
 
     def read(self, stored: StoredCode) -> Module:
-        """The module or script that is stored in PyInstaller's archive."""
+        """The module or script that is stored in the program."""
         data = self._read_stored(stored) if stored.size else None
         code = self._parse(data, pyc=False)
         return Module(stored.name, stored.package, code, namespace=not stored.size)
 
     def iter_marshalled(self) -> Iterator[tuple[str, bytes]]:
         """Yield the name and the stored code of all scripts and modules."""
-        for stored in (*self._scripts, *self._archive.values()):
+        for stored in (*self._scripts, *self._stored.values()):
             if stored.size:
                 yield stored.name, self._read_stored(stored) or b""
         for member in self._libraries.values():
@@ -111,15 +123,19 @@ class CodeStore:
             return parse_code(data[_PYC_HEADER:] if pyc else data, self.python)
         return None
 
-    def _read_stored(self, stored: StoredCode) -> bytes | None:
+    def _read_program(self, offset: int, size: int) -> bytes:
         if self._file is None:
             self._file = self._stack.enter_context(open_file(self._program))
-        limit = min(_MODULE_LIMIT, self._left)
-        self._file.seek(stored.offset)
-        packed = self._file.read(min(stored.size, limit))
+        self._file.seek(offset)
+        data = self._file.read(min(size, _MODULE_LIMIT, self._left))
+        self._left -= len(data)
+        return data
+
+    def _read_stored(self, stored: StoredCode) -> bytes | None:
+        packed = self._read_program(stored.offset, stored.size)
         if not stored.compressed:
-            self._left -= len(packed)
             return packed
+        limit = min(_MODULE_LIMIT, self._left)
         inflate = zlib.decompressobj()
         try:
             data = inflate.decompress(packed, limit)
@@ -156,8 +172,7 @@ def open_store(bundle: Bundle, program: Program, python: tuple[int, int]) -> Ite
     """The code of a program of a bundle, written by this version of Python."""
     store = CodeStore(
         python=python,
-        program=program.path,
-        archive=program.archive,
+        program=program,
         libraries=bundle.libraries,
         loose=bundle.loose,
     )

@@ -52,10 +52,12 @@ def _judge(subject: Subject, start: Start, missing: MissingModule) -> Iterator[F
 def _missing_extensions(subject: Subject, program: Program) -> Iterator[Finding]:
     """Extension modules that Nuitka's table names and whose files are not there."""
     files = {file.module for _, file in subject.bundle.files}
+    starts = [s for s in subject.starts if s.program is program and s.followed]
     for name in sorted(program.extensions - files):
+        needed = not starts or any(name in start.reached for start in starts)
         yield Finding(
             id="missing-import",
-            severity=Severity.ERROR,
+            severity=Severity.ERROR if needed else Severity.WARNING,
             subject=name,
             message=f"`{program.path.name}` was made with the extension module `{name}`, whose "
             "file is not in the bundle",

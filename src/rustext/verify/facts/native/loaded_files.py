@@ -130,9 +130,10 @@ class LoadedFiles:
 
     def _module_of(self, path: Path, file: NativeFile) -> str | None:
         """The module that a file was made to be: by its suffix, its function or a table."""
-        if file.binary.image.kind is ImageKind.EXECUTABLE or not self.fits(file):
-            return None
         inits = {init for image in file.binary.images for init in image.python_inits}
+        # A library with the mark of a program (DF_1_PIE) was made to be a module, and is refused.
+        if not self.fits(file) or (file.binary.image.kind is ImageKind.EXECUTABLE and not inits):
+            return None
         return self._named_module(path, file.path, inits)
 
     def _named_module(self, path: Path, inside: PurePosixPath, inits: set[str]) -> str | None:

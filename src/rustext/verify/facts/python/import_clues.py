@@ -49,6 +49,24 @@ def read_clues(
         )
 
 
+def read_imported(path: Path, file: NativeFile, modules: frozenset[str]) -> frozenset[str]:
+    """Those of some modules that a file imports, as its machine code or a crate rule says.
+
+    The name of a capsule ends in an attribute. Raises as `read_clues`.
+    """
+
+    def is_there(name: str) -> bool:
+        return name in modules or name.rpartition(".")[0] in modules
+
+    def counts(ref: StringRef) -> bool:
+        return ref.kind is EvidenceKind.IMPORT_CALL
+
+    tops = {name.partition(".")[0] for name in modules}
+    clues = read_clues(path, file, WantedNames(is_there, tops), counts)
+    names = {n for ref in clues.strings for n in (ref.text, ref.text.rpartition(".")[0])}
+    return modules & names.union(*(rule["imports"] for rule, _ in clues.rules))
+
+
 def find_clues(
     kept: KeptFacts,
     path: Path,

@@ -3,16 +3,21 @@
 In: a `Bundle` and one of its programs. Out: a `Start`: the modules that it gets to, those that it
 cannot do without and that are not there, and the libraries that its code opens. Only what happens
 in every run is followed: imports at module level, not below a condition and not where a failure is
-caught. What native code imports is for `rustext.verify.checks.python.imports`.
+caught. Native code is taken to get to all imports that its machine code makes of modules that are
+there; those that are not are for `rustext.verify.checks.python.imports`.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
+from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, identify
 from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
@@ -30,6 +35,7 @@ from rustext.verify.bytecode.module_code import (
     makes_modules,
 )
 from rustext.verify.bytecode.opened_names import find_openings, may_open
+from rustext.verify.facts.python.import_clues import read_imported
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
@@ -102,7 +108,9 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
         scripts = [store.read(stored) for stored in archive.start] if archive is not None else []
         if bundle.freezer is Freezer.CX_FREEZE:
             scripts = list(_find_cx_freeze_scripts(store, program))
-        if not any(script.code for script in scripts):
+        if program.code is not None:
+            scripts = list(filter(None, [store.find("__main__")]))
+        if not any(s.code is not None or s.texts is not None for s in scripts):
             return start
         for name in _INTERPRETER:
             follower.need(name, None)
@@ -127,7 +135,9 @@ def find_start(
     modules = [sorted(bundle.modules_of(program)), bundle.builtins_known]
     libraries = sorted({(str(m.library), identify(m.library)) for m in bundle.libraries})
     loose = [(name, identify(path)) for name, path in sorted(bundle.loose.items())]
-    given = hashlib.sha256(repr((modules, libraries, loose, python)).encode()).hexdigest()
+    native = [(str(path), identify(path)) for path, file in bundle.files if file.provenance.rust]
+    facts = (modules, libraries, loose, native, python)
+    given = hashlib.sha256(repr(facts).encode()).hexdigest()
     text = kept.get(program.path, lambda: _dump(follow_start(bundle, program, python)), given=given)
     return _load(program, text)
 
@@ -164,6 +174,9 @@ class _Follower:
         self._reported: set[str] = set()
         self._bound: dict[str, frozenset[str]] = {}
         self._bootstrap = {m.name for m in bundle.libraries}
+        self._natives = {
+            file.module: (path, file) for path, file in bundle.files if file.provenance.rust
+        }
 
     def run(self, script: Module) -> None:
         """Follow a script of the program, and all that it gets to."""
@@ -181,6 +194,9 @@ class _Follower:
         while self._work and len(self._start.reached) < _LIMIT:
             module, main = self._work.pop()
             code = module.code
+            if module.texts is not None:
+                self._take_texts(module, module.texts)
+                continue
             if code is None:
                 self._start.opaque += [] if module.namespace else [module.name]
                 continue
@@ -231,6 +247,29 @@ class _Follower:
         for name in one.names:
             if name != "*":
                 self._take_name(base, name, module.name)
+
+    def _take_texts(self, module: Module, texts: frozenset[str]) -> None:
+        """Follow what a compiled module imports, its functions included.
+
+        Nuitka's texts have the parts of names, and other texts too.
+        """
+        if module.name in self._natives:
+            for text in sorted(texts):
+                self._import(text, module.name)
+            return
+        around = {"", module.name, *_ancestors(module.name)}
+        for text in sorted(texts):
+            for name in self._by_last_part.get(text.rpartition(".")[2], ()):
+                package = name.rpartition(".")[0]
+                if text == name or package in around or package.rpartition(".")[2] in texts:
+                    self._import(name, module.name)
+
+    @functools.cached_property
+    def _by_last_part(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(self._modules):
+            found[name.rpartition(".")[2]].append(name)
+        return found
 
     def _take_name(self, base: str, name: str, importer: str) -> None:
         """`from base import name`: a module, if `base` has no attribute of that name."""
@@ -294,9 +333,20 @@ class _Follower:
             if found is not None:
                 self._known[prefix] = found
                 self._work.append((found, False))
+            elif prefix in self._natives:
+                self._work.append((self._read_native(prefix), False))
         return True
 
+    def _read_native(self, name: str) -> Module:
+        """A native module, with the names of the modules that its code imports."""
+        texts: frozenset[str] = frozenset()
+        with suppress(InvalidBinary, UnreadableFile):  # other checks speak of such a file
+            texts = read_imported(*self._natives[name], self._modules)
+        return Module(name, package=False, code=None, texts=texts)
+
     def _miss(self, name: str, importer: str | None, *, attribute: bool = False) -> None:
+        if self._start.program.freezer is Freezer.NUITKA:
+            return  # which knew what is not there; its table tells which files have to be
         if name in self._reported or (importer is not None and self._may_be_made(name, importer)):
             return
         self._reported.add(name)
