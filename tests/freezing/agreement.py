@@ -2,7 +2,8 @@
 
     ./test --agreement [N] --bundles FOLDER [--table FILE]
 
-`N` damages (240) are spread over all bundles and all ways (`damage.py`). The run is the truth: the
+`N` damages (240) are spread over all bundles and all ways (`damage.py`,
+`more_damage.py`). The run is the truth: the
 program works where it ends with 0 and prints what the healthy one prints. What has been run is
 remembered in `.cache/agreement`, so that a second call goes on, and judges again in less time.
 `--bundles` takes a folder of finished bundles, each with a file `VERIFY` that names it.
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from damage import DAMAGES, Damage, NotHere, copy_bundle, find_targets
+from more_damage import MORE
 
 from rustext.environment.environment import stdlib_environment
 from rustext.errors import RustextError
@@ -111,7 +113,7 @@ def iter_cases(bundles: list[Healthy], seed: int) -> Iterator[Case]:
     chance = random.Random(seed)
     targets = {b.name: find_targets(b.root, b.program) for b in bundles}
     while True:
-        for damage in DAMAGES:
+        for damage in (*DAMAGES, *MORE):
             able = [b for b in bundles if damage.targets in targets[b.name]]
             if able:
                 bundle = chance.choice(able)
@@ -189,7 +191,8 @@ def main() -> int:
     options = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     bundles = [b for folder in options.bundles for b in read_bundles(folder)]
-    key = hashlib.sha256(Path(__file__).with_name("damage.py").read_bytes()).hexdigest()[:12]
+    sources = (Path(__file__).with_name(name) for name in ("damage.py", "more_damage.py"))
+    key = hashlib.sha256(b"".join(s.read_bytes() for s in sources)).hexdigest()[:12]
     file = CACHE / f"truth-{key}.json"
     truth = json.loads(file.read_text()) if file.exists() else {}
     rows: dict[str, dict[str, object]] = {}

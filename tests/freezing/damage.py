@@ -44,7 +44,7 @@ def own(path: Path) -> bytes:
     return data
 
 
-def _rewrite(path: Path, data: bytes) -> None:
+def rewrite(path: Path, data: bytes) -> None:
     own(path)
     path.write_bytes(data)
 
@@ -58,14 +58,14 @@ def _put(offset: int, new: bytes) -> Callable[[Path], None]:
 
 
 def _cut(part: float) -> Callable[[Path], None]:
-    return lambda path: _rewrite(path, path.read_bytes()[: int(path.stat().st_size * part)])
+    return lambda path: rewrite(path, path.read_bytes()[: int(path.stat().st_size * part)])
 
 
 def _replace(old: bytes, new: bytes) -> Callable[[Path], None]:
-    return lambda path: _rewrite(path, path.read_bytes().replace(old, new))
+    return lambda path: rewrite(path, path.read_bytes().replace(old, new))
 
 
-def _tool(*command: str) -> Callable[[Path], None]:
+def run_tool(*command: str) -> Callable[[Path], None]:
     def apply(path: Path) -> None:
         own(path)
         done = subprocess.run([*command, path], capture_output=True, check=False, timeout=60)
@@ -75,8 +75,8 @@ def _tool(*command: str) -> Callable[[Path], None]:
     return apply
 
 
-def _patchelf(*arguments: str) -> Callable[[Path], None]:
-    return _tool(str(_PATCHELF), *arguments)
+def patchelf(*arguments: str) -> Callable[[Path], None]:
+    return run_tool(str(_PATCHELF), *arguments)
 
 
 def _mode(mode: int) -> Callable[[Path], None]:
@@ -87,7 +87,7 @@ def _mode(mode: int) -> Callable[[Path], None]:
     return apply
 
 
-def _link(target: Callable[[Path], str]) -> Callable[[Path], None]:
+def link_to(target: Callable[[Path], str]) -> Callable[[Path], None]:
     def apply(path: Path) -> None:
         path.unlink()
         path.symlink_to(target(path))
@@ -95,7 +95,7 @@ def _link(target: Callable[[Path], str]) -> Callable[[Path], None]:
     return apply
 
 
-def _named(new: Callable[[str], str]) -> Callable[[Path], None]:
+def rename(new: Callable[[str], str]) -> Callable[[Path], None]:
     def apply(path: Path) -> None:
         if new(path.name) == path.name:
             raise NotHere
@@ -128,7 +128,7 @@ def other_library(path: Path) -> None:
     )
     if not others:
         raise NotHere
-    _rewrite(path, others[0].read_bytes())
+    rewrite(path, others[0].read_bytes())
 
 
 def empty_library(path: Path) -> None:
@@ -152,7 +152,7 @@ def another_init(path: Path) -> None:
     path.write_bytes(data.replace(b"\0PyInit_", b"\0PyInix_"))
 
 
-def _dynamic(data: bytes) -> Iterator[tuple[int, int, int]]:
+def iter_dynamic(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Offset, tag and value of each dynamic entry of a 64-bit file of this machine's byte order."""
     if data[:6] != ELF + b"\x02\x01":
         raise NotHere
@@ -167,7 +167,7 @@ def _dynamic(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 def no_hash(path: Path) -> None:
     data = bytearray(own(path))
-    for at, tag, _ in _dynamic(data):
+    for at, tag, _ in iter_dynamic(data):
         if tag in {_DT_GNU_HASH, 4}:
             struct.pack_into("<Q", data, at, 0x6FFFFE00)
     path.write_bytes(data)
@@ -273,7 +273,7 @@ def linked_folder(path: Path) -> None:
     path.symlink_to("moved-folder")
 
 
-def _add(name: str, data: bytes) -> Callable[[Path], None]:
+def add_file(name: str, data: bytes) -> Callable[[Path], None]:
     def apply(path: Path) -> None:
         made = path / name
         made.parent.mkdir(parents=True, exist_ok=True)
@@ -307,7 +307,7 @@ def read_only(path: Path) -> None:
             one.chmod(one.stat().st_mode & ~0o222)
 
 
-def _many(targets: str, **ways: Callable[[Path], None]) -> list[Damage]:
+def many(targets: str, **ways: Callable[[Path], None]) -> list[Damage]:
     return [
         Damage(name=name.replace("_", "-"), targets=targets, apply=apply)
         for name, apply in ways.items()
@@ -315,48 +315,48 @@ def _many(targets: str, **ways: Callable[[Path], None]) -> list[Damage]:
 
 
 DAMAGES: list[Damage] = [
-    *_many(
+    *many(
         "native",
         delete=delete, empty=_cut(0), cut_in_header=_cut(0.0005), cut_half=_cut(0.5),
-        cut_end=_cut(0.97), text=lambda p: _rewrite(p, b"not found\n" * 40), flip=flip,
+        cut_end=_cut(0.97), text=lambda p: rewrite(p, b"not found\n" * 40), flip=flip,
         other_class=_put(4, b"\x01"), other_endianness=_put(5, b"\x02"),
         other_machine=_put(18, b"\xb7"), relocatable=_put(16, b"\x01"), no_segments=no_segments,
         elf_version=_put(20, b"\x07"), osabi=_put(7, b"\x61"), unreadable=_mode(0),
-        dangling_link=_link(lambda p: f"{p.name}.gone"), circular_link=_link(lambda p: p.name),
-        absolute_link=_link(lambda p: f"/opt/build/{p.name}"), link_to_folder=_link(lambda _: "."),
-        folder=to_folder, upper_case=_named(str.upper), backup=_named(lambda n: f"{n}.bak"),
-        next_version=_named(lambda n: n.replace(".so", "-2.so", 1)), aside=aside,
-        strip=_tool("strip"), strip_debug=_tool("strip", "--strip-debug"),
-        only_debug=_tool("objcopy", "--only-keep-debug"), other_library=other_library,
-        empty_library=empty_library, no_rpath=_patchelf("--remove-rpath"),
-        absolute_rpath=_patchelf("--set-rpath", "/opt/build/lib"),
-        other_soname=_patchelf("--set-soname", "libsomething.so.9"),
-        needs_more=_patchelf("--add-needed", "libnowhere.so.1"),
-        executable_stack=_patchelf("--set-execstack"), no_hash=no_hash, future_libc=future_libc,
+        dangling_link=link_to(lambda p: f"{p.name}.gone"), circular_link=link_to(lambda p: p.name),
+        absolute_link=link_to(lambda p: f"/opt/build/{p.name}"), link_to_folder=link_to(lambda _: "."),
+        folder=to_folder, upper_case=rename(str.upper), backup=rename(lambda n: f"{n}.bak"),
+        next_version=rename(lambda n: n.replace(".so", "-2.so", 1)), aside=aside,
+        strip=run_tool("strip"), strip_debug=run_tool("strip", "--strip-debug"),
+        only_debug=run_tool("objcopy", "--only-keep-debug"), other_library=other_library,
+        empty_library=empty_library, no_rpath=patchelf("--remove-rpath"),
+        absolute_rpath=patchelf("--set-rpath", "/opt/build/lib"),
+        other_soname=patchelf("--set-soname", "libsomething.so.9"),
+        needs_more=patchelf("--add-needed", "libnowhere.so.1"),
+        executable_stack=patchelf("--set-execstack"), no_hash=no_hash, future_libc=future_libc,
         second_copy=second_copy, damaged_copy=damaged_copy, debug_file=debug_file,
         no_execute_bit=_mode(0o644),
     ),
-    *_many(
+    *many(
         "extension", another_init=another_init,
-        other_python=_named(lambda n: n.replace("cpython-311", "cpython-38")),
-        no_suffix=_named(lambda n: n.split(".")[0]),
-        other_platform=_named(lambda n: n.replace("x86_64", "aarch64")),
-        lib_prefix=_named(lambda n: f"lib{n}"),
+        other_python=rename(lambda n: n.replace("cpython-311", "cpython-38")),
+        no_suffix=rename(lambda n: n.split(".")[0]),
+        other_platform=rename(lambda n: n.replace("x86_64", "aarch64")),
+        lib_prefix=rename(lambda n: f"lib{n}"),
     ),
-    *_many("data", delete=delete, empty=_cut(0), upper_case=_named(str.upper), unreadable=_mode(0)),
-    *_many("metadata", delete=delete, empty_folder=lambda p: (delete(p), p.mkdir())[0]),
-    *_many("folder", delete=delete, linked_folder=linked_folder, backup=_named(lambda n: f"{n}~")),
-    *_many(
+    *many("data", delete=delete, empty=_cut(0), upper_case=rename(str.upper), unreadable=_mode(0)),
+    *many("metadata", delete=delete, empty_folder=lambda p: (delete(p), p.mkdir())[0]),
+    *many("folder", delete=delete, linked_folder=linked_folder, backup=rename(lambda n: f"{n}~")),
+    *many(
         "library-archive", delete=delete, cut_half=_cut(0.5), flip=flip, no_member=no_member,
         no_late_member=no_late_member, stale_members=stale_members, no_bytecode=no_bytecode,
         empty=_cut(0), unreadable=_mode(0),
     ),
-    *_many(
-        "program", no_execute_bit=_mode(0o644), strip=_tool("strip"), cut_end=_cut(0.999),
+    *many(
+        "program", no_execute_bit=_mode(0o644), strip=run_tool("strip"), cut_end=_cut(0.999),
         cut_half=_cut(0.5), flip=flip,
-        no_interpreter=_patchelf("--set-interpreter", "/lib/none.so"),
-        renamed=_named(lambda n: f"{n}-2"),
-        more_at_end=lambda p: _rewrite(p, p.read_bytes() + b"x"),
+        no_interpreter=patchelf("--set-interpreter", "/lib/none.so"),
+        renamed=rename(lambda n: f"{n}-2"),
+        more_at_end=lambda p: rewrite(p, p.read_bytes() + b"x"),
         no_magic=_replace(b"MEI\014\013\012\013\016", b"MEI12345"),
         pyz_magic=_replace(b"PYZ\0\xa7\r", b"PYZ\0\x42\r"),
         other_machine=_put(18, b"\xb7"), other_class=_put(4, b"\x01"), empty=_cut(0),
@@ -365,16 +365,16 @@ DAMAGES: list[Damage] = [
         no_unused_module=_no_module(_module(b"pydoc", b"tracemalloc", b"netrc", b"ftplib")),
         **{f"no_module_{n}": _no_module(_any_module(n)) for n in range(6)},
     ),
-    *_many(
+    *many(
         "root",
-        read_only=read_only, text_so=_add("locale/so.so", b"Soomaali\n"),
-        page=_add("share/page.html.so", b"<html>\n"),
-        windows_dll=_add("bin/tool.dll", b"MZ" + bytes(99)),
-        text_pyd=_add("share/x.pyd", b"text\n"), notes=_add("README.txt", b"read me\n"),
-        foreign=_add("share/tool.so", ELF + b"\x02\x01\x01" + bytes(57)),
-        bad_zip=_add("share/samples.zip", b"PK\x03\x04"),
-        source=_add("share/a.py", b"import nothing\n"),
-        odd_name=_add("share/\N{SNOWMAN} a\tb.txt", b""),
+        read_only=read_only, text_so=add_file("locale/so.so", b"Soomaali\n"),
+        page=add_file("share/page.html.so", b"<html>\n"),
+        windows_dll=add_file("bin/tool.dll", b"MZ" + bytes(99)),
+        text_pyd=add_file("share/x.pyd", b"text\n"), notes=add_file("README.txt", b"read me\n"),
+        foreign=add_file("share/tool.so", ELF + b"\x02\x01\x01" + bytes(57)),
+        bad_zip=add_file("share/samples.zip", b"PK\x03\x04"),
+        source=add_file("share/a.py", b"import nothing\n"),
+        odd_name=add_file("share/\N{SNOWMAN} a\tb.txt", b""),
     ),
 ]  # fmt: skip
 
@@ -383,9 +383,11 @@ def find_targets(root: Path, program: Path) -> dict[str, list[Path]]:
     """What there is to damage in a bundle, by the names that `Damage.targets` uses."""
     found: dict[str, list[Path]] = {"root": [root], "program": [program]}
     for path in sorted(root.rglob("*")):
-        if path == program or path.is_symlink():
+        if path == program:
             continue
-        if path.is_dir():
+        if path.is_symlink():
+            kind = "link"
+        elif path.is_dir():
             kind = "metadata" if path.name.endswith(".dist-info") else "folder"
         elif path.name == "base_library.zip":
             kind = "library-archive"
@@ -393,6 +395,8 @@ def find_targets(root: Path, program: Path) -> dict[str, list[Path]]:
             kind = "native"
             if b"\0PyInit_" in path.read_bytes():
                 found.setdefault("extension", []).append(path)
+            if path.name.startswith("libpython"):
+                found.setdefault("python", []).append(path)
         else:
             kind = "data"
         found.setdefault(kind, []).append(path)

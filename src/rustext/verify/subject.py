@@ -19,7 +19,7 @@ from rustext.plan.selftest import SelfTest
 from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.facts.native.loaded_files import LoadedFiles
-from rustext.verify.facts.python.start_imports import Start
+from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.target.stdlib import in_stdlib
 from rustext.verify.target.target import Target, name_platform
 

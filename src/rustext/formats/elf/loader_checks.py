@@ -54,6 +54,7 @@ class Refusal(NamedTuple):
     by: By
     words: str
     because: str
+    fatal: bool = False  # whether it ends the program that loads the file
 
 
 def iter_refusals(data: Buffer, versions: Sequence[SymbolVersion] = ()) -> Iterator[Refusal]:
@@ -152,17 +153,24 @@ def _check_dynamic(file: ElfFile, tags: dict[str, int]) -> Iterator[Refusal]:
         entry = f"{table}ENT"
         if table in tags and tags.get(entry) != size:
             words = f"Inconsistency detected by ld.so: Assertion `info[{entry}]…' failed"
-            yield Refusal(By.GLIBC, words, f"{entry} is {tags.get(entry)}, not {size}")
+            yield Refusal(By.GLIBC, words, f"{entry} is {tags.get(entry)}, not {size}", fatal=True)
     wanted = _PLT_RELOCATIONS.get(file.header.e_machine)
     if wanted is not None and tags.get("DT_PLTREL", ENUM_D_TAG[wanted]) != ENUM_D_TAG[wanted]:
         words = "Inconsistency detected by ld.so: Assertion `info[DT_PLTREL]…' failed"
-        yield Refusal(By.GLIBC, words, f"DT_PLTREL is {tags['DT_PLTREL']}, not {wanted}")
+        because = f"DT_PLTREL is {tags['DT_PLTREL']}, not {wanted}"
+        yield Refusal(By.GLIBC, words, because, fatal=True)
     if not tags.keys() >= {"DT_SYMTAB", "DT_STRTAB"}:
         words = "the loader ends with a signal"
-        yield Refusal(By.LIBRARIES, words, "there is no DT_SYMTAB or no DT_STRTAB")
+        because = "there is no DT_SYMTAB or no DT_STRTAB"
+        yield Refusal(By.LIBRARIES, words, because, fatal=True)
     elif not tags.keys() & {"DT_HASH", "DT_GNU_HASH"}:
         words = "undefined symbol: the loader finds none of the file's symbols"
         yield Refusal(By.LIBRARIES, words, "there is neither DT_HASH nor DT_GNU_HASH")
+    tables = {"DT_VERNEED", "DT_VERDEF"} & tags.keys()
+    counted = {tag.removesuffix("NUM") for tag in {"DT_VERNEEDNUM", "DT_VERDEFNUM"} & tags.keys()}
+    if tables != counted or bool(tables) is not ("DT_VERSYM" in tags):  # elf/dl-version.c
+        because = "DT_VERSYM, DT_VERNEED and DT_VERDEF do not fit together"
+        yield Refusal(By.GLIBC, "the loader ends with a signal", because, fatal=True)
 
 
 def _check_flags(tags: dict[str, int], segments: tuple[Any, ...]) -> Iterator[Refusal]:

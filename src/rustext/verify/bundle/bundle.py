@@ -65,7 +65,7 @@ class Bundle:
     libraries: tuple[LibraryModule, ...] = ()  # modules in zip files on `sys.path`
     loose: Mapping[str, Path] = field(default_factory=dict)  # modules that are files of bytecode
     unreadable: tuple[Unreadable, ...] = ()
-    builtins_known: bool = False  # whether the bundle's own interpreter lists its built-in modules
+    builtins: frozenset[str] | None = None  # and frozen modules, where the interpreter lists them
     links: tuple[Link, ...] = ()  # those that lead out of the bundle, or nowhere
     origin: Path | None = None
 
@@ -73,6 +73,11 @@ class Bundle:
     def path(self) -> Path:
         """What the user knows the bundle by: its folder, or the one file that it is."""
         return self.origin or self.root
+
+    @property
+    def builtins_known(self) -> bool:
+        """Whether the bundle's own interpreter lists its built-in modules."""
+        return self.builtins is not None
 
     @property
     def start(self) -> Path | None:
@@ -167,7 +172,7 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
         shared=shared,
         libraries=members,
         loose=loose,
-        builtins_known=builtins is not None,
+        builtins=builtins,
         unreadable=(
             *natives.unreadable,
             *(library for library in libraries if isinstance(library, Unreadable)),

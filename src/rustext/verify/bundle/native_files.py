@@ -58,6 +58,8 @@ def search_path(tree: Tree, *contents: str) -> tuple[str, ...]:
     (https://docs.python.org/3/library/site.html).
     """
     named = [folder for folder in tree.folders if _SITE.fullmatch(folder.rpartition("/")[2])]
+    # An archive that was unpacked under its own name is as good as the archive.
+    named += [folder for folder in tree.folders if folder.endswith("base_library.zip")]
     outermost = sorted(named, key=lambda folder: folder.count("/"))[:_FOLDERS]
     return tuple(sorted({*contents, *outermost}, key=lambda folder: (-len(folder), folder)))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.left_plan import why_unread
-from rustext.verify.facts.python.start_imports import Start
+from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.subject import Subject
 
 _NAMED = 3  # examples in one line

@@ -42,13 +42,26 @@ def open_bundle(path: Path, *, cached: bool = False) -> Iterator[Bundle]:
     Raises `InvalidBundle` where there is none, `UnreadableFile` where it cannot be read.
     """
     if not path.is_file():
-        yield read_bundle(path, cached=cached)
-        return
+        bundle = read_bundle(path, cached=cached)
+        alone = _find_one_file(bundle)
+        if alone is None:
+            yield bundle
+            return
+        path = alone
     path = path.absolute()
     program, layouts = _look_at(path)
     with tempfile.TemporaryDirectory(prefix="rustext-onefile-") as name:
         folder = Path(name).resolve()
         yield _read_unpacked(path, program, layouts, folder)
+
+
+def _find_one_file(bundle: Bundle) -> Path | None:
+    """The one-file program that is all that a folder has to start; other files may lie there."""
+    if len(bundle.programs) != 1 or bundle.contents != bundle.root:
+        return None
+    program = bundle.programs[0]
+    packed = program.freezer is Freezer.UNKNOWN or (program.archive and program.archive.members)
+    return program.path if packed and is_one_file(program.path) else None
 
 
 def _read_unpacked(

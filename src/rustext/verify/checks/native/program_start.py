@@ -2,7 +2,8 @@
 
 In: a `Subject`. Out: the findings `missing-library` and `host-library` for the dynamic loader that
 an ELF program names (PT_INTERP, opened by the kernel at this very path: elf(5)), and for the Python
-library that a PyInstaller program opens by the name in its archive.
+library that a PyInstaller program opens by the name in its archive; `undefined-symbol` for one that
+is another library.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from rustext.model.findings import Finding, Severity
+from rustext.model.image import Format
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.common_findings import host_library
+from rustext.verify.facts.python.python_symbols import may_be_python
 from rustext.verify.subject import Subject
 from rustext.verify.target.system_libraries import is_system_library
 
@@ -65,10 +68,24 @@ def _check_loader(subject: Subject, program: Program) -> Iterator[Finding]:
 def _check_python(subject: Subject, program: Program) -> Iterator[Finding]:
     library = program.archive.library if program.archive is not None else ""
     name = PurePosixPath(library).name
-    contents = subject.bundle.contents
-    if not name or (contents / library).exists():
+    bundle, contents = subject.bundle, subject.bundle.contents
+    if program.archive is not None and program.archive.contents and bundle.origin is None:
+        named = bundle.root / program.archive.contents
+        contents = contents if named.exists() or bundle.image.format is Format.MACHO else named
+    if not name:
         return
-    if any(path.name == name for path, _ in subject.bundle.files):
+    if (contents / library).exists():
+        if not may_be_python(contents / library):
+            yield Finding(
+                id="undefined-symbol",
+                severity=Severity.ERROR,
+                subject=subject.inside(contents / library),
+                message=f"`{name}`, the program's Python, exports no functions of Python's",
+                evidence=(("opened by", subject.inside(program.path)),),
+                hint="build the bundle again, and look at what has changed it since",
+            )
+        return
+    if contents == bundle.contents and any(path.name == name for path, _ in bundle.files):
         return
     yield Finding(
         id="missing-library",

@@ -94,6 +94,8 @@ def _judge(subject: Subject, path: Path, refusal: Refusal) -> Severity | None:
         return _judge_processor(subject, refusal)
     if subject.loaded.is_started(path):  # by the kernel, and not opened by a loader
         return Severity.ERROR if by is By.ANY else None
+    if refusal.fatal and subject.loaded.ends_program(path):
+        return Severity.ERROR
     if by in {By.ANY, By.LIBRARIES}:
         return subject.severity(path)
     opened = path.resolve() not in subject.loaded.at_start
@@ -138,7 +140,11 @@ def _own_glibc(subject: Subject) -> tuple[int, int] | None:
 def _finding(
     subject: Subject, path: Path, refusal: Refusal, severity: Severity, reason: tuple[str, str]
 ) -> Finding:
-    when = "" if severity is subject.severity(path) else f" on some systems ({refusal.by.value})"
+    when = (
+        ""
+        if refusal.fatal or severity is subject.severity(path)
+        else f" on some systems ({refusal.by.value})"
+    )
     return Finding(
         id="refused-file",
         severity=severity,

@@ -4,7 +4,8 @@ In: a `Subject`. Out: the finding `undefined-symbol`. Strong undefined symbols o
 looked up as glibc and musl do it: in the program and all that it needs, then in what the file was
 opened with. A symbol counts if a relocation asks for it. dlopen binds functions at once, as Python
 calls it (RTLD_NOW); for what the program itself needs the loader binds functions at their first
-call, unless the linker asked otherwise. Functions of Python's are for `python-abi`, versions that a
+call, unless the linker asked otherwise. Functions of
+Python's that a module calls are for `python-abi`, versions that a
 library lacks for `missing-library` and `glibc-floor`.
 """
 
@@ -82,10 +83,12 @@ def _check_init_functions(subject: Subject) -> Iterator[Finding]:
 def _check(
     subject: Subject, scopes: SymbolScopes, path: Path, opened: list[frozenset[Path]]
 ) -> Iterator[Finding]:
+    judged_apart = path in subject.loaded.modules
     unbound = [
         wanted
         for wanted in scopes.unbound(path, opened)
-        if not _PYTHON.match(wanted.name) and not _is_version_gap(subject, scopes, path, wanted)
+        if not (judged_apart and _PYTHON.match(wanted.name))
+        and not _is_version_gap(subject, scopes, path, wanted)
     ]
     if not unbound:
         return

@@ -22,6 +22,7 @@ from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.subject import Subject
 
 _LIBRARIES = ("base_library.zip", "library.zip")
+_COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # all that Lib/zipimport.py knows
 _MAGIC = 4  # bytes at the start of a .pyc
 _FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError, zlib.error)
 _MEMBER_LIMIT = 64 << 20  # bytes of one member
@@ -35,24 +36,44 @@ def check_archives(subject: Subject) -> Iterator[Finding]:
     for name in _LIBRARIES:
         path = bundle.contents / name
         if path.is_file() and all(u.path != path for u in bundle.unreadable):
-            yield from _limited(subject, path, _check_library(path, magics))
+            yield from _judge(subject, path, _check_library(path, magics))
     for program in bundle.programs:
         if program.damage is None and program.freezer is Freezer.PYINSTALLER:
-            yield from _limited(subject, program.path, _check_program(program, magics))
+            yield from _judge(subject, program.path, _check_program(program, magics), program)
 
 
-def _limited(subject: Subject, path: Path, faults: Iterator[tuple[str, str]]) -> Iterator[Finding]:
-    """One finding for an archive, with the members that it is about."""
+def _judge(
+    subject: Subject,
+    path: Path,
+    faults: Iterator[tuple[str, str]],
+    program: Program | None = None,
+) -> Iterator[Finding]:
+    """One finding for an archive, with the members that it is about.
+
+    It is an error if a program imports one of them when it starts, or may do so. What is raised
+    then is no ImportError, so that it does not matter whether that is caught.
+    """
     found = list(faults)
     if not found:
         return
+    names = {
+        name.removesuffix(".pyc").removesuffix("/__init__").replace("/", ".") for name, _ in found
+    }
+    names -= subject.bundle.builtins or frozenset()  # those come first
+    starts = [s for s in subject.starts if program in {None, s.program}]
+    needed = not starts or any(
+        not s.followed or not names.isdisjoint(s.reached.keys() | s.tried.keys()) for s in starts
+    )
     modules = "a module" if len(found) == 1 else f"{len(found)} modules"
     yield Finding(
         id="unreadable-file",
-        severity=Severity.ERROR,
+        severity=Severity.ERROR if needed else Severity.WARNING,
         subject=subject.inside(path),
         message=f"Python cannot import {modules} from `{path.name}`",
-        evidence=tuple(("member", f"{name}: {reason}") for name, reason in found),
+        evidence=(
+            *(("member", f"{name}: {reason}") for name, reason in found),
+            *(() if needed else (("but", "nothing is seen to import it when a program starts"),)),
+        ),
         hint="build the bundle again, and look at what has changed it since",
     )
 
@@ -70,7 +91,11 @@ def _check_library(path: Path, magics: dict[bytes, str]) -> Iterator[tuple[str, 
                 except _FAULTS as error:
                     yield info.filename, str(error).lower()
                     continue
-                if info.filename.endswith(".pyc") and code[:_MAGIC]:
+                if info.compress_type not in _COMPRESSIONS:
+                    yield info.filename, "it is compressed in a way that Python cannot import"
+                elif info.filename.endswith(".py") and b"\0" in code:
+                    yield info.filename, "it is no source: it holds null bytes"
+                elif info.filename.endswith(".pyc") and code[:_MAGIC]:
                     magics.setdefault(code[:_MAGIC], path.name)
                     if len(magics) > 1 and code[:_MAGIC] != next(iter(magics)):
                         yield info.filename, "it is code for another Python than the others"

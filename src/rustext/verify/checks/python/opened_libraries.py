@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from rustext.model.findings import Finding, Severity
-from rustext.verify.facts.python.start_imports import OpenedLibrary, Start
+from rustext.verify.facts.python.program_starts import OpenedLibrary, Start
 from rustext.verify.subject import Subject
 from rustext.verify.target.system_libraries import is_system_library
 

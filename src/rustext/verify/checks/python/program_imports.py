@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.program import Freezer, Program
-from rustext.verify.facts.python.start_imports import MissingModule, Start
+from rustext.verify.facts.python.program_starts import MissingModule, Start
 from rustext.verify.subject import Subject
 
 _HINT = "freeze the program again, and see that nothing removes files afterwards"

@@ -23,8 +23,9 @@ from rustext.model.libraries import Edge, Missing, Resolved
 from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.native_files import is_named_native
+from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.python.code_names import find_named
-from rustext.verify.facts.python.start_imports import Start
+from rustext.verify.facts.python.program_starts import Start
 
 Reason = tuple[str, str]  # a line of evidence
 _STARTED = "started as"
@@ -61,6 +62,15 @@ class LoadedFiles:
             return False
         folders = path.parent.relative_to(contents).parts
         return ".".join((*folders, path.name.partition(".")[0])) in self._imported
+
+    def ends_program(self, path: Path) -> bool:
+        """Whether a program ends at its start if a file ends whatever loads it.
+
+        It does not matter then whether the failure of an import is caught.
+        """
+        tried = frozenset(name for start in self._starts for name in start.tried)
+        paths = (p for p, name in self.modules.items() if name in tried)
+        return self.is_required(path) or any(self._real(path) in self.closure(p) for p in paths)
 
     @functools.cached_property
     def _followed(self) -> bool:
@@ -196,7 +206,16 @@ class LoadedFiles:
         if not path.is_relative_to(contents) or path.is_dir():
             return None
         inside = PurePosixPath(path.relative_to(contents).as_posix())
-        return self._named_module(path, inside, set())
+        module = self._named_module(path, inside, set())
+        others = (p.name for p, name in self.modules.items() if name == module)
+        # Python takes the suffix that says most, Nuitka's programs the plain one alone.
+        return None if any(self._rank(o) < self._rank(path.name) for o in others) else module
+
+    def _rank(self, name: str) -> int:
+        suffix = parse_suffix(split_suffix(name)[1] or "")
+        program = self._bundle.program
+        plain = 0 if program is not None and program.freezer is Freezer.NUITKA else 2
+        return plain if suffix is None or not suffix.family else int(suffix.family == "abi") + 1
 
     def _spread(self, roots: dict[Path, Reason]) -> dict[Path, Reason]:
         """The same with all files that these need, each with one file that needs it."""

@@ -82,6 +82,17 @@ class PythonSymbols:
         return self._others
 
 
+def may_be_python(path: Path) -> bool:
+    """Whether a file exports what any Python does; other formats than ELF may."""
+    try:
+        with open_binary(path) as (binary, data):
+            if binary.image.format is not Format.ELF:
+                return True
+            return {s.name for s in parse_elf_symbols(data) if s.defined} >= _ALWAYS
+    except RustextError:  # what cannot be read is for another finding
+        return True
+
+
 def _exported(path: Path) -> frozenset[str]:
     return frozenset(s.name for s in _symbols(path) if s.defined and _PYTHON.fullmatch(s.name))
 

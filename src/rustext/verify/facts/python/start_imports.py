@@ -15,7 +15,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, identify
@@ -36,10 +36,19 @@ from rustext.verify.bytecode.module_code import (
 )
 from rustext.verify.bytecode.opened_names import find_openings, may_open
 from rustext.verify.facts.python.import_clues import read_imported
+from rustext.verify.facts.python.program_starts import MissingModule, OpenedLibrary, Start
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
-_KEPT = ("reached", "computed", "adds_folders", "opaque", "followed", "reason")  # of a `Start`
+_KEPT = (
+    "reached",
+    "tried",
+    "computed",
+    "adds_folders",
+    "opaque",
+    "followed",
+    "reason",
+)  # of a `Start`
 _LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
 # A package with one of these in its code may have attributes that nothing binds by name.
 _MAKES_ATTRIBUTES = frozenset(
@@ -47,49 +56,6 @@ _MAKES_ATTRIBUTES = frozenset(
 )
 _PLATFORMS = {Format.ELF: "linux", Format.MACHO: "darwin", Format.PE: "win32"}
 _COMPUTES = frozenset({"import_module", "__import__"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingModule:
-    """A module that a program cannot start without, and the chain of imports that leads to it."""
-
-    name: str
-    chain: tuple[str, ...]  # from the program's script to the module that imports it
-    attribute: bool = False  # `from package import name`: it may have been another thing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedLibrary:
-    """A library that a module opens next to itself, by one of these file names."""
-
-    module: str
-    names: tuple[str, ...]
-    certain: bool  # whether the module cannot be imported where it is missing
-    computed: bool = False  # whether its package imports modules by names that it computes
-
-
-@dataclass(slots=True, kw_only=True)
-class Start:
-    """How far a program's start was followed."""
-
-    program: Program
-    reached: dict[str, str | None] = field(default_factory=dict)  # by whom each was imported
-    missing: list[MissingModule] = field(default_factory=list)
-    opened: list[OpenedLibrary] = field(default_factory=list)
-    computed: list[str] = field(default_factory=list)  # modules that import a name they compute
-    adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
-    opaque: list[str] = field(default_factory=list)  # modules whose code could not be read
-    followed: bool = False  # whether the program's code could be followed at all
-    reason: str = "no readable bytecode starts it"  # why not
-
-    def chain(self, name: str) -> tuple[str, ...]:
-        """The imports that lead to a module, from the script on."""
-        found: list[str] = []
-        at: str | None = name
-        while at is not None and at not in found:
-            found.append(at)
-            at = self.reached.get(at)
-        return tuple(reversed(found))
 
 
 def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | None) -> Start:
@@ -116,6 +82,7 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
             follower.need(name, None)
         for script in scripts:
             follower.run(script)
+        follower.try_caught()
         follower.search_rest()
     start.followed = True
     return start
@@ -173,6 +140,8 @@ class _Follower:
         self._platform = _platform_facts(bundle.image.format, store.python)
         self._reported: set[str] = set()
         self._bound: dict[str, frozenset[str]] = {}
+        self._caught: list[tuple[Import, Module]] = []
+        self._seen = start.reached  # where modules are noted
         self._bootstrap = {m.name for m in bundle.libraries}
         self._natives = {
             file.module: (path, file) for path, file in bundle.files if file.provenance.rust
@@ -191,32 +160,48 @@ class _Follower:
         self._follow()
 
     def _follow(self) -> None:
-        while self._work and len(self._start.reached) < _LIMIT:
+        while self._work and len(self._start.reached) + len(self._start.tried) < _LIMIT:
             module, main = self._work.pop()
             code = module.code
             if module.texts is not None:
                 self._take_texts(module, module.texts)
                 continue
+            if self._seen is self._start.reached:
+                self._note_limits(module)
             if code is None:
-                self._start.opaque += [] if module.namespace else [module.name]
                 continue
-            if not _COMPUTES.isdisjoint(code.names) and not _COMPUTES.isdisjoint(
-                iter_loaded(code, self._store.python)
-            ):
-                self._start.computed.append(module.name)
-            first = self._start.adds_folders is None and module.name not in self._bootstrap
-            if first and adds_folders(code, self._store.python):
-                self._start.adds_folders = module.name
             facts = self._facts(module, main=main)
             self._note_openings(module.name, code, facts)
             for one in find_imports(code, self._store.python, facts):
-                if one.certain and not one.caught:
+                if one.certain and one.caught:
+                    self._caught.append((one, module))
+                elif one.certain:
                     self._take(one, module)
+
+    def _note_limits(self, module: Module) -> None:
+        """Note what of a module's work cannot be followed."""
+        code, start = module.code, self._start
+        if code is None:
+            start.opaque += [] if module.namespace else [module.name]
+            return
+        if not _COMPUTES.isdisjoint(code.names) and not _COMPUTES.isdisjoint(
+            iter_loaded(code, self._store.python)
+        ):
+            start.computed.append(module.name)
+        if start.adds_folders is None and module.name not in self._bootstrap:
+            start.adds_folders = module.name if adds_folders(code, self._store.python) else None
+
+    def try_caught(self) -> None:
+        """Follow the imports that every run makes and can do without, as far as they succeed."""
+        self._seen = self._start.tried
+        while self._caught:
+            self._take(*self._caught.pop())
+            self._follow()
 
     def search_rest(self) -> None:
         """Look for libraries that the code of modules opens that the start does not get to."""
         for name, data in self._store.iter_marshalled():
-            if name not in self._start.reached and may_open(data):
+            if name not in self._known and may_open(data):
                 module = self._store.find(name)
                 if module is not None and module.code is not None:
                     self._note_openings(name, module.code, self._facts(module, main=False))
@@ -275,7 +260,7 @@ class _Follower:
         """`from base import name`: a module, if `base` has no attribute of that name."""
         full = f"{base}.{name}"
         package = self._known.get(base)
-        if full in self._start.reached or package is None or not package.package:
+        if full in self._known or package is None or not package.package:
             return
         if full in self._modules or full in self._packages:
             if name not in self._stored(package):
@@ -323,12 +308,12 @@ class _Follower:
         parts = name.split(".")
         for count in range(1, len(parts) + 1):
             prefix = ".".join(parts[:count])
-            if prefix in self._start.reached:
+            if prefix in self._start.reached or prefix in self._start.tried:
                 continue
             if prefix not in self._modules and prefix not in self._packages:
                 self._miss(prefix, importer)
                 return False
-            self._start.reached[prefix] = importer
+            self._seen[prefix] = importer
             found = self._store.find(prefix)
             if found is not None:
                 self._known[prefix] = found
@@ -345,8 +330,8 @@ class _Follower:
         return Module(name, package=False, code=None, texts=texts)
 
     def _miss(self, name: str, importer: str | None, *, attribute: bool = False) -> None:
-        if self._start.program.freezer is Freezer.NUITKA:
-            return  # which knew what is not there; its table tells which files have to be
+        if self._seen is self._start.tried or self._start.program.freezer is Freezer.NUITKA:
+            return  # Nuitka knew what is not there; its table tells which files have to be
         if name in self._reported or (importer is not None and self._may_be_made(name, importer)):
             return
         self._reported.add(name)

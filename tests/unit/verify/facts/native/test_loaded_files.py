@@ -11,7 +11,7 @@ from compiling import Compile
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.native.libraries import resolve_bundle
 from rustext.verify.facts.native.loaded_files import LoadedFiles
-from rustext.verify.facts.python.start_imports import Start
+from rustext.verify.facts.python.program_starts import Start
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 

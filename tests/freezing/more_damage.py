@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import random
 import shutil
 import socket
 import struct
@@ -17,7 +16,13 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from damage import ELF, Damage, NotHere, _add, _dynamic, _link, _many, _named, _patchelf, _rewrite, _tool, delete, own
+from damage import (
+    ELF, Damage, NotHere, add_file, delete, iter_dynamic, link_to, many, own, patchelf, rename,
+    rewrite, run_tool,
+)  # fmt: skip
+
+from rustext.formats.binary import map_file
+from rustext.verify.bundle.archive_code import read_module_archives
 
 _PAGE = 4096
 
@@ -28,7 +33,7 @@ def _change(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
         changed = change(data)
         if changed == data:
             raise NotHere
-        _rewrite(path, changed)
+        rewrite(path, changed)
 
     return apply
 
@@ -75,7 +80,9 @@ def _segments(data: bytes) -> list[tuple[int, int]]:
         raise NotHere
     (table,) = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
-    return [(at, *struct.unpack_from("<I", data, at)) for at in range(table, table + size * count, size)]
+    return [
+        (at, *struct.unpack_from("<I", data, at)) for at in range(table, table + size * count, size)
+    ]
 
 
 def _segment(kind: int, inside: int, form: str, value: int) -> Callable[[Path], None]:
@@ -92,14 +99,22 @@ def _segment(kind: int, inside: int, form: str, value: int) -> Callable[[Path], 
     return _change(change)
 
 
-def _entry(tag: int, *, new_tag: int | None = None, value: int | None = None) -> Callable[[Path], None]:
+def _entry(
+    tag: int, *, new_tag: int | None = None, value: int | None = None
+) -> Callable[[Path], None]:
     """Change an entry of the dynamic section."""
 
     def change(data: bytes) -> bytes:
         changed = bytearray(data)
-        for at, found, old in _dynamic(data):
+        for at, found, old in iter_dynamic(data):
             if found == tag:
-                struct.pack_into("<QQ", changed, at, tag if new_tag is None else new_tag, old if value is None else value)
+                struct.pack_into(
+                    "<QQ",
+                    changed,
+                    at,
+                    tag if new_tag is None else new_tag,
+                    old if value is None else value,
+                )
         return bytes(changed)
 
     return _change(change)
@@ -108,11 +123,11 @@ def _entry(tag: int, *, new_tag: int | None = None, value: int | None = None) ->
 def _flags_1(bits: int) -> Callable[[Path], None]:
     def change(data: bytes) -> bytes:
         changed = bytearray(data)
-        for at, tag, value in _dynamic(data):
+        for at, tag, value in iter_dynamic(data):
             if tag == 0x6FFFFFFB:
                 struct.pack_into("<Q", changed, at + 8, value | bits)
                 return bytes(changed)
-        for at, tag, _ in _dynamic(data):  # in the place of one that loaders do not read
+        for at, tag, _ in iter_dynamic(data):  # in the place of one that loaders do not read
             if tag in {0x6FFFFFF9, 0x6FFFFFFA}:  # DT_RELACOUNT, DT_RELCOUNT
                 struct.pack_into("<QQ", changed, at, 0x6FFFFFFB, bits)
                 return bytes(changed)
@@ -138,11 +153,20 @@ def _needs_built(source: str, *options: str) -> Callable[[Path], None]:
 
     def apply(path: Path) -> None:
         made = path.with_name("libmade.so")
-        command = ["gcc", "-shared", "-fPIC", "-xc", "-", "-o", made, "-Wl,-soname,libmade.so", *options]
+        command = [
+            "gcc",
+            "-shared",
+            "-fPIC",
+            "-xc",
+            "-",
+            "-o",
+            made,
+            "-Wl,-soname,libmade.so",
+            *options,
+        ]
         subprocess.run(command, input=source.encode(), check=True, timeout=60, capture_output=True)
-        _patchelf("--add-needed", "libmade.so")(path)
-        for argument in (["--add-rpath", "$ORIGIN"],):
-            _patchelf(*argument)(path)
+        patchelf("--add-needed", "libmade.so")(path)
+        patchelf("--add-rpath", "$ORIGIN")(path)
 
     return apply
 
@@ -188,7 +212,7 @@ def _content_of(pattern: str) -> Callable[[Path], None]:
         found = sorted(home.glob(pattern.format(stem=stem)))
         if not found:
             raise NotHere
-        _rewrite(path, found[0].read_bytes())
+        rewrite(path, found[0].read_bytes())
 
     return apply
 
@@ -270,7 +294,7 @@ def unix_socket(path: Path) -> None:
     short = Path("/tmp") / f"{os.getpid()}.socket"  # noqa: S108 (a socket's path is short)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(short))
-    shutil.move(short, path / "control.socket") if False else short.rename(path / "control.socket")
+    short.rename(path / "control.socket")
 
 
 def second_program(path: Path) -> None:
@@ -294,7 +318,10 @@ def _tool_beside(source: str, *options: str) -> Callable[[Path], None]:
 # --- archives ---------------------------------------------------------------------------------
 
 
-def _members(change: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]], kind: int = zipfile.ZIP_STORED) -> Callable[[Path], None]:
+def _members(
+    change: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]],
+    kind: int = zipfile.ZIP_STORED,
+) -> Callable[[Path], None]:
     def apply(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = [(i.filename, archive.read(i)) for i in archive.infolist()]
@@ -343,9 +370,6 @@ def _archived(*names: bytes) -> Callable[[Path], None]:
     """Damage the code of a module in PyInstaller's own archive."""
 
     def apply(path: Path) -> None:
-        from rustext.formats.binary import map_file  # noqa: PLC0415
-        from rustext.verify.bundle.archive_code import read_module_archives  # noqa: PLC0415
-
         with map_file(path) as mapped:
             members = {m.name.encode(): m for a in read_module_archives(mapped) for m in a.members}
         found = [members[n] for n in names if n in members]
@@ -363,8 +387,8 @@ def _archived(*names: bytes) -> Callable[[Path], None]:
 _LATE = (b"pydoc", b"ftplib", b"netrc", b"tracemalloc", b"pdb", b"doctest", b"ast", b"tarfile")
 _EARLY = (b"json", b"json.decoder", b"typing", b"datetime", b"random", b"dataclasses", b"inspect")
 
-STRANGER: list[Damage] = [
-    *_many(
+MORE: list[Damage] = [
+    *many(
         "native",
         text_transfer=_change(lambda d: d.replace(b"\n", b"\r\n")),
         text_transfer_back=_change(lambda d: d.replace(b"\r\n", b"\n")),
@@ -391,8 +415,8 @@ STRANGER: list[Damage] = [
         short_relocations=_entry(9, value=16), symbol_size=_entry(11, value=16),
         filter=_entry(14, new_tag=0x7FFFFFFF), text_relocations=_entry(0x6FFFFFF9, new_tag=22, value=0),
         no_init=_entry(25, new_tag=0x6FFFFE00),
-        needs_absolute=_patchelf("--add-needed", "/opt/build/lib/libmade.so"),
-        needs_relative=_patchelf("--add-needed", "lib/libmade.so"),
+        needs_absolute=patchelf("--add-needed", "/opt/build/lib/libmade.so"),
+        needs_relative=patchelf("--add-needed", "lib/libmade.so"),
         no_versions=_entry(0x6FFFFFFE, new_tag=0x6FFFFE00),
         no_definitions=_entry(0x6FFFFFFC, new_tag=0x6FFFFE00),
         no_version_table=_entry(0x6FFFFFF0, new_tag=0x6FFFFE00),
@@ -411,36 +435,36 @@ STRANGER: list[Damage] = [
         unresolved_weak=_needs_built("extern int nowhere __attribute__((weak)); int *use(void) { return &nowhere; }"),
         executable_library=_needs_built("int one;", "-Wl,-z,execstack"),
         no_dynamic_string=_needs_built("int one;", "-Wl,--hash-style=sysv"),
-        strip_symbols=_tool("strip", "--strip-unneeded"),
-        strip_all_symbols=_tool("objcopy", "--strip-all", "--remove-section=.comment"),
-        localized=_tool("objcopy", "--localize-hidden", "--weaken"),
-        lower=_named(str.swapcase), numbered=_named(lambda n: n.replace(".", " (1).", 1)),
-        partial=_named(lambda n: f"{n}.part"), hidden=_named(lambda n: f".{n}"), spaced=_named(lambda n: f"{n} "),
-        shorter=_named(lambda n: n.rpartition(".")[0]), unversioned=_named(lambda n: n.split(".so")[0] + ".so"),
+        strip_symbols=run_tool("strip", "--strip-unneeded"),
+        strip_all_symbols=run_tool("objcopy", "--strip-all", "--remove-section=.comment"),
+        localized=run_tool("objcopy", "--localize-hidden", "--weaken"),
+        lower=rename(str.swapcase), numbered=rename(lambda n: n.replace(".", " (1).", 1)),
+        partial=rename(lambda n: f"{n}.part"), hidden=rename(lambda n: f".{n}"), spaced=rename(lambda n: f"{n} "),
+        shorter=rename(lambda n: n.rpartition(".")[0]), unversioned=rename(lambda n: n.split(".so")[0] + ".so"),
     ),
-    *_many(
+    *many(
         "extension",
         newer_python=_content_of("3.12.*/lib/python3.12/lib-dynload/{stem}.*.so"),
         older_python=_content_of("3.8.*/lib/python3.8/lib-dynload/{stem}.*.so"),
         python_2=_content_of("2.7.*/lib/python2.7/lib-dynload/{stem}.so"),
         stale_first=stale_first, stale_last=stale_last,
         empty_source=_shadow(".py", b""), empty_bytecode=_shadow(".pyc", b""), own_suffix=_shadow(".so", b"stale"),
-        abi3=_named(lambda n: n.split(".")[0] + ".abi3.so"), plain_suffix=_named(lambda n: n.split(".")[0] + ".so"),
-        debug_suffix=_named(lambda n: n.replace("cpython-311-", "cpython-311d-")),
-        pyd=_named(lambda n: n.split(".")[0] + ".pyd"), upper_suffix=_named(lambda n: n.replace(".so", ".SO")),
-        no_exports=_tool("objcopy", "--strip-all"), second_init=_without_name(b"PyInit_math", b"PyInit__struct"),
+        abi3=rename(lambda n: n.split(".")[0] + ".abi3.so"), plain_suffix=rename(lambda n: n.split(".")[0] + ".so"),
+        debug_suffix=rename(lambda n: n.replace("cpython-311-", "cpython-311d-")),
+        pyd=rename(lambda n: n.split(".")[0] + ".pyd"), upper_suffix=rename(lambda n: n.replace(".so", ".SO")),
+        no_exports=run_tool("objcopy", "--strip-all"), second_init=_without_name(b"PyInit_math", b"PyInit__struct"),
     ),
-    *_many(
+    *many(
         "python",
         newer_python=_content_of("3.12.*/lib/libpython3.12.so.1.0"),
         stub=_content_of("3.11.*/lib/libpython3.so"),
         no_export=_without_name(b"Py_Initialize", b"PyList_New", b"Py_DecRef"),
         no_start=_without_name(b"PyConfig_InitIsolatedConfig", b"Py_InitializeFromConfig", b"Py_Initialize"),
         no_late=_without_name(b"PyBytes_Join", b"PyComplex_FromCComplex", b"PyObject_GetAIter"),
-        renamed=_named(lambda n: n.replace(".so.1.0", ".so")), doubled_name=_named(lambda n: n + ".1"),
+        renamed=rename(lambda n: n.replace(".so.1.0", ".so")), doubled_name=rename(lambda n: n + ".1"),
     ),
-    *_many("link", link_text=link_text, link_copied=link_copied, delete=delete, absolute=_link(lambda p: str(p.resolve())), long=_link(lambda p: f"../{p.resolve().parent.name}/{p.resolve().name}")),
-    *_many(
+    *many("link", link_text=link_text, link_copied=link_copied, delete=delete, absolute=link_to(lambda p: str(p.resolve())), long=link_to(lambda p: f"../{p.resolve().parent.name}/{p.resolve().name}")),
+    *many(
         "library-archive",
         deflated=_members(lambda m: m, zipfile.ZIP_DEFLATED), lzma=_members(lambda m: m, zipfile.ZIP_LZMA),
         in_a_folder=_members(lambda m: [(f"base_library/{n}", d) for n, d in m]),
@@ -455,35 +479,34 @@ STRANGER: list[Damage] = [
         no_encodings=_members(lambda m: [x for x in m if not x[0].startswith("encodings/")]),
         no_keyword=_members(lambda m: [x for x in m if x[0] not in {"keyword.pyc", "reprlib.pyc"}]),
         no_warnings=_members(lambda m: [x for x in m if x[0] != "warnings.pyc"]),
-        upper_case=_named(str.upper),
+        upper_case=rename(str.upper),
     ),
-    *_many(
+    *many(
         "program",
         more_at_end_large=_change(lambda d: d + bytes(100_000)), text_transfer=_change(lambda d: d.replace(b"\n", b"\r\n")),
         early_module_damage=_archived(*_EARLY), late_module_damage=_archived(*_LATE),
         end_zero=_change(_zeroed(0.9, 1)), table_zero=_change(_zeroed(0.98, 0.99)), middle_zero=_change(_zeroed(0.6, 0.61)),
-        pages=_change(_pages), run_path=_patchelf("--set-rpath", "$ORIGIN/lib"), needs_more=_patchelf("--add-needed", "libnowhere.so.1"),
-        same_loader=_patchelf("--set-interpreter", "/lib64/ld-linux-x86-64.so.2"),
-        debug_gone=_tool("strip", "--strip-debug"), strip_most=_tool("strip", "--strip-unneeded"),
-        objcopied=_tool("objcopy"), dot_exe=_named(lambda n: f"{n}.exe"), only_read=lambda p: (own(p), p.chmod(0o444))[1],
-        only_owner=lambda p: (own(p), p.chmod(0o700))[1], pyz_next=lambda p: _rewrite(p, p.read_bytes().replace(b"PYZ\0\xa7\r", b"PYZ\0\xcb\r")),
+        pages=_change(_pages), run_path=patchelf("--set-rpath", "$ORIGIN/lib"), needs_more=patchelf("--add-needed", "libnowhere.so.1"),
+        same_loader=patchelf("--set-interpreter", "/lib64/ld-linux-x86-64.so.2"),
+        debug_gone=run_tool("strip", "--strip-debug"), strip_most=run_tool("strip", "--strip-unneeded"),
+        objcopied=run_tool("objcopy"), only_read=lambda p: (own(p), p.chmod(0o444))[1],
+        only_owner=lambda p: (own(p), p.chmod(0o700))[1], pyz_next=lambda p: rewrite(p, p.read_bytes().replace(b"PYZ\0\xa7\r", b"PYZ\0\xcb\r")),
     ),
-    *_many(
+    *many(
         "root",
         other_name=_moved("_internal2"), deeper=_moved("lib/_internal"), upper_name=_moved("_INTERNAL"), flattened=flattened, programs_only=programs_only,
         links_text=_all(_is_link, link_text), links_copied=_all(_is_link, link_copied), links_gone=_all(_is_link, delete),
         no_execute=_all(_is_plain, _no_execute), fifo=fifo, socket=unix_socket, second_program=second_program,
-        apple_double=_add("_internal/._python.so", b"\0\5\x16\7" + bytes(99)), store=_add(".DS_Store", bytes(99)),
+        apple_double=add_file("_internal/._python.so", b"\0\5\x16\7" + bytes(99)), store=add_file(".DS_Store", bytes(99)),
         helper=_tool_beside("int main(void) { return 0; }"), static_helper=_tool_beside("int main(void) { return 0; }", "-static"),
-        script_beside=lambda p: (_add("start.sh", b"#!/bin/sh\nexec ./main\n")(p), (p / "start.sh").chmod(0o755))[1],
-        text_program=lambda p: (_add("notes", b"no program\n")(p), (p / "notes").chmod(0o755))[1],
-        stale_package=_add("_internal/json/__init__.py", b"raise SystemExit(7)\n"),
-        stale_site=_add("_internal/sitecustomize.py", b"raise SystemExit(7)\n"),
-        path_file=_add("_internal/python311._pth", b"."), venv_file=_add("_internal/pyvenv.cfg", b"home = /nowhere\n"),
-        venv_beside=_add("pyvenv.cfg", b"home = /nowhere\n"),
+        script_beside=lambda p: (add_file("start.sh", b"#!/bin/sh\nexec ./main\n")(p), (p / "start.sh").chmod(0o755))[1],
+        text_program=lambda p: (add_file("notes", b"no program\n")(p), (p / "notes").chmod(0o755))[1],
+        stale_package=add_file("_internal/json/__init__.py", b"raise SystemExit(7)\n"),
+        stale_site=add_file("_internal/sitecustomize.py", b"raise SystemExit(7)\n"),
+        path_file=add_file("_internal/python311._pth", b"."), venv_file=add_file("_internal/pyvenv.cfg", b"home = /nowhere\n"),
+        venv_beside=add_file("pyvenv.cfg", b"home = /nowhere\n"),
         no_metadata=_all(lambda p: p.name.endswith(".dist-info") and p.is_dir(), shutil.rmtree),
         no_dynload=_all(lambda p: p.name == "lib-dynload" and p.is_dir(), shutil.rmtree),
         no_data=_all(lambda p: _is_plain(p) and p.suffix in {".json", ".txt", ".pem", ".toml", ".yaml"}, delete),
     ),
 ]  # fmt: skip
-del random

@@ -1,0 +1,51 @@
+"""What is known of how a program starts: the modules that it gets to, and those that it lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rustext.verify.bundle.program import Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingModule:
+    """A module that a program cannot start without, and the chain of imports that leads to it."""
+
+    name: str
+    chain: tuple[str, ...]  # from the program's script to the module that imports it
+    attribute: bool = False  # `from package import name`: it may have been another thing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedLibrary:
+    """A library that a module opens next to itself, by one of these file names."""
+
+    module: str
+    names: tuple[str, ...]
+    certain: bool  # whether the module cannot be imported where it is missing
+    computed: bool = False  # whether its package imports modules by names that it computes
+
+
+@dataclass(slots=True, kw_only=True)
+class Start:
+    """How far a program's start was followed."""
+
+    program: Program
+    reached: dict[str, str | None] = field(default_factory=dict)  # by whom each was imported
+    tried: dict[str, str | None] = field(default_factory=dict)  # the others, that it can do without
+    missing: list[MissingModule] = field(default_factory=list)
+    opened: list[OpenedLibrary] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)  # modules that import a name they compute
+    adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
+    opaque: list[str] = field(default_factory=list)  # modules whose code could not be read
+    followed: bool = False  # whether the program's code could be followed at all
+    reason: str = "no readable bytecode starts it"  # why not
+
+    def chain(self, name: str) -> tuple[str, ...]:
+        """The imports that lead to a module, from the script on."""
+        found: list[str] = []
+        at: str | None = name
+        while at is not None and at not in found:
+            found.append(at)
+            at = self.reached.get(at, self.tried.get(at))
+        return tuple(reversed(found))
