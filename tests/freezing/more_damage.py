@@ -17,8 +17,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from damage import (
-    ELF, Damage, NotHere, add_file, delete, iter_dynamic, link_to, many, own, patchelf, rename,
-    rewrite, run_tool,
+    ELF,
+    Damage,
+    NotHere,
+    add_file,
+    delete,
+    iter_dynamic,
+    link_to,
+    many,
+    own,
+    patchelf,
+    rename,
+    rewrite,
+    run_tool,
 )  # fmt: skip
 
 from rustext.formats.binary import map_file
@@ -291,10 +302,18 @@ def fifo(path: Path) -> None:
 
 
 def unix_socket(path: Path) -> None:
-    short = Path("/tmp") / f"{os.getpid()}.socket"  # noqa: S108 (a socket's path is short)
+    short = Path("/tmp") / f"{os.getpid()}.socket"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(short))
     short.rename(path / "control.socket")
+
+
+def add_program(name: str, data: bytes) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        (path / name).write_bytes(data)
+        (path / name).chmod(0o755)
+
+    return apply
 
 
 def second_program(path: Path) -> None:
@@ -384,6 +403,12 @@ def _archived(*names: bytes) -> Callable[[Path], None]:
     return apply
 
 
+_WINDOWS = b"MZ" + bytes(58) + struct.pack("<I4sH", 64, b"PE\0\0", 0x8664) + bytes(300)
+_STORAGE = (
+    '__attribute__((tls_model("initial-exec"))) __thread char room[%d]; '
+    "char *get(void) { return room; }"
+)
+_CALL = "int nowhere(void); int use(void) { return nowhere(); }"
 _LATE = (b"pydoc", b"ftplib", b"netrc", b"tracemalloc", b"pdb", b"doctest", b"ast", b"tarfile")
 _EARLY = (b"json", b"json.decoder", b"typing", b"datetime", b"random", b"dataclasses", b"inspect")
 
@@ -392,55 +417,61 @@ MORE: list[Damage] = [
         "native",
         text_transfer=_change(lambda d: d.replace(b"\n", b"\r\n")),
         text_transfer_back=_change(lambda d: d.replace(b"\r\n", b"\n")),
-        recoded=_change(_utf8), compressed=_change(gzip.compress), pointer=_change(lambda _: _POINTER),
+        recoded=_change(_utf8), compressed=_change(gzip.compress),
+        pointer=_change(lambda _: _POINTER),
         zeros=_change(_zeroed(0, 1)), first_page_zero=_change(lambda d: bytes(_PAGE) + d[_PAGE:]),
         end_zero=_change(_zeroed(0.8, 1)), middle_zero=_change(_zeroed(0.45, 0.55)),
         names_zero=_change(_zeroed(0.02, 0.1)),
-        pages=_change(_pages), doubled=_change(lambda d: d + d), more_at_end=_change(lambda d: d + bytes(9999)),
-        windows=_change(lambda _: b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + struct.pack("<H", 0x8664) + bytes(300)),
+        pages=_change(_pages), doubled=_change(lambda d: d + d),
+        more_at_end=_change(lambda d: d + bytes(9999)),
+        windows=_change(lambda _: _WINDOWS),
         macos=_change(lambda _: struct.pack("<8I", 0xFEEDFACF, 0x01000007, 3, 6, 0, 0, 0, 0)),
         archive=_change(lambda d: b"!<arch>\n" + d),
         executable_type=_field(16, b"\x02"), core_type=_field(16, b"\x04"),
         padding=_field(9, b"\x01"), abi_version=_field(8, b"\x07"), gnu_abi=_field(7, b"\x03"),
-        free_bsd=_field(7, b"\x09"), flags=_field(48, b"\x01\x02"), no_sections=_field(40, bytes(8)),
-        far_sections=_field(40, b"\xff" * 7 + b"\x7f"), far_segments=_field(32, b"\xff" * 7 + b"\x7f"),
-        odd_segment_size=_field(54, b"\x28\0"), wide_arm=_field(18, b"\x28"), x32=_field(18, b"\x03"),
+        free_bsd=_field(7, b"\x09"), flags=_field(48, b"\x01\x02"),
+        no_sections=_field(40, bytes(8)),
+        far_sections=_field(40, b"\xff" * 7 + b"\x7f"),
+        far_segments=_field(32, b"\xff" * 7 + b"\x7f"),
+        odd_segment_size=_field(54, b"\x28\0"), wide_arm=_field(18, b"\x28"),
+        x32=_field(18, b"\x03"),
         no_dynamic=_segment(2, 0, "<I", 0), no_load=_segment(1, 0, "<I", 0),
         odd_align=_segment(1, 48, "<Q", 3), wide_align=_segment(1, 48, "<Q", 1 << 21),
         byte_align=_segment(1, 48, "<Q", 1), no_align=_segment(1, 48, "<Q", 0),
         far_address=_segment(1, 16, "<Q", 0x1000), no_stack_note=_segment(0x6474E551, 0, "<I", 0),
         far_dynamic=_segment(2, 8, "<Q", 1 << 40), short_dynamic=_segment(2, 40, "<Q", 16),
         no_open=_flags_1(0x40), as_pie=_flags_1(0x8000000), nodelete=_flags_1(8),
-        no_string_table=_entry(5, new_tag=0x6FFFFE00), no_symbol_table=_entry(6, new_tag=0x6FFFFE00),
+        no_string_table=_entry(5, new_tag=0x6FFFFE00),
+        no_symbol_table=_entry(6, new_tag=0x6FFFFE00),
         short_relocations=_entry(9, value=16), symbol_size=_entry(11, value=16),
-        filter=_entry(14, new_tag=0x7FFFFFFF), text_relocations=_entry(0x6FFFFFF9, new_tag=22, value=0),
+        filter=_entry(14, new_tag=0x7FFFFFFF),
+        text_relocations=_entry(0x6FFFFFF9, new_tag=22, value=0),
         no_init=_entry(25, new_tag=0x6FFFFE00),
         needs_absolute=patchelf("--add-needed", "/opt/build/lib/libmade.so"),
         needs_relative=patchelf("--add-needed", "lib/libmade.so"),
         no_versions=_entry(0x6FFFFFFE, new_tag=0x6FFFFE00),
         no_definitions=_entry(0x6FFFFFFC, new_tag=0x6FFFFE00),
         no_version_table=_entry(0x6FFFFFF0, new_tag=0x6FFFFE00),
-        undefined_call=_without_name(b"PyObject_Call", b"PyErr_SetString", b"PyArg_ParseTuple", b"memcpy", b"strlen"),
-        undefined_data=_without_name(b"PyExc_TypeError", b"PyExc_ValueError", b"_Py_NoneStruct", b"PyType_Type"),
-        local_storage=_needs_built(
-            "__attribute__((tls_model(\"initial-exec\"))) __thread char room[1 << 20]; char *get(void) { return room; }"
-        ),
-        small_storage=_needs_built(
-            "__attribute__((tls_model(\"initial-exec\"))) __thread char room[64]; char *get(void) { return room; }"
-        ),
+        undefined_call=_without_name(b"PyObject_Call", b"PyErr_SetString", b"memcpy", b"strlen"),
+        undefined_data=_without_name(b"PyExc_TypeError", b"PyExc_ValueError", b"_Py_NoneStruct"),
+        local_storage=_needs_built(_STORAGE % 1048576), small_storage=_needs_built(_STORAGE % 64),
         newest_cpu=_needs_built("int one;", "-Wl,-z,x86-64-v4"),
-        unresolved_call=_needs_built("int nowhere(void); int use(void) { return nowhere(); }"),
-        unresolved_now=_needs_built("int nowhere(void); int use(void) { return nowhere(); }", "-Wl,-z,now"),
+        unresolved_call=_needs_built(_CALL),
+        unresolved_now=_needs_built(_CALL, "-Wl,-z,now"),
         unresolved_data=_needs_built("extern int nowhere; int *use(void) { return &nowhere; }"),
-        unresolved_weak=_needs_built("extern int nowhere __attribute__((weak)); int *use(void) { return &nowhere; }"),
+        unresolved_weak=_needs_built(
+            "extern int nowhere __attribute__((weak)); int *use(void) { return &nowhere; }"
+        ),
         executable_library=_needs_built("int one;", "-Wl,-z,execstack"),
         no_dynamic_string=_needs_built("int one;", "-Wl,--hash-style=sysv"),
         strip_symbols=run_tool("strip", "--strip-unneeded"),
         strip_all_symbols=run_tool("objcopy", "--strip-all", "--remove-section=.comment"),
         localized=run_tool("objcopy", "--localize-hidden", "--weaken"),
         lower=rename(str.swapcase), numbered=rename(lambda n: n.replace(".", " (1).", 1)),
-        partial=rename(lambda n: f"{n}.part"), hidden=rename(lambda n: f".{n}"), spaced=rename(lambda n: f"{n} "),
-        shorter=rename(lambda n: n.rpartition(".")[0]), unversioned=rename(lambda n: n.split(".so")[0] + ".so"),
+        partial=rename(lambda n: f"{n}.part"), hidden=rename(lambda n: f".{n}"),
+        spaced=rename(lambda n: f"{n} "),
+        shorter=rename(lambda n: n.rpartition(".")[0]),
+        unversioned=rename(lambda n: n.split(".so")[0] + ".so"),
     ),
     *many(
         "extension",
@@ -448,33 +479,46 @@ MORE: list[Damage] = [
         older_python=_content_of("3.8.*/lib/python3.8/lib-dynload/{stem}.*.so"),
         python_2=_content_of("2.7.*/lib/python2.7/lib-dynload/{stem}.so"),
         stale_first=stale_first, stale_last=stale_last,
-        empty_source=_shadow(".py", b""), empty_bytecode=_shadow(".pyc", b""), own_suffix=_shadow(".so", b"stale"),
-        abi3=rename(lambda n: n.split(".")[0] + ".abi3.so"), plain_suffix=rename(lambda n: n.split(".")[0] + ".so"),
+        empty_source=_shadow(".py", b""), empty_bytecode=_shadow(".pyc", b""),
+        own_suffix=_shadow(".so", b"stale"),
+        abi3=rename(lambda n: n.split(".")[0] + ".abi3.so"),
+        plain_suffix=rename(lambda n: n.split(".")[0] + ".so"),
         debug_suffix=rename(lambda n: n.replace("cpython-311-", "cpython-311d-")),
-        pyd=rename(lambda n: n.split(".")[0] + ".pyd"), upper_suffix=rename(lambda n: n.replace(".so", ".SO")),
-        no_exports=run_tool("objcopy", "--strip-all"), second_init=_without_name(b"PyInit_math", b"PyInit__struct"),
+        pyd=rename(lambda n: n.split(".")[0] + ".pyd"),
+        upper_suffix=rename(lambda n: n.replace(".so", ".SO")),
+        no_exports=run_tool("objcopy", "--strip-all"),
+        second_init=_without_name(b"PyInit_math", b"PyInit__struct"),
     ),
     *many(
         "python",
         newer_python=_content_of("3.12.*/lib/libpython3.12.so.1.0"),
         stub=_content_of("3.11.*/lib/libpython3.so"),
         no_export=_without_name(b"Py_Initialize", b"PyList_New", b"Py_DecRef"),
-        no_start=_without_name(b"PyConfig_InitIsolatedConfig", b"Py_InitializeFromConfig", b"Py_Initialize"),
+        no_start=_without_name(b"PyConfig_InitIsolatedConfig", b"Py_Initialize"),
         no_late=_without_name(b"PyBytes_Join", b"PyComplex_FromCComplex", b"PyObject_GetAIter"),
-        renamed=rename(lambda n: n.replace(".so.1.0", ".so")), doubled_name=rename(lambda n: n + ".1"),
+        renamed=rename(lambda n: n.replace(".so.1.0", ".so")),
+        doubled_name=rename(lambda n: n + ".1"),
     ),
-    *many("link", link_text=link_text, link_copied=link_copied, delete=delete, absolute=link_to(lambda p: str(p.resolve())), long=link_to(lambda p: f"../{p.resolve().parent.name}/{p.resolve().name}")),
+    *many(
+        "link", link_text=link_text, link_copied=link_copied, delete=delete,
+        absolute=link_to(lambda p: str(p.resolve())),
+        long=link_to(lambda p: f"../{p.resolve().parent.name}/{p.resolve().name}"),
+    ),
     *many(
         "library-archive",
-        deflated=_members(lambda m: m, zipfile.ZIP_DEFLATED), lzma=_members(lambda m: m, zipfile.ZIP_LZMA),
+        deflated=_members(lambda m: m, zipfile.ZIP_DEFLATED),
+        lzma=_members(lambda m: m, zipfile.ZIP_LZMA),
         in_a_folder=_members(lambda m: [(f"base_library/{n}", d) for n, d in m]),
-        sorted_otherwise=_members(lambda m: m[::-1]), as_source=_members(lambda m: [(n.replace(".pyc", ".py"), d) for n, d in m]),
-        as_folder=zip_folder, prefixed=_change(lambda d: b"#!/bin/sh\n" + d), commented=_change(lambda d: d + b"more"),
+        sorted_otherwise=_members(lambda m: m[::-1]),
+        as_source=_members(lambda m: [(n.replace(".pyc", ".py"), d) for n, d in m]),
+        as_folder=zip_folder, prefixed=_change(lambda d: b"#!/bin/sh\n" + d),
+        commented=_change(lambda d: d + b"more"),
         twice=_change(lambda d: d + d), tail_lost=_change(lambda d: d[:-22]),
-        empty_zip=_members(lambda _: []), windows_names=_members(lambda m: [(n.replace("/", "\\"), d) for n, d in m]),
+        empty_zip=_members(lambda _: []),
+        windows_names=_members(lambda m: [(n.replace("/", "\\"), d) for n, d in m]),
         late_damage=_member_damage(_named_member("heapq", "traceback")),
         early_damage=_member_damage(_named_member("codecs", "io")),
-        unused_damage=_member_damage(_named_member("encodings.cp1252", "encodings.big5", "encodings.koi8_r")),
+        unused_damage=_member_damage(_named_member("encodings.cp1252", "encodings.big5")),
         no_unused=_members(lambda m: [x for x in m if "cp1252" not in x[0]]),
         no_encodings=_members(lambda m: [x for x in m if not x[0].startswith("encodings/")]),
         no_keyword=_members(lambda m: [x for x in m if x[0] not in {"keyword.pyc", "reprlib.pyc"}]),
@@ -483,30 +527,41 @@ MORE: list[Damage] = [
     ),
     *many(
         "program",
-        more_at_end_large=_change(lambda d: d + bytes(100_000)), text_transfer=_change(lambda d: d.replace(b"\n", b"\r\n")),
+        more_at_end_large=_change(lambda d: d + bytes(100_000)),
+        text_transfer=_change(lambda d: d.replace(b"\n", b"\r\n")),
         early_module_damage=_archived(*_EARLY), late_module_damage=_archived(*_LATE),
-        end_zero=_change(_zeroed(0.9, 1)), table_zero=_change(_zeroed(0.98, 0.99)), middle_zero=_change(_zeroed(0.6, 0.61)),
-        pages=_change(_pages), run_path=patchelf("--set-rpath", "$ORIGIN/lib"), needs_more=patchelf("--add-needed", "libnowhere.so.1"),
+        end_zero=_change(_zeroed(0.9, 1)), table_zero=_change(_zeroed(0.98, 0.99)),
+        middle_zero=_change(_zeroed(0.6, 0.61)),
+        pages=_change(_pages), run_path=patchelf("--set-rpath", "$ORIGIN/lib"),
+        needs_more=patchelf("--add-needed", "libnowhere.so.1"),
         same_loader=patchelf("--set-interpreter", "/lib64/ld-linux-x86-64.so.2"),
-        debug_gone=run_tool("strip", "--strip-debug"), strip_most=run_tool("strip", "--strip-unneeded"),
+        debug_gone=run_tool("strip", "--strip-debug"),
+        strip_most=run_tool("strip", "--strip-unneeded"),
         objcopied=run_tool("objcopy"), only_read=lambda p: (own(p), p.chmod(0o444))[1],
-        only_owner=lambda p: (own(p), p.chmod(0o700))[1], pyz_next=lambda p: rewrite(p, p.read_bytes().replace(b"PYZ\0\xa7\r", b"PYZ\0\xcb\r")),
+        only_owner=lambda p: (own(p), p.chmod(0o700))[1],
+        pyz_next=lambda p: rewrite(p, p.read_bytes().replace(b"PYZ\0\xa7\r", b"PYZ\0\xcb\r")),
     ),
     *many(
         "root",
-        other_name=_moved("_internal2"), deeper=_moved("lib/_internal"), upper_name=_moved("_INTERNAL"), flattened=flattened, programs_only=programs_only,
-        links_text=_all(_is_link, link_text), links_copied=_all(_is_link, link_copied), links_gone=_all(_is_link, delete),
-        no_execute=_all(_is_plain, _no_execute), fifo=fifo, socket=unix_socket, second_program=second_program,
-        apple_double=add_file("_internal/._python.so", b"\0\5\x16\7" + bytes(99)), store=add_file(".DS_Store", bytes(99)),
-        helper=_tool_beside("int main(void) { return 0; }"), static_helper=_tool_beside("int main(void) { return 0; }", "-static"),
-        script_beside=lambda p: (add_file("start.sh", b"#!/bin/sh\nexec ./main\n")(p), (p / "start.sh").chmod(0o755))[1],
-        text_program=lambda p: (add_file("notes", b"no program\n")(p), (p / "notes").chmod(0o755))[1],
+        other_name=_moved("_internal2"), deeper=_moved("lib/_internal"),
+        upper_name=_moved("_INTERNAL"), flattened=flattened, programs_only=programs_only,
+        links_text=_all(_is_link, link_text), links_copied=_all(_is_link, link_copied),
+        links_gone=_all(_is_link, delete),
+        no_execute=_all(_is_plain, _no_execute), fifo=fifo, socket=unix_socket,
+        second_program=second_program,
+        apple_double=add_file("_internal/._python.so", b"\0\5\x16\7" + bytes(99)),
+        store=add_file(".DS_Store", bytes(99)),
+        helper=_tool_beside("int main(void) { return 0; }"),
+        static_helper=_tool_beside("int main(void) { return 0; }", "-static"),
+        script_beside=add_program("start.sh", b"#!/bin/sh\nexec ./main\n"),
+        text_program=add_program("notes", b"no program\n"),
         stale_package=add_file("_internal/json/__init__.py", b"raise SystemExit(7)\n"),
         stale_site=add_file("_internal/sitecustomize.py", b"raise SystemExit(7)\n"),
-        path_file=add_file("_internal/python311._pth", b"."), venv_file=add_file("_internal/pyvenv.cfg", b"home = /nowhere\n"),
+        path_file=add_file("_internal/python311._pth", b"."),
+        venv_file=add_file("_internal/pyvenv.cfg", b"home = /nowhere\n"),
         venv_beside=add_file("pyvenv.cfg", b"home = /nowhere\n"),
         no_metadata=_all(lambda p: p.name.endswith(".dist-info") and p.is_dir(), shutil.rmtree),
         no_dynload=_all(lambda p: p.name == "lib-dynload" and p.is_dir(), shutil.rmtree),
-        no_data=_all(lambda p: _is_plain(p) and p.suffix in {".json", ".txt", ".pem", ".toml", ".yaml"}, delete),
+        no_data=_all(lambda p: _is_plain(p) and p.suffix in {".json", ".txt", ".pem"}, delete),
     ),
 ]  # fmt: skip
