@@ -382,7 +382,9 @@ def _member_damage(choose: Callable[[str], bool]) -> Callable[[Path], None]:
 
 
 def _named_member(*names: str) -> Callable[[str], bool]:
-    return lambda member: member.removesuffix(".pyc").replace("/__init__", "") in names
+    return lambda member: (
+        member.removesuffix(".pyc").replace("/__init__", "").replace("/", ".") in names
+    )
 
 
 def _archived(*names: bytes) -> Callable[[Path], None]:

@@ -61,7 +61,8 @@ class LoadedFiles:
         if not path.is_relative_to(contents):
             return False
         folders = path.parent.relative_to(contents).parts
-        return ".".join((*folders, path.name.partition(".")[0])) in self._imported
+        module = ".".join((*folders, path.name.partition(".")[0]))
+        return module in self._imported and not self._is_hidden(path.name, module)
 
     def ends_program(self, path: Path) -> bool:
         """Whether a program ends at its start if a file ends whatever loads it.
@@ -207,9 +208,15 @@ class LoadedFiles:
             return None
         inside = PurePosixPath(path.relative_to(contents).as_posix())
         module = self._named_module(path, inside, set())
-        others = (p.name for p, name in self.modules.items() if name == module)
-        # Python takes the suffix that says most, Nuitka's programs the plain one alone.
-        return None if any(self._rank(o) < self._rank(path.name) for o in others) else module
+        return None if module is None or self._is_hidden(path.name, module) else module
+
+    def _is_hidden(self, file: str, module: str) -> bool:
+        """Whether Python takes another file for a module: the one whose suffix says most.
+
+        Nuitka's programs take the plain suffix alone.
+        """
+        others = (path.name for path, name in self.modules.items() if name == module)
+        return any(self._rank(other) < self._rank(file) for other in others)
 
     def _rank(self, name: str) -> int:
         suffix = parse_suffix(split_suffix(name)[1] or "")

@@ -1,0 +1,116 @@
+"""What `verify` says of damaged bundles agrees with how they run.
+
+A choice from the ways of `damage.py` and `more_damage.py`, on small bundles of four kinds that are
+made here; `./test --agreement` takes them all, on bundles of real programs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import agreement
+import pytest
+from agreement import Case, Healthy, judge, name_outcome, start, try_case
+from damage import DAMAGES, find_targets
+from lab import Lab
+from more_damage import MORE
+
+pytestmark = [pytest.mark.freezing, pytest.mark.network]
+
+REQUIREMENT = "ormsgpack==1.13.1"
+SPEC = """
+def program(analysis, name, **options):
+    scripts, archive = analysis.scripts, PYZ(analysis.pure)
+    return EXE(archive, scripts, exclude_binaries=True, name=name, **options)
+
+main, other = Analysis(["main.py"]), Analysis(["other.py"])
+parts = main.binaries, main.datas
+COLLECT(program(main, "main"), *parts, name="folder")
+COLLECT(program(main, "main"), program(other, "other"), *parts, other.binaries, name="two")
+flat = program(main, "main", contents_directory=".", strip=True)
+COLLECT(flat, *parts, strip=True, name="flat")
+EXE(PYZ(main.pure), main.scripts, *parts, name="alone")
+"""
+MAIN = """
+import json, ormsgpack
+print(json.dumps(ormsgpack.unpackb(ormsgpack.packb({"a": 1}))))
+"""
+# The kind of bundle, what is done to which of its files.
+CASES = [
+    *(
+        ("folder", f"native:{way}", pattern)
+        for pattern, ways in {
+            "_struct.*.so": ("delete", "text", "cut-half", "upper-case", "as-pie", "no-versions"),
+            "ormsgpack.*.so": ("other-machine", "needs-more", "strip", "undefined-data", "folder"),
+            "_codecs_cn.*.so": ("delete", "text", "absolute-link", "recoded"),
+            "_uuid.*.so": ("only-debug", "short-relocations", "hidden"),
+            "math.*.so": ("dangling-link", "abi-version", "zeros"),
+            "libpython3*": ("delete", "no-hash", "needs-absolute", "text-transfer"),
+        }.items()
+        for way in ways
+    ),
+    ("folder", "python:stub", "libpython3*"),
+    ("folder", "extension:stale-first", "ormsgpack.*.so"),
+    ("folder", "extension:stale-last", "ormsgpack.*.so"),
+    *(
+        ("folder", f"library-archive:{way}", "base_library.zip")
+        for way in ("unused-damage", "early-damage", "stale-members", "lzma", "deflated",
+                    "as-folder", "no-keyword", "tail-lost")
+    ),
+    *(("folder", f"program:{way}", "main") for way in ("early-module-damage", "no-execute-bit")),
+    *(
+        ("folder", f"root:{way}", "folder")
+        for way in ("flattened", "programs-only", "no-dynload", "no-execute", "stale-package")
+    ),
+    ("two", "native:delete", "_struct.*.so"),
+    ("flat", "native:delete", "_struct.*.so"),
+    ("flat", "native:delete", "_codecs_cn.*.so"),
+    ("alone", "program:more-at-end", "main"),
+    ("alone", "program:pages", "main"),
+    ("alone", "root:notes", "alone"),
+]  # fmt: skip
+_WAYS = {f"{d.targets}:{d.name}": d for d in (*DAMAGES, *MORE)}
+
+
+@pytest.fixture(scope="module")
+def bundles(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Healthy]:
+    """Four kinds of bundles of the same program."""
+    out = tmp_path_factory.mktemp("kinds")
+    (out / "folder.spec").write_text(SPEC)
+    (out / "main.py").write_text(MAIN)
+    (out / "other.py").write_text("import json\nprint(json.dumps({}))\n")
+    lab.freeze("pyinstaller", out / "folder.spec", REQUIREMENT, out=out, rustext=True)
+    alone = out / "dist" / "alone"
+    (out / "dist" / "main").mkdir()
+    alone.rename(out / "dist" / "main" / "main")
+    (out / "dist" / "main").rename(alone)
+    made = {}
+    for name in ("folder", "two", "flat", "alone"):
+        root = out / "dist" / name
+        code, printed, last = start(root, root / "main")
+        assert (code, printed) == (0, '{"a": 1}\n'), (name, last)
+        made[name] = Healthy(name=name, root=root, program=root / "main", printed=printed)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged copies lie with the other files of the test."""
+    monkeypatch.setattr(agreement, "CACHE", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "two", "flat", "alone"])
+def test_a_bundle_that_works_is_clean(kind: str, bundles: dict[str, Healthy]) -> None:
+    assert judge(bundles[kind].root) == ("clean", [])
+
+
+@pytest.mark.parametrize(("kind", "way", "pattern"), CASES)
+def test_a_verdict_agrees_with_the_run(
+    kind: str, way: str, pattern: str, bundles: dict[str, Healthy]
+) -> None:
+    bundle, damage = bundles[kind], _WAYS[way]
+    targets = find_targets(bundle.root, bundle.program)[damage.targets]
+    (target,) = [t for t in targets if t.match(pattern)]
+    row = try_case(Case(bundle=bundle, damage=damage, target=target), {})
+    assert row is not None
+    assert name_outcome(row) in {"found", "clean, works", "warned, works"}, row
