@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,6 @@ class Mutation:
     freezers: tuple[str, ...] = BOTH
     target: str | None = None
     severity: str = "error"
-    optional: bool = False  # the program does without what is missing
 
     @property
     def name(self) -> str:
@@ -477,6 +477,23 @@ def delete_an_extension(bundle: Bundle, cache: Path) -> None:
     bundle.find(DOWNSAMPLE).unlink()
 
 
+def delete_an_extension_that_the_start_gets_to(bundle: Bundle, cache: Path) -> None:
+    bundle.remove(bundle.find("math.*so"))
+
+
+def delete_an_extension_that_nothing_gets_to(bundle: Bundle, cache: Path) -> None:
+    bundle.remove(bundle.find("_codecs_cn.*so"))
+
+
+def damage_a_member_that_nothing_gets_to(bundle: Bundle, cache: Path) -> None:
+    library = bundle.find("base_library.zip")
+    with zipfile.ZipFile(library) as archive:
+        at = archive.getinfo("encodings/cp1252.pyc").header_offset + 200
+    data = bytearray(library.read_bytes())
+    data[at : at + 32] = bytes(32)
+    bundle.write(library, bytes(data))
+
+
 # --- companions -----------------------------------------------------------------------------------
 
 
@@ -593,11 +610,8 @@ MUTATIONS = (
     _m(put_a_dangling_link_in_a_librarys_place, "missing-library", OPENBLAS),
     _m(put_a_loop_of_links_in_a_librarys_place, "missing-library", OPENBLAS),
     _m(need_a_library_that_is_nowhere, "missing-library", "libnowhere.so.7"),
-    # Nuitka's compiled code is not followed: whether it needs the module is not known.
     _m(need_another_major_version, "missing-library", "libbz2.so.9", starts=True,
-       optional=True, freezers=("nuitka",)),
-    _m(need_another_major_version, "missing-library", "libbz2.so.9", starts=True,
-       severity="warning", freezers=("pyinstaller",)),
+       severity="warning"),
     _m(change_a_soname_and_its_file, "missing-library", "libgfortran*"),
     _m(start_with_a_loader_that_is_nowhere, "missing-library", "*ld-nowhere.so.2"),
     _m(take_a_library_from_the_host, "host-library", "libbz2.so.1.0", starts=True),
@@ -660,6 +674,11 @@ MUTATIONS = (
     _m(lose_a_module_of_the_standard_library, "missing-import", "collections.abc",
        freezers=("pyinstaller",)),
     _m(delete_an_extension, "missing-import", "tsdownsample.*"),
+    _m(delete_an_extension_that_the_start_gets_to, "missing-import", "math"),
+    _m(delete_an_extension_that_nothing_gets_to, "missing-import", "_codecs_cn", starts=True,
+       severity="warning", freezers=("nuitka",)),
+    _m(damage_a_member_that_nothing_gets_to, "unreadable-file", "*base_library.zip", starts=True,
+       severity="warning", freezers=("pyinstaller",)),
     _m(drop_a_library_that_is_opened_by_path, "missing-companion", f"*{SDK}"),
     _m(rename_a_library_that_is_opened_by_path, "missing-companion", f"*{SDK}"),
     _m(drop_metadata, "missing-metadata", "*ormsgpack*", starts=True),

@@ -66,7 +66,7 @@ def check_agreement(static: tuple[Finding, ...], ended: IsolatedRun, mutation: M
     if all(f.severity is Severity.NOTE for f in static) and mutation.id != "run":
         assert ended.code == 0, static
     found = [f for f in static if (f.id, f.severity) == ("missing-library", Severity.ERROR)]
-    if found and not mutation.optional:
+    if found:
         assert ended.code != 0, static
         # Or else the file that needs it, where that is none of its own.
         users = [text for f in found for label, text in f.evidence if label == "needed by"]

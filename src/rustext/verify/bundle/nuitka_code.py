@@ -38,6 +38,8 @@ def find_nuitka_code(data: mmap.mmap, table: NuitkaTable) -> NuitkaCode | None:
     """Where the code is; None where it does not fit the table, as in releases with another form."""
     for match in _BYTECODE.finditer(data):
         sections = dict(_iter_sections(data, match.start()))
+        if ".bytecode" not in sections:  # it is cut short
+            continue
         offset, size, count = sections.pop(".bytecode")
         compiled = {n: place[:2] for n, place in sections.items() if n in table.modules}
         names = sorted(table.modules - table.extensions - compiled.keys())
