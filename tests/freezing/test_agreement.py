@@ -11,9 +11,11 @@ from pathlib import Path
 import agreement
 import pytest
 from agreement import Case, Healthy, judge, name_outcome, start, try_case
-from damage import DAMAGES, find_targets
+from damage import DAMAGES, copy_bundle, find_targets
 from lab import Lab
 from more_damage import MORE
+
+from rustext.verify.onefile.open_bundle import open_bundle
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -114,3 +116,29 @@ def test_a_verdict_agrees_with_the_run(
     row = try_case(Case(bundle=bundle, damage=damage, target=target), {})
     assert row is not None
     assert name_outcome(row) in {"found", "clean, works", "warned, works"}, row
+
+
+@pytest.mark.parametrize("name", ["_struct.cpython-38-x86_64-linux-gnu.so", "_struct"])
+def test_a_misnamed_module_is_one_finding(
+    name: str, bundles: dict[str, Healthy], tmp_path: Path
+) -> None:
+    root = tmp_path / "folder"
+    copy_bundle(bundles["folder"].root, root)
+    (module,) = root.rglob("_struct.*.so")
+    module.rename(module.with_name(name))
+    assert start(root, root / "main")[0] != 0
+    verdict, found = judge(root)
+    assert verdict == "error"
+    assert len(found) == 1
+
+
+def test_a_one_file_program_is_judged_with_other_files_in_its_folder(
+    bundles: dict[str, Healthy], tmp_path: Path
+) -> None:
+    root = tmp_path / "alone"
+    copy_bundle(bundles["alone"].root, root)
+    (root / "README.txt").write_text("read me\n")
+    assert start(root, root / "main")[:2] == (0, bundles["alone"].printed)
+    assert judge(root) == ("clean", [])
+    with open_bundle(root) as bundle:
+        assert bundle.path == root / "main"

@@ -64,6 +64,13 @@ def search_path(tree: Tree, *contents: str) -> tuple[str, ...]:
     return tuple(sorted({*contents, *outermost}, key=lambda folder: (-len(folder), folder)))
 
 
+def folders_on_path(contents: Path, folder: Path) -> tuple[str, ...]:
+    """The packages that a folder in `contents` stands for, by the folders that Python looks in."""
+    parts = folder.relative_to(contents).parts
+    sites = (i for i, part in enumerate(parts, 1) if _SITE.fullmatch(part))
+    return parts[max(sites, default=0) :]
+
+
 def read_natives(tree: Tree, folders: Sequence[str], *, cached: bool = False) -> Natives:
     """Read the native files of a tree; `folders` are those of `search_path`.
 

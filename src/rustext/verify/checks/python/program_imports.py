@@ -10,8 +10,10 @@ import sys
 from collections.abc import Iterator
 
 from rustext.model.findings import Finding, Severity
+from rustext.verify.bundle.native_files import folders_on_path
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.facts.python.program_starts import MissingModule, Start
+from rustext.verify.facts.python.python_suffixes import choose_looked_for, iter_misnamed
 from rustext.verify.subject import Subject
 
 _HINT = "freeze the program again, and see that nothing removes files afterwards"
@@ -19,12 +21,23 @@ _HINT = "freeze the program again, and see that nothing removes files afterwards
 
 def check_program_imports(subject: Subject) -> Iterator[Finding]:
     """Find what the programs import when they start, and what their tables promise."""
-    for start in subject.starts:
-        for missing in start.missing:
-            yield from _judge(subject, start, missing)
+    found = [
+        f for start in subject.starts for m in start.missing for f in _judge(subject, start, m)
+    ]
     for program in subject.bundle.programs:
         if program.freezer is Freezer.NUITKA:
-            yield from _missing_extensions(subject, program)
+            found += _missing_extensions(subject, program)
+    misnamed = set(_iter_misnamed(subject)) if found else set()
+    yield from (f for f in found if f.subject not in misnamed)
+
+
+def _iter_misnamed(subject: Subject) -> Iterator[str]:
+    """The modules that are there under a name that nobody looks for, as `ext-suffix` says."""
+    looked_for = choose_looked_for(subject.bundle, subject.python)
+    for file in iter_misnamed(subject.bundle, looked_for) if looked_for is not None else ():
+        if not file.lib_prefix:  # of which it is not certain what they were made for
+            folders = folders_on_path(subject.bundle.contents, file.wanted.parent)
+            yield ".".join((*folders, file.wanted.name.partition(".")[0]))
 
 
 def _judge(subject: Subject, start: Start, missing: MissingModule) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from rustext.model.image import ImageKind
 from rustext.model.libraries import Edge, Missing, Resolved
 from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.bundle.native_files import is_named_native
+from rustext.verify.bundle.native_files import folders_on_path, is_named_native
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.python.code_names import find_named
 from rustext.verify.facts.python.program_starts import Start
@@ -60,7 +60,7 @@ class LoadedFiles:
         contents = self._bundle.contents
         if not path.is_relative_to(contents):
             return False
-        folders = path.parent.relative_to(contents).parts
+        folders = folders_on_path(contents, path.parent)
         module = ".".join((*folders, path.name.partition(".")[0]))
         return module in self._imported and not self._is_hidden(path.name, module)
 
@@ -206,7 +206,7 @@ class LoadedFiles:
         contents = self._bundle.contents
         if not path.is_relative_to(contents) or path.is_dir():
             return None
-        inside = PurePosixPath(path.relative_to(contents).as_posix())
+        inside = PurePosixPath(*folders_on_path(contents, path.parent), path.name)
         module = self._named_module(path, inside, set())
         return None if module is None or self._is_hidden(path.name, module) else module
 
