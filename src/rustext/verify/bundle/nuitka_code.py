@@ -8,6 +8,7 @@ that are not compiled, as marshalled code in the order of their names. Nothing i
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import re
 import struct
@@ -22,6 +23,7 @@ _HEAD = struct.Struct("<IH")  # bytes after the head but for the count, and the 
 _COUNT = 2  # bytes, which the size includes
 _LONGEST = 300  # bytes of a module's name
 _SECTIONS = 100_000
+_MOST_STARTS = 8  # places that look like the section of bytecode
 # A text, as an attribute's name or another one: `a` or `u`, the text, and a zero byte.
 _TEXT = re.compile(rb"[au]([^\W\d][\w.]*)\0")
 
@@ -36,7 +38,7 @@ class NuitkaCode:
 
 def find_nuitka_code(data: mmap.mmap, table: NuitkaTable) -> NuitkaCode | None:
     """Where the code is; None where it does not fit the table, as in releases with another form."""
-    for match in _BYTECODE.finditer(data):
+    for match in itertools.islice(_BYTECODE.finditer(data), _MOST_STARTS):
         sections = dict(_iter_sections(data, match.start()))
         if ".bytecode" not in sections:  # it is cut short
             continue

@@ -215,8 +215,14 @@ class LoadedFiles:
 
         Nuitka's programs take the plain suffix alone.
         """
-        others = (path.name for path, name in self.modules.items() if name == module)
-        return any(self._rank(other) < self._rank(file) for other in others)
+        return any(self._rank(other) < self._rank(file) for other in self._names_of[module])
+
+    @functools.cached_property
+    def _names_of(self) -> defaultdict[str, list[str]]:
+        found = defaultdict(list)
+        for path, module in self.modules.items():
+            found[module].append(path.name)
+        return found
 
     def _rank(self, name: str) -> int:
         suffix = parse_suffix(split_suffix(name)[1] or "")
