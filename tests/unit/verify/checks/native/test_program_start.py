@@ -66,6 +66,14 @@ def test_a_program_without_the_python_that_its_archive_names_is_told(
     (finding,) = findings(tmp_path)
     assert (finding.id, finding.subject) == ("missing-library", "libpython3.11.so")
     shutil.copy(gcc("libpython3.11.so", "int x;", "-shared", "-fPIC"), tmp_path)
+    (finding,) = findings(tmp_path)
+    assert (finding.id, finding.subject.rpartition("/")[2]) == (
+        "undefined-symbol",
+        "libpython3.11.so",
+    )
+    names = ("Py_Initialize", "PyImport_ImportModule", "PyObject_GetAttr", "Py_GetVersion")
+    source = "".join(f"void {name}(void) {{}}\n" for name in names)
+    shutil.copy(gcc("libpython3.11.so", source, "-shared", "-fPIC"), tmp_path)
     assert findings(tmp_path) == []
 
 
