@@ -49,7 +49,8 @@ def parts(gcc: Compile) -> dict[str, bytes]:
     own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
     user = gcc("user.so", USER, "-shared", "-fPIC", str(own), "-Wl,-rpath,$ORIGIN/..")
     program = gcc("app", MAIN)
-    python = gcc("libpython3.11.so", "int Py_Main;", "-shared", "-fPIC")
+    names = "int Py_Initialize, PyImport_ImportModule, PyObject_GetAttr, Py_GetVersion;"
+    python = gcc("libpython3.11.so", names, "-shared", "-fPIC")
     return {p.name: p.read_bytes() for p in (own, user, program, python)}
 
 
