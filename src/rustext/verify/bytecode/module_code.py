@@ -41,7 +41,8 @@ class Import:
     level: int
     names: tuple[str, ...]
     certain: bool
-    caught: bool
+    caught: bool  # the code goes on where the module is missing
+    caught_broken: bool = True  # and where it is there, and cannot be loaded
 
 
 def find_imports(
@@ -90,10 +91,11 @@ def _iter_flow(
         if steps[i][1] == table["import_name"]:
             one = _read_import(code, table, steps, i, certain=certain, caught=caught)
             key = one.module, one.level
+            skipped = key in after and i not in after[key]
             if caught:
                 after.setdefault(key, flow.follow_failure(i))
-            skipped = key in after and i not in after[key]
-            yield replace(one, caught=caught or skipped)
+            broken = skipped or flow.is_caught(i, ImportError)
+            yield replace(one, caught=caught or skipped, caught_broken=broken)
         elif certain and not caught:
             called = functions.get(flow.called_name(i) or "")
             if called is not None and called not in calling and len(calling) < _CALL_DEPTH:

@@ -62,7 +62,8 @@ def _judge(
     names -= subject.bundle.builtins or frozenset()  # those come first
     starts = [s for s in subject.starts if program in {None, s.program}]
     needed = not starts or any(
-        not s.followed or not names.isdisjoint(s.reached.keys() | s.tried.keys()) for s in starts
+        not s.followed or not names.isdisjoint(s.reached.keys() | s.intact.keys() | s.tried.keys())
+        for s in starts
     )
     modules = "a module" if len(found) == 1 else f"{len(found)} modules"
     yield Finding(

@@ -80,7 +80,7 @@ class LoadedFiles:
     @functools.cached_property
     def _imported(self) -> frozenset[str]:
         """The modules that the programs import when they start, whether they are there or not."""
-        reached = {name for start in self._starts for name in start.reached}
+        reached = {name for start in self._starts for name in (*start.reached, *start.intact)}
         return frozenset(reached | {m.name for start in self._starts for m in start.missing})
 
     @functools.cached_property

@@ -32,7 +32,9 @@ class Start:
 
     program: Program
     reached: dict[str, str | None] = field(default_factory=dict)  # by whom each was imported
-    tried: dict[str, str | None] = field(default_factory=dict)  # the others, that it can do without
+    # Those of the others that are imported in every run, and have to be whole if they are there.
+    intact: dict[str, str | None] = field(default_factory=dict)
+    tried: dict[str, str | None] = field(default_factory=dict)  # the rest, that it can do without
     missing: list[MissingModule] = field(default_factory=list)
     opened: list[OpenedLibrary] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)  # modules that import a name they compute
@@ -47,5 +49,5 @@ class Start:
         at: str | None = name
         while at is not None and at not in found:
             found.append(at)
-            at = self.reached.get(at, self.tried.get(at))
+            at = self.reached.get(at, self.intact.get(at, self.tried.get(at)))
         return tuple(reversed(found))

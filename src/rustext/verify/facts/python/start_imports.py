@@ -42,6 +42,7 @@ from rustext.verify.facts.python.program_starts import MissingModule, OpenedLibr
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
 _KEPT = (
     "reached",
+    "intact",
     "tried",
     "computed",
     "adds_folders",
@@ -142,6 +143,7 @@ class _Follower:
         self._bound: dict[str, frozenset[str]] = {}
         self._caught: list[tuple[Import, Module]] = []
         self._seen = start.reached  # where modules are noted
+        self._noted: set[str] = set()
         self._bootstrap = {m.name for m in bundle.libraries}
         self._natives = {
             file.module: (path, file) for path, file in bundle.files if file.provenance.rust
@@ -150,6 +152,7 @@ class _Follower:
     def run(self, script: Module) -> None:
         """Follow a script of the program, and all that it gets to."""
         self._start.reached.setdefault(script.name, None)
+        self._noted.add(script.name)
         self._known[script.name] = script
         self._work.append((script, True))
         self._follow()
@@ -160,7 +163,7 @@ class _Follower:
         self._follow()
 
     def _follow(self) -> None:
-        while self._work and len(self._start.reached) + len(self._start.tried) < _LIMIT:
+        while self._work and len(self._noted) < _LIMIT:
             module, main = self._work.pop()
             code = module.code
             if module.texts is not None:
@@ -193,10 +196,16 @@ class _Follower:
 
     def try_caught(self) -> None:
         """Follow the imports that every run makes and can do without, as far as they succeed."""
-        self._seen = self._start.tried
-        while self._caught:
-            self._take(*self._caught.pop())
-            self._follow()
+        for seen in (self._start.intact, self._start.tried):
+            self._seen, later = seen, []
+            while self._caught:
+                one, module = self._caught.pop()
+                if one.caught_broken and seen is self._start.intact:
+                    later.append((one, module))
+                else:
+                    self._take(one, module)
+                    self._follow()
+            self._caught = later
 
     def search_rest(self) -> None:
         """Look for libraries that the code of modules opens that the start does not get to."""
@@ -308,11 +317,12 @@ class _Follower:
         parts = name.split(".")
         for count in range(1, len(parts) + 1):
             prefix = ".".join(parts[:count])
-            if prefix in self._start.reached or prefix in self._start.tried:
+            if prefix in self._noted:
                 continue
             if prefix not in self._modules and prefix not in self._packages:
                 self._miss(prefix, importer)
                 return False
+            self._noted.add(prefix)
             self._seen[prefix] = importer
             found = self._store.find(prefix)
             if found is not None:
@@ -330,7 +340,10 @@ class _Follower:
         return Module(name, package=False, code=None, texts=texts)
 
     def _miss(self, name: str, importer: str | None, *, attribute: bool = False) -> None:
-        if self._seen is self._start.tried or self._start.program.freezer is Freezer.NUITKA:
+        if self._seen is self._start.intact and not attribute:
+            self._seen[name] = importer  # its file may be there, and be none that can be read
+        excused = self._seen is not self._start.reached
+        if excused or self._start.program.freezer is Freezer.NUITKA:
             return  # Nuitka knew what is not there; its table tells which files have to be
         if name in self._reported or (importer is not None and self._may_be_made(name, importer)):
             return
