@@ -57,9 +57,12 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     for soname, found in sorted(outside.items()):
         users = dict.fromkeys(subject.inside(edge.needed_by) for edge in found)
         where = ("found", f"{found[0].path} ({found[0].how.value})")
-        loaded = any(_is_loaded(subject, edge) for edge in found)
         finding = host_library(soname, (*(("needed by", user) for user in users), where))
-        yield finding if loaded else replace(finding, severity=Severity.WARNING)
+        needed = any(
+            _is_loaded(subject, edge) and subject.loaded.is_required(edge.needed_by)
+            for edge in found
+        )
+        yield finding if needed else replace(finding, severity=Severity.WARNING)
 
 
 def _is_loaded(subject: Subject, edge: Edge) -> bool:
