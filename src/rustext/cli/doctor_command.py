@@ -90,7 +90,7 @@ def examine(file: Path | None = None) -> tuple[Check, ...]:
 def plugin_path() -> Path:
     """The file of the Nuitka plugin that belongs to this rustext.
 
-    In an installation it stands beside the package, below `nuitka/plugins/standard`; in a source
+    In an installation it is next to the package, below `nuitka/plugins/standard`; in a source
     tree that was never installed, in `plugins/`.
     """
     package = package_folder()

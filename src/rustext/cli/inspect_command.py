@@ -1,6 +1,6 @@
 """`rustext inspect`: everything about the native files of one target.
 
-In: arguments. Out: text or JSON on stdout. What was printed is kept, with the files that it was
+In: arguments. Out: text or JSON on stdout. The output is cached, with the files that it was
 made from: as long as neither they nor the environment nor the project's configuration change, the
 same question is answered from the cache, and no module that reads binaries is so much as imported.
 """

@@ -60,7 +60,7 @@ def run(args: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # noqa: BLE001 (no other exit code may stand for a fault of ours)
+    except Exception as error:  # noqa: BLE001 (no other exit code may mean a fault of ours)
         if parsed.debug:
             traceback.print_exc()
         what = f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST]

@@ -7,7 +7,7 @@ alone, of Python 3.8 or later, and nothing of rustext: its text is run by foreig
 `PyImport_Import`, and with it `PyImport_ImportModule` and `PyCapsule_Import`, calls
 `builtins.__import__`, cached modules included (https://docs.python.org/3/c-api/import.html). Python
 code comes here from an `IMPORT_NAME` instruction of the calling frame; what comes from elsewhere is
-looked up on the C stack, between this function's interpreter loop and the next: there stand the C
+looked up on the C stack, between this function's interpreter loop and the next: there are the C
 API function that imports and the file that called it. Where the system has no way to walk the C
 stack, the arguments that `PyImport_Import` passes tell, and the importing file is known only while
 it is being loaded. Not seen: `PyImport_ImportModuleLevelObject`, which Cython's `import` uses, and
@@ -61,7 +61,7 @@ def start(output: str) -> None:
     note = _Notes(output).add
     stack = _find_stack()
 
-    # The parameters are those of the function that this stands for.
+    # The parameters are those of the function that this replaces.
     def import_(
         name: str,
         globals: Any = None,  # noqa: A002
@@ -165,7 +165,7 @@ def _find_stack() -> "_Stack | None":
 
 
 class _Stack:
-    """The C stack: backtrace(3) walks it, dladdr(3) says what stands where."""
+    """The C stack: backtrace(3) walks it, dladdr(3) says what is where."""
 
     def __init__(self, program: Any) -> None:
         self.buffer = ctypes.c_void_p * _DEPTH
@@ -200,7 +200,7 @@ class _Stack:
             imports, files = self._explain_nameless(addresses)
             if not imports:
                 return files is None, None
-        # The program itself stands at the bottom; libffi, above the module that calls through it.
+        # The program itself is at the bottom; libffi, above the module that calls through it.
         others = [file for file in files if file is not None]
         found = next(filter(_entry, others), others[0] if others else None)
         return found is not None, found

@@ -132,7 +132,7 @@ def parse_notes(lines: Iterable[str]) -> Trace:
 
 
 def _iter_notes(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
-    """The recorder's notes; a line that a dying process has cut short is passed over."""
+    """The recorder's notes; a line that a dying process has cut short is skipped."""
     for line in lines:
         try:
             note = json.loads(line)

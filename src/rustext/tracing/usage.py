@@ -51,7 +51,7 @@ class Use:
     """One thing that was used, and the modules that asked for it.
 
     `name` is a module, a path relative to the folder that the distribution is imported from, or the
-    name of a file of the metadata. Of import statements nobody notes who asked.
+    name of a file of the metadata. The importers of import statements are not recorded.
     """
 
     name: str

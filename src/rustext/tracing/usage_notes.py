@@ -123,7 +123,7 @@ def _needed_names(notes: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def _came_along(row: tuple[str, UseKind, Use]) -> bool:
-    """Whether it is a library that nobody has asked for."""
+    """Whether it is a library of which it is unknown who asked for it."""
     _, kind, use = row
     return kind is UseKind.LIBRARY and use.askers == (UNKNOWN_ASKER,)
 
@@ -199,14 +199,14 @@ class _Places:
         return found.name if found is not None else None
 
     def owner_of_module(self, name: str, file: str, entry: str) -> str | None:
-        """As `owner`; namespace packages and modules that code makes are nobody's."""
+        """As `owner`; namespace packages and modules that code makes have none."""
         if file:
             return self.owner(file, entry)
         module = self._env.find_module(name)
         return PYTHON if module is not None and module.owner is Owner.STDLIB else None
 
     def owner(self, file: str, entry: str) -> str | None:
-        """The distribution's name, or one of those that stand for none; None for nobody's."""
+        """The distribution's name, or a word for what belongs to none; None if unknown."""
         dist = self._env.owner_of(Path(file))
         if dist is not None:
             return dist.name
@@ -219,7 +219,7 @@ class _Places:
             return None
         if file in self._folders:
             return self._folders[file]
-        # What is beside the files of a distribution and not in its RECORD.
+        # Files next to those of a distribution that are not in its RECORD.
         found = self._folders.get(str(Path(file).parent)) if installed else None
         return found or PROGRAM
 

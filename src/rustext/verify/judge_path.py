@@ -81,7 +81,7 @@ def judge_path(path: Path, options: VerifyOptions) -> VerifyReport:
 
 
 def _python(bundle: Bundle, options: VerifyOptions) -> tuple[BundlePython | None, Environment]:
-    """The bundle's Python, and the standard library that stands for its own."""
+    """The bundle's Python, and the standard library that is taken for its own."""
     python = find_bundled_python(bundle)
     if options.python is None:
         return python, stdlib_environment()

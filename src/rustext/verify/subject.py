@@ -28,9 +28,9 @@ from rustext.verify.target.target import Target, name_platform
 class Subject:
     """One bundle, with all that its checks may look at.
 
-    `stdlib` is an environment whose standard library stands for the bundle's Python; `edges` are
+    `stdlib` is an environment whose standard library is taken for the bundle's; `edges` are
     what the loader would find for each native file, `loaded` which of these are loaded at all;
-    `allow_system` are sonames that the target machines provide beside the platform's own.
+    `allow_system` are sonames that the target machines provide besides the platform's own.
     """
 
     bundle: Bundle

@@ -53,7 +53,7 @@ def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from diff
     python: BundlePython | None = None,
     cached: bool = False,
 ) -> VerifyReport:
-    """Verify a bundle; `known` are findings that stand already, the others as in `Subject`.
+    """Verify a bundle; `known` are findings made before, the others as in `Subject`.
 
     What cannot be judged within the limits of `resolve_bundle` is a finding too.
     """

@@ -48,7 +48,7 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
 
 
 def _guess_format(parsed: argparse.Namespace) -> str:
-    """The format that the name of `verify -o NAME` stands for."""
+    """The format that the name in `verify -o NAME` means."""
     output: Path | None = getattr(parsed, "output", None)
     if output is None or "bundles" not in parsed:
         return "text"

@@ -50,7 +50,7 @@ def _list(*names: str, **settings: Any) -> Option:
 
 
 def _choice(*names: str, choices: tuple[str, ...], help: str, **settings: Any) -> Option:  # noqa: A002
-    """A choice; the values stand in the help, which a narrow terminal can break."""
+    """A choice; the values are in the help, which a narrow terminal can break."""
     settings = {"metavar": names[-1][2:].upper(), **settings}
     return _option(*names, choices=choices, help=f"{help}; {', '.join(choices)}", **settings)
 
@@ -231,7 +231,7 @@ OPTIONS: Mapping[str, Option] = {
         "-m", dest="module", nargs=argparse.REMAINDER, default=[], metavar="MODULE",
         help="run a module with the arguments that follow, as python -m does",
     ),
-    # --- what stands without an option's name ---
+    # --- positional arguments ---
     "path": _option(
         "path", nargs="?", type=Path, metavar="PATH",
         help="a wheel, a folder of wheels, a virtual environment, or another folder",

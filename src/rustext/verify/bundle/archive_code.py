@@ -2,7 +2,7 @@
 
 In: the bytes of the executable. Out: where the bytes of each module or script are, and these bytes
 inflated. The layout is that of `rustext.verify.bundle.pyinstaller_archive`. Inflated code is never
-executed, and no more of it is kept than one module takes.
+executed, and no more than one module of it is in memory.
 """
 
 from __future__ import annotations

@@ -223,7 +223,7 @@ def _find_contents(tree: Tree, program: Program | None) -> str:
 
 
 def _name_freezer(tree: Tree, program: Program | None, contents: str) -> Freezer:
-    """Who made the bundle; where the program does not say, what stands beside it may."""
+    """Who made the bundle; where the program does not say, the files next to it may."""
     if program is not None and program.freezer is not Freezer.UNKNOWN:
         return program.freezer
     files = set(tree.files)
@@ -233,7 +233,7 @@ def _name_freezer(tree: Tree, program: Program | None, contents: str) -> Freezer
 
 
 def _of_freezer(program: Program, freezer: Freezer) -> Program:
-    """A program whose freezer may be known by what stands beside it alone."""
+    """A program whose freezer may be known by the files next to it alone."""
     if program.freezer is freezer:
         return program
     if freezer is Freezer.PYINSTALLER:

@@ -1,4 +1,4 @@
-"""Name the Python modules that stand as files in a bundle, or in a zip file on its `sys.path`.
+"""Name the Python modules that are files in a bundle, or members of a zip file on its `sys.path`.
 
 In: a `Tree` and the folders of it that are on `sys.path`. Out: the names of modules, and where they
 are. Of a zip file the list of members alone is read, and nothing is decompressed.

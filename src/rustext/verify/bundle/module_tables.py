@@ -35,7 +35,7 @@ _RECORD_WORDS = 11  # pointers at the start of a record; Nuitka 2.4 to 4.3 have 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NuitkaTable:
-    """Nuitka's table: all modules of a program, and those that are files beside it."""
+    """Nuitka's table: all modules of a program, and those that are files next to it."""
 
     modules: frozenset[str]
     extensions: frozenset[str] = frozenset()
@@ -82,7 +82,7 @@ def _holds_bytecode(
     """Whether a name is followed by a marshalled code object, or by a function that makes one."""
     width = image.bits // 8
     code, maker = pointers.get(slot + width), pointers.get(slot + 3 * width)
-    if slot + 2 * width in pointers:  # there stands a size
+    if slot + 2 * width in pointers:  # a size
         return False
     if code is not None and slot + width not in names:
         offset = address_to_offset(image, code)
@@ -96,7 +96,7 @@ def find_nuitka_modules(image: Image, data: mmap.mmap) -> NuitkaTable | None:
     The table is the one run of pointers to named records that names `__main__`. Modules that
     Nuitka left out on purpose have records too, which say why: these point to text alone, where
     the others point to code or to the module's state. Nuitka 2 has no pointers to the records,
-    which stand one behind the other.
+    which follow each other.
     """
     pointers = _find_pointers(image, data)
     names = dict(_iter_names(image, data, pointers))

@@ -65,7 +65,7 @@ def search_path(tree: Tree, *contents: str) -> tuple[str, ...]:
 
 
 def folders_on_path(contents: Path, folder: Path) -> tuple[str, ...]:
-    """The packages that a folder in `contents` stands for, by the folders that Python looks in."""
+    """The packages that a folder in `contents` is, by the folders that Python looks in."""
     parts = folder.relative_to(contents).parts
     sites = (i for i, part in enumerate(parts, 1) if _SITE.fullmatch(part))
     return parts[max(sites, default=0) :]

@@ -1,6 +1,6 @@
 """Find the code in a program that Nuitka made: bytecode, and the names that compiled modules hold.
 
-In: the bytes of the program, and its table of modules. Out: where each piece stands. Nuitka keeps
+In: the bytes of the program, and its table of modules. Out: where each piece is. Nuitka stores
 the constants of each module in a section of its own: the module's name, the size and the number of
 constants, and these, each after a letter for its type. The section `.bytecode` holds the modules
 that are not compiled, as marshalled code in the order of their names. Nothing is executed.

@@ -60,7 +60,7 @@ class StoredCode:
 class Archive:
     """What the archive at the end of a PyInstaller program says.
 
-    `contents` is the folder beside the program that holds its files, "" where that is the
+    `contents` is the folder next to the program that holds its files, "" where that is the
     program's own, as in all programs made before PyInstaller 6. `library` is the file of Python's
     that the program opens, "" where it names none. `start` is what runs one after the other when
     the program starts: the bootstrap, run-time hooks, the program's script. `code` is that of

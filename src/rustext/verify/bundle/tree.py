@@ -1,4 +1,4 @@
-"""List what lies in a folder that nobody vouches for.
+"""List the contents of an untrusted folder.
 
 In: a folder. Out: a `Tree`: its regular files, the links that lead out of it, and what could not
 be listed. Each folder is read once and links to folders are not followed, so a loop of links ends

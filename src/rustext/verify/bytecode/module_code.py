@@ -178,7 +178,7 @@ def makes_modules(code: Code, python: tuple[int, int]) -> bool:
 
 
 def adds_folders(code: Code, python: tuple[int, int]) -> bool:
-    """Whether module-level code adds to `sys.path`, where modules may be that nobody can list."""
+    """Whether module-level code adds to `sys.path`: modules may come from unknown places."""
     table = find_table(python)
     if table is None:
         return True

@@ -137,7 +137,7 @@ def _read(code: Code, table: Table, known: Mapping[str, object], platform: str) 
 
 
 def _note(part: _Part, i: int, text: str, fillings: Sequence[str], platform: str) -> None:
-    """Add the names of libraries that the text loaded at `i` stands for."""
+    """Add the names of libraries that the text loaded at `i` means."""
     caller = _caller(part, i)
     if caller == _ADDS_SUFFIX:
         given = text + _SUFFIXES[platform] if _WORD.fullmatch(text) else text

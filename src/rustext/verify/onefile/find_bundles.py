@@ -1,4 +1,4 @@
-"""Find the bundles that a path stands for.
+"""Find the bundles that a path names.
 
 In: a path as a user names it. Out: the bundle itself, the builds in a folder that holds several, or
 what an archive holds, which is unpacked for as long as the context lasts.

@@ -110,7 +110,7 @@ def iter_entries(stream: BinaryIO, layout: Layout) -> Iterator[Entry]:
 
 
 def _checked(name: str, source: _Source, size: int, checksum: int | None) -> Iterator[bytes]:
-    """The content of a file; 1 stands for a checksum of 0."""
+    """The content of a file; 1 means a checksum of 0."""
     found = 0
     while size:
         chunk = source.some(min(size, _CHUNK))

@@ -67,7 +67,7 @@ def _find_one_file(bundle: Bundle) -> Path | None:
 def _read_unpacked(
     path: Path, program: Program, layouts: tuple[Layout, ...], folder: Path
 ) -> Bundle:
-    """Read what is unpacked, with the one file beside it: it is the program, or starts it."""
+    """Read what is unpacked, with the one file next to it: it is the program, or starts it."""
     if program.archive is not None:
         root, inner = _unpack_archive(path, program, folder), None
     else:

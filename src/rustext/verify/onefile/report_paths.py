@@ -1,7 +1,7 @@
 """Say where a one-file program's members are, in words that last longer than its temporary folder.
 
 In: a `VerifyReport` of an unpacked program. Out: the same report, in which the file that the user
-knows stands in the folder's place: `dist/app/libz.so.1` for what lies in the file `dist/app`.
+knows replaces the folder: `dist/app/libz.so.1` for what lies in the file `dist/app`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write the members of a one-file program into a folder, and nothing anywhere else.
 
-In: names and contents that nobody vouches for. Out: files below one folder. A member whose name
+In: untrusted names and contents. Out: files below one folder. A member whose name
 leads out of the folder is refused, and so is an archive that unpacks to more than a program of its
 size can hold. Links are made last, so that nothing is ever written through one.
 """

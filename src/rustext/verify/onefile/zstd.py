@@ -70,7 +70,7 @@ def _with_system_library(source: Readable) -> Readable | None:
 class _Pushed:
     """The decompressor of `zstandard` that stops where the frame ends.
 
-    It gives back all that it makes of its input, and one byte can stand for 32 KiB.
+    It gives back all that it makes of its input, and one byte can become 32 KiB.
     """
 
     def __init__(self, source: Readable, decompressor: Any, error: type[Exception]) -> None:

@@ -57,7 +57,7 @@ def run_isolated(
     """Run `program`, which lies in the bundle `root`, with the folders in `hide` out of sight.
 
     `timeout` is in seconds: a program that still runs then is ended, and the answer says so;
-    `endless` says that this is expected. `variables` are set beside the few that programs get. The
+    `endless` says that this is expected. `variables` are set besides the few that programs get. The
     bundle itself stays visible, read-only or not as it is, even inside a hidden folder. Raises
     `ForeignProcessError` if it cannot be started.
     """

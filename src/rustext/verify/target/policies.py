@@ -100,14 +100,14 @@ def oldest_policy(
 def oldest_releases(versions: Iterable[str]) -> tuple[str, ...]:
     """The oldest release of each well-known distribution that has all of these, as `Debian 12`.
 
-    Every glibc has `GLIBC_PRIVATE`, though nobody promises what is in it.
+    Every glibc has `GLIBC_PRIVATE`, whose content no release promises.
     """
     needed = tuple(version for version in versions if version != PRIVATE)
     return tuple(_first_of_each(r for r in _glibc_releases() if all(map(r.has, needed))))
 
 
 def oldest_musl_releases(musl: Version | None) -> tuple[str, ...]:
-    """The same by the version of musl; None stands for any."""
+    """The same by the version of musl; None means any."""
     rows = read_data("distributions")["musl"]
     fitting = (r for r in rows if musl is None or Version(r["version"]) >= musl)
     return tuple(f"{row['distribution']} {row['release']}" for row in list(fitting)[:1])

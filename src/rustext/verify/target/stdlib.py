@@ -28,7 +28,7 @@ def in_stdlib(name: str, stdlib: Environment, meant: tuple[int, int] | None) -> 
     if meant is None or meant == stdlib.interpreter.version or not changes:
         return found
     if not found and all(name != changed for _, _, changed in changes):
-        return False  # a name below a package that has come or gone, which nobody has listed
+        return False  # a name below a package that has come or gone, which is in no list
     there = not changes[0][1]
     for version, added, _ in changes:
         there = added if version <= meant else there

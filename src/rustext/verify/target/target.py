@@ -32,7 +32,7 @@ _EXAMPLES = "such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The machines that a platform tag stands for.
+    """The machines that a platform tag means.
 
     `version` is the oldest C library, or the oldest macOS, that counts; None on Windows.
     `architectures` are in the words of `Image.architecture`; the bundle has to run on each.

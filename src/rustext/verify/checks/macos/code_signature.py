@@ -89,7 +89,7 @@ def _finding(name: str, image: Image, what: str, evidence: str, severity: Severi
 
 
 def _judge_program(name: str, signature: CodeSignature | None) -> Iterator[Finding]:
-    """Say who has signed the program, if nobody has."""
+    """Say that the program has no signature of a developer."""
     if signature is None or signature.ad_hoc:
         by = "the linker" if signature is not None and signature.linker_signed else "codesign"
         how = "is not signed" if signature is None else f"is signed ad hoc, by {by}"

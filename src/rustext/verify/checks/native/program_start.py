@@ -1,4 +1,4 @@
-"""Find what a program needs to start at all, beside the libraries that it names as needed.
+"""Find what a program needs to start at all, besides the libraries that it names as needed.
 
 In: a `Subject`. Out: the findings `missing-library` and `host-library` for the dynamic loader that
 an ELF program names (PT_INTERP, opened by the kernel at this very path: elf(5)), and for the Python

@@ -1,6 +1,6 @@
 """Find what a build's plan promises and the bundle does not hold.
 
-In: a `Subject`, with the plan that was left in the bundle or kept outside. Out: the findings
+In: a `Subject`, with the plan that was left in the bundle or given. Out: the findings
 `missing-import`, `missing-companion` and `missing-metadata`. Without a plan little can be known of
 companions: the source that opens a file by its path is not there to be read any more. What is left
 are the bundle's own records of a Rust distribution (`*.dist-info/RECORD`), where a freezer has kept

@@ -32,7 +32,7 @@ def check_program_imports(subject: Subject) -> Iterator[Finding]:
 
 
 def _iter_misnamed(subject: Subject) -> Iterator[str]:
-    """The modules that are there under a name that nobody looks for, as `ext-suffix` says."""
+    """The modules whose file has a name that Python does not look for: see `ext-suffix`."""
     looked_for = choose_looked_for(subject.bundle, subject.python)
     for file in iter_misnamed(subject.bundle, looked_for) if looked_for is not None else ():
         if not file.lib_prefix:  # of which it is not certain what they were made for

@@ -75,7 +75,7 @@ def _iter_missing_modules(
     if usage.distribution == PYTHON:  # the freezers leave out parts that no program reaches
         return
     late = {use.name for kind in LATE for use in usage.of(kind)}
-    # A test runner imports what the program need not; nobody notes who has imported a statement's.
+    # A test runner imports what the program need not; importers by statement are not recorded.
     severity = Severity.ERROR if trace.of_program else Severity.NOTE
     for use in usage.of(UseKind.STATEMENT):
         missing = use.name not in modules and use.name not in late

@@ -190,5 +190,5 @@ def _symbols(path: Path) -> tuple[DynamicSymbol, ...]:
     try:
         with open_binary(path) as (_, data):
             return parse_elf_symbols(data)
-    except RustextError:  # the table is damaged, or the file has vanished: the need still stands
+    except RustextError:  # the table is damaged, or the file has vanished: the need remains
         return ()

@@ -1,6 +1,6 @@
 """Find which bundled code names a file: code that opens a library or starts a program by name.
 
-In: a `Bundle`, and the files in question. Out: for each, where its name stands. A whole file name
+In: a `Bundle`, and the files in question. Out: for each, where its name is found. A whole file name
 counts in all code; the stem of a library (`foo` of `libfoo.so`) as a string of its own in the code
 of the same package, for code that puts the name together (`f"lib{name}.so"`). Code is searched and
 never executed.
@@ -30,7 +30,7 @@ _STEM = 4  # letters; shorter ones are words of every program
 
 
 def find_named(bundle: Bundle, files: Iterable[Path]) -> dict[Path, str]:
-    """Where the name of each file stands; what no code names is left out."""
+    """Where the name of each file is found; files that no code names are left out."""
     wanted = {path: _patterns(bundle, path) for path in sorted(files)[:_FILES]}
     found: dict[Path, str] = {}
     for where, package, code in _iter_code(bundle) if wanted else ():
@@ -96,7 +96,7 @@ def _patterns(
 
 
 def _iter_code(bundle: Bundle) -> Iterator[tuple[str, str, bytes]]:
-    """Where code stands, the top-level package that it belongs to, and its bytes."""
+    """The place of code, the top-level package that it belongs to, and its bytes."""
     for program in bundle.programs:
         if program.freezer is Freezer.PYINSTALLER and program.damage is None:
             yield from _iter_archive(program.path)
@@ -127,7 +127,7 @@ def _iter_archive(path: Path) -> Iterator[tuple[str, str, bytes]]:
 
 
 def _iter_nuitka(path: Path) -> Iterator[tuple[str, str, bytes]]:
-    """The constants of all modules stand in one piece: whose they are is not known."""
+    """The constants of all modules are in one piece: whose they are is not known."""
     try:
         with map_file(path) as data:
             yield f"`{path.name}`", "", bytes(data)

@@ -1,7 +1,7 @@
 """What a native file says of the modules that it imports and its bundle lacks.
 
 In: a native file, and what counts as a module that is lacking. Out: `Clues`. To follow strings
-through code takes most of a verification's time, so clues are kept between runs: for as long as
+through code takes most of a verification's time, so clues are cached between runs: for as long as
 the file is the same, and the bundle lacks the same modules.
 """
 

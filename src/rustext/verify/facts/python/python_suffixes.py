@@ -112,7 +112,7 @@ def _is_record(name: str) -> bool:
 
 
 def read_compiled_in(data: mmap.mmap) -> tuple[str, ...]:
-    """The suffixes that stand in an interpreter's file, those with a version first."""
+    """The suffixes in an interpreter's file, those with a version first."""
     found = {match[0][:-1].decode("ascii") for match in _COMPILED_IN.finditer(data)}
     return tuple(sorted(found, key=lambda suffix: (suffix.startswith(".abi"), suffix)))
 

@@ -40,7 +40,7 @@ def parse_floor(text: str) -> tuple[int, int] | None:
     """The oldest CPython that the tags in a WHEEL file name, if they are for the stable ABI."""
     found = []
     for line in HeaderParser().parsestr(text).get_all("Tag", ()):
-        # Each part is a set; their product, which the tag stands for, may be huge.
+        # Each part is a set; their product, which the tag means, may be huge.
         parts = line.strip().lower().split("-")
         if len(parts) == _PARTS and "abi3" in parts[1].split("."):
             matches = map(_CPYTHON.fullmatch, parts[0].split("."))
