@@ -21,6 +21,7 @@ from rustext.discovery.extension_suffixes import importable_by
 from rustext.discovery.native_files import (
     find_native,
     folder_source,
+    is_named_native,
     iter_native_files,
     open_source,
     read_native_file,
@@ -28,7 +29,7 @@ from rustext.discovery.native_files import (
 from rustext.discovery.sources import Source
 from rustext.environment.distributions import Distribution, iter_distributions
 from rustext.environment.editable_installs import walk
-from rustext.errors import InvalidBinary, RustextError, UnreadableFile
+from rustext.errors import InvalidBinary, RustextError, TooComplex, UnreadableFile
 from rustext.files.cache import Identity, Listing, Row, identify, iter_unchanged, read_folders
 from rustext.model.faults import Fault
 from rustext.report.console import progress_line
@@ -147,11 +148,10 @@ def _record(dist: Distribution) -> PurePosixPath | None:
 def _read_row(path: Path, source: Source, owner: str) -> Row | None:
     try:
         file = read_native_file(path, source)
-    except InvalidBinary:  # a magic number alone: data, not a library
-        return None
-    except UnreadableFile as error:
-        _log.warning("%s; it is not in the list", error)
-        return None
+    except (InvalidBinary, UnreadableFile) as error:
+        if isinstance(error, UnreadableFile | TooComplex) or is_named_native(path):
+            _log.warning("%s; it is not in the list", error)
+        return None  # else a magic number alone: data, not a library
     text = json.dumps(extension_json(file, importable_by(file)))
     return Row(path=str(file.path), owner=owner, text=text)
 

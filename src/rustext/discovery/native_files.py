@@ -92,12 +92,17 @@ def iter_native_files(
         try:
             yield path, read_native_file(path, source, kept)
         except InvalidBinary as error:
-            if note_fault is not None and _is_named_native(path):
+            if note_fault is not None and is_named_native(path):
                 note_fault(path, str(error), _LEFT_OUT)
         except UnreadableFile as error:
             if note_fault is None:
                 raise
             note_fault(path, _reason(error), _LEFT_OUT)
+
+
+def is_named_native(path: Path) -> bool:
+    """Whether a file is called as extension modules and libraries are."""
+    return not {".so", ".pyd", ".dll", ".dylib"}.isdisjoint(path.suffixes)
 
 
 def find_native(
@@ -113,20 +118,15 @@ def find_native(
         try:
             if is_native(path):
                 yield path
-            elif note_fault is not None and _is_named_native(path) and _is_special(path):
+            elif note_fault is not None and is_named_native(path) and _is_special(path):
                 note_fault(path, "it is not a regular file", _LEFT_OUT)
         except UnreadableFile as error:
             gone = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
             if note_fault is None and not gone:
                 raise
-            dangling = gone and os.path.islink(path) and _is_named_native(path)  # noqa: PTH114
+            dangling = gone and os.path.islink(path) and is_named_native(path)  # noqa: PTH114
             if note_fault is not None and (dangling or not gone):  # else removed since recorded
                 note_fault(path, _reason(error), _LEFT_OUT)
-
-
-def _is_named_native(path: Path) -> bool:
-    """Whether a file is called as extension modules and libraries are."""
-    return not {".so", ".pyd", ".dll", ".dylib"}.isdisjoint(path.suffixes)
 
 
 def _is_special(path: Path) -> bool:

@@ -306,6 +306,17 @@ def test_what_is_wrong_with_a_wheel_survives_the_way_between_processes(
     assert len(refused) == 2
 
 
+def test_what_is_called_native_and_cannot_be_read_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Data that begins as a native file does is not."""
+    write_files(tmp_path, {"cut.so": b"\x7fELF", "data.bin": b"\x7fELF", "text.so": "text"})
+    assert not list_folder(tmp_path, quiet=True).rows
+    (message,) = caplog.messages
+    assert f"`{tmp_path / 'cut.so'}`" in message
+    assert message.endswith("; it is not in the list")
+
+
 def test_one_file_is_a_row(rust: Path) -> None:
     (row,) = map(json.loads, read_file(rust))
     assert (row["file"], row["rust"], row["distribution"]) == ("core.so", True, None)
