@@ -29,6 +29,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import FoundBy, Resolved
 from rustext.model.native_file import Crate
 from rustext.model.verification import BundlePython, IsolatedRun, VerifyReport
+from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.subject import platform_of
@@ -572,6 +573,19 @@ def test_a_damaged_archive_is_said_and_nothing_is_made_of_what_it_may_hold(folde
     assert (finding.id, finding.severity) == ("unreadable-file", Severity.ERROR)
     assert finding.subject == "app.dist/app"
     assert finding.evidence == (("because", "PyInstaller's module archive has no table"),)
+
+
+def test_what_cannot_be_followed_says_what_would_show_it(folder: Make) -> None:
+    root = folder()
+    data = archive([(b"z", "PYZ.pyz", pyz([("m", (0, 0, 0))]))])
+    with (root / "app").open("ab") as program:
+        program.write(data[40:])
+    (line,) = [one for one in judged(root).unjudged if "`app`" in one]
+    assert "`--run`" in line
+    assert "`rustext trace`" in line
+    (line,) = [one for one in judged(root, trace=Trace()).unjudged if "`app`" in one]
+    assert "`--run`" in line
+    assert "`rustext trace`" not in line
 
 
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path, elf_module: Path) -> None:

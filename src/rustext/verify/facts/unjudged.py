@@ -18,14 +18,14 @@ _NAMED = 3  # examples in one line
 
 def iter_unjudged(subject: Subject) -> Iterator[str]:
     """Yield what was not judged, each with its reason."""
-    bundle = subject.bundle
+    bundle, way_out = subject.bundle, _way_out(subject)
     if bundle.freezer is Freezer.UNKNOWN:
         yield "what is imported at the start: no known freezer made this folder"
     unread = why_unread(bundle) if subject.plan is None else None
     if unread is not None:
         yield f"what the freezer was told: {unread}; freeze again, or give a plan with --plan"
     for start in subject.starts:
-        yield from _iter_start(start)
+        yield from _iter_start(start, way_out)
     if bundle.programs and not bundle.builtins_known and bundle.freezer is not Freezer.NUITKA:
         yield "modules of the standard library: which of them the interpreter holds is not known"
     ours = (bundle.image.format, bundle.image.architecture)
@@ -37,16 +37,26 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
         yield f"{foreign} file{'s' * (foreign > 1)} of another platform, which nothing here loads"
 
 
-def _iter_start(start: Start) -> Iterator[str]:
+def _way_out(subject: Subject) -> str:
+    """What would judge the imports of a program's start."""
+    options = {
+        "`--run` starts it, on a machine of its kind": subject.run is not None,
+        "a record of `rustext trace` names what a run needs (`--trace`)": subject.trace is not None,
+    }
+    ways = [way for way, used in options.items() if not used]
+    return f"; {', '.join(ways)}" if ways else ""
+
+
+def _iter_start(start: Start, way_out: str) -> Iterator[str]:
     name = start.program.path.name
     if start.program.freezer is Freezer.NUITKA:
         return  # its table has what the freezer has followed, and is compared with the files
     if start.program.freezer is not Freezer.UNKNOWN and not start.followed:
-        yield f"what `{name}` imports when it starts: {start.reason}"
+        yield f"what `{name}` imports when it starts: {start.reason}{way_out}"
     if start.computed:
-        yield f"imports of computed names in {_few(start.computed)} (`{name}`)"
+        yield f"imports of computed names in {_few(start.computed)} (`{name}`){way_out}"
     if start.opaque:
-        yield f"imports of {_few(start.opaque)} (`{name}`), whose code cannot be read"
+        yield f"imports of {_few(start.opaque)} (`{name}`), whose code cannot be read{way_out}"
 
 
 def _few(names: Sequence[str]) -> str:
