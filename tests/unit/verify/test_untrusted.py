@@ -19,15 +19,14 @@ from compiling import Compile
 from crafted import elf
 from environments import install
 
+if not hasattr(os, "mkfifo"):
+    pytest.skip("makes FIFOs, links to /dev and names that are no text", allow_module_level=True)
 pytestmark = pytest.mark.heavy
 
 SECONDS = 20
 LIMITED = """
 import resource, sys
 from rustext.cli.main import run
-
-if not hasattr(os, "mkfifo"):
-    pytest.skip("makes FIFOs, links to /dev and names that are no text", allow_module_level=True)
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 code = run(sys.argv[1:])
 assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 600 << 10
