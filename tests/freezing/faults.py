@@ -1,4 +1,4 @@
-"""Freeze one program in an environment with one fault after the other, and all of them at once.
+"""Freeze one program in an environment with one fault after the other.
 
 Usage: ./test --faults [--freezer FREEZER] [NAME]...
 

@@ -199,7 +199,7 @@ class Environment:
     def is_required(self, name: str) -> bool:
         """Whether any installed distribution requires `name` without an extra.
 
-        Also true of the tools that environments come with: nobody has installed them for a program.
+        Also true of the tools that environments come with, which no program asked for.
         """
         return name in self._installed.required or name in read_data("stdlib")["seeds"]
 
