@@ -31,7 +31,7 @@ from rustext.errors import RustextError
 from rustext.model.findings import Severity
 from rustext.verify.onefile.open_bundle import open_bundle
 from rustext.verify.run.isolated_run import python_folders, run_isolated
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".cache" / "agreement"
@@ -82,7 +82,7 @@ def judge(subject: Path) -> tuple[str, list[str]]:
     """`error`, `warning`, `clean` or `refused` (no bundle: exit code 2), and what was found."""
     try:
         with open_bundle(subject) as bundle:
-            report = verify(bundle, stdlib=stdlib_environment())
+            report = verify(read_subject(bundle, stdlib=stdlib_environment()))
     except RustextError as error:
         return "refused", [str(error)[:200]]
     for severity in (Severity.ERROR, Severity.WARNING):

@@ -22,7 +22,7 @@ from rustext.errors import RustextError
 from rustext.model.findings import Severity
 from rustext.model.verification import IsolatedRun
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 FOLDER = ROOT / "example_apps"
 # Where a program lies, or unpacks itself, differs from run to run.
@@ -139,7 +139,9 @@ def judge(example: Example, frozen: Frozen, seconds: float) -> Outcome:
         ended = frozen.run(hide=[FOLDER])
         message = complaint(ended, example.expected)
         if not one_file:
-            report = verify(read_bundle(frozen.bundle), stdlib=stdlib_environment(), run=ended)
+            report = verify(
+                read_subject(read_bundle(frozen.bundle), stdlib=stdlib_environment(), run=ended)
+            )
             findings = [f for f in report.findings if f.severity is Severity.ERROR]
             errors = tuple(f"{f.id}: {f.subject}" for f in findings if f.id != "run")
     except RustextError as error:

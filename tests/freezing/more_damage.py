@@ -33,7 +33,7 @@ from damage import (
 )  # fmt: skip
 
 from rustext.formats.binary import map_file
-from rustext.verify.bundle.archive_code import read_module_archives
+from rustext.verify.bundle.pyinstaller_archive import parse_archive
 
 _PAGE = 4096
 
@@ -392,7 +392,8 @@ def _archived(*names: bytes) -> Callable[[Path], None]:
 
     def apply(path: Path) -> None:
         with map_file(path) as mapped:
-            members = {m.name.encode(): m for a in read_module_archives(mapped) for m in a.members}
+            archive = parse_archive(mapped)
+        members = {m.name.encode(): m for m in archive.code if m.size} if archive else {}
         found = [members[n] for n in names if n in members]
         if not found:
             raise NotHere

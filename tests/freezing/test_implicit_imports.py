@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from lab import Lab
 
+from rustext.api import verify
 from rustext.model.findings import Severity
-from rustext.verify.verify import verify_folder
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -94,7 +94,7 @@ def test_program_fails_without_rustext(case: Case, lab: Lab, tmp_path: Path) -> 
     assert ended.code != 0
     assert case.fails_with in ended.stderr
     if case.missing_import is not None:
-        errors = [f for f in verify_folder(frozen.bundle).findings if f.severity is Severity.ERROR]
+        errors = [f for f in verify(frozen.bundle).findings if f.severity is Severity.ERROR]
         assert (case.missing_import, "missing-import") in {(f.subject, f.id) for f in errors}
 
 
@@ -107,4 +107,4 @@ def test_program_passes_with_rustext(case: Case, lab: Lab, tmp_path: Path) -> No
     ended = frozen.run(hide=[tmp_path])
     assert (ended.code, ended.stderr) == (0, "")
     assert ended.stdout == lab.run_unfrozen(script, *case.requirements)
-    assert verify_folder(frozen.bundle).ok
+    assert verify(frozen.bundle).ok

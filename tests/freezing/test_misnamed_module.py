@@ -15,7 +15,7 @@ from lab import FREEZERS, Lab
 from rustext.environment.environment import stdlib_environment
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.left_plan import find_plan
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -51,4 +51,4 @@ def test_a_misnamed_module_gets_the_right_name(freezer: str, lab: Lab, tmp_path:
     bundle = read_bundle(frozen.bundle)
     plan = find_plan(bundle)
     assert plan is not None
-    assert verify(bundle, stdlib=stdlib_environment(), plan=plan).ok
+    assert verify(read_subject(bundle, stdlib=stdlib_environment(), plan=plan)).ok

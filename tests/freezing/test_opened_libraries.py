@@ -12,7 +12,7 @@ from lab import Lab
 
 from rustext.environment.environment import stdlib_environment
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 pytestmark = [pytest.mark.freezing]
 
@@ -39,7 +39,9 @@ MODULES = {
 
 
 def judge(bundle: Path, *allowed: str) -> dict[str, str]:
-    report = verify(read_bundle(bundle), stdlib=stdlib_environment(), allow_system=allowed)
+    report = verify(
+        read_subject(read_bundle(bundle), stdlib=stdlib_environment(), allow_system=allowed)
+    )
     return {f.subject: f.severity.value for f in report.findings if f.id == "missing-library"}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from lab import HERE, ROOT, Frozen, Lab, check, install, uv
 
-from rustext.verify.verify import verify_folder
+from rustext.api import verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -69,7 +69,7 @@ def test_twenty_rust_packages_give_the_same_bundle_twice(lab: Lab, tmp_path: Pat
     ended = first.run(hide=[tmp_path])
     assert (ended.code, ended.stderr) == (0, "")
     assert ended.stdout == lab.run_unfrozen(script, *pins())
-    assert verify_folder(first.bundle).ok
+    assert verify(first.bundle).ok
     # What others bring for the same distributions is all there, as it is without us.
     without = lab.freeze("pyinstaller", script, *pins(), out=tmp_path / "none", rustext=False)
     assert "module orjson" in contents(without)

@@ -16,7 +16,7 @@ from lab import HERE, Lab, check
 from rustext.environment.environment import stdlib_environment
 from rustext.tracing.trace_file import read_trace
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -51,7 +51,7 @@ def test_the_record_makes_it_run(freezer: str, lab: Lab, script: Path) -> None:
     assert (ended.code, ended.stderr) == (0, "")
     assert ended.stdout == lab.run_unfrozen(script, PACKAGE)
     bundle = read_bundle(frozen.bundle)
-    assert verify(bundle, stdlib=stdlib_environment(), trace=read_trace(output)).ok
+    assert verify(read_subject(bundle, stdlib=stdlib_environment(), trace=read_trace(output))).ok
 
 
 def test_without_it_the_program_fails_and_verify_names_what_is_missing(
@@ -63,8 +63,10 @@ def test_without_it_the_program_fails_and_verify_names_what_is_missing(
     frozen = lab.freeze("pyinstaller", script, PACKAGE, out=out, rustext=True)
     assert frozen.run(hide=[script.parent]).code != 0
     bundle = read_bundle(frozen.bundle)
-    assert verify(bundle, stdlib=stdlib_environment()).ok  # nothing shows it without the record
-    found = verify(bundle, stdlib=stdlib_environment(), trace=trace).findings
+    assert verify(
+        read_subject(bundle, stdlib=stdlib_environment())
+    ).ok  # nothing shows it without the record
+    found = verify(read_subject(bundle, stdlib=stdlib_environment(), trace=trace)).findings
     named = {(f.id, f.subject) for f in found if f.severity.value == "error"}
     assert named >= {
         ("missing-import", "late.backends"),

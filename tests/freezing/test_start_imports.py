@@ -18,7 +18,7 @@ from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import VerifyReport
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -56,7 +56,7 @@ COLLECT(*programs, main.binaries, other.binaries, main.datas, other.datas, name=
 
 
 def judge(bundle: Path) -> VerifyReport:
-    return verify(read_bundle(bundle), stdlib=stdlib_environment())
+    return verify(read_subject(read_bundle(bundle), stdlib=stdlib_environment()))
 
 
 def missing(report: VerifyReport) -> list[Finding]:

@@ -19,7 +19,7 @@ from rustext.formats.binary import open_binary
 from rustext.formats.macho.code_signature import CodeSignature, iter_damage, parse_signature
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -101,7 +101,7 @@ def application(tmp_path: Path) -> Path:
 
 
 def signature_findings(application: Path) -> list[Finding]:
-    report = verify(read_bundle(application), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(application), stdlib=stdlib_environment()))
     return [finding for finding in report.findings if finding.id == "signature"]
 
 

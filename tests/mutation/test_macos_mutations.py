@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from macos_mutations import MAC_MUTATIONS, MacMutation, make_folder
 
+from rustext.api import verify
 from rustext.model.findings import Severity
-from rustext.verify.verify import verify_folder
 
 pytestmark = pytest.mark.network
 
 
 def test_a_good_folder_has_no_error(cache: Path, tmp_path: Path) -> None:
-    report = verify_folder(make_folder(cache, tmp_path / "app"))
+    report = verify(make_folder(cache, tmp_path / "app"))
     assert [f for f in report.findings if f.severity is Severity.ERROR] == []
     assert report.platform == "macos-arm64"
 
@@ -24,6 +24,6 @@ def test_a_good_folder_has_no_error(cache: Path, tmp_path: Path) -> None:
 def test_a_broken_folder_is_found_out(mutation: MacMutation, cache: Path, tmp_path: Path) -> None:
     folder = make_folder(cache, tmp_path / "app")
     mutation.apply(folder, cache)
-    found = [(f.severity.value, f.id, f.subject) for f in verify_folder(folder).findings]
+    found = [(f.severity.value, f.id, f.subject) for f in verify(folder).findings]
     wanted = (mutation.severity, mutation.id)
     assert any(f[:2] == wanted and fnmatch(f[2], mutation.subject) for f in found), found

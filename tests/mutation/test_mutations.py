@@ -23,7 +23,7 @@ from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.run.isolated_run import python_folders, run_isolated
 from rustext.verify.target.target import parse_target
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -39,11 +39,13 @@ def judge(
 ) -> tuple[Finding, ...]:
     read = read_bundle(bundle.root)
     report = verify(
-        read,
-        stdlib=stdlib_environment(),
-        run=run,
-        plan=find_plan(read),
-        target=parse_target(target) if target is not None else None,
+        read_subject(
+            read,
+            stdlib=stdlib_environment(),
+            run=run,
+            plan=find_plan(read),
+            target=parse_target(target) if target is not None else None,
+        )
     )
     return report.findings
 

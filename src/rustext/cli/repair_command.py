@@ -36,7 +36,7 @@ from rustext.verify.judge_path import VerifyOptions, run_program
 from rustext.verify.onefile.open_bundle import open_bundle
 from rustext.verify.onefile.report_paths import relocate
 from rustext.verify.target.target import parse_target
-from rustext.verify.verify import judge
+from rustext.verify.verify import verify
 
 
 def repair(args: argparse.Namespace, console: Console) -> int:
@@ -112,7 +112,7 @@ def _repair(
             run, failed = run_program(read_bundle(second), options)
         if run is not None:
             run = replace(run, libraries=tuple(_moved(p, second, copy) for p in run.libraries))
-        after = judge(replace(done.after, run=run), failed)
+        after = verify(replace(done.after, run=run), failed)
     if bundle.origin is not None:
         (copy / bundle.origin.name).unlink(missing_ok=True)
     alone = bundle.origin.name if bundle.origin is not None else None

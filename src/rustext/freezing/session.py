@@ -96,22 +96,23 @@ class Session:
     def judge(self, folder: Path) -> tuple[Finding, ...]:
         """What verification says of the finished folder, this build's plan at hand.
 
-        Raises `InvalidBundle` or `UnreadableFile`, and `InvalidConfiguration` for a target that
-        means nothing.
+        Most builds do without, so that its modules are imported here. Raises `InvalidBundle` or
+        `UnreadableFile`, and `InvalidConfiguration` for a target that means nothing.
         """
         from rustext.environment.environment import stdlib_environment  # noqa: PLC0415
         from rustext.verify.bundle.bundle import read_bundle  # noqa: PLC0415
         from rustext.verify.target.target import parse_target  # noqa: PLC0415
-        from rustext.verify.verify import verify  # noqa: PLC0415  (most builds do without)
+        from rustext.verify.verify import read_subject, verify  # noqa: PLC0415
 
         tag = self._config.target
-        return verify(
+        subject = read_subject(
             read_bundle(folder),
             target=parse_target(tag) if tag else None,
             stdlib=stdlib_environment(),
             allow_system=self._config.allow_system,
             plan=self.plan,
-        ).findings
+        )
+        return verify(subject).findings
 
     @property
     def _config(self) -> Config:

@@ -39,7 +39,7 @@ from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.facts.python.bundled_python import find_bundled_python
 from rustext.verify.subject import Subject
 from rustext.verify.target.target import Target
-from rustext.verify.verify import judge, make_subject
+from rustext.verify.verify import read_subject, verify
 
 _ROUNDS = 12  # a library that needs another one that needs another one
 PROPOSERS: tuple[Proposer, ...] = (
@@ -135,14 +135,14 @@ def find_plan_of(bundle: Bundle, wanted: Wanted) -> BuildPlan | None:
 
 
 def _judge(bundle: Bundle, wanted: Wanted, plan: BuildPlan | None) -> tuple[Subject, VerifyReport]:
-    subject = make_subject(
+    subject = read_subject(
         bundle,
         stdlib=wanted.stdlib,
         allow_system=wanted.allow_system,
         plan=plan,
         target=wanted.target,
     )
-    return subject, judge(subject)
+    return subject, verify(subject)
 
 
 def propose(

@@ -31,7 +31,7 @@ from rustext.verify.run.selftest import run_selftest
 from rustext.verify.run.start import run_bundle
 from rustext.verify.target.requested_python import choose_python
 from rustext.verify.target.target import Target
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def judge_path(path: Path, options: VerifyOptions) -> VerifyReport:
             bundle = opened.enter_context(open_bundle(path, cached=options.cached))
         asked = options.run or options.alive is not None
         run, failed = run_program(bundle, options) if asked else (None, ())
-        report = verify(
+        subject = read_subject(
             bundle,
             stdlib=stdlib,
             target=options.target,
@@ -74,9 +74,9 @@ def judge_path(path: Path, options: VerifyOptions) -> VerifyReport:
             plan=find_plan(bundle, options.plan),
             trace=merge(map(read_trace, options.traces)) if options.traces else None,
             selftest=_selftest(bundle, options) if options.selftest else None,
-            known=(*fixed, *failed),
             cached=options.cached,
         )
+        report = verify(subject, known=(*fixed, *failed))
         return replace(report, sizes=measure_parts(bundle)) if options.sizes else report
 
 

@@ -1,8 +1,8 @@
 """Judge whether a finished bundle stands alone.
 
-In: a `Bundle`, what its target machines provide, and the end of an isolated run if there was one.
-Out: a `VerifyReport`. Files are read and nothing is executed. Each check is a function of a
-`Subject`, in a module of its own; `CHECKS` is the list of them.
+In: a `Bundle`, and what is known of it besides. Out: a `Subject`, and the `VerifyReport` on it.
+Files are read and nothing is executed. Each check is a function of a `Subject`, in a module of its
+own; `CHECKS` is the list of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rustext.environment.environment import Environment, stdlib_environment
+from rustext.environment.environment import Environment
 from rustext.files.cache import KeptFacts, open_cache
 from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
@@ -23,7 +23,7 @@ from rustext.model.verification import (
 )
 from rustext.plan.selftest import SelfTest
 from rustext.tracing.trace_file import Trace
-from rustext.verify.bundle.bundle import Bundle, read_bundle
+from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.checks import CHECKS
 from rustext.verify.common_findings import too_complex
 from rustext.verify.facts.native.libraries import resolve_bundle
@@ -39,40 +39,7 @@ from rustext.verify.target.target import Target
 _RANK = tuple(Severity)
 
 
-def verify(  # noqa: PLR0913 (all by name: what is known of one bundle from different sources)
-    bundle: Bundle,
-    *,
-    stdlib: Environment,
-    allow_system: Sequence[str] = (),
-    run: IsolatedRun | None = None,
-    plan: BuildPlan | None = None,
-    trace: Trace | None = None,
-    selftest: SelfTest | None = None,
-    known: Sequence[Finding] = (),
-    target: Target | None = None,
-    python: BundlePython | None = None,
-    cached: bool = False,
-) -> VerifyReport:
-    """Verify a bundle; `known` are findings made before, the others as in `Subject`.
-
-    What cannot be judged within the limits of `resolve_bundle` is a finding too.
-    """
-    subject = make_subject(
-        bundle,
-        stdlib=stdlib,
-        allow_system=allow_system,
-        run=run,
-        plan=plan,
-        trace=trace,
-        selftest=selftest,
-        target=target,
-        python=python,
-        cached=cached,
-    )
-    return judge(subject, known)
-
-
-def make_subject(  # noqa: PLR0913 (as above)
+def read_subject(  # noqa: PLR0913 (all by name: what is known of one bundle, by its sources)
     bundle: Bundle,
     *,
     stdlib: Environment,
@@ -85,7 +52,10 @@ def make_subject(  # noqa: PLR0913 (as above)
     python: BundlePython | None = None,
     cached: bool = False,
 ) -> Subject:
-    """What the checks read of one bundle."""
+    """What the checks read of one bundle; the arguments are fields of `Subject`.
+
+    What cannot be judged within the limits of `resolve_bundle` is in its `complex_files`.
+    """
     complex_files: list[tuple[Path, str]] = []
     edges = resolve_bundle(bundle, lambda path, error: complex_files.append((path, str(error))))
     python = python or find_bundled_python(bundle)
@@ -114,8 +84,8 @@ def make_subject(  # noqa: PLR0913 (as above)
     )
 
 
-def judge(subject: Subject, known: Sequence[Finding] = ()) -> VerifyReport:
-    """The findings of all checks, and the report that they make up."""
+def verify(subject: Subject, known: Sequence[Finding] = ()) -> VerifyReport:
+    """The findings of all checks and `known` ones, and the report that they make up."""
     bundle, target = subject.bundle, subject.target
     findings = [*known, *(finding for check in CHECKS for finding in check(subject))]
     findings += [
@@ -146,14 +116,6 @@ def judge(subject: Subject, known: Sequence[Finding] = ()) -> VerifyReport:
         run=subject.run or (subject.selftest.run if subject.selftest is not None else None),
     )
     return report if bundle.origin is None else relocate(report, bundle.root, bundle.origin)
-
-
-def verify_folder(folder: Path, *, allow_system: Sequence[str] = ()) -> VerifyReport:
-    """Read and verify the folder of a bundle, for the Python that runs this.
-
-    Raises `InvalidBundle` or `UnreadableFile`.
-    """
-    return verify(read_bundle(folder), stdlib=stdlib_environment(), allow_system=allow_system)
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:

@@ -22,7 +22,7 @@ from rustext.report.library_graph import NodeKind, Picture, draw_picture
 from rustext.report.svg import draw_svg
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.native.sizes import measure_parts
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 BUNDLE = Path("/dist/app")
 VOID = {"meta", "input", "rect", "path", "br", "link"}
@@ -259,7 +259,7 @@ def test_sizes_are_those_of_the_files_and_links_take_no_room(
     assert [part.size for part in parts.values()] == sorted(
         (part.size for part in parts.values()), reverse=True
     )
-    report = verify(bundle, stdlib=stdlib_environment())
+    report = verify(read_subject(bundle, stdlib=stdlib_environment()))
     assert report.sizes == ()
 
 

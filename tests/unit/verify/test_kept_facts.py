@@ -20,7 +20,7 @@ from rustext.model.native_file import Crate
 from rustext.strings import name_refs as strings
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.python import import_clues as clues
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 RUSTC = f"/rustc/{'0' * 40}/library/core/src/lib.rs"
@@ -53,7 +53,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def findings(root: Path, *, cached: bool = True) -> tuple[Finding, ...]:
-    return verify(read_bundle(root), stdlib=stdlib_environment(), cached=cached).findings
+    return verify(
+        read_subject(read_bundle(root), stdlib=stdlib_environment(), cached=cached)
+    ).findings
 
 
 def test_a_second_verification_reads_no_code_and_says_the_same(
@@ -92,7 +94,7 @@ def test_another_standard_library_is_another_question(root: Path, reads: list[st
     findings(root)
     facts = this_interpreter()
     for other in (replace(facts, stdlib=()), replace(facts, builtins=(*facts.builtins, "_other"))):
-        verify(read_bundle(root), stdlib=stdlib_of(other), cached=True)
+        verify(read_subject(read_bundle(root), stdlib=stdlib_of(other), cached=True))
     assert len(reads) == 3
 
 

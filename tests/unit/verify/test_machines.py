@@ -25,7 +25,7 @@ from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.python.wheel_tags import parse_floor
 from rustext.verify.target.requested_python import parse_python
 from rustext.verify.target.target import parse_target
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 PROGRAM = "int main(void) { return 0; }"
 MODULE = "int PyInit__core(void) { return 0; }"
@@ -47,10 +47,12 @@ def root(tmp_path: Path, gcc: Compile) -> Path:
 
 def judged(root: Path, target: str | None = None, python: str | None = None) -> VerifyReport:
     return verify(
-        read_bundle(root),
-        stdlib=stdlib_environment(),
-        target=parse_target(target) if target is not None else None,
-        python=parse_python(python) if python is not None else None,
+        read_subject(
+            read_bundle(root),
+            stdlib=stdlib_environment(),
+            target=parse_target(target) if target is not None else None,
+            python=parse_python(python) if python is not None else None,
+        )
     )
 
 

@@ -34,7 +34,7 @@ from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.subject import platform_of
 from rustext.verify.target.system_libraries import is_system_library
-from rustext.verify.verify import sort_findings, verify
+from rustext.verify.verify import read_subject, sort_findings, verify
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 MAIN = "int own(void); int main(void) { return own(); }"
@@ -68,7 +68,7 @@ def folder(tmp_path: Path, gcc: Compile) -> Make:
 
 
 def judged(root: Path, **options: object) -> VerifyReport:
-    return verify(read_bundle(root), stdlib=stdlib_environment(), **options)  # type: ignore[arg-type]
+    return verify(read_subject(read_bundle(root), stdlib=stdlib_environment(), **options))  # type: ignore[arg-type]
 
 
 def starts(root: Path) -> bool:
@@ -423,7 +423,7 @@ def test_of_alternative_rules_one_has_to_hold(
     write_files(root, {f"pkg/core{SUFFIX}": core})
     write_files(root, {f"{m.replace('.', '/')}.py": "" for m in modules})
     bundle = with_crate(read_bundle(root), "numpy", "0.25.0")
-    report = verify(bundle, stdlib=stdlib_environment())
+    report = verify(read_subject(bundle, stdlib=stdlib_environment()))
     errors = [f for f in report.findings if f.severity is Severity.ERROR]
     assert {f.subject for f in errors} == missing
     assert all(f.id == "missing-import" for f in errors)

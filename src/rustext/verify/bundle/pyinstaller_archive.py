@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import mmap
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rustext.errors import TruncatedBinary
+from rustext.errors import InvalidBinary, TruncatedBinary
 from rustext.verify.bundle.marshal_reader import parse_marshal
 
 _MAGIC = b"MEI\014\013\012\013\016"
-COOKIE = struct.Struct("!8sIIII64s")  # magic, archive size, TOC offset, TOC size, Python, library
+_COOKIE = struct.Struct("!8sIIII64s")  # magic, archive size, TOC offset, TOC size, Python, library
 _ENTRY = struct.Struct("!IIIIBc")  # entry size, data offset, data size, full size, compressed, type
-PYZ = struct.Struct("!4s4sI")  # magic, Python's magic, TOC offset
+_PYZ = struct.Struct("!4s4sI")  # magic, Python's magic, TOC offset
 _TABLE_LIMIT = 64 << 20  # bytes of a table of contents; the largest real ones take 2 MiB
+_CODE_LIMIT = 64 << 20  # bytes of one module; the largest real ones take 4 MiB
 _PYZ_LIMIT = 8  # PyInstaller writes one; each could be as large as the file
 _WINDOW = 16 << 20  # bytes; a multiple of every page size
 _CONTENTS_OPTION = "pyi-contents-directory "
@@ -47,13 +49,18 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class StoredCode:
-    """Where the marshalled code of a module or script is in the executable."""
+    """Where the marshalled code of a module or script is in the executable.
+
+    `magic` is that of the Python whose modules a PYZ holds, empty for a script.
+    """
 
     name: str
     offset: int
     size: int
     compressed: bool = True
     package: bool = False
+    full_size: int | None = None  # inflated, where the archive says it
+    magic: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +83,21 @@ class Archive:
     contents: str = ""
     library: str = ""
 
+    def iter_code(self) -> Iterator[StoredCode]:
+        """Yield the scripts and modules that have code."""
+        return (stored for stored in (*self.start, *self.code) if stored.size)
+
 
 def parse_archive(data: mmap.mmap) -> Archive | None:
     """The archive in an executable; None if PyInstaller did not make it.
 
     Raises `TruncatedBinary` if the archive is damaged.
     """
-    at = find_cookie(data)
-    if at < 0 or at + COOKIE.size > len(data):
+    at = _find_cookie(data)
+    if at < 0 or at + _COOKIE.size > len(data):
         return None
-    _, size, toc, toc_size, version, library = COOKIE.unpack_from(data, at)
-    start = at + COOKIE.size - size
+    _, size, toc, toc_size, version, library = _COOKIE.unpack_from(data, at)
+    start = at + _COOKIE.size - size
     if start < 0 or start + toc + toc_size > len(data):
         raise TruncatedBinary("PyInstaller's archive points outside of the executable")
     modules: set[str] = set()
@@ -95,7 +106,7 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     members: list[Member] = []
     start_code: list[StoredCode] = []
     contents = ""
-    for kind, name, member in iter_entries(data, start, start + toc, toc_size):
+    for kind, name, member in _iter_entries(data, start, start + toc, toc_size):
         if kind == b"z":
             places.add((member.offset, member.size))
         elif kind in _CODE:
@@ -105,7 +116,12 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
                 modules.add(name)
             start_code.append(
                 StoredCode(
-                    name, member.offset, member.size, member.compressed, package=kind == b"M"
+                    name,
+                    member.offset,
+                    member.size,
+                    member.compressed,
+                    package=kind == b"M",
+                    full_size=member.full_size,
                 )
             )
         elif kind == b"o" and name.startswith(_CONTENTS_OPTION):
@@ -127,7 +143,7 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     )
 
 
-def find_cookie(data: mmap.mmap) -> int:
+def _find_cookie(data: mmap.mmap) -> int:
     """Where the last cookie is, -1 without one; each piece's memory is given back."""
     for start in range((len(data) - 1) // _WINDOW * _WINDOW, -1, -_WINDOW):
         at = data.rfind(_MAGIC, start, start + _WINDOW + len(_MAGIC) - 1)
@@ -138,7 +154,7 @@ def find_cookie(data: mmap.mmap) -> int:
     return -1
 
 
-def iter_entries(
+def _iter_entries(
     data: mmap.mmap, start: int, at: int, size: int
 ) -> Iterator[tuple[bytes, str, Member]]:
     """Type, name and place of each entry of the table of contents at `at`."""
@@ -170,10 +186,10 @@ def iter_entries(
 
 def _pyz_code(data: mmap.mmap, start: int, length: int) -> Iterator[StoredCode]:
     """Where the code of each module of a PYZ is; a namespace package has none."""
-    if start + max(length, PYZ.size) > len(data):
+    if start + max(length, _PYZ.size) > len(data):
         raise TruncatedBinary("PyInstaller's module archive ends outside of the executable")
-    magic, _, toc = PYZ.unpack_from(data, start)
-    if magic != b"PYZ\0" or toc >= length:
+    kind, magic, toc = _PYZ.unpack_from(data, start)
+    if kind != b"PYZ\0" or toc >= length:
         raise TruncatedBinary("PyInstaller's module archive has no table")
     if length - toc > _TABLE_LIMIT:
         raise TruncatedBinary(f"PyInstaller's module table claims {length - toc:,} bytes")
@@ -193,4 +209,28 @@ def _pyz_code(data: mmap.mmap, start: int, length: int) -> Iterator[StoredCode]:
             size = 0
         elif offset + size > length:
             raise TruncatedBinary(f"the module `{name}` ends outside of PyInstaller's archive")
-        yield StoredCode(name, start + offset, size, package=kind in _PYZ_PACKAGES)
+        package = kind in _PYZ_PACKAGES
+        yield StoredCode(name, start + offset, size, package=package, magic=magic)
+
+
+def inflate(raw: bytes, stored: StoredCode, limit: int = _CODE_LIMIT) -> bytes:
+    """The code of a module or script, at most `limit` bytes, from those that the program holds.
+
+    Raises `TruncatedBinary` or `InvalidBinary` where they cannot be inflated to their end, or are
+    not as many as the archive says.
+    """
+    if len(raw) < stored.size:
+        raise TruncatedBinary("it ends outside of the file")
+    if not stored.compressed:
+        return raw
+    stream = zlib.decompressobj()
+    try:
+        code = stream.decompress(raw, limit)
+    except zlib.error as error:
+        said = str(error).rpartition(": ")[2]
+        raise InvalidBinary(f"it cannot be inflated: {said}") from error
+    if not stream.eof:
+        raise InvalidBinary("it cannot be inflated: the data has no end")
+    if stored.full_size is not None and len(code) != stored.full_size:
+        raise InvalidBinary(f"it has {len(code):,} bytes, the archive says {stored.full_size:,}")
+    return code

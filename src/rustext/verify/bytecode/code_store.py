@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from rustext.errors import TruncatedBinary
+from rustext.errors import InvalidBinary, TruncatedBinary
 from rustext.files.untrusted import open_file
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.loose_modules import LibraryModule
 from rustext.verify.bundle.marshal_reader import Code, parse_code
 from rustext.verify.bundle.nuitka_code import find_texts
 from rustext.verify.bundle.program import Program
-from rustext.verify.bundle.pyinstaller_archive import StoredCode
+from rustext.verify.bundle.pyinstaller_archive import StoredCode, inflate
 from rustext.verify.bytecode.instructions import is_known
 
 _MODULE_LIMIT = 32 << 20  # bytes of one module's code; the largest real ones take 2 MiB
@@ -133,16 +133,13 @@ class CodeStore:
 
     def _read_stored(self, stored: StoredCode) -> bytes | None:
         packed = self._read_program(stored.offset, stored.size)
-        if not stored.compressed:
-            return packed
-        limit = min(_MODULE_LIMIT, self._left)
-        inflate = zlib.decompressobj()
         try:
-            data = inflate.decompress(packed, limit)
-        except zlib.error:
+            data = inflate(packed, stored, min(_MODULE_LIMIT, self._left))
+        except InvalidBinary:
             return None
-        self._left -= len(data)
-        return data if inflate.eof else None
+        if stored.compressed:
+            self._left -= len(data)
+        return data
 
     def _read_member(self, member: LibraryModule) -> bytes | None:
         try:

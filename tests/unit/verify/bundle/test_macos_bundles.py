@@ -34,7 +34,7 @@ from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.run.start import run_bundle
 from rustext.verify.subject import platform_of
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 MAIN = "int main(void) { return 0; }"
 OWN = "int own(void) { return 1; }"
@@ -75,7 +75,7 @@ def intel(zig: Callable[[str], Compile]) -> Builder:
 
 
 def judged(root: Path, **options: object) -> VerifyReport:
-    return verify(read_bundle(root), stdlib=stdlib_environment(), **options)  # type: ignore[arg-type]
+    return verify(read_subject(read_bundle(root), stdlib=stdlib_environment(), **options))  # type: ignore[arg-type]
 
 
 def errors(root: Path) -> list[Finding]:
@@ -403,7 +403,7 @@ def test_a_module_that_two_slices_import_is_missing_once(
         (path, replace(file, provenance=Provenance(rust=path.name == "core.so")))
         for path, file in bundle.files
     )
-    report = verify(replace(bundle, files=files), stdlib=stdlib_environment())
+    report = verify(read_subject(replace(bundle, files=files), stdlib=stdlib_environment()))
     imports = [f for f in report.findings if f.id == "missing-import"]
     found = {f.subject: f for f in imports if f.severity is Severity.ERROR}
     rest = [f.subject for f in imports if f.severity is Severity.NOTE]

@@ -24,7 +24,7 @@ from rustext.model.verification import VerifyReport
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.onefile.open_bundle import open_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 MAIN = "int main(void) { return 0; }"
@@ -72,7 +72,7 @@ def pyinstaller(tmp_path: Path, parts: dict[str, bytes]) -> Make:
 
 def judged(path: Path) -> VerifyReport:
     with open_bundle(path) as bundle:
-        return verify(bundle, stdlib=stdlib_environment())
+        return verify(read_subject(bundle, stdlib=stdlib_environment()))
 
 
 def test_a_one_file_program_of_pyinstaller_is_read_like_a_folder(
@@ -92,7 +92,7 @@ def test_a_one_file_program_of_pyinstaller_is_read_like_a_folder(
         assert {p.name for p, _ in bundle.files} == {
             "app", f"user{SUFFIX}", "libown.so.1", "libother.so.1", "libpython3.11.so"
         }  # fmt: skip
-        report = verify(bundle, stdlib=stdlib_environment())
+        report = verify(read_subject(bundle, stdlib=stdlib_environment()))
     assert report.ok
     assert report.bundle == path
     assert list(temporary.iterdir()) == []
@@ -247,7 +247,7 @@ def test_a_folder_without_a_program_is_judged_as_far_as_it_goes(
     with open_bundle(tmp_path / "lib") as bundle:
         assert bundle.program is None
         assert "pkg" in bundle.modules
-        report = verify(bundle, stdlib=stdlib_environment())
+        report = verify(read_subject(bundle, stdlib=stdlib_environment()))
     assert report.platform == f"linux-{os.uname().machine}"
     assert [f.subject for f in report.findings if f.id == "missing-library"] == ["libown.so.1"]
 

@@ -9,16 +9,17 @@ inflated to be checked, and never executed.
 
 from __future__ import annotations
 
+import itertools
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from rustext.errors import RustextError
+from rustext.errors import RustextError, UnreadableFile
 from rustext.formats.binary import map_file
 from rustext.model.findings import Finding, Severity
-from rustext.verify.bundle.archive_code import inflate, read_module_archives, read_scripts
-from rustext.verify.bundle.program import Freezer, Program
+from rustext.verify.bundle.program import Program
+from rustext.verify.bundle.pyinstaller_archive import Archive, inflate
 from rustext.verify.subject import Subject
 
 _LIBRARIES = ("base_library.zip", "library.zip")
@@ -38,8 +39,9 @@ def check_archives(subject: Subject) -> Iterator[Finding]:
         if path.is_file() and all(u.path != path for u in bundle.unreadable):
             yield from _judge(subject, path, _check_library(path, magics))
     for program in bundle.programs:
-        if program.damage is None and program.freezer is Freezer.PYINSTALLER:
-            yield from _judge(subject, program.path, _check_program(program, magics), program)
+        if program.archive is not None:
+            faults = _check_program(program.path, program.archive, magics)
+            yield from _judge(subject, program.path, faults, program)
 
 
 def _judge(
@@ -104,20 +106,18 @@ def _check_library(path: Path, magics: dict[bytes, str]) -> Iterator[tuple[str, 
         return
 
 
-def _check_program(program: Program, magics: dict[bytes, str]) -> Iterator[tuple[str, str]]:
+def _check_program(
+    path: Path, archive: Archive, magics: dict[bytes, str]
+) -> Iterator[tuple[str, str]]:
     try:
-        with map_file(program.path) as data:
-            archives = read_module_archives(data)
-            members = [m for archive in archives for m in archive.members]
-            for member in (*read_scripts(data), *members):
+        with map_file(path) as data:
+            for stored in archive.iter_code():
                 try:
-                    inflate(data, member)
+                    inflate(data[stored.offset : stored.offset + stored.size], stored)
                 except RustextError as error:
-                    yield member.name, str(error)
-    except RustextError:  # what the archive's table says is for another finding
+                    yield stored.name, str(error)
+    except UnreadableFile:
         return
-    for archive in archives:
-        if magics and archive.magic != next(iter(magics)):
-            where = next(iter(magics.values()))
-            reason = f"it is code for another Python than that in `{where}`"
-            yield from ((member.name, reason) for member in archive.members)
+    for magic, where in itertools.islice(magics.items(), 1):
+        reason = f"it is code for another Python than that in `{where}`"
+        yield from ((s.name, reason) for s in archive.code if s.size and s.magic != magic)

@@ -8,17 +8,17 @@ never executed.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from rustext.errors import RustextError
+from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.untrusted import read_start
 from rustext.formats.binary import map_file
-from rustext.verify.bundle.archive_code import inflate, read_module_archives, read_scripts
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
+from rustext.verify.bundle.pyinstaller_archive import Archive, inflate
 
 # The whole name; the stem as a string of its own; and the package whose code may name it so.
 _Patterns = tuple[re.Pattern[bytes], re.Pattern[bytes] | None, str]
@@ -98,8 +98,8 @@ def _patterns(
 def _iter_code(bundle: Bundle) -> Iterator[tuple[str, str, bytes]]:
     """The place of code, the top-level package that it belongs to, and its bytes."""
     for program in bundle.programs:
-        if program.freezer is Freezer.PYINSTALLER and program.damage is None:
-            yield from _iter_archive(program.path)
+        if program.archive is not None:
+            yield from _iter_archive(program.path, program.archive)
         elif program.freezer is Freezer.NUITKA:
             yield from _iter_nuitka(program.path)
     for number, source in enumerate(_iter_sources(bundle.contents)):
@@ -113,26 +113,19 @@ def _iter_code(bundle: Bundle) -> Iterator[tuple[str, str, bytes]]:
         yield f"`{relative.as_posix()}`", relative.parts[0].partition(".")[0], code
 
 
-def _iter_archive(path: Path) -> Iterator[tuple[str, str, bytes]]:
+def _iter_archive(path: Path, archive: Archive) -> Iterator[tuple[str, str, bytes]]:
     """The scripts and modules of PyInstaller's archive; damaged ones name nothing."""
-    try:
-        with map_file(path) as data:
-            members = [m for archive in read_module_archives(data) for m in archive.members]
-            for member in (*read_scripts(data), *members):
-                with contextlib.suppress(RustextError):
-                    code = inflate(data, member)
-                    yield f"`{member.name}` in {path.name}", _top(member.name), code
-    except RustextError:
-        return
+    with suppress(UnreadableFile), map_file(path) as data:
+        for stored in archive.iter_code():
+            with suppress(InvalidBinary):
+                code = inflate(data[stored.offset : stored.offset + stored.size], stored)
+                yield f"`{stored.name}` in {path.name}", _top(stored.name), code
 
 
 def _iter_nuitka(path: Path) -> Iterator[tuple[str, str, bytes]]:
     """The constants of all modules are in one piece: whose they are is not known."""
-    try:
-        with map_file(path) as data:
-            yield f"`{path.name}`", "", bytes(data)
-    except RustextError:
-        return
+    with suppress(UnreadableFile), map_file(path) as data:
+        yield f"`{path.name}`", "", bytes(data)
 
 
 def _iter_sources(folder: Path) -> Iterator[Path]:

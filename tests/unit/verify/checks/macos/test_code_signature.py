@@ -26,7 +26,7 @@ from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.checks.macos.code_signature import check_signatures
 from rustext.verify.facts.native.loaded_files import LoadedFiles
 from rustext.verify.subject import Subject
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 PAGE = 1 << 14  # bytes: the linker's pages on arm64, those of the kernel there
 MAIN = "int main(void) { return 0; }"
@@ -257,6 +257,6 @@ def test_an_entitlement_turns_that_off(findings, program, library) -> None:
 def test_verify_reports_signatures(tmp_path: Path, program: bytes, library: bytes) -> None:
     (tmp_path / "app").write_bytes(program)
     (tmp_path / "lib.dylib").write_bytes(flip(library, PAGE))
-    report = verify(read_bundle(tmp_path), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(tmp_path), stdlib=stdlib_environment()))
     assert not report.ok
     assert [f.id for f in report.findings if f.severity is Severity.ERROR] == ["signature"]

@@ -14,7 +14,7 @@ from environments import write_files
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 # Opens the files that it is given, and adds up what their `answer` functions return.
 OPENER = """
@@ -58,7 +58,7 @@ def answer(root: Path, *packages: str) -> int:
 
 
 def duplicates(root: Path) -> list[Finding]:
-    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
     return [f for f in report.findings if f.id == "duplicate-library"]
 
 

@@ -15,13 +15,13 @@ from compiling import Compile
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 MAIN = "int main(void) { return 0; }"
 
 
 def findings(root: Path) -> list[Finding]:
-    return list(verify(read_bundle(root), stdlib=stdlib_environment()).findings)
+    return list(verify(read_subject(read_bundle(root), stdlib=stdlib_environment())).findings)
 
 
 def starts(root: Path) -> bool:

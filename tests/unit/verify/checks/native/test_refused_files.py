@@ -12,7 +12,7 @@ from compiling import Compile
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 MODULE = f"demo{importlib.machinery.EXTENSION_SUFFIXES[0]}"
 OPENER = f"""
@@ -38,7 +38,7 @@ def root(tmp_path: Path, gcc: Compile) -> Path:
 
 
 def findings(root: Path) -> list[Finding]:
-    return list(verify(read_bundle(root), stdlib=stdlib_environment()).findings)
+    return list(verify(read_subject(read_bundle(root), stdlib=stdlib_environment())).findings)
 
 
 def loader_says(root: Path) -> str:

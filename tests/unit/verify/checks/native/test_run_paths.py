@@ -18,7 +18,7 @@ from environments import write_files
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 MAIN = "int own(void); int main(void) { return own(); }"
 OWN = "int own(void) { return 0; }"
@@ -42,7 +42,7 @@ def bundle(tmp_path: Path, gcc: Compile) -> Make:
 
 
 def unsafe(root: Path) -> list[Finding]:
-    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
     return [f for f in report.findings if f.id == "unsafe-rpath"]
 
 

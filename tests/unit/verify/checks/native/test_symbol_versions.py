@@ -15,7 +15,7 @@ from rustext.formats.elf.image import parse_elf_definitions
 from rustext.model.findings import Finding
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.target.target import parse_target
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 MAIN = "int old(void); int young(void); int main(void) { return old() + young(); }"
 
@@ -52,7 +52,7 @@ def bundle(tmp_path: Path, gcc: Compile) -> Path:
 
 
 def findings(root: Path, **options: object) -> list[Finding]:
-    report = verify(read_bundle(root), stdlib=stdlib_environment(), **options)  # type: ignore[arg-type]
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment(), **options))  # type: ignore[arg-type]
     return list(report.findings)
 
 

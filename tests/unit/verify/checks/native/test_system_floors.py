@@ -18,7 +18,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.verification import SystemFloor, VerifyReport
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.target.target import parse_target
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 MAIN = """
 #include <stdlib.h>
@@ -46,9 +46,11 @@ def root(tmp_path: Path, gcc: Compile) -> Path:
 
 def judged(root: Path, target: str | None = None) -> VerifyReport:
     return verify(
-        read_bundle(root),
-        stdlib=stdlib_environment(),
-        target=parse_target(target) if target is not None else None,
+        read_subject(
+            read_bundle(root),
+            stdlib=stdlib_environment(),
+            target=parse_target(target) if target is not None else None,
+        )
     )
 
 

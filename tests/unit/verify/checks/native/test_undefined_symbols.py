@@ -17,7 +17,7 @@ from compiling import Compile
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 MODULE = f"demo{importlib.machinery.EXTENSION_SUFFIXES[0]}"
 OPENER = f"""
@@ -44,7 +44,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def findings(root: Path) -> list[Finding]:
-    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
     return [f for f in report.findings if f.severity is not Severity.NOTE]
 
 

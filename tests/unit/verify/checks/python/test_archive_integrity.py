@@ -18,7 +18,7 @@ from compiling import Compile
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 OLD = (3394).to_bytes(2, "little") + b"\r\n"  # of Python 3.7
 NAMES = ("first", "second")
@@ -70,7 +70,7 @@ def put_program(root: Path, gcc: Compile, modules: bytes) -> None:
 
 
 def damaged(root: Path) -> list[Finding]:
-    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
     return [f for f in report.findings if f.id == "unreadable-file"]
 
 
@@ -119,11 +119,11 @@ def test_a_member_of_the_library_that_is_damaged_is_an_error(place: int, root: P
 
 
 def test_a_program_without_an_execute_bit_does_not_start(root: Path) -> None:
-    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
     assert "refused-file" not in {f.id for f in report.findings}
     (root / "app").chmod(0o644)
     with pytest.raises(PermissionError):
         subprocess.run([root / "app"], check=False)
-    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
     (finding,) = [f for f in report.findings if f.id == "refused-file"]
     assert finding.message == "the kernel refuses to start `app`: permission denied"

@@ -25,7 +25,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.python.python_suffixes import find_looked_for, read_compiled_in
 from rustext.verify.fix_suffix import fix_suffixes
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 if not any(s.startswith(".abi3") for s in importlib.machinery.EXTENSION_SUFFIXES):
     pytest.skip("this Python looks for no `.abi3.so`", allow_module_level=True)
@@ -60,7 +60,7 @@ def is_found(folder: Path, name: str = "demo") -> bool:
 
 
 def findings(root: Path) -> list[Finding]:
-    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
     return [f for f in report.findings if f.id == "ext-suffix"]
 
 

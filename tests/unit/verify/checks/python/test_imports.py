@@ -13,7 +13,7 @@ from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Severity
 from rustext.model.native_file import Provenance
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 SOURCE = """
 void *PyImport_ImportModule(const char *name);
@@ -32,7 +32,7 @@ def judge(root: Path) -> dict[str, Severity]:
         (path, replace(file, provenance=Provenance(rust=path.name == "core.so")))
         for path, file in bundle.files
     )
-    report = verify(replace(bundle, files=files), stdlib=stdlib_environment())
+    report = verify(read_subject(replace(bundle, files=files), stdlib=stdlib_environment()))
     return {f.subject: f.severity for f in report.findings if f.id == "missing-import"}
 
 

@@ -39,7 +39,7 @@ from rustext.report.verify_text import name_verdict
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.run.selftest import run_selftest
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 RUST = '#[no_mangle] pub extern "C" fn PyInit__core(a: i32) -> String { a.to_string() }'
@@ -115,7 +115,7 @@ def bundle(tmp_path: Path, gcc: Compile, rustc: Compile) -> Path:
 
 
 def findings(root: Path, plan: BuildPlan | None) -> list[Finding]:
-    found = verify(read_bundle(root), stdlib=stdlib_environment(), plan=plan).findings
+    found = verify(read_subject(read_bundle(root), stdlib=stdlib_environment(), plan=plan)).findings
     kinds = {"missing-import", "missing-companion", "missing-metadata"}
     return [f for f in found if f.id in kinds]
 
@@ -233,7 +233,7 @@ def test_a_plan_that_cannot_be_read_leaves_a_verdict_that_says_so(
     left.write_text("no plan" if damage == "no-plan" else json.dumps(document))
     read = read_bundle(bundle)
     assert find_plan(read) is None
-    report = verify(read, stdlib=stdlib_environment())
+    report = verify(read_subject(read, stdlib=stdlib_environment()))
     (said,) = [line for line in report.unjudged if PLAN_FILE in line]
     assert name_verdict(report) != "stands alone"
     assert str(bundle) not in said
@@ -311,7 +311,7 @@ def ask(root: Path, bundle: Path, *modules: tuple[str, bool]) -> list[Finding]:
     program = replace(read.program, path=root / "app")
     read = replace(read, root=root, contents=root, program=program)
     found = verify(
-        read_bundle(bundle), stdlib=stdlib_environment(), selftest=run_selftest(read)
+        read_subject(read_bundle(bundle), stdlib=stdlib_environment(), selftest=run_selftest(read))
     ).findings
     return [f for f in found if f.id == "selftest"]
 
@@ -367,7 +367,9 @@ def test_a_library_of_the_hosts_that_an_import_loads_is_a_finding(bundle: Path) 
         libraries=(Path("/opt/libfoo.so.1"), Path("/lib/libc.so.6"), bundle / "libown.so"),
     )  # fmt: skip
     selftest = SelfTest(answers=(), last=None, run=ended)
-    report = verify(read_bundle(bundle), stdlib=stdlib_environment(), selftest=selftest)
+    report = verify(
+        read_subject(read_bundle(bundle), stdlib=stdlib_environment(), selftest=selftest)
+    )
     assert [f.subject for f in report.findings if f.id == "host-library"] == ["libfoo.so.1"]
     assert report.run == ended
 

@@ -17,7 +17,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.tracing.trace_file import Trace
 from rustext.tracing.usage import PROGRAM, SYSTEM, Usage, Use, UseKind, merge_usages
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.verify import verify
+from rustext.verify.verify import read_subject, verify
 
 
 @pytest.fixture
@@ -47,7 +47,9 @@ def found(
         },
     )
     trace = Trace(usages=merge_usages([usage]), runs=runs or ("app.py",))
-    findings = verify(read_bundle(bundle), stdlib=stdlib_environment(), trace=trace).findings
+    findings = verify(
+        read_subject(read_bundle(bundle), stdlib=stdlib_environment(), trace=trace)
+    ).findings
     return {(f.id, f.subject, f.severity) for f in findings if is_recorded(f)}
 
 
