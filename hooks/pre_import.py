@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rustext.imports.runtime_submodules import find_runtime_modules
-
 from .module_hook import current_build
 from .other_hooks import find_hook, inner_folders, installed_folders, load_attributes
 
@@ -20,9 +18,8 @@ from .other_hooks import find_hook, inner_folders, installed_folders, load_attri
 def runtime_modules(module: str) -> tuple[str, ...]:
     """The modules that an extension makes as it loads."""
     try:
-        env = current_build().planner.env
         path = current_build().file_of(module)
-        return find_runtime_modules(module, path, env.owner_of(path), env) if path else ()
+        return current_build().planner.runtime_modules(module, path) if path else ()
     except Exception:  # noqa: BLE001  (the hook for this module says what is wrong with its file)
         return ()
 

@@ -20,7 +20,6 @@ from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, open_cache
-from rustext.formats.binary import is_native
 from rustext.model.native_file import NativeFile
 
 
@@ -93,6 +92,6 @@ class Catalogue:
 def _is_rust_program(path: Path) -> bool:
     """Whether a file that was installed outside of `site-packages` holds Rust code."""
     try:
-        return path.is_file() and is_native(path) and is_rust(path)
+        return path.is_file() and is_rust(path)
     except (InvalidBinary, UnreadableFile):
         return False

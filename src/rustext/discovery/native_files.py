@@ -24,22 +24,16 @@ from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_whee
 from rustext.environment.distributions import Distribution, iter_distributions
 from rustext.environment.editable_installs import walk
 from rustext.environment.environment import Environment
-from rustext.errors import InvalidBinary, InvalidWheel, UnreadableFile
+from rustext.errors import InvalidBinary, InvalidWheel, UnknownFormat, UnreadableFile
 from rustext.files.cache import KeptFacts
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
-from rustext.formats.binary import is_native, open_binary
+from rustext.formats.binary import HEAD, is_native, map_file, open_binary
 from rustext.model.faults import NoteFault
 from rustext.model.image import Image
 from rustext.model.native_file import Binding, NativeFile
 
 _SBOM_LIMIT = 16 << 20  # bytes of a bill of materials
 _LEFT_OUT = "nothing is added for this file"
-
-
-def iter_environment(env: Environment) -> Iterator[tuple[Path, NativeFile]]:
-    """The native files of all `site-packages` folders, each with its path on this machine."""
-    for site in env.sites:
-        yield from iter_native_files(environment_source(env, site))
 
 
 def environment_source(env: Environment, site: Path) -> Source:
@@ -88,16 +82,16 @@ def iter_native_files(
     is as for `read_native_file`. A file that cannot be read is handed to `note_fault`; without it,
     `UnreadableFile` is raised.
     """
-    for path in find_native(source, files, note_fault=note_fault):
+    for path in _iter_candidates(source, files):
         try:
             yield path, read_native_file(path, source, kept)
+        except UnknownFormat:
+            continue
         except InvalidBinary as error:
             if note_fault is not None and is_named_native(path):
                 note_fault(path, str(error), _LEFT_OUT)
         except UnreadableFile as error:
-            if note_fault is None:
-                raise
-            note_fault(path, _reason(error), _LEFT_OUT)
+            _note(path, error, note_fault)
 
 
 def is_named_native(path: Path) -> bool:
@@ -112,26 +106,38 @@ def find_native(
     note_fault: NoteFault | None = None,
 ) -> Iterator[Path]:
     """The files that begin as native ones do, sorted; arguments as for `iter_native_files`."""
-    for path in sorted(_iter_files(source.root) if files is None else files):
-        if path.suffix in NEVER_NATIVE:
-            continue
+    for path in _iter_candidates(source, files):
         try:
-            if is_native(path):
-                yield path
-            elif note_fault is not None and is_named_native(path) and _is_special(path):
-                note_fault(path, "it is not a regular file", _LEFT_OUT)
+            with map_file(path) as data:
+                native = is_native(data[:HEAD])
+        except UnknownFormat:
+            continue
         except UnreadableFile as error:
-            gone = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
-            if note_fault is None and not gone:
-                raise
-            dangling = gone and os.path.islink(path) and is_named_native(path)  # noqa: PTH114
-            if note_fault is not None and (dangling or not gone):  # else removed since recorded
-                note_fault(path, _reason(error), _LEFT_OUT)
+            _note(path, error, note_fault)
+        else:
+            if native:
+                yield path
 
 
-def _is_special(path: Path) -> bool:
-    """Whether a path is a FIFO, a socket or a device."""
-    return not (path.is_file() or path.is_dir())
+def _iter_candidates(source: Source, files: Iterable[Path] | None) -> Iterator[Path]:
+    found = sorted(_iter_files(source.root) if files is None else files)
+    return (path for path in found if path.suffix not in NEVER_NATIVE)
+
+
+def _note(path: Path, error: UnreadableFile, note_fault: NoteFault | None) -> None:
+    """Hand a file that cannot be read to `note_fault`; without it, raise the error.
+
+    A folder is no file, and a file may have been removed since it was recorded.
+    """
+    special = error.__cause__ is None  # a folder, a FIFO, a socket or a device
+    gone = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
+    if note_fault is None:
+        if not (special or gone):
+            raise error
+    elif special and is_named_native(path) and not path.is_dir():
+        note_fault(path, "it is not a regular file", _LEFT_OUT)
+    elif not special and (not gone or (is_named_native(path) and path.is_symlink())):
+        note_fault(path, _reason(error), _LEFT_OUT)
 
 
 def _reason(error: UnreadableFile) -> str:
@@ -206,7 +212,7 @@ def _has_rust(package: Package, source: Source, *, but: PurePosixPath) -> bool:
     for path in others:
         if path != source.root / but and path.suffix not in NEVER_NATIVE:
             with contextlib.suppress(InvalidBinary, UnreadableFile):  # recorded, and gone
-                if is_native(path) and is_rust(path):
+                if is_rust(path):
                     return True
     return False
 

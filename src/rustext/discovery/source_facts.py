@@ -129,6 +129,7 @@ class _Reader:
             for file in dist.files
             if file.suffix in _NATIVE
         }
+        self._native_names = {f"{name.rpartition('.')[2]}." for name in self._compiled}
         self._folders = {f"/{file.parent}" for file in dist.files}
         self._own_parts = {part for file in dist.files for part in file.parts}
         self._counting = {f.parent for f, text in texts.items() if "except SyntaxError" in text}
@@ -222,6 +223,7 @@ class _Reader:
             lists_files=locates
             and (".py'" in text or '.py"' in text)
             and _LISTS_FILES.search(text) is not None,
+            below_native=tuple(sorted(set(self._iter_below_native(text, package)))),
             imported=tuple(sorted(set(_iter_imported(text, package))))
             if listing or module_of(file) in self._compiled
             else (),
@@ -245,6 +247,13 @@ class _Reader:
                 with (self._site / stub).open("rb") as stream:
                     return stream.read(_LIMIT).decode("utf-8", "replace")
         return None
+
+    def _iter_below_native(self, text: str, package: str) -> Iterator[str]:
+        if any(name in text for name in self._native_names):
+            for module in _iter_modules(text, package):
+                parts = module.split(".")
+                if any(".".join(parts[:end]) in self._compiled for end in range(1, len(parts))):
+                    yield module
 
     def _iter_calls(self, text: str, package: str) -> Iterator[NamedCall]:
         """The calls of functions that import their first argument, as far as it is written."""
@@ -321,14 +330,20 @@ def _iter_imported_names(text: str, package: str) -> Iterator[tuple[str, str]]:
                 yield name[-1], module
 
 
-def _iter_imported(text: str, package: str) -> Iterator[str]:
-    """What modules the import statements of a text could mean; the last part may be no module."""
+def _iter_modules(text: str, package: str) -> Iterator[str]:
+    """The modules of the import statements of a text."""
     for listed in _IMPORT.findall(text):
         yield from (words.split()[0] for words in listed.split(",") if words.split())
+    for origin, *_ in _FROM.findall(text):
+        yield (resolve(origin, package) if origin.strip(".") else package) or ""
+
+
+def _iter_imported(text: str, package: str) -> Iterator[str]:
+    """What modules the import statements of a text could mean; the last part may be no module."""
+    yield from filter(None, _iter_modules(text, package))
     for origin, *lists in _FROM.findall(text):
         module = resolve(origin, package) if origin.strip(".") else package
         if module:
-            yield module
             for words in "".join(lists).split(","):
                 name = words.partition("#")[0].split()
                 yield from (f"{module}.{name[0]}" for _ in name[:1])

@@ -1,36 +1,16 @@
-"""Read and parse Python source that other people wrote; nothing is imported or run.
+"""Parse Python source that other people wrote; nothing is imported or run.
 
-In: a distribution, or the source of a file. Out: texts, or the syntax tree, or one kind of error
-where this Python has none.
+In: the source of a file. Out: the syntax tree, or one kind of error where this Python has none.
 """
 
 from __future__ import annotations
 
 import ast
-import contextlib
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
-
-from rustext.environment.distributions import Distribution
-from rustext.files.untrusted import SOURCE_LIMIT, read_start
+from collections.abc import Iterator
 
 _BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")  # fields that hold statements
-
-
-def iter_texts(
-    dist: Distribution, *, but: Iterable[str] = ()
-) -> Iterator[tuple[PurePosixPath, str]]:
-    """The Python files in a distribution's packages; one that cannot be read says nothing.
-
-    Folders named in `but` are skipped.
-    """
-    passed_over = {"..", *but}
-    for file in dist.files:
-        if file.suffix == ".py" and passed_over.isdisjoint(file.parts):
-            with contextlib.suppress(OSError):
-                yield file, read_start(dist.site / file, SOURCE_LIMIT).decode("utf-8", "replace")
 
 
 def parse_source(source: str | bytes) -> ast.Module:

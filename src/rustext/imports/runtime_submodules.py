@@ -1,31 +1,27 @@
 """Modules that native code makes as it loads, below its own name.
 
-In: an extension module, the Python sources of its distribution, its binary. Out: the names below it
-that no file has. Python imports such a name because the extension has entered it into `sys.modules`
-by then (https://docs.python.org/3/reference/import.html#the-module-cache). A freezer that looks for
-a file finds none, and may then drop the extension with it, where nothing imports that by its own
-name.
+In: an extension module, what its distribution's Python sources say, its binary. Out: the names
+below it that no file has. Python imports such a name because the extension has entered it into
+`sys.modules` by then (https://docs.python.org/3/reference/import.html#the-module-cache). A freezer
+that looks for a file finds none, and may then drop the extension with it, where nothing imports
+that by its own name.
 """
 
 from __future__ import annotations
 
-import ast
 import json
-import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from pathlib import Path
 
-from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
-from rustext.environment.python_source import iter_statements, parse_source
 from rustext.files.cache import KeptFacts, open_cache
-from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import located, open_binary
 from rustext.model.evidence import EvidenceKind
+from rustext.model.sources import DistributionSources
 
 
 def find_runtime_modules(
-    module: str, path: Path, dist: Distribution | None, env: Environment
+    module: str, path: Path, sources: DistributionSources | None, env: Environment
 ) -> tuple[str, ...]:
     """The modules that the extension `module` makes below its name, sorted, parents included.
 
@@ -33,7 +29,8 @@ def find_runtime_modules(
     That holds the names of classes as well: they do no harm, since nothing imports them. Raises
     `InvalidBinary` or `UnreadableFile`.
     """
-    found = set(_iter_imported(module, dist)) if dist is not None else set()
+    said = [name for facts in (sources.files if sources else ()) for name in facts.below_native]
+    found = {name for name in said if name.startswith(f"{module}.")}
     found = found or set(_names_in_binary(module, path))
     names = {parent for name in found for parent in _iter_below(module, name)}
     return tuple(sorted(name for name in names if env.find_module(name) is None))
@@ -73,30 +70,3 @@ def _read_names(module: str, path: Path) -> frozenset[str]:
                         known = shortest.setdefault((number, ref.offset), ref.text)
                         shortest[number, ref.offset] = min(known, ref.text, key=len)
     return frozenset(shortest.values())
-
-
-def _iter_imported(module: str, dist: Distribution) -> Iterator[str]:
-    """The names below `module` that the distribution's own Python code imports."""
-    mention = re.compile(rf"\b{re.escape(module.rpartition('.')[2])}\.\w")
-    for file in dist.files:
-        if file.suffix == ".py" and ".." not in file.parts:
-            try:
-                text = read_start(dist.site / file, SOURCE_LIMIT).decode("utf-8", "replace")
-                tree = parse_source(text) if mention.search(text) else ast.Module([], [])
-            except (OSError, SyntaxError):  # not there, or for another Python
-                continue
-            yield from (n for n in _iter_imports(tree, file) if n.startswith(f"{module}."))
-
-
-def _iter_imports(tree: ast.Module, file: PurePosixPath) -> Iterator[str]:
-    """The absolute names of the modules that a source imports from."""
-    for node in iter_statements(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            package = file.parts[: len(file.parts) - node.level] if node.level else ()
-            yield ".".join((*package, *_parts(node.module)))
-
-
-def _parts(name: str | None) -> Iterable[str]:
-    return name.split(".") if name else ()

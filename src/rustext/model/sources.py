@@ -70,6 +70,7 @@ class SourceFacts:
     # `iter_modules` or `walk_packages`, and the package whose folder it lists; "" for its own.
     lists_packages: tuple[tuple[str, str], ...] = ()
     lists_files: bool = False  # lists Python files in folders next to its code
+    below_native: tuple[str, ...] = ()  # modules that it imports below native ones, as if packages
     imported: tuple[str, ...] = ()  # what it imports, where it lists modules or is compiled
     entry_point_groups: tuple[str, ...] = ()  # literals, where entry points are asked for
 

@@ -30,6 +30,7 @@ from rustext.imports.dynamic_imports import (
 )
 from rustext.imports.file_imports import find_file_imports
 from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
+from rustext.imports.runtime_submodules import find_runtime_modules
 from rustext.imports.verdicts import is_in_every_bundle, is_too_large
 from rustext.loaders.resolver import Resolver
 from rustext.loaders.rules import Loader
@@ -209,6 +210,12 @@ class Planner:
                 i for i in found if any(_speaks_in(e, own, many) for e in i.evidence)
             )
         return self._speaking[key]
+
+    def runtime_modules(self, module: str, path: Path) -> tuple[str, ...]:
+        """The modules that an extension makes as it loads; raises as `find_runtime_modules`."""
+        dist = self.env.owner_of(path)
+        sources = self.sources.read(dist) if dist is not None else None
+        return find_runtime_modules(module, path, sources, self.env)
 
     def listers_for(self, path: Path) -> tuple[str, ...]:
         """The modules of the distribution of `path` that count only where they enter themselves.

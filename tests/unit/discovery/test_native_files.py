@@ -18,7 +18,6 @@ from rustext.discovery.native_files import (
     environment_source,
     folder_source,
     is_rust,
-    iter_environment,
     iter_native_files,
     open_source,
     read_native_file,
@@ -121,7 +120,7 @@ def test_a_distribution_without_python_files_installs_into_anothers_package(
     install(tmp_path, "driver", files={"driver/__init__.py": ""})
     install(tmp_path, "driver-rust-ext", files={f"driver/_codec/core{SUFFIX}": module})
     env = environment(tmp_path)
-    ((path, file),) = iter_environment(env)
+    ((path, file),) = iter_native_files(environment_source(env, tmp_path))
     assert path == tmp_path / f"driver/_codec/core{SUFFIX}"
     assert (file.module, file.distribution) == ("driver._codec.core", "driver-rust-ext")
 

@@ -10,6 +10,7 @@ import pytest
 from crates import build_crate
 from environments import environment, install
 
+from rustext.discovery.source_facts import read_sources
 from rustext.errors import InvalidBinary
 from rustext.imports import runtime_submodules as runtime_modules
 from rustext.imports.runtime_submodules import find_runtime_modules
@@ -25,7 +26,8 @@ def native(cache: Path) -> Path:
 
 def find(site: Path, module: str = "late._native", path: str = NATIVE) -> tuple[str, ...]:
     env = environment(site)
-    return find_runtime_modules(module, site / path, env.owner_of(site / path), env)
+    dist = env.owner_of(site / path)
+    return find_runtime_modules(module, site / path, read_sources(dist) if dist else None, env)
 
 
 def test_the_module_that_the_crate_makes_can_be_imported(native: Path, tmp_path: Path) -> None:

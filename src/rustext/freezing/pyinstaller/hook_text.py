@@ -15,7 +15,6 @@ from rustext import __version__
 from rustext.environment.distributions import Distribution
 from rustext.files.output import seal
 from rustext.freezing.build import Build
-from rustext.imports.runtime_submodules import find_runtime_modules
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.plan.planner import Planner
 
@@ -69,8 +68,7 @@ def runtime_hook_text(planner: Planner, module: str, why: str) -> str | None:
     found = planner.env.find_module(module)
     if found is None or found.path is None:
         return None
-    owner = planner.env.owner_of(found.path)
-    names = find_runtime_modules(module, found.path, owner, planner.env)
+    names = planner.runtime_modules(module, found.path)
     lines = [
         _header(module, why),
         "# It makes these modules as it loads, of which there are no files.",
