@@ -1,14 +1,22 @@
 """Run tests with each Python: pyenv's, and Debian's newest ones in a root of their own.
 
 Usage: ./test --pythons [VERSION]... [-- PYTEST ARGUMENT]...
+       ./test --pythons [VERSION]... --programs [OPTION]...
 
-Without arguments for pytest, these are the unit tests. Debian's Pythons need root (for debootstrap,
-unshare and chroot) and some 2 GB below `.cache/pythons`; they see this checkout at its own path.
-Ends with a line for each version, and with 1 where one of them fails.
+Without arguments for pytest, these are the unit tests. With `--programs`, some of the example apps
+and of the corpus are frozen with each Python, without and with rustext, and run; the rows go to
+`benchmarks/pythons`, and what is in them is not frozen again. Options are those of
+`tests/freezing/matrix.py`: `--freezer nuitka --only packed`; without `--freezer`, it is
+PyInstaller.
+
+Debian's Pythons need root (for debootstrap, unshare and pivot_root) and some 2 GB below
+`.cache/pythons`; they see this checkout at its own path. Ends with a line for each version, and
+with 1 where one of them fails.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -29,24 +37,62 @@ PACKAGES = (
     *(f"python{v}-{part}" for v in DEBIANS for part in ("venv", "dev")),
     *("python3", "python3-tk", "g++", "libc6-dev", "patchelf", "ccache", "strace", "git"),
 )
+TABLE = CHECKOUT / "benchmarks" / "pythons"
+# Each needs rustext, with one freezer at least, and its packages have wheels for most Pythons.
+PROGRAMS = ("packed", "config_check", "tokens", "wallet_keys", "jiter-2", "ormsgpack-min",
+            "pydantic-core-min", "rure", "tiktoken-registry", "yggdrasil-engine")  # fmt: skip
+PYTEST = ("-m", "pytest", "-p", "no:cacheprovider")
 UNIT_TESTS = ("-q", "-n2", "--dist=loadfile", "-m", "not network and not heavy", "tests/unit")
-WANTED = (f"{CHECKOUT}[nuitka,onefile,pyinstaller]", "furo", "jsonschema", "myst-parser", "pefile",
-          "pytest", "pytest-timeout", "pytest-xdist", "ruff", "setuptools", "sphinx", "uv",
-          "zstandard", "ziglang")  # fmt: skip
+WANTED = (f"{CHECKOUT}[nuitka,onefile,pyinstaller]", "build", "furo", "jsonschema", "myst-parser",
+          "pefile", "pytest", "pytest-timeout", "pytest-xdist", "ruff", "setuptools", "sphinx",
+          "uv", "zstandard", "ziglang")  # fmt: skip
 SHARED = (CHECKOUT, Path.home() / ".cargo", Path.home() / ".rustup")
 FILES = ("etc/pip.conf", "etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt")
 
 
 def main() -> int:
     arguments = sys.argv[1:]
-    at = arguments.index("--") if "--" in arguments else len(arguments)
-    results = {v: run(v, arguments[at + 1 :] or UNIT_TESTS) for v in arguments[:at] or VERSIONS}
+    mark = next((a for a in arguments if a in {"--", "--programs"}), None)
+    at = len(arguments) if mark is None else arguments.index(mark)
+    versions, others = arguments[:at] or VERSIONS, arguments[at + 1 :]
+    if mark == "--programs":
+        results = {v: run(v, freezing(v, others)) for v in versions}
+        (TABLE / "table.md").write_text(as_markdown())
+    else:
+        results = {v: run(v, [*PYTEST, *(others or UNIT_TESTS)]) for v in versions}
     for version, code in results.items():
         print(f"{version:<6} {'pass' if code == 0 else f'fails: exit code {code}'}")
     return int(any(results.values()))
 
 
-def run(version: str, tests: list[str] | tuple[str, ...]) -> int:
+def freezing(version: str, options: list[str]) -> list[str]:
+    """The command that freezes the programs with a version's interpreter."""
+    command = ["tests/freezing/matrix.py", "example_apps", "tests/freezing/programs"]
+    command += [] if "--freezer" in options else ["--freezer", "pyinstaller"]
+    command += [] if "--only" in options else [a for p in PROGRAMS for a in ("--only", p)]
+    return [*command, "-o", str(TABLE / f"{version}.jsonl"), *options]
+
+
+def as_markdown() -> str:
+    """What became of each program, without rustext and with it, with each Python."""
+    rows = {
+        (row["app"], row["freezer"], path.stem, row["rustext"]): row
+        for path in TABLE.glob("*.jsonl")
+        for row in map(json.loads, path.read_text().splitlines())
+    }
+    lines = [f"| program | freezer | {' | '.join(VERSIONS)} |", "|---" * (2 + len(VERSIONS)) + "|"]
+    for app, freezer in sorted({key[:2] for key in rows}):
+        cells = []
+        for version in VERSIONS:
+            found = [rows.get((app, freezer, version, rustext)) for rustext in (False, True)]
+            results = [row["result"] if row else "not run" for row in found]
+            cells.append(" → ".join(dict.fromkeys(results)))
+        lines.append(f"| {app} | {freezer} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def run(version: str, arguments: list[str]) -> int:
+    """Run a command of a version's Python in this checkout; its exit code."""
     print(f"== Python {version}", file=sys.stderr, flush=True)
     folder = CACHE / f"venv-{version}"
     root = CACHE / RELEASE if version in DEBIANS else None
@@ -57,8 +103,7 @@ def run(version: str, tests: list[str] | tuple[str, ...]) -> int:
         f"{folder}/bin/pip install -q -e {shlex.join(WANTED)}",
         f"touch {folder}/complete",
     ]  # fmt: skip
-    pytest = f"{folder}/bin/python -m pytest -p no:cacheprovider {shlex.join(tests)}"
-    steps.append(f"cd {CHECKOUT} && {pytest}")
+    steps.append(f"cd {CHECKOUT} && {folder}/bin/python {shlex.join(arguments)}")
     script = " && ".join(steps)
     path = f"{folder}/bin:{Path.home()}/.cargo/bin:/usr/bin:/bin:/usr/sbin"
     env = {**os.environ, "PATH": path if root else f"{folder}/bin:{os.environ['PATH']}"}

@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -24,6 +22,7 @@ from pathlib import Path
 
 from examples import Example, Outcome, find_examples, iter_outcomes
 from lab import FREEZERS, ROOT, Lab
+from matrix import build_wheel
 
 from rustext.environment.environment import read_interpreter
 
@@ -122,14 +121,6 @@ def describe(row: Row) -> str:
     what = f"{row.example:<15} {row.python} {row.freezer:<12} {row.layout:<9} {how:<8}"
     said = "; ".join(filter(None, (row.message[-80:], *row.verify)))
     return f"{what} {row.result:<12} {row.seconds:>4.0f} s {row.megabytes:>6.1f} MB  {said}"
-
-
-def build_wheel(cache: Path) -> Path:
-    out = cache / "example-matrix-wheel"
-    shutil.rmtree(out, ignore_errors=True)
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True)
-    return next(out.glob("*.whl"))
 
 
 def read_rows() -> list[Row]:

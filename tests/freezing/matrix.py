@@ -1,10 +1,10 @@
 """Freeze a folder of programs, without and with rustext, and keep a table of what happened.
 
-Usage: python tests/freezing/matrix.py APPS [--freezer F]... [--with | --without | --recorded]
-                                            [--only NAME]... [--keep] [-o FILE] [--markdown FILE]
+Usage: python tests/freezing/matrix.py APPS... [--freezer F]... [--with | --without | --recorded]
+                                       [--only NAME]... [--keep] [-o FILE] [--markdown FILE]
 
-APPS holds one folder a program: `main.py` prints a line that begins with `OK `, and
-`requirements.txt` pins what it needs. The table (JSON lines) grows as programs finish; a second
+APPS holds one folder a program: `main.py` (`app.py`, if it is an example app) prints something,
+and `requirements.txt` pins what it needs. The table (JSON lines) grows as programs finish; a second
 call goes on where the first one stopped. With `--recorded`, `rustext trace` runs the program once
 and the freezer gets the record. A frozen program passes if it prints what the unfrozen one prints,
 where what differs between unfrozen runs may differ: two of them, and ten more before it is said
@@ -28,6 +28,7 @@ from lab import FREEZERS, ROOT, Frozen, Lab, check
 
 from rustext.errors import RustextError
 
+SCRIPTS = ("main.py", "app.py")
 MOST_COMPILED = 200_000  # bytes of a package's source
 MORE_RUNS = 10
 PRINTED = "printed"  # how a verdict about other words begins
@@ -66,7 +67,8 @@ def main() -> int:
     args = parse_arguments()
     lab = Lab(args.cache, build_wheel(args.cache))
     done = {(r["app"], way_of(r)) for r in read_rows(args.output)}
-    for app in sorted((p.parent for p in args.apps.glob("*/main.py")), key=by_size):
+    scripts = (p for apps in args.apps for name in SCRIPTS for p in apps.glob(f"*/{name}"))
+    for app in sorted((path.parent for path in scripts), key=by_size):
         if args.only and app.name not in args.only:
             continue
         todo = [
@@ -98,7 +100,7 @@ def by_size(app: Path) -> tuple[int, str]:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("apps", type=Path)
+    parser.add_argument("apps", type=Path, nargs="+")
     parser.add_argument("--freezer", action="append", choices=FREEZERS)
     parser.add_argument(
         "--with", dest="rustext", action="store_const", const=(True,), default=(False, True)
@@ -143,7 +145,7 @@ def iter_rows(
     shutil.rmtree(source.parent, ignore_errors=True)
     source.mkdir(parents=True)
     script = source / "main.py"
-    shutil.copy(app / "main.py", script)
+    shutil.copy(next(app / name for name in SCRIPTS if (app / name).exists()), script)
     try:
         expected = [lab.run_unfrozen(script, *requirements) for _ in range(2)]
     except (AssertionError, subprocess.SubprocessError) as error:

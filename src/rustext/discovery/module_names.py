@@ -3,14 +3,14 @@
 In: the file's path below a folder of `sys.path`, and its image. Out: a `Naming`. The rules are
 CPython's: `importlib.machinery.ExtensionFileLoader` takes a file whose name is the module's last
 part and one of the interpreter's suffixes, and calls `PyInit_<last part>` (PEP 489; `PyInitU_` and
-punycode for names that are not ASCII). Which
-interpreter looks for which suffix: `rustext.discovery.extension_suffixes`.
+punycode for names that are not ASCII); since 3.15 it first looks for `PyModExport_<last part>` (PEP
+793). Which interpreter looks for which suffix: `rustext.discovery.extension_suffixes`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -24,6 +24,7 @@ from rustext.model.image import Format, Image, ImageKind
 
 __all__ = [
     "Naming",
+    "find_init",
     "init_function",
     "name_file",
     "names_itself",
@@ -59,18 +60,19 @@ def name_file(path: PurePosixPath, images: Sequence[Image]) -> Naming:
         kinds = (*kinds, "not-a-module-suffix")
         why = f"{_listed(inits)} exported, but no Python looks for a module in `{path.name}`"
         return Naming(module=None, suffix=None, kinds=kinds, explanation=why)
-    if init_function(stem) not in inits:
+    init = find_init(stem, inits)
+    if init is None:
         kinds = (*kinds, "lib-prefix") if stem.startswith("lib") else kinds
         name = ".".join((*path.parent.parts, stem))
         why = f"`import {name}` needs {init_function(stem)}, but the file exports {_listed(inits)}"
         return Naming(module=None, suffix=suffix, kinds=kinds, explanation=why)
-    return _name_module((*path.parent.parts, stem), suffix, images, kinds)
+    return _name_module((*path.parent.parts, stem), suffix, images, kinds, init)
 
 
 def _name_module(
-    parts: tuple[str, ...], suffix: str, images: Sequence[Image], kinds: tuple[str, ...]
+    parts: tuple[str, ...], suffix: str, images: Sequence[Image], kinds: tuple[str, ...], init: str
 ) -> Naming:
-    """Name a file that has the right init function."""
+    """Name a file that has the right init function, `init`."""
     if not all(part.isidentifier() for part in parts):
         why = f"`{'/'.join(parts)}` cannot be written in an import statement"
         return Naming(module=None, suffix=suffix, kinds=kinds, explanation=why)
@@ -79,7 +81,7 @@ def _name_module(
         kinds = (*kinds, lookers.kind)
         return Naming(module=None, suffix=suffix, kinds=kinds, explanation=lookers.reason)
     kinds = ("top-level", *kinds) if len(parts) == 1 else kinds
-    why = f"{init_function(parts[-1])} and the suffix `{suffix}` make it importable"
+    why = f"{init} and the suffix `{suffix}` make it importable"
     return Naming(module=".".join(parts), suffix=suffix, kinds=kinds, explanation=why)
 
 
@@ -93,7 +95,7 @@ def working_name(name: str, images: Sequence[Image], suffixes: Sequence[str]) ->
     inits = {init for image in images for init in image.python_inits}
     stem, suffix = split_suffix(name)
     stems = (stem, name.partition(".")[0])
-    module = next((s for s in stems if s.isidentifier() and init_function(s) in inits), None)
+    module = next((s for s in stems if s.isidentifier() and find_init(s, inits)), None)
     if module is None:
         return None
     own = parse_suffix(suffix or "")
@@ -117,6 +119,13 @@ def init_function(name: str) -> str:
     if name.isascii():
         return f"PyInit_{name}"
     return "PyInitU_" + name.encode("punycode").decode("ascii").replace("-", "_")
+
+
+def find_init(name: str, inits: Collection[str]) -> str | None:
+    """The function among `inits` that makes the module with this last name."""
+    function = init_function(name)
+    wanted = (function, function.replace("PyInit", "PyModExport", 1))
+    return next((f for f in wanted if f in inits), None)
 
 
 def names_itself(name: str, path: PurePosixPath, stem: str) -> bool:
@@ -159,7 +168,7 @@ def _init_kinds(inits: Sequence[str], stem: str) -> tuple[str, ...]:
     kinds = []
     if len(inits) > 1:
         kinds.append("several-inits")
-    if init_function(stem) not in inits:
+    if find_init(stem, inits) is None:
         kinds.append("init-differs")
     return tuple(kinds)
 

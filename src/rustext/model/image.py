@@ -75,6 +75,10 @@ class SymbolVersion:
     weak: bool  # VER_FLG_WEAK: the loader goes on without it
 
 
+# What makes a module of a file: PEP 489, and since Python 3.15 PEP 793.
+PYTHON_INITS = ("PyInit_", "PyInitU_", "PyModExport_", "PyModExportU_")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """One loadable image: an ELF or PE file, or one slice of a Mach-O file.
@@ -96,7 +100,7 @@ class Image:
     empty_runpath: bool = False  # ELF: DT_RUNPATH is there without a folder, and voids DT_RPATH
     interpreter: str | None = None  # PT_INTERP
     versions: tuple[SymbolVersion, ...] = ()
-    python_inits: tuple[str, ...] = ()  # exported PyInit_ and PyInitU_ symbols, whole, sorted
+    python_inits: tuple[str, ...] = ()  # exported symbols that begin as `PYTHON_INITS`, sorted
     segments: tuple[Segment, ...] = ()
     sections: tuple[Section, ...] = ()
     dynamic: bool = False  # ELF: there is a dynamic section

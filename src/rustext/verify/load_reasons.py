@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rustext.discovery.extension_suffixes import parse_suffix, split_suffix
-from rustext.discovery.module_names import init_function
+from rustext.discovery.module_names import find_init
 from rustext.model.image import ImageKind
 from rustext.model.libraries import Missing, Resolved
 from rustext.model.native_file import NativeFile
@@ -66,7 +66,7 @@ class Uses:
         inits = {init for image in file.binary.images for init in image.python_inits}
         meant = (
             (parsed is not None and parsed.family != "")
-            or init_function(stem) in inits
+            or find_init(stem, inits) is not None
             or (program is not None and name in program.modules)
         )
         return name if meant else None

@@ -1,4 +1,4 @@
-"""The exported PyInit symbols of an ELF image.
+"""The exported functions of an ELF image that make Python modules.
 
 In: where the image keeps its dynamic symbols. Out: their names. The few names that can be meant
 are taken from the string table and looked up by hash, as `dlsym` does it, so that the time does
@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from rustext.errors import InvalidBinary
 from rustext.formats.reader import MAX_ENTRIES, Reader
+from rustext.model.image import PYTHON_INITS
 
-_PYTHON_INIT = re.compile(rb"PyInitU?_[^\0]+")
+_PYTHON_INIT = re.compile(f"(?:{'|'.join(PYTHON_INITS)})[^\\0]+".encode())
 MAX_SYMBOLS = 4_194_304  # of one image; libLLVM, the largest that is about, has some 50,000
 _MAX_SYMBOL = 255  # longer ones belong to no module: its file name ends there
 _SHN_UNDEF = 0
@@ -38,7 +39,7 @@ class DynamicSymbols(NamedTuple):
 
 
 def find_python_inits(reader: Reader, tables: DynamicSymbols) -> tuple[str, ...]:
-    """The exported PyInit_ and PyInitU_ symbols, sorted."""
+    """The exported symbols that begin as `PYTHON_INITS`, sorted."""
     found = reader.find(_PYTHON_INIT, tables.strings, tables.strings_size)
     names = {name for _, name in found if len(name) <= _MAX_SYMBOL}
     if not names:

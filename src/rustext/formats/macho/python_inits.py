@@ -1,4 +1,4 @@
-"""The exported PyInit symbols of a Mach-O image.
+"""The exported functions of a Mach-O image that make Python modules.
 
 In: where the image keeps its symbols. Out: their names without the leading underscore. `dlsym`
 looks into the export trie where there is one, and into the symbol table of older files, which the
@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 from rustext.errors import InvalidBinary
 from rustext.formats.reader import MAX_ENTRIES, MAX_NAME, Reader
+from rustext.model.image import PYTHON_INITS
 
-_PYTHON_INIT = re.compile(rb"_PyInitU?_[^\0]+")
-_PREFIXES = (b"_PyInit_", b"_PyInitU_")
+_PREFIXES = tuple(f"_{name}".encode() for name in PYTHON_INITS)
+_PYTHON_INIT = re.compile(b"(?:%b)[^\0]+" % b"|".join(_PREFIXES))
 _MAX_SYMBOL = 256  # a module's file name ends at 255 bytes, and there is the underscore
 
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
@@ -34,7 +35,7 @@ class SymbolTables(NamedTuple):
 
 
 def find_python_inits(reader: Reader, tables: SymbolTables, *, bits: int) -> tuple[str, ...]:
-    """The exported PyInit_ and PyInitU_ symbols, sorted."""
+    """The exported symbols that begin as `PYTHON_INITS`, sorted."""
     if tables.trie and tables.trie[1]:
         names = _trie_names(reader, *tables.trie)
     elif tables.symbols is not None:

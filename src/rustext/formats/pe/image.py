@@ -8,13 +8,23 @@ Specification: https://learn.microsoft.com/windows/win32/debug/pe-format.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from rustext.errors import InvalidBinary, UnknownFormat
 from rustext.formats import architectures
 from rustext.formats.reader import MAX_ENTRIES, Buffer, Reader, segment_offset
-from rustext.model.image import Format, Image, ImageKind, Needed, NeedKind, Section, Segment
+from rustext.model.image import (
+    PYTHON_INITS,
+    Format,
+    Image,
+    ImageKind,
+    Needed,
+    NeedKind,
+    Section,
+    Segment,
+)
 
 MAGIC = b"MZ"
 _SIGNATURE = b"PE\0\0"
@@ -255,7 +265,7 @@ def _read_exports(tables: _Tables) -> _Exports:
 
 
 def _find_python_inits(tables: _Tables, address: int, count: int) -> tuple[str, ...]:
-    """The exported PyInit_ and PyInitU_ names, sorted.
+    """The exported names that begin as `PYTHON_INITS`, sorted.
 
     The table of names is sorted, and like `GetProcAddress` this looks them up by bisection.
     """
@@ -267,18 +277,12 @@ def _find_python_inits(tables: _Tables, address: int, count: int) -> tuple[str, 
         (pointer,) = tables.reader.unpack("I", table + 4 * index, what)
         return tables.name(pointer, "the name of an export")
 
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if name_at(middle) < "PyInit":
-            low = middle + 1
-        else:
-            high = middle
     found: set[str] = set()
-    for index in range(low, min(count, low + MAX_ENTRIES)):
-        name = name_at(index)
-        if not name.startswith("PyInit"):
-            break
-        if name.startswith(("PyInit_", "PyInitU_")):
+    for prefix in PYTHON_INITS:
+        first = bisect.bisect_left(range(count), prefix, key=name_at)
+        for index in range(first, min(count, first + MAX_ENTRIES)):
+            name = name_at(index)
+            if not name.startswith(prefix):
+                break
             found.add(name)
     return tuple(sorted(found))

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from rustext.discovery.module_names import init_function
+from rustext.discovery.module_names import find_init, init_function
 from rustext.formats.elf.symbol_lookup import Wanted
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
@@ -63,8 +63,9 @@ def _check_init_functions(subject: Subject) -> Iterator[Finding]:
         inits = sorted({init for image in file.binary.images for init in image.python_inits})
         if module is None or not inits or path.is_symlink():
             continue
-        wanted = init_function(module.rpartition(".")[2])
-        if wanted in inits or (importer := find_importer(subject.bundle, module)) is None:
+        name = module.rpartition(".")[2]
+        wanted = init_function(name)
+        if find_init(name, inits) or (importer := find_importer(subject.bundle, module)) is None:
             continue
         yield Finding(
             id="undefined-symbol",

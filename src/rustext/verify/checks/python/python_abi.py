@@ -1,9 +1,9 @@
 """Find the extension modules that were built for another Python than the bundle's.
 
 In: a `Subject` whose Python is known. Out: the finding `python-abi`. What a module was built for is
-said by its suffix (PEP 3149, PEP 384, PEP 703), by the libpython that it links against, by its
-wheel's tags, and by the functions of Python that it calls. A suffix of the right Python that is
-spelt wrongly is for `ext-suffix`.
+said by its suffix (PEP 3149, PEP 384, PEP 703), by the libpython that it links against, by the kind
+of function that it exports, by its wheel's tags, and by the functions of Python that it calls. A
+suffix of the right Python that is spelt wrongly is for `ext-suffix`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rustext.verify.facts.python.wheel_tags import stable_abi_floors
 from rustext.verify.load_reasons import Uses
 from rustext.verify.subject import Subject
 
-_ABI3T_SINCE = (3, 15)  # PEP 803
+_NEW_MODULES = (3, 15)  # the first with `.abi3t` (PEP 803) and `PyModExport_` (PEP 793)
 _SHOWN = 6  # functions that a finding names
 
 Evidence = tuple[tuple[str, str], ...]
@@ -92,6 +92,9 @@ def _misfit_by_name(
             return misfit
     if file.suffix is None:
         return None
+    inits = sorted({init for image in file.binary.images for init in image.python_inits})
+    if inits and inits[0].startswith("PyModExport") and python.version < _NEW_MODULES:
+        return _Misfit(built_for="CPython 3.15 or later", evidence=(("exports", inits[0]),))
     for needed in (n for image in file.binary.images for n in image.needed):
         linked = python_of_library(needed.name, "")
         if linked is not None and _differs(linked, python):
@@ -104,7 +107,7 @@ def _stable_abi_misfit(
 ) -> _Misfit | None:
     if python.implementation != "cpython":
         return _Misfit(built_for="CPython's stable ABI", evidence=(("suffix", f".{tag}"),))
-    if tag == "abi3t" and python.version < _ABI3T_SINCE:
+    if tag == "abi3t" and python.version < _NEW_MODULES:
         return _Misfit(built_for="CPython 3.15 or later", evidence=(("suffix", ".abi3t"),))
     if tag == "abi3" and "t" in python.flags:
         # A free-threaded 3.13 or 3.14 loads it and crashes:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.extension_suffixes import parse_suffix, split_suffix
-from rustext.discovery.module_names import init_function
+from rustext.discovery.module_names import find_init
 from rustext.formats.elf.libc import libc_of
 from rustext.model.image import ImageKind
 from rustext.model.libraries import Edge, Missing, Resolved
@@ -155,7 +155,7 @@ class LoadedFiles:
         parsed = parse_suffix(suffix)
         tagged = parsed is not None and parsed.family != ""
         listed = any(name in program.modules for program in self._bundle.programs)
-        return name if tagged or listed or init_function(stem) in inits else None
+        return name if tagged or listed or find_init(stem, inits) is not None else None
 
     @functools.cached_property
     def _needs(self) -> Mapping[Path, frozenset[Path]]:
