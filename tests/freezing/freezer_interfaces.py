@@ -72,6 +72,7 @@ class Freezer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         paths = [*folder.rglob("*.py"), *(folder.parent / GRAPH).rglob("*.py")]
+        paths = [p for p in paths if "inline_copy" not in p.parts]  # for Python 2, some of them
         self.texts = {path: path.read_text("utf-8", "replace") for path in paths}
 
     def has(self, owner: str, name: str) -> bool:

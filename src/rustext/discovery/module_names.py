@@ -102,7 +102,9 @@ def working_name(name: str, images: Sequence[Image], suffixes: Sequence[str]) ->
     if own is None or not own.family:
         return f"{module}{suffixes[-1]}"
     if own.family == "abi":
-        stable = [s for s in suffixes if s.startswith(f".{own.tag}")]
+        stable = [s for s in suffixes if s.startswith((f".{own.tag}.", f".{own.tag}-"))]
+        if not stable and any(s.startswith(".abi3t") for s in (f".{own.tag}", *suffixes)):
+            return None  # for a newer Python, or for one with the global lock
         return f"{module}{(*stable, suffixes[-1])[0]}"
     target = parse_suffix(suffixes[0])
     if (

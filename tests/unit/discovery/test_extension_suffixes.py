@@ -21,9 +21,12 @@ from rustext.discovery.extension_suffixes import (
     split_suffix,
     triplets_of,
 )
-from rustext.discovery.module_names import name_file
+from rustext.discovery.module_names import name_file, working_name
 from rustext.formats.binary import read_binary
 from rustext.model.image import Format, Image, ImageKind, Needed
+from rustext.model.verification import BundlePython
+from rustext.verify.facts.python.python_suffixes import looked_for_by
+from rustext.verify.target.requested_python import parse_python
 
 ELF = Image(
     format=Format.ELF,
@@ -77,6 +80,47 @@ def test_an_interpreter_is_among_those_who_look_for_its_suffixes(
         assert who == own or who.startswith(("CPython 3 on", "CPython 3.2 or", "CPython 3.15 or"))
     tagged = find_lookers(suffixes[0], [image]).interpreters
     assert tagged == (f"CPython {version[0]}.{version[1]} on Linux {image.architecture}",)
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=str)
+def test_what_an_interpreter_looks_for_is_known_from_its_version(
+    python: Path, image: Image
+) -> None:
+    script = (
+        "import importlib.machinery as m, json, sys;"
+        "print(json.dumps([m.EXTENSION_SUFFIXES, sys.version_info[:2], sys.abiflags]))"
+    )
+    said = subprocess.check_output([python, "-c", script], text=True, timeout=60)
+    suffixes, version, flags = json.loads(said)
+    if version < [3, 8]:  # with `m` for pymalloc
+        return
+    kind = BundlePython(
+        implementation="cpython", version=tuple(version), flags=flags, source="--python"
+    )
+    looked_for = looked_for_by(kind, image)
+    assert looked_for is not None
+    assert list(looked_for.suffixes) == suffixes
+
+
+@pytest.mark.parametrize(
+    ("name", "python", "working"),
+    [
+        ("_rust.abi3t.so", "315", "_rust.abi3t-x86_64-linux-gnu.so"),
+        ("_rust.abi3t.so", "315t", "_rust.abi3t-x86_64-linux-gnu.so"),
+        ("_rust.abi3.so", "315t", None),  # whose objects are laid out otherwise
+        ("_rust.abi3.so", "315", "_rust.abi3-x86_64-linux-gnu.so"),
+        ("_rust.abi3t.so", "314", None),  # for a newer Python, under any name
+        ("_rust.abi3.so", "314", "_rust.abi3.so"),
+    ],
+)
+def test_the_name_under_which_a_module_of_a_stable_abi_works(
+    name: str, python: str, working: str | None
+) -> None:
+    kind = parse_python(f"{python[0]}.{python[1:]}")
+    assert kind is not None
+    looked_for = looked_for_by(kind, ELF)
+    assert looked_for is not None
+    assert working_name(name, [ELF], looked_for.suffixes) == working
 
 
 def test_the_triplet_of_this_machine_is_the_one_that_python_was_built_for(image: Image) -> None:

@@ -23,6 +23,7 @@ _COMPILED_IN = re.compile(
     rb"|cp\d{1,4}t?-win|abi3t?[.-])[\w-]{0,99}\.?(?:so|pyd)\0"
 )
 _RECORDED = re.compile(rb"""['"]EXT_SUFFIX['"]: ['"]([\w.-]{1,99})['"]""")
+_WITH_ABI3T = 315  # PEP 803
 _LIMIT = 1 << 20  # bytes of a record that are read; CPython's are below 64 KiB
 _INTERPRETERS = ("libpython", "Python", "python3", "libpypy")
 _PLAIN = {Format.ELF: ".so", Format.MACHO: ".so", Format.PE: ".pyd"}
@@ -72,7 +73,21 @@ def looked_for_by(python: BundlePython, image: Image) -> LookedFor | None:
     if image.format is Format.PE:
         return LookedFor(suffixes=(f".cp{tag}-{triplets[0]}.pyd", ".pyd"), said_by=python.source)
     tagged = f".cpython-{tag}-{triplets[0]}.so"
-    return LookedFor(suffixes=(tagged, ".abi3.so", ".so"), said_by=python.source)
+    return LookedFor(suffixes=_with_others(tagged, ".so"), said_by=python.source)
+
+
+def _with_others(tagged: str, plain: str) -> tuple[str, ...]:
+    """All that CPython looks for, by its suffix with a version.
+
+    https://github.com/python/cpython/blob/3.15/Python/dynload_shlib.c; a free-threaded 3.13 or 3.14
+    finds modules for `.abi3`, and crashes.
+    """
+    suffix = parse_suffix(tagged)
+    if suffix is None or suffix.family != "cpython" or int(suffix.tag) < _WITH_ABI3T:
+        return (tagged, ".abi3.so", plain)
+    abis = ("abi3t",) if "t" in suffix.flags else ("abi3", "abi3t")
+    stable = (f".{abi}{end}" for abi in abis for end in (f"-{suffix.triplet}.so", ".so"))
+    return (tagged, *stable, plain)
 
 
 def _digits(python: BundlePython) -> str:
@@ -97,12 +112,12 @@ def find_looked_for(bundle: Bundle) -> LookedFor | None:
         path = bundle.contents / name
         recorded = _RECORDED.search(read_start(path, _LIMIT))
         if recorded is not None:
-            suffixes = (recorded[1].decode("ascii"), ".abi3.so", plain)
+            suffixes = _with_others(recorded[1].decode("ascii"), plain)
             return LookedFor(suffixes=suffixes, said_by=_inside(bundle, path))
     for path, _ in bundle.files:
         suffix = split_suffix(path.name)[1]
         if path.parent.name == "lib-dynload" and suffix is not None:
-            suffixes = (suffix, ".abi3.so", plain)
+            suffixes = _with_others(suffix, plain)
             return LookedFor(suffixes=suffixes, said_by=_inside(bundle, path))
     return None
 
