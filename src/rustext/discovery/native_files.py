@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from rustext.discovery.library_openers import Opener, find_opener
 from rustext.discovery.module_names import Naming, name_file
-from rustext.discovery.provenance import Marks, format_marks, parse_marks, provenance, read_marks
+from rustext.discovery.provenance import Marks, provenance, read_marks
 from rustext.discovery.sources import NEVER_NATIVE, Package, Source, make_package
 from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_wheel
 from rustext.environment.distributions import Distribution, iter_distributions
@@ -188,7 +188,7 @@ def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) 
 def _find_marks(path: Path, image: Image, data: mmap.mmap, kept: KeptFacts | None) -> Marks:
     if kept is None:
         return read_marks(image, data)
-    return parse_marks(kept.get(path, lambda: format_marks(read_marks(image, data))))
+    return kept.get(path, Marks, lambda: read_marks(image, data))
 
 
 def _explain(naming: Naming, opener: Opener | None) -> str:

@@ -21,7 +21,7 @@ import mmap
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from rustext.data import read_data
 from rustext.discovery.sboms import merge_crates
@@ -76,19 +76,6 @@ def read_marks(image: Image, data: mmap.mmap) -> Marks:
         standard_library=standard_library,
         mangled=not found and _has_mangled_name(image, data),
     )
-
-
-def format_marks(marks: Marks) -> str:
-    """The marks as one line of ASCII, which `parse_marks` reads again."""
-    return json.dumps(asdict(marks))
-
-
-def parse_marks(text: str) -> Marks:
-    """The marks that `format_marks` wrote."""
-    fields = json.loads(text)
-    for name in ("dep_v0", "panic_paths"):
-        fields[name] = tuple(Crate(**crate) for crate in fields[name])
-    return Marks(**fields)
 
 
 def provenance(

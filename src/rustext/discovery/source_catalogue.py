@@ -8,20 +8,13 @@ are the same.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from dataclasses import fields
-from pathlib import PurePosixPath
-from typing import Any
 
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import Distribution
 from rustext.files.cache import KeptFacts, open_cache
 from rustext.model.faults import NoteFault
-from rustext.model.sources import DistributionSources, ImportSite, NamedCall, SourceFacts
-
-_NESTED = {"sites": ImportSite, "calls": NamedCall}
-_DEFAULTS = {field.name: field.default for field in fields(SourceFacts)}
+from rustext.model.sources import DistributionSources
 
 
 class SourceCatalogue:
@@ -38,11 +31,10 @@ class SourceCatalogue:
         if dist.name not in self._sources:
             record = dist.site / dist.metadata / "RECORD"
             kept = KeptFacts(open_cache("sources", dist.name) if self._keep else None, dist.site)
-            text = kept.get(
-                record, lambda: format_sources(read_sources(dist)), given=_identity(dist)
+            self._sources[dist.name] = kept.get(
+                record, DistributionSources, lambda: read_sources(dist), given=_identity(dist)
             )
             kept.save()
-            self._sources[dist.name] = parse_sources(text)
             self._note_unreadable(dist, self._sources[dist.name])
         return self._sources[dist.name]
 
@@ -54,46 +46,6 @@ class SourceCatalogue:
             ):  # else removed since recorded
                 effect = "what it imports and opens is not known"
                 self._note_fault(path, facts.unreadable.lower(), effect)
-
-
-def format_sources(sources: DistributionSources) -> str:
-    """The text of facts, a line of ASCII."""
-    return json.dumps([_row(facts) for facts in sources.files], separators=(",", ":"))
-
-
-def parse_sources(text: str) -> DistributionSources:
-    """The facts of a text that `format_sources` has written."""
-    return DistributionSources(files=tuple(map(_parse_row, json.loads(text))))
-
-
-def _row(facts: SourceFacts) -> dict[str, Any]:
-    """What is not as in a file that says nothing."""
-    found: dict[str, Any] = {}
-    for name, default in _DEFAULTS.items():
-        value = getattr(facts, name)
-        if name in _NESTED:
-            value = tuple([getattr(item, field.name) for field in fields(item)] for item in value)
-        if value != default:
-            found[name] = str(value) if name == "file" else value
-    return found
-
-
-def _parse_row(row: dict[str, Any]) -> SourceFacts:
-    values: dict[str, Any] = {"file": PurePosixPath(row.pop("file"))}
-    for name, value in row.items():
-        if name in _NESTED:
-            made = _NESTED[name]
-            names = [field.name for field in fields(made)]
-            values[name] = tuple(
-                made(**{n: _frozen(v) for n, v in zip(names, item, strict=True)}) for item in value
-            )
-        else:
-            values[name] = _frozen(value)
-    return SourceFacts(**values)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _identity(dist: Distribution) -> str:

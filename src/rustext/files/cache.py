@@ -24,9 +24,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from rustext import __version__
 from rustext.data import package_folder
+from rustext.files.codec import from_plain, to_plain
 from rustext.files.untrusted import is_strangers, read_start
 
 _log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ _log = logging.getLogger(__name__)
 _LIMIT = 256 << 20  # bytes of an entry; one for 10,000 files has 10 MiB
 _KEPT = 30 * 24 * 3600  # seconds
 
+_Answer = TypeVar("_Answer")
 Identity = tuple[int, int, int, int]  # device, inode, size, time of last change in nanoseconds
 
 
@@ -233,10 +236,13 @@ class KeptFacts:
         self._rows: list[Row] = []
         self._changed = False
 
-    def get(self, path: Path, find: Callable[[], str], *, given: str = "") -> str:
-        """The answer about a file, which `find` gives where it is not known: a line of ASCII.
+    def get(
+        self, path: Path, kind: Any, find: Callable[[], _Answer], *, given: str = ""
+    ) -> _Answer:
+        """The answer about a file, which `find` gives where it is not known.
 
-        `given` is all that the answer depends on besides the file. Raises what `find` raises.
+        `kind` is its type, as for `from_plain`; `given` is all that it depends on besides the file.
+        Raises what `find` raises.
         """
         if self._cache is None:
             return find()
@@ -244,12 +250,14 @@ class KeptFacts:
         identity = identify(path)
         row = self._known.get(name)
         if row is None or row.owner != given or self._files.get(name) != identity:
-            row = Row(path=name, owner=given, text=find())
+            text = json.dumps(to_plain(find()), separators=(",", ":"))
+            row = Row(path=name, owner=given, text=text)
             self._changed = True
         if identity is not None:
             self._files[name] = identity
             self._rows.append(row)
-        return row.text
+        answer: _Answer = from_plain(kind, json.loads(row.text))
+        return answer
 
     def save(self) -> None:
         """Keep what has been asked for, and forget the rest."""

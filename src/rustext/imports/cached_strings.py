@@ -18,8 +18,9 @@ from pathlib import Path
 
 from rustext.environment.environment import Environment
 from rustext.files.cache import Cache, Listing, Row, identify, is_current, open_cache
+from rustext.files.codec import from_plain, to_plain
 from rustext.imports.verdicts import complete_names, find_named
-from rustext.model.evidence import EvidenceKind, StringRef
+from rustext.model.evidence import StringRef
 from rustext.model.image import Binary
 from rustext.model.native_file import NativeFile
 from rustext.strings.name_filter import WantedNames
@@ -56,14 +57,17 @@ class NameStrings:
         if known is not None and is_current(known, Path(path.anchor)):
             answer = json.loads(known.rows[0].text)
             if all(self._digest(folder) == digest for folder, digest in answer["folders"].items()):
-                return tuple(map(_parse, answer["strings"]))
+                strings: tuple[StringRef, ...] = from_plain(
+                    tuple[StringRef, ...], answer["strings"]
+                )
+                return strings
         found = tuple(find_name_strings(binary, data, file, self._env))
         identity = identify(path)
         if identity is not None:
             folders = map(str, self._env.listed)
             answer = {
                 "folders": {folder: self._digest(folder) for folder in folders},
-                "strings": [(ref.text, ref.offset, ref.kind.value, ref.detail) for ref in found],
+                "strings": to_plain(found),
             }
             row = Row(path=path.name, owner="", text=json.dumps(answer))
             files = {str(path.relative_to(path.anchor)): identity}
@@ -92,8 +96,3 @@ class NameStrings:
             digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
             self._digests[folder] = digest.hexdigest()[:32]
         return self._digests[folder]
-
-
-def _parse(fields: tuple[str, int, str, str]) -> StringRef:
-    text, offset, kind, detail = fields
-    return StringRef(text=text, offset=offset, kind=EvidenceKind(kind), detail=detail)

@@ -9,7 +9,6 @@ that by its own name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,9 +45,9 @@ def _iter_below(module: str, name: str) -> Iterator[str]:
 def _names_in_binary(module: str, path: Path) -> frozenset[str]:
     """The names below `module` that the binary holds as strings, from one build to the next."""
     kept = KeptFacts(open_cache("runtime-modules", module), path.parent)
-    text = kept.get(path, lambda: json.dumps(sorted(_read_names(module, path))))
+    found = kept.get(path, frozenset[str], lambda: _read_names(module, path))
     kept.save()
-    return frozenset(json.loads(text))
+    return found
 
 
 def _read_names(module: str, path: Path) -> frozenset[str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import builtins
 import io
+import json
 import os
 from pathlib import Path
 
 import pytest
 from environments import environment, install
 
-from rustext.discovery.source_catalogue import SourceCatalogue, format_sources, parse_sources
+from rustext.discovery.source_catalogue import SourceCatalogue
 from rustext.discovery.source_facts import read_sources
+from rustext.files.codec import from_plain, to_plain
 from rustext.model.sources import DistributionSources
 
 FILES = {
@@ -80,7 +82,7 @@ def test_facts_are_what_their_text_says(tmp_path: Path) -> None:
     first, second = sources.files
     assert first.importers == ("load",)
     assert second.starts_python == ("-m host.one",)
-    assert parse_sources(format_sources(sources)) == sources
+    assert from_plain(DistributionSources, json.loads(json.dumps(to_plain(sources)))) == sources
 
 
 def test_a_source_that_cannot_be_read_is_a_row_with_the_reason(tmp_path: Path) -> None:
@@ -91,4 +93,4 @@ def test_a_source_that_cannot_be_read_is_a_row_with_the_reason(tmp_path: Path) -
     assert [(str(f.file), f.unreadable) for f in sources.unreadable] == [
         ("host/one.py", "Is a directory")
     ]
-    assert parse_sources(format_sources(sources)) == sources
+    assert from_plain(DistributionSources, json.loads(json.dumps(to_plain(sources)))) == sources

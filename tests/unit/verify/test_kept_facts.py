@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import json
 import mmap
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from compiling import Compile
 from environments import write_files
 
 from rustext.discovery import native_files as discover
-from rustext.discovery.provenance import Marks, format_marks, parse_marks
+from rustext.discovery.provenance import Marks
 from rustext.environment.environment import stdlib_environment, stdlib_of, this_interpreter
+from rustext.files.codec import from_plain, to_plain
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Image
 from rustext.model.native_file import Crate
@@ -142,4 +144,4 @@ def test_marks_are_read_as_they_were_written() -> None:
         rustc="1.80.0", dep_v0=(crate,), panic_paths=(crate, crate),
         standard_library=True, mangled=False,
     )  # fmt: skip
-    assert parse_marks(format_marks(marks)) == marks
+    assert from_plain(Marks, json.loads(json.dumps(to_plain(marks)))) == marks

@@ -7,8 +7,7 @@ the file is the same, and the bundle lacks the same modules.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,25 +75,4 @@ def find_clues(
 ) -> Clues:
     """The clues of a file, read only if they are not known; raises as `read_clues`."""
     crates = repr(file.provenance.crates)
-    return _load(
-        kept.get(path, lambda: _dump(read_clues(path, file, wanted, counts)), given=crates)
-    )
-
-
-def _dump(clues: Clues) -> str:
-    return json.dumps([[_plain(ref) for ref in clues.strings], list(clues.rules)])
-
-
-def _plain(ref: StringRef) -> Iterable[object]:
-    return [ref.text, ref.offset, ref.kind.value, ref.detail]
-
-
-def _load(text: str) -> Clues:
-    strings, rules = json.loads(text)
-    return Clues(
-        strings=tuple(
-            StringRef(text=name, offset=offset, kind=EvidenceKind(kind), detail=detail)
-            for name, offset, kind, detail in strings
-        ),
-        rules=tuple((rule, detail) for rule, detail in rules),
-    )
+    return kept.get(path, Clues, lambda: read_clues(path, file, wanted, counts), given=crates)

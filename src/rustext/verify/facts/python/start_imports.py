@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import fields
+from typing import Any
 
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, identify
+from rustext.files.codec import from_plain, to_plain
 from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.marshal_reader import Code
@@ -40,16 +41,6 @@ from rustext.verify.facts.python.program_starts import MissingModule, OpenedLibr
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
-_KEPT = (
-    "reached",
-    "intact",
-    "tried",
-    "computed",
-    "adds_folders",
-    "opaque",
-    "followed",
-    "reason",
-)  # of a `Start`
 _LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
 # A package with one of these in its code may have attributes that nothing binds by name.
 _MAKES_ATTRIBUTES = frozenset(
@@ -106,27 +97,15 @@ def find_start(
     native = [(str(path), identify(path)) for path, file in bundle.files if file.provenance.rust]
     facts = (modules, libraries, loose, native, python)
     given = hashlib.sha256(repr(facts).encode()).hexdigest()
-    text = kept.get(program.path, lambda: _dump(follow_start(bundle, program, python)), given=given)
-    return _load(program, text)
+    plain = kept.get(
+        program.path, Any, lambda: _dump(follow_start(bundle, program, python)), given=given
+    )
+    start: Start = from_plain(Start, {**plain, "program": program})
+    return start
 
 
-def _dump(start: Start) -> str:
-    fields = {name: getattr(start, name) for name in _KEPT}
-    missing = [[m.name, m.chain, m.attribute] for m in start.missing]
-    opened = [asdict(o) for o in start.opened]
-    return json.dumps({**fields, "missing": missing, "opened": opened})
-
-
-def _load(program: Program, text: str) -> Start:
-    fields = json.loads(text)
-    missing = [
-        MissingModule(name=name, chain=tuple(chain), attribute=attribute)
-        for name, chain, attribute in fields.pop("missing")
-    ]
-    opened = [
-        OpenedLibrary(**{**one, "names": tuple(one["names"])}) for one in fields.pop("opened")
-    ]
-    return Start(program=program, missing=missing, opened=opened, **fields)
+def _dump(start: Start) -> dict[str, Any]:
+    return {f.name: to_plain(getattr(start, f.name)) for f in fields(start) if f.name != "program"}
 
 
 class _Follower:
