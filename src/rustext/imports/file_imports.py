@@ -8,10 +8,9 @@ from pathlib import Path
 from rustext.config import Config
 from rustext.discovery.module_names import importer_name
 from rustext.environment.environment import Environment
-from rustext.formats.binary import located, open_binary
-from rustext.imports.cached_strings import NameStrings, find_name_strings
-from rustext.imports.verdicts import can_import, find_imports
-from rustext.model.evidence import Evidence, EvidenceKind, StringRef
+from rustext.imports.cached_clues import KeptClues, find_clues
+from rustext.imports.verdicts import find_imports
+from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import ImplicitImport, Verdict
 from rustext.tracing.trace_file import UNKNOWN
@@ -24,23 +23,16 @@ def find_file_imports(
     config: Config,
     *,
     observed: Iterable[tuple[str, Evidence]] = (),
-    kept: NameStrings | None = None,
+    kept: KeptClues | None = None,
 ) -> tuple[ImplicitImport, ...]:
     """The implicit imports of one native file, with what the project's configuration adds.
 
     `observed` holds modules with evidence besides the file and the records; `kept` are the
     answers of earlier builds.
     """
-    strings: Iterable[StringRef] = ()
-    with open_binary(path) as (binary, data), located(path):
-        if can_import(data):
-            strings = (
-                kept.find(path, binary, data, file)
-                if kept is not None
-                else find_name_strings(binary, data, file, env)
-            )
-        seen = (*_iter_traced(file, config), *observed)
-        found = find_imports(file, strings, data, env, optional=config.optional, seen=seen)
+    clues = kept.find(path, file) if kept is not None else find_clues(path, file, env)
+    seen = (*_iter_traced(file, config), *observed)
+    found = find_imports(file, clues, env, optional=config.optional, seen=seen)
     return _with_configured(found, file, config)
 
 

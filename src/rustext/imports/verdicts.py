@@ -1,7 +1,7 @@
 """Which Python modules native code imports, and what a freezer should do about each.
 
-In: a native file, the strings of its images, the crates in it, and the target environment. Out:
-one `ImplicitImport` for each module that can be imported there, with its verdict and evidence.
+In: a native file, its clues, and the target environment. Out: one `ImplicitImport` for each module
+that can be imported there, with its verdict and evidence.
 
 The verdicts keep a promise and its price apart. What native code surely imports is included. What
 it may import stays out of programs that do not have it already: a data frame library in each app
@@ -10,14 +10,14 @@ that could convert to one would be a defect, a missing `zoneinfo` as well.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from rustext.config import Optional
 from rustext.data import read_data
 from rustext.environment.environment import Environment, Module, Owner
-from rustext.imports.crate_rules import is_installed, iter_crate_rules
+from rustext.imports.clues import Clues
+from rustext.imports.crate_rules import is_installed
 from rustext.model.evidence import Evidence, EvidenceKind, StringRef
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import SEEN, SURE, ImplicitImport, Verdict
@@ -48,8 +48,7 @@ class _Case:
 
 def find_imports(
     file: NativeFile,
-    strings: Iterable[StringRef],
-    data: mmap.mmap,
+    clues: Clues,
     env: Environment,
     *,
     optional: Optional = Optional.INSTALLED,
@@ -57,14 +56,10 @@ def find_imports(
 ) -> tuple[ImplicitImport, ...]:
     """Find and judge the modules that `file` imports, sorted by name.
 
-    `strings` are those of all its images; `data` is the whole file; `seen` are modules for which
-    there is other evidence.
+    `seen` are modules for which there is other evidence.
     """
     gathered: dict[str, set[Evidence]] = {}
-    strings = tuple(strings)
-    named = frozenset(ref.text for ref in strings if ref.kind is EvidenceKind.EXACT_STRING)
-    crates = _from_crates(file, data, env, named) if can_import(data) else ()
-    for name, evidence in (*_from_strings(file, strings), *crates, *seen):
+    for name, evidence in (*_from_strings(file, clues), *_from_crates(file, clues, env), *seen):
         module = _importable(name, evidence.kind, env)
         if module is not None and module.name != file.module:
             gathered.setdefault(module.name, set()).add(evidence)
@@ -79,11 +74,6 @@ def find_imports(
                 ImplicitImport(module=name, verdict=verdict, reason=reason, evidence=case.evidence)
             )
     return tuple(found)
-
-
-def can_import(data: mmap.mmap) -> bool:
-    """Whether a file is linked to Python's import functions, or looks them up by name."""
-    return data.find(b"PyImport") >= 0 or data.find(b"PyCapsule_Import") >= 0
 
 
 def find_named(name: str, env: Environment) -> Module | None:
@@ -105,16 +95,17 @@ def _importable(name: str, kind: EvidenceKind, env: Environment) -> Module | Non
     return find_named(name, env) if kind in SURE else env.find_module(name)
 
 
-def _from_strings(file: NativeFile, strings: Iterable[StringRef]) -> Iterator[tuple[str, Evidence]]:
-    for ref in strings:
+def _from_strings(file: NativeFile, clues: Clues) -> Iterator[tuple[str, Evidence]]:
+    for ref in clues.strings:
         where = f"{file.path} at 0x{ref.offset:x}"
         yield ref.text, Evidence(kind=ref.kind, where=where, detail=ref.detail)
 
 
 def _from_crates(
-    file: NativeFile, data: mmap.mmap, env: Environment, named: frozenset[str]
+    file: NativeFile, clues: Clues, env: Environment
 ) -> Iterator[tuple[str, Evidence]]:
-    for rule, detail in iter_crate_rules(file, data):
+    named = {ref.text for ref in clues.strings if ref.kind is EvidenceKind.EXACT_STRING}
+    for rule, detail in clues.rules:
         if is_installed(rule["when"], env):
             for name in rule["imports"]:
                 if rule.get("named") and name not in named:

@@ -18,7 +18,7 @@ from rustext.discovery.source_catalogue import SourceCatalogue
 from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
-from rustext.imports.cached_strings import NameStrings
+from rustext.imports.cached_clues import KeptClues
 from rustext.imports.cython_imports import find_own_imports
 from rustext.imports.dynamic_imports import (
     Named,
@@ -76,7 +76,7 @@ class Planner:
         self.catalogue = Catalogue(env, keep=keep)
         self.sources = SourceCatalogue(env.note_fault, keep=keep)
         self._python = python
-        self._kept = NameStrings(env) if keep else None
+        self._kept = KeptClues(env) if keep else None
         self._loader = loader or Loader()
         self._resolver = Resolver(loader=self._loader)
         self._companions: dict[str, tuple[Companion, ...]] = {}

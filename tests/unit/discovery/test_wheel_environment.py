@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from compiling import Compile
 from environments import environment, install
-from natives import mapped, string
+from natives import string
 
 from rustext.cli.main import run
 from rustext.discovery.native_files import iter_native_files, open_source
 from rustext.discovery.wheels import with_wheel
+from rustext.imports.clues import Clues, read_clues
 from rustext.imports.verdicts import find_imports
 from rustext.model.evidence import EvidenceKind
 from rustext.model.plan import ImplicitImport
@@ -60,9 +61,10 @@ def judge(wheel: Path, site: Path, *names: str) -> dict[str, ImplicitImport]:
     with open_source(wheel) as source:
         env = with_wheel(environment(site), source)
         ((path, file),) = iter_native_files(source)
-        with mapped(path) as data:
-            strings = [string(name, EvidenceKind.IMPORT_CALL) for name in names]
-            return {i.module: i for i in find_imports(file, strings, data, env)}
+        strings = [string(name, EvidenceKind.IMPORT_CALL) for name in names]
+        rules = read_clues(path, file, lambda *_: ()).rules
+        clues = Clues(strings=tuple(strings), rules=rules)
+        return {i.module: i for i in find_imports(file, clues, env)}
 
 
 def test_the_wheels_own_modules_are_found(wheel: Path, site: Path) -> None:

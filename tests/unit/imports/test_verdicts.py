@@ -20,8 +20,9 @@ from packaging.specifiers import SpecifierSet
 from rustext.config import Config, Optional
 from rustext.data import read_data
 from rustext.environment.environment import Environment
+from rustext.imports.clues import Clues, can_import, read_clues
 from rustext.imports.crate_rules import iter_crate_rules
-from rustext.imports.verdicts import can_import, doubt_of, find_imports
+from rustext.imports.verdicts import doubt_of, find_imports
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.native_file import Crate, NativeFile, Provenance
 from rustext.model.plan import ImplicitImport, Verdict
@@ -47,8 +48,9 @@ class Lab:
     def judge(
         self, *strings: StringRef, optional: Optional = Optional.INSTALLED
     ) -> dict[str, ImplicitImport]:
-        with mapped(self.path) as data:
-            found = find_imports(self.file, strings, data, self.env, optional=optional)
+        rules = read_clues(self.path, self.file, lambda *_: ()).rules
+        clues = Clues(strings=strings, rules=rules)
+        found = find_imports(self.file, clues, self.env, optional=optional)
         return {i.module: i for i in found}
 
     def verdict(
@@ -358,8 +360,7 @@ def test_a_rule_depends_on_what_is_installed(
              "core/multiarray")  # fmt: skip
     if installed is not None:
         install(site, "numpy", installed, files={f"numpy/{n}.py": "" for n in names})
-    with mapped(path) as data:
-        found = find_imports(file, [], data, environment(site))
+    found = find_imports(file, read_clues(path, file, lambda *_: ()), environment(site))
     assert {i.module for i in found} == expected
     assert all(i.evidence[0].kind is EvidenceKind.CRATE_RULE for i in found)
     assert all("crate numpy 0.25.0 (sbom)" in i.evidence[0].detail for i in found)
@@ -370,8 +371,8 @@ def test_a_rule_says_nothing_of_a_file_that_cannot_import(gcc: Compile, tmp_path
     path = gcc("lib.so", text, "-shared", "-fPIC")
     file = native_file(path, path.parent, crates=[crate("numpy", "0.25.0")])
     install(tmp_path, "numpy", "2.1.0", files={"numpy/__init__.py": ""})
-    with mapped(path) as data:
-        assert find_imports(file, [], data, environment(tmp_path)) == ()
+    clues = read_clues(path, file, lambda *_: ())
+    assert find_imports(file, clues, environment(tmp_path)) == ()
 
 
 def applied(file: NativeFile, path: Path) -> list[str]:

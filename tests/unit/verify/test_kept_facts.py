@@ -16,6 +16,7 @@ from rustext.discovery import native_files as discover
 from rustext.discovery.provenance import Marks
 from rustext.environment.environment import stdlib_environment, stdlib_of, this_interpreter
 from rustext.files.codec import from_plain, to_plain
+from rustext.imports.clues import Clues
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Image
 from rustext.model.native_file import Crate
@@ -44,13 +45,13 @@ def root(tmp_path: Path, gcc: Compile) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were read for clues."""
     names: list[str] = []
-    real = clues.read_clues
+    real = clues.read_wanted
 
-    def note(path: Path, *args: object) -> clues.Clues:
+    def note(path: Path, *args: object) -> Clues:
         names.append(path.name)
         return real(path, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(clues, "read_clues", note)
+    monkeypatch.setattr(clues, "read_wanted", note)
     return names
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from rustext.data import read_data
 from rustext.errors import InvalidBinary
 from rustext.files.cache import Cache, KeptFacts, open_cache
+from rustext.imports.clues import Clues
 from rustext.imports.verdicts import doubt_of
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.findings import Finding, Severity
@@ -27,7 +28,7 @@ from rustext.strings.name_filter import WantedNames
 from rustext.verify.bundle.program import Program
 from rustext.verify.common_findings import unreadable_file
 from rustext.verify.facts.python.code_mentions import imports_module, names_word
-from rustext.verify.facts.python.import_clues import Clues, find_clues
+from rustext.verify.facts.python.import_clues import find_clues
 from rustext.verify.subject import Subject
 from rustext.verify.target.stdlib import stdlib_packages
 

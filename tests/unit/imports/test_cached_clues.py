@@ -15,7 +15,7 @@ from environments import environment, install, write_files
 from rustext.config import Config
 from rustext.discovery import native_files as discover
 from rustext.discovery.provenance import Marks
-from rustext.imports import cached_strings as name_strings
+from rustext.imports import cached_clues
 from rustext.model.image import Image
 from rustext.plan.planner import Planner
 
@@ -55,7 +55,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: object) -> None:
         raise AssertionError("the binary is read again")
 
-    monkeypatch.setattr(name_strings, "find_name_strings", read)
+    monkeypatch.setattr(cached_clues, "find_clues", read)
 
 
 def test_a_second_build_gets_the_same_answer_without_reading(
@@ -131,7 +131,7 @@ def test_installed_files_are_searched_for_marks_of_rust_once(
 
 def test_a_damaged_cache_is_no_cache(site: Path) -> None:
     first = planned(site)
-    folder = Path(os.environ["XDG_CACHE_HOME"]) / "rustext" / "name-strings"
+    folder = Path(os.environ["XDG_CACHE_HOME"]) / "rustext" / "clues"
     kept = list(folder.iterdir())
     assert kept
     for file in kept:

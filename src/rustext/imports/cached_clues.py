@@ -1,9 +1,9 @@
-"""The strings of a native file that may be names of modules, cached between builds.
+"""What a native file says of modules that can be imported, cached between builds.
 
-In: a native file and an environment. Out: the `StringRef`s whose text, or whose text completed, can
-be imported there. Following code is by far the most of what a plan takes; the answer is kept in the
-platform's cache folder for as long as the file, what can be imported from the folders that were
-looked into, and rustext itself stay as they are.
+In: a native file and an environment. Out: its `Clues`: strings whose text, or whose text completed,
+can be imported there, and crate rules. Following code is by far the most of what a plan takes; the
+answer is cached for as long as the file, what can be imported from the folders that were looked
+into, and rustext itself stay as they are.
 """
 
 from __future__ import annotations
@@ -19,56 +19,53 @@ from pathlib import Path
 from rustext.environment.environment import Environment
 from rustext.files.cache import Cache, Listing, Row, identify, is_current, open_cache
 from rustext.files.codec import from_plain, to_plain
+from rustext.formats.binary import located
+from rustext.imports.clues import Clues, read_clues
 from rustext.imports.verdicts import complete_names, find_named
 from rustext.model.evidence import StringRef
-from rustext.model.image import Binary
+from rustext.model.image import Image
 from rustext.model.native_file import NativeFile
 from rustext.strings.name_filter import WantedNames
 
 
-def find_name_strings(
-    binary: Binary, data: mmap.mmap, file: NativeFile, env: Environment
-) -> Iterator[StringRef]:
-    """The strings of all images of a file; raises `InvalidBinary` where one is damaged."""
+def find_clues(path: Path, file: NativeFile, env: Environment) -> Clues:
+    """A file's clues for one environment; raises `InvalidBinary` or `UnreadableFile`."""
     from rustext.strings.format_strings import iter_beginnings  # noqa: PLC0415
     from rustext.strings.name_refs import iter_strings  # noqa: PLC0415  (a cached answer needs none of it)
 
     def importable(name: str) -> bool:
         return find_named(name, env) is not None
 
-    wanted = WantedNames(importable, env.top_level)
-    for image in binary.images:
+    def find(image: Image, data: mmap.mmap) -> Iterator[StringRef]:
         yield from iter_strings(image, data, wanted)
         yield from complete_names(iter_beginnings(image, data, importable), file, env)
 
+    wanted = WantedNames(importable, env.top_level)
+    with located(path):
+        return read_clues(path, file, find)
 
-class NameStrings:
+
+class KeptClues:
     """Answers for one environment, out of the cache where they still hold."""
 
     def __init__(self, env: Environment) -> None:
         self._env = env
         self._digests: dict[str, str] = {}
 
-    def find(
-        self, path: Path, binary: Binary, data: mmap.mmap, file: NativeFile
-    ) -> tuple[StringRef, ...]:
-        """As `find_name_strings`; `path` is the file's own."""
-        known = self._cache.read(path)
+    def find(self, path: Path, file: NativeFile) -> Clues:
+        """As `find_clues`; `path` is the file's own."""
+        known, made = self._cache.read(path), repr(file.provenance)
         if known is not None and is_current(known, Path(path.anchor)):
             answer = json.loads(known.rows[0].text)
-            if all(self._digest(folder) == digest for folder, digest in answer["folders"].items()):
-                strings: tuple[StringRef, ...] = from_plain(
-                    tuple[StringRef, ...], answer["strings"]
-                )
-                return strings
-        found = tuple(find_name_strings(binary, data, file, self._env))
+            folders = answer["folders"].items()
+            if answer["made"] == made and all(self._digest(f) == digest for f, digest in folders):
+                clues: Clues = from_plain(Clues, answer["clues"])
+                return clues
         identity = identify(path)
+        found = find_clues(path, file, self._env)
         if identity is not None:
-            folders = map(str, self._env.listed)
-            answer = {
-                "folders": {folder: self._digest(folder) for folder in folders},
-                "strings": to_plain(found),
-            }
+            listed = {str(folder): self._digest(str(folder)) for folder in self._env.listed}
+            answer = {"folders": listed, "made": made, "clues": to_plain(found)}
             row = Row(path=path.name, owner="", text=json.dumps(answer))
             files = {str(path.relative_to(path.anchor)): identity}
             self._cache.write(path, Listing(folders={}, files=files, rows=[row]))
@@ -77,7 +74,7 @@ class NameStrings:
     @functools.cached_property
     def _cache(self) -> Cache:
         facts = repr(self._env.interpreter).encode("utf-8", "surrogateescape")
-        return open_cache("name-strings", hashlib.sha256(facts).hexdigest()[:32])
+        return open_cache("clues", hashlib.sha256(facts).hexdigest()[:32])
 
     def _digest(self, folder: str) -> str:
         """What can be imported from a folder.

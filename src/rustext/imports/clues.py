@@ -1,0 +1,46 @@
+"""What a native file says of the modules that it imports: strings, and the rules of its crates.
+
+In: a native file, and how strings are found in it. Out: its `Clues`; the file is opened once.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rustext.formats.binary import map_file
+from rustext.imports.crate_rules import iter_crate_rules
+from rustext.model.evidence import StringRef
+from rustext.model.image import Image
+from rustext.model.native_file import NativeFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clues:
+    """The strings that name modules, and the crate rules that speak of the file."""
+
+    strings: tuple[StringRef, ...] = ()
+    rules: tuple[tuple[Mapping[str, Any], str], ...] = ()  # rows of data/crates.toml, and evidence
+
+
+def read_clues(
+    path: Path, file: NativeFile, find: Callable[[Image, mmap.mmap], Iterable[StringRef]]
+) -> Clues:
+    """Read a file's clues, the strings of each image with `find`.
+
+    There are none where the file is not linked to Python's import. Raises `InvalidBinary` or
+    `UnreadableFile`.
+    """
+    with map_file(path) as data:
+        if not can_import(data):
+            return Clues()
+        strings = tuple(ref for image in file.binary.images for ref in find(image, data))
+        return Clues(strings=strings, rules=tuple(iter_crate_rules(file, data)))
+
+
+def can_import(data: mmap.mmap) -> bool:
+    """Whether a file is linked to Python's import functions, or looks them up by name."""
+    return data.find(b"PyImport") >= 0 or data.find(b"PyCapsule_Import") >= 0
