@@ -36,9 +36,10 @@ def make_record(args: argparse.Namespace, console: Console) -> int:
         words[0] = sys.executable
     scripts = Path(sys.executable).parent
     env = {**os.environ, "PATH": os.pathsep.join([str(scripts), os.environ.get("PATH", "")])}
-    with record(env) as recording:
+    here = this_environment()
+    with record(env, here.sites) as recording:
         code = run_attached(words, env=recording.variables, cwd=config.folder)
-        found = recording.read(this_environment()).without_other_languages()
+        found = recording.read(here).without_other_languages()
         outside = recording.outside
     found = with_run(found, words[1:] if python else words[:1], folder=config.folder)
     keep_record(found, output)

@@ -115,7 +115,7 @@ def run_recorded(words: list[str], python: Path) -> tuple[int, Trace, int]:
     The last is how many files were opened that are neither a distribution's nor the program's.
     """
     env = read_environment(python)
-    with record(os.environ) as recording:
+    with record(os.environ, env.sites) as recording:
         code = run_attached([python, *words], env=recording.variables)
         found = with_run(recording.read(env), words)
         return exit_code(code), found, recording.outside

@@ -6,11 +6,11 @@ them. Out: a `Trace`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +20,7 @@ from rustext.discovery.module_names import importer_name
 from rustext.discovery.native_files import is_rust
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.tracing.native_opens import OpenWatch
 from rustext.tracing.trace_file import UNKNOWN, Importer, Language, Trace, merge
 from rustext.tracing.usage_notes import count_outside, make_usages
 
@@ -56,6 +57,7 @@ class Recording:
 
     output: Path
     variables: Mapping[str, str]
+    watch: OpenWatch | None = None  # of files that native code opens
 
     def read(self, env: Environment | None = None) -> Trace:
         """What was seen so far: with the environment, all that the program has used of it."""
@@ -69,10 +71,15 @@ class Recording:
         markers = env.interpreter.markers
         return replace(
             found,
-            usages=make_usages(_iter_notes(lines), env),
+            usages=make_usages([*_iter_notes(lines), *self._iter_native(env)], env),
             pythons=(".".join(map(str, env.interpreter.version)),),
             platforms=(f"{markers['sys_platform']}-{markers['platform_machine'].lower()}",),
         )
+
+    def _iter_native(self, env: Environment) -> Iterator[Mapping[str, Any]]:
+        for path in self.watch.opened() if self.watch is not None else ():
+            entry = max((s for s in env.sites if path.is_relative_to(s)), default="", key=_depth)
+            yield {"do": "native", "file": str(path), "entry": str(entry), "by": ""}
 
     @property
     def outside(self) -> int:
@@ -84,14 +91,18 @@ class Recording:
         return count_outside(_iter_notes(lines))
 
 
-@contextmanager
-def record(environ: Mapping[str, str]) -> Iterator[Recording]:
+@contextlib.contextmanager
+def record(environ: Mapping[str, str], watched: Iterable[Path] = ()) -> Iterator[Recording]:
     """Let all Python processes that are started with the recording's variables take part.
 
-    A process that ignores `PYTHONPATH` (`python -I`, `-E`, `-S`) is not seen.
+    A process that ignores `PYTHONPATH` (`python -I`, `-E`, `-S`) is not seen. Files that native
+    code opens below the folders in `watched` are seen, by whatever process.
     """
-    with tempfile.TemporaryDirectory(prefix="rustext-trace-") as name:
-        yield prepare(Path(name), environ)
+    with (
+        tempfile.TemporaryDirectory(prefix="rustext-trace-") as name,
+        contextlib.closing(OpenWatch(watched)) as watch,
+    ):
+        yield replace(prepare(Path(name), environ), watch=watch)
 
 
 def prepare(folder: Path, environ: Mapping[str, str]) -> Recording:
@@ -117,6 +128,10 @@ def open_recording(folder: Path, environ: Mapping[str, str]) -> Recording:
     """The recording that was prepared in a folder."""
     path = os.pathsep.join([str(folder), *filter(None, [environ.get("PYTHONPATH")])])
     return Recording(output=folder / _NOTES, variables={**environ, "PYTHONPATH": path})
+
+
+def _depth(path: Path) -> int:
+    return len(path.parts)
 
 
 def parse_notes(lines: Iterable[str]) -> Trace:

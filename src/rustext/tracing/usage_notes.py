@@ -43,6 +43,7 @@ _FILES = {
     "library": UseKind.LIBRARY,
     "mapped": UseKind.LIBRARY,
     "program": UseKind.PROGRAM,
+    "native": UseKind.FILE,
 }
 # Who has read the metadata of this many distributions, out of ten, has asked for all of them.
 _MOST = 8
@@ -58,6 +59,7 @@ def make_usages(notes: Iterable[Mapping[str, Any]], env: Environment) -> tuple[U
     notes = list(notes)
     places = _Places(env)
     written = {note["file"] for note in notes if note.get("do") == "write"}
+    told = {note["file"] for note in notes if note.get("do") in _FILES.keys() - {"native"}}
     found = []
     metadata: dict[str, set[tuple[str, str]]] = {}  # distribution and file by asker
     for note in notes:
@@ -75,6 +77,8 @@ def make_usages(notes: Iterable[Mapping[str, Any]], env: Environment) -> tuple[U
         elif do == "python":
             name = f"python -m {note['file']}" if note["file"] else "python"
             found.append((SYSTEM, UseKind.PROGRAM, Use(name=name, askers=(note["by"],))))
+        elif do == "native" and (note["file"] in told or _is_native(Path(note["file"]))):
+            continue  # who has opened it is known, or it is code
         elif do in _FILES and note["file"] not in written:
             row = _file_row(_FILES[do], note, places)
             found += [row] if row is not None else []

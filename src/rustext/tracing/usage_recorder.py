@@ -68,6 +68,7 @@ class _Recorder:
         self._write = write
         self._is_statement = is_statement
         self._seen: Set[Tuple[str, ...]] = set()
+        self._early = frozenset(sys.modules)
         self._standard = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
         self._is_standard_file: Dict[str, bool] = {}
         self._path: List[Any] = []
@@ -120,13 +121,16 @@ class _Recorder:
 
     def _note_import(self, name: str, origin: str, frame: FrameType) -> None:
         kind, asker = self._explain_import(frame)
+        full = os.path.abspath(origin) if os.path.isabs(origin) else ""
+        self._note_module(name, full, kind, asker)
+
+    def _note_module(self, name: str, file: str, kind: str, asker: str) -> None:
         key = ("import", name, kind, asker if kind != "statement" else "")
         if key not in self._seen:
             self._seen.add(key)
-            full = os.path.abspath(origin) if os.path.isabs(origin) else ""
-            self._loaded.add(full)
-            entry = self._entry(full) if full else ""
-            note = {"name": name, "file": full, "entry": entry, "kind": kind, "by": asker}
+            self._loaded.add(file)
+            entry = self._entry(file) if file else ""
+            note = {"name": name, "file": file, "entry": entry, "kind": kind, "by": asker}
             self._write({"do": "import", **note})
 
     def _explain_import(self, frame: FrameType) -> Tuple[str, str]:
@@ -236,11 +240,8 @@ class _Recorder:
         file, (asker, passed) = str(names.get("source_path")), self._asker(place)
         entry = self._entry(file)
         if passed and passed[0] == ("util.py", "__getattribute__"):  # importlib.util.LazyLoader
-            key = ("import", str(names.get("fullname")), "import_module", asker)
-            if entry and key not in self._seen:
-                self._seen.add(key)
-                note = {"name": key[1], "file": file, "entry": entry, "kind": key[2], "by": asker}
-                self._write({"do": "import", **note})
+            if entry:
+                self._note_module(str(names.get("fullname")), file, "import_module", asker)
         elif entry and not any(f == "runpy.py" for f, _ in passed):
             self._by_path[file] = asker
             self._note("source", file, entry, asker)
@@ -294,7 +295,18 @@ class _Recorder:
             self._note("program", name, entry, self._asker(frame)[0])
 
     def finish(self) -> None:
-        """Note the files that are mapped into memory, and how many others were opened."""
+        """Note what native code has put into `sys.modules` or mapped, and count other files.
+
+        mypyc's modules, for example, are made by the library that holds the code of all.
+        """
+        for name, module in list(sys.modules.items()):
+            origin = getattr(module, "__file__", None)
+            if name in self._early or not isinstance(origin, str) or self._is_standard(origin):
+                continue
+            file = os.path.abspath(origin)
+            named = getattr(getattr(module, "__spec__", None), "name", None) == name
+            if named and file not in self._loaded:
+                self._note_module(name, file, "import_module", "")
         try:
             with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
                 paths = {line.split(None, 5)[5].rstrip("\n") for line in maps if line.count("/")}

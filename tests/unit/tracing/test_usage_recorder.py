@@ -414,3 +414,63 @@ open(os.path.join(os.path.dirname(pack.__file__), "table.json")).close()
 def test_the_standard_library_is_named_apart(site: Path) -> None:
     found = used(site, "import importlib\nimportlib.import_module('colorsys')\n", PYTHON)
     assert found[UseKind.IMPORT_MODULE] == ["colorsys"]
+
+
+def test_files_that_native_code_opens_are_seen_as_the_kernel_sees_them(site: Path) -> None:
+    program = """
+import ctypes, os, pack
+folder = os.path.dirname(pack.__file__)
+libc = ctypes.CDLL(None)
+for name in ("data/a.txt", "table.json"):
+    libc.close(libc.open(os.fsencode(os.path.join(folder, name)), os.O_RDONLY))
+libc.close(libc.open(os.fsencode(os.path.join(folder, "written.txt")), os.O_WRONLY | os.O_TRUNC))
+libc.close(libc.open(os.fsencode(os.path.join(folder, "inner.py")), os.O_RDONLY))
+open(os.path.join(folder, "table.json")).close()
+"""
+    folder = site.parent / "program"
+    write_files(folder, {"main.py": program})
+    log = site.parent / "strace.log"
+    with record({**os.environ, "PYTHONPATH": str(site)}, [site]) as recording:
+        subprocess.run(
+            ["strace", "-qq", "-e", "trace=open,openat", "-o", str(log), sys.executable, "main.py"],
+            check=True, env=recording.variables, cwd=folder,
+        )  # fmt: skip
+        trace = recording.read(environment(site))
+    opened = re.finditer(rf'"{site}/([^"]+\.(?:txt|json))", O_RDONLY', log.read_text())
+    data = {match[1] for match in opened}
+    found = rows(trace, "pack-dist")[UseKind.FILE]
+    assert data == set(found) == {"pack/data/a.txt", "pack/table.json"}
+    assert found["pack/data/a.txt"] == ("",)
+    assert found["pack/table.json"] == ("__main__",)  # Python code has opened it as well
+
+
+def test_modules_that_native_code_puts_in_place_are_recorded(site: Path, gcc: Compile) -> None:
+    """As mypyc's are: one library makes modules that the import system is never asked for."""
+    include = subprocess.run(
+        [sys.executable, "-c", "import sysconfig; print(sysconfig.get_path('include'))"],
+        check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    source = """
+#include <Python.h>
+static struct PyModuleDef own = {PyModuleDef_HEAD_INIT, "group", 0, -1, 0};
+PyMODINIT_FUNC PyInit_group(void) {
+    PyObject *made = PyImport_AddModule("pack.made");
+    PyObject *file = PyObject_GetAttrString(PyImport_AddModule("pack"), "made_file");
+    PyObject *spec = PyObject_GetAttrString(PyImport_AddModule("pack"), "made_spec");
+    PyObject_SetAttrString(made, "__file__", file);
+    PyObject_SetAttrString(made, "__spec__", spec);
+    return PyModule_Create(&own);
+}
+"""
+    group = gcc("group.so", source, "-shared", "-fPIC", f"-I{include}")
+    write_files(site, {"pack/made.py": "", "group.so": group})
+    program = """
+import os, pack
+from importlib.machinery import ModuleSpec
+pack.made_file = os.path.join(os.path.dirname(pack.__file__), "made.py")
+pack.made_spec = ModuleSpec("pack.made", None)
+import group, sys
+assert "pack.made" in sys.modules
+"""
+    found = [u for usage in run(site, program)[0].usages for u in usage.of(UseKind.IMPORT_MODULE)]
+    assert [(use.name, use.askers) for use in found] == [("pack.made", ("",))]
