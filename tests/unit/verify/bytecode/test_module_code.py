@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import marshal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from interpreters import interpreters
 
 from rustext.data import read_data
+from rustext.model.image import Format
 from rustext.verify.bundle.marshal_reader import parse_code
 from rustext.verify.bytecode.module_code import find_imports
+from rustext.verify.facts.python.start_imports import _platform_facts
 
 # Compiles a source and runs it once with all of its modules there, and once without each of them:
 # a module is needed if the code does not get to its end without it. The same with each of them
@@ -115,6 +118,32 @@ def with_parents(modules: set[str]) -> set[str]:
     """The modules among `NAMES`, and the packages that they are in."""
     known = modules & set(NAMES)
     return known | {p for n in known for p in NAMES if n.startswith(f"{p}.")}
+
+
+@pytest.mark.parametrize(
+    ("compared", "certain"),
+    [
+        (">= (3, {minor}, 3)", set()),  # of this minor version some have it and some do not
+        ("== (3, {minor}, 3)", set()),
+        (">= (3, {minor})", {"one"}),
+        ("< (3, {minor})", {"two"}),
+        ("> (3, {older}, 3)", {"one"}),
+    ],
+)
+def test_a_condition_on_a_part_of_the_version_that_is_not_known_decides_nothing(
+    compared: str, certain: set[str]
+) -> None:
+    version = sys.version_info[:2]
+    condition = compared.format(minor=version[1], older=version[1] - 1)
+    source = (
+        f"import sys\nif sys.version_info {condition}:\n    import one\nelse:\n    import two\n"
+    )
+    code = parse_code(marshal.dumps(compile(source, "code", "exec")), version)
+    found = find_imports(code, version, _platform_facts(Format.ELF, version))
+    assert {i.module for i in found if i.certain} - {"sys"} == certain
+    for micro in (0, 9):  # what Python says of the first two numbers and of any third
+        holds = eval(f"{(*version, micro)} {condition}")
+        assert not certain or ("one" in certain) == holds
 
 
 @pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.parent.parent.name)

@@ -343,12 +343,21 @@ class _Follower:
         return any(makes_modules(c, self._store.python) for c in codes if c is not None)
 
 
+class _Untold:
+    """A part of the interpreter's version that a bundle does not tell: nothing compares with it."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError
+
+
 def _platform_facts(format_: Format, python: tuple[int, int]) -> dict[str, object]:
     """What code asks about its platform, as far as the bundle says."""
     return {
         "TYPE_CHECKING": False,
         "typing.TYPE_CHECKING": False,
-        "sys.version_info": (*python, 0, "final", 0),
+        "sys.version_info": (*python, _Untold()),
         "sys.platform": _PLATFORMS[format_],
         "os.name": "nt" if format_ is Format.PE else "posix",
     }
