@@ -68,6 +68,11 @@ _ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
 _NATIVE = frozenset({".so", ".pyd"})
 _EMPTY = ast.Module([], [])
 _SOURCE_WORDS = ("getsource", "findsource", "spec_from_file_location", "run_path")
+# `open(module.__file__)`, or a path that is made of it and nothing else.
+_OPENS_CODE = re.compile(
+    r"\b(?:open|\w*Path|str|fspath|\w+path)\s*\(\s*[\w.]*__file__\s*[,)]|=\s*[\w.]+\.__file__$",
+    re.MULTILINE,
+)
 
 
 def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionSources:
@@ -155,7 +160,7 @@ class _Reader:
         module, package = module_of(file), file.stem == "__init__"
         imports = any(word in text for word in IMPORT_CALLS)
         sites, importers = read_import_sites(tree if imports else _EMPTY, module, package=package)
-        reads = any(word in text for word in _SOURCE_WORDS)
+        reads = any(word in text for word in _SOURCE_WORDS) or _opens_code(text)
         starts = "sys.executable" in text
         own = module if package else module.rpartition(".")[0]
         return SourceFacts(
@@ -307,7 +312,18 @@ def _is_lazy(text: str, *, imports: bool) -> bool:
 
 
 def _needs_tree(text: str) -> bool:
-    return any(word in text for word in (*IMPORT_CALLS, *_SOURCE_WORDS, "sys.executable"))
+    words = (*IMPORT_CALLS, *_SOURCE_WORDS, "sys.executable")
+    return any(word in text for word in words) or _opens_code(text)
+
+
+def _opens_code(text: str) -> bool:
+    """Whether a text may read a module's file as data; most that name one only want its folder."""
+    reads = ("open(", ".read_text(", ".read_bytes(")
+    return (
+        "__file__" in text
+        and any(map(text.__contains__, reads))
+        and _OPENS_CODE.search(text) is not None
+    )
 
 
 def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:

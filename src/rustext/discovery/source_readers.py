@@ -10,7 +10,7 @@ https://pyinstaller.org/en/stable/common-issues-and-pitfalls.html).
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rustext.discovery.import_sites import resolve
 from rustext.model.sources import HOLE
@@ -18,6 +18,9 @@ from rustext.model.sources import HOLE
 READS = frozenset({"getsource", "getsourcelines", "findsource"})
 _RUNS = frozenset({"spec_from_file_location", "run_path"})
 _ERRORS = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "BaseException"})
+_OPENS = frozenset({"open", "read_text", "read_bytes"})
+_MODULES = frozenset({"io", "codecs", "tokenize", "builtins"})  # which have a function `open`
+_SAME_FILE = frozenset({"Path", "PurePath", "str", "fspath", "abspath", "realpath", "resolve"})
 _OPTIONS = frozenset({"-m", "-c"})
 
 
@@ -29,12 +32,60 @@ def iter_read_sources(tree: ast.Module, package: str) -> Iterator[str]:
     `package` is the one that the module is in, or is.
     """
     origins = dict(_iter_origins(tree, package))
+    files = dict(_iter_file_names(tree))
     for call in iter_unguarded(tree):
+        opened = _opened(call)
+        module = None if opened is None else _module_of_file(opened, files)
+        found = None if module is None else _resolve_name(module, origins)
+        if found is not None:
+            yield found
         if call.args and last_name(call.func) in READS:
             root: ast.AST = call.args[0]
             while isinstance(root, ast.Attribute):
                 root = root.value
             yield origins.get(root.id if isinstance(root, ast.Name) else "", HOLE)
+
+
+def _resolve_name(dotted: str, origins: Mapping[str, str]) -> str | None:
+    """What a dotted name of the module's text means; "" is the module itself."""
+    top, _, rest = dotted.partition(".")
+    origin = origins.get(top) if dotted else ""
+    if not rest or origin is None:
+        return origin
+    bound_as_top = origin.partition(".")[0] == top  # `import a.b` binds `a`
+    return dotted if bound_as_top else f"{origin.replace(':', '.')}.{rest}"
+
+
+def _opened(call: ast.Call) -> ast.expr | None:
+    """What a call opens to read it: `open(x)`, `x.open()`, `x.read_text()`, `x.read_bytes()`."""
+    function = last_name(call.func)
+    if function not in _OPENS:
+        return None
+    of_path = isinstance(call.func, ast.Attribute) and last_name(call.func.value) not in _MODULES
+    if of_path and isinstance(call.func, ast.Attribute):
+        return call.func.value
+    return call.args[0] if call.args and function == "open" else None
+
+
+def _module_of_file(node: ast.expr, files: Mapping[str, str]) -> str | None:
+    """The name of a module whose file an expression is: `Path(m.__file__)`; "" for its own."""
+    while isinstance(node, ast.Call) and last_name(node.func) in _SAME_FILE:
+        inner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        node = node.args[0] if node.args else inner or node.func
+    if isinstance(node, ast.Attribute) and node.attr == "__file__":
+        return ast.unparse(node.value)
+    if isinstance(node, ast.Name):
+        return "" if node.id == "__file__" else files.get(node.id)
+    return None
+
+
+def _iter_file_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The variables that hold the file of a module, each with the module's name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            module = _module_of_file(node.value, {})
+            if module is not None:
+                yield from ((last_name(target), module) for target in node.targets)
 
 
 def runs_main(tree: ast.Module) -> bool:

@@ -31,6 +31,7 @@ from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.model.sources import DistributionSources, SourceFacts
 from rustext.plan.companions import find_named_files
 from rustext.plan.metadata_files import find_asked_metadata, iter_metadata
+from rustext.plan.read_sources import find_read_sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,7 @@ def _iter_companions(sources: DistributionSources, env: Environment) -> Iterator
     for dist in find_plugin_distributions(sources, env):
         yield from iter_metadata(dist, "the program asks for entry points")
     yield from find_asked_metadata(sources.files, env)
+    yield from find_read_sources(sources, env)
     for facts in sources.files:
         for package in facts.data_packages:
             module = env.find_module(package)

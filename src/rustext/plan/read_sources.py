@@ -24,11 +24,12 @@ def find_read_sources(sources: DistributionSources, env: Environment) -> Iterato
         for name in facts.sources_of:
             inner, outer = env.find_module(name.replace(":", ".")), name.partition(":")[0]
             module = inner or env.find_module(module_of(facts.file) if name == HOLE else outer)
-            owner = env.distributions.get(module.distribution or "") if module else None
-            if module and module.path and module.path.suffix == ".py" and owner:
+            if module and module.path and module.path.suffix == ".py":
+                place = PurePosixPath(*module.name.split("."))
+                package = module.path.name == "__init__.py"
                 yield Companion(
                     path=module.path,
-                    destination=PurePosixPath(module.path.relative_to(owner.site).as_posix()),
+                    destination=place / "__init__.py" if package else place.with_suffix(".py"),
                     kind=CompanionKind.DATA,
                     reason=f"`{facts.file}` reads the source of `{module.name}`",
                 )

@@ -245,6 +245,14 @@ THING = "from other.part import Thing\nimport inspect\n"
         (f"{THING}inspect.getsource(Thing.run)", True),
         (f"{THING}try: inspect.getsource(Thing)\nexcept OSError: pass", False),
         (f"{THING}Thing.getsource()", False),
+        ("from other import part\nopen(part.__file__).read()", True),
+        ("import other.part\nio.open(other.part.__file__, 'rb')", True),
+        ("from other import part as p\nPath(p.__file__).read_text()", True),
+        ("from other import part\nfile = Path(part.__file__).resolve()\nfile.read_bytes()", True),
+        ("from other import part\nfile = part.__file__\nwith open(file) as f: f.read()", True),
+        ("from other import part\ntry: open(part.__file__)\nexcept OSError: pass", False),
+        ("from other import part\n(Path(part.__file__).parent / 'x.txt').read_text()", False),
+        ("from other import part\nprint(part.__file__)\nopen('x.txt')", False),
     ],
 )  # fmt: skip
 def test_a_source_that_code_cannot_do_without_comes_along(
