@@ -99,6 +99,18 @@ def test_executable_path_of_a_linked_program_is_where_the_link_leads(lab):
     assert only(lab, graph, "@executable_path/x.dylib").path == lab.folder / "app/x.dylib"
 
 
+def test_loader_path_of_a_linked_library_is_where_the_link_leads(lab):
+    """PyInstaller links the libraries of `pkg/.dylibs` from the top, with run paths for there."""
+    dylib(lab, "app/pkg/leaf.dylib", install="@loader_path/leaf.dylib")
+    dylib(lab, "app/pkg/mid.dylib", "app/pkg/leaf.dylib", install="@loader_path/mid.dylib")
+    lab.path("app/mid.dylib").symlink_to("pkg/mid.dylib")
+    extension = dylib(lab, "app/mod.so", "app/pkg/mid.dylib")
+    for start in (extension, lab.folder / "app/mid.dylib"):
+        edge = lab.edge(resolve(start, loader=Loader()), "@loader_path/leaf.dylib")
+        assert isinstance(edge, Resolved), start
+        assert edge.path == lab.folder / "app/pkg/leaf.dylib"
+
+
 def test_without_a_program_executable_path_leads_nowhere(lab):
     dylib(lab, "x.dylib", install="@executable_path/x.dylib")
     missing = lab.edge(

@@ -85,7 +85,7 @@ class Resolver:
         """Map a file that is asked for by path; the kernel starts a program at its real path."""
         file = self._root.real(path) if image.kind is ImageKind.EXECUTABLE else path
         name = self._root.enter(file)
-        return Mapped(image=image, path=path, name=name, origin=self._root.folder(name))
+        return Mapped(image=image, path=path, name=name, origin=self._files.origin(image, name))
 
     def _process(self, image: Image) -> _Process | None:
         """Return a process of the loader's program, or None where it could not load the image.
@@ -171,6 +171,15 @@ class _Files:
         found = self._located[path] = (Path(file), identity) if identity else None
         return found
 
+    def origin(self, image: Image, path: str) -> str:
+        """The folder that `$ORIGIN` or `@loader_path` stands for in an image with a loader's path.
+
+        dyld alone follows links first (`JustInTimeLoader::makeJustInTimeLoaderDisk`).
+        """
+        if image.format is Format.MACHO:
+            path = self.root.enter(self.root.real(self.root.host(path)))
+        return self.root.folder(path)
+
     def read(self, path: Path, identity: _FileId | None = None) -> Binary | RustextError:
         """Return the file's images, or why they cannot be had."""
         identity = identity or _identify(path) or (-1, -1)
@@ -251,7 +260,7 @@ class _Process:
                 if image.final:
                     break
                 continue
-            origin = self._files.root.folder(place.path)
+            origin = self._files.origin(image, place.path)
             new = Mapped(image=image, path=path, name=place.path, origin=origin, loader=current)
             self._add(new, identity, name)
             found.append(new)

@@ -112,7 +112,8 @@ def _search_path(image: Image) -> tuple[str, tuple[str, ...]]:
 def _expand(subject: Subject, path: Path, text: str) -> str | None:
     """The folder that an entry means; None for one below the current directory."""
     program = subject.bundle.program
-    text = _ORIGIN.sub(str(path.parent).replace("\\", r"\\"), text)
+    folder = path.resolve().parent if text.startswith("@") else path.parent  # dyld follows links
+    text = _ORIGIN.sub(str(folder).replace("\\", r"\\"), text)
     if program is not None:
         text = _PROGRAM.sub(str(program.path.parent).replace("\\", r"\\"), text)
     return posixpath.normpath(text) if text.startswith("/") else None
