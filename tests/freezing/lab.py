@@ -51,13 +51,20 @@ class Frozen:
 class Lab:
     """Makes environments and bundles for one interpreter.
 
-    `cache` is kept, `wheel` is rustext as users install it.
+    `cache` is kept, `wheel` is rustext as users install it, `pinned` names the freezers.
     """
 
-    def __init__(self, cache: Path, wheel: Path, interpreter: Path = Path(sys.executable)) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        wheel: Path,
+        interpreter: Path = Path(sys.executable),
+        pinned: Path = PINNED,
+    ) -> None:
         self.cache = cache
         self.wheel = wheel
         self.interpreter = interpreter
+        self.pinned = pinned
 
     def environment(self, *requirements: str, rustext: bool) -> Path:
         """The interpreter of an environment with the freezers and these requirements."""
@@ -72,7 +79,7 @@ class Lab:
         if not stamp.is_file():
             uv("venv", "-q", "--clear", "--seed", "--python", str(self.interpreter), str(folder))
             links = ("--find-links", str(self._freezers()))
-            install(python, *links, "-r", str(PINNED), *requirements)
+            install(python, *links, "-r", str(self.pinned), *requirements)
         if not stamp.is_file() or stamp.read_text() != wanted:
             if rustext:
                 install(python, "--reinstall-package", "rustext", str(self.wheel))
@@ -81,13 +88,13 @@ class Lab:
 
     def _freezers(self) -> Path:
         """Wheels of the freezers: of Nuitka there is none to download, and uv makes it anew."""
-        facts = (str(self.interpreter), PINNED.read_text())
+        facts = (str(self.interpreter), self.pinned.read_text())
         folder = self.cache / "freezers" / hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
         with locked(folder):
             if not folder.is_dir():
                 made = folder.with_suffix(".part")
                 command = [str(self.interpreter), "-m", "pip", "wheel", "-q", "--no-deps"]
-                check([*command, "--wheel-dir", str(made), "-r", str(PINNED)])
+                check([*command, "--wheel-dir", str(made), "-r", str(self.pinned)])
                 made.rename(folder)
         return folder
 
@@ -97,7 +104,8 @@ class Lab:
             shutil.rmtree(self._folder(requirements, rustext), ignore_errors=True)
 
     def _folder(self, requirements: Sequence[str], rustext: bool) -> Path:
-        facts = (sys.version, str(self.interpreter), PINNED.read_text(), requirements, rustext)
+        pins = self.pinned.read_text()
+        facts = (sys.version, str(self.interpreter), pins, requirements, rustext)
         key = hashlib.sha256(repr(facts).encode())
         return self.cache / "environments" / key.hexdigest()[:16]
 

@@ -115,6 +115,19 @@ def test_imports_of_python_code_are_not_seen(site: Path) -> None:
     assert seen(site, dedented(program)) == set()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="PEP 810 came with Python 3.15")
+def test_lazy_imports_of_python_code_are_not_seen_and_load_native_code(site: Path) -> None:
+    program = """
+        lazy import csv, xml.dom
+        lazy from fractions import Fraction
+        lazy from app import native
+        csv.reader, Fraction(1), xml.dom.Node
+        native.imports("decimal")
+    """
+    (importer,) = observe(site, dedented(program)).importers
+    assert (importer.name, set(importer.imports)) == ("app.native", {"wave", "decimal"})
+
+
 def test_python_code_that_native_code_calls_imports_for_itself(site: Path) -> None:
     program = """
         from app import native

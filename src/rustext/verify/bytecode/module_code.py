@@ -112,7 +112,9 @@ def _read_import(
     caught: bool,
 ) -> Import:
     argument = steps[i][2]
-    lazy = bool(argument & table.get("lazy", 0))
+    lazy = bool(argument & table.get("lazy", 0)) or (
+        "__lazy_modules__" in code.names and not argument & table.get("eager", -1)
+    )
     argument >>= table.get("import_shift", 0)
     level, names = (load_constant(code, table, steps, i - back) for back in (2, 1))
     return Import(

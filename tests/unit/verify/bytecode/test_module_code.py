@@ -171,6 +171,28 @@ def test_what_code_cannot_do_without_is_what_it_fails_without(python: Path) -> N
                 assert (surely, unbroken) == (set(needed), set(whole)), where
 
 
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="PEP 810 came with Python 3.15")
+@pytest.mark.parametrize(
+    ("source", "first_use"),
+    [
+        ("lazy import one\nimport two\n", "one.thing\n"),
+        ("lazy import two.three\nimport one\n", "two.three.thing\n"),
+        ("import one\nlazy from three import thing\n", "thing.thing\n"),
+        ("__lazy_modules__ = ['three']\nimport one\nimport three\n", "three.thing\n"),
+    ],
+)
+def test_code_does_without_a_lazy_import_that_nothing_uses(source: str, first_use: str) -> None:
+    version = (sys.version_info[0], sys.version_info[1])
+    for text in (source, source + first_use):
+        given = json.dumps([text, False, NAMES])
+        marshalled, needed, _ = ask(Path(sys.executable), JUDGE, given=given)
+        code = parse_code(base64.b64decode(marshalled), version)
+        found = find_imports(code, version, {"__name__": "code"})
+        surely = with_parents({i.module for i in found if i.certain and not i.caught})
+        assert surely <= set(needed), "what is certain is needed in the run"
+        assert with_parents({i.module for i in found}) >= set(needed), "what is needed is named"
+
+
 @pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.parent.parent.name)
 def test_the_numbers_of_instructions_are_the_interpreters_own(python: Path) -> None:
     script = "import json, opcode, sys; print(json.dumps([sys.version_info[:2], opcode.opmap]))"

@@ -1,0 +1,35 @@
+"""An example app, frozen with each other Python of this machine; all of it: `./test --pythons`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from examples import FOLDER, Example, freeze_example, judge
+from interpreters import interpreters
+from lab import PINNED, Lab
+
+pytestmark = [pytest.mark.freezing, pytest.mark.network]
+
+OTHERS = {
+    version[:2]: python
+    for python in interpreters()[1:]
+    if (version := tuple(map(int, python.parent.parent.name.split(".")))) >= (3, 10)
+    and version[:2] != sys.version_info[:2]
+}
+
+
+@pytest.mark.parametrize("python", OTHERS.values(), ids=lambda p: p.parent.parent.name)
+def test_example_runs_alone_and_verifies_clean(
+    python: Path, cache: Path, wheel: Path, tmp_path: Path
+) -> None:
+    pinned = tmp_path / "requirements.txt"  # Nuitka, which is not used here, takes long to install
+    pinned.write_text(
+        "\n".join(n for n in PINNED.read_text().splitlines() if n.startswith("pyinstaller"))
+    )
+    lab = Lab(cache, wheel, python, pinned)
+    example = Example(folder=FOLDER / "packed")
+    frozen = freeze_example(lab, example, "pyinstaller", out=tmp_path, rustext=True, one_file=False)
+    outcome = judge(example, frozen, seconds=0)
+    assert (outcome.message, outcome.errors) == ("", ())
