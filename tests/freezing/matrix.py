@@ -65,7 +65,8 @@ class Row:
 
 def main() -> int:
     args = parse_arguments()
-    lab = Lab(args.cache, build_wheel(args.cache))
+    freezers = args.freezer or FREEZERS
+    lab = Lab(args.cache, build_wheel(args.cache), freezers=freezers)
     done = {(r["app"], way_of(r)) for r in read_rows(args.output)}
     scripts = (p for apps in args.apps for name in SCRIPTS for p in apps.glob(f"*/{name}"))
     for app in sorted((path.parent for path in scripts), key=by_size):
@@ -73,7 +74,7 @@ def main() -> int:
             continue
         todo = [
             way
-            for freezer in args.freezer or FREEZERS
+            for freezer in freezers
             for way in (Way(freezer, rustext, args.recorded) for rustext in args.rustext)
             if (app.name, way) not in done
         ]

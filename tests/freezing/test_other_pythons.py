@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from examples import FOLDER, Example, freeze_example, judge
 from interpreters import interpreters
-from lab import PINNED, Lab
+from lab import Lab
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -24,11 +24,7 @@ OTHERS = {
 def test_example_runs_alone_and_verifies_clean(
     python: Path, cache: Path, wheel: Path, tmp_path: Path
 ) -> None:
-    pinned = tmp_path / "requirements.txt"  # Nuitka, which is not used here, takes long to install
-    pinned.write_text(
-        "\n".join(n for n in PINNED.read_text().splitlines() if n.startswith("pyinstaller"))
-    )
-    lab = Lab(cache, wheel, python, pinned)
+    lab = Lab(cache, wheel, python, freezers=("pyinstaller",))
     example = Example(folder=FOLDER / "packed")
     frozen = freeze_example(lab, example, "pyinstaller", out=tmp_path, rustext=True, one_file=False)
     outcome = judge(example, frozen, seconds=0)
