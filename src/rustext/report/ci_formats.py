@@ -25,7 +25,7 @@ from rustext.model.verification import NotJudged, Verdicts, VerifyReport
 from rustext.report.escape import one_line
 from rustext.report.rules import help_uri
 from rustext.report.sarif import place_of, text_of
-from rustext.report.verify_text import name_verdict
+from rustext.report.verify_text import iter_notes, name_verdict
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _WEIGHTS = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.NOTE: "info"}
@@ -126,6 +126,8 @@ def to_junit(verdicts: Verdicts) -> str:
                 _add_case(suite, name, finding)
             if not one.findings:
                 ET.SubElement(suite, "testcase", classname=name, name=name_verdict(one))
+            if notes := "\n".join(map(_xml, iter_notes(one))):
+                ET.SubElement(suite, "system-out").text = notes
         for key, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
             suite.set(key, str(sum(1 for _ in suite.iter(tag))))
     ET.indent(root)
@@ -173,6 +175,8 @@ def _iter_section(one: VerifyReport | NotJudged) -> Iterable[str]:
     said = f"{one.freezer}, {one.platform}, {len(one.findings)} findings"
     said += f", {one.suppressed} suppressed" if one.suppressed else ""
     yield f"\n{_plain(said)}.\n"
+    yield from (f"- {_plain(note)}" for note in iter_notes(one))
+    yield ""
 
 
 def _plain(text: str) -> str:

@@ -26,7 +26,7 @@ from rustext.report.escape import one_line
 from rustext.report.library_graph import NodeKind, Picture, draw_picture
 from rustext.report.rules import RULES, help_uri
 from rustext.report.svg import draw_svg
-from rustext.report.verify_text import name_verdict
+from rustext.report.verify_text import iter_run_notes, name_verdict
 
 _CODE = re.compile(r"`([^`]*)`")
 _FOLDED = 6  # notes of one kind that are shown at once
@@ -143,8 +143,8 @@ def _iter_facts(report: VerifyReport) -> Iterator[tuple[str, str]]:
     if report.unjudged:
         yield "not judged", "; ".join(report.unjudged)
     if report.run is not None:
-        hidden = ", ".join(map(str, report.run.hidden)) or "nothing"
-        yield "was started", f"with exit code {report.run.code}; out of sight: {hidden}"
+        yield "exit code", str(report.run.code)
+        yield "run", "; ".join(iter_run_notes(report.run))
 
 
 def _floor(floor: SystemFloor) -> str:

@@ -20,6 +20,7 @@ from rustext.model.findings import Finding
 from rustext.model.verification import NotJudged, VerifyReport
 from rustext.report.escape import one_line
 from rustext.report.rules import DOCS, RULES, help_uri
+from rustext.report.verify_text import iter_notes
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -56,7 +57,15 @@ def _run(report: VerifyReport | NotJudged) -> dict[str, Any]:
         "automationDetails": {"id": f"rustext/{one_line(report.bundle.name)}/"},
         "originalUriBaseIds": {_BASE: {"uri": f"file://{base}"}},
         "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": True}],
+        "invocations": [
+            {
+                "executionSuccessful": True,
+                "toolExecutionNotifications": [
+                    {"level": "note", "message": {"text": one_line(note)}}
+                    for note in iter_notes(report)
+                ],
+            }
+        ],
         "properties": {
             "freezer": report.freezer,
             "platform": report.platform,

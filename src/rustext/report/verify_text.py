@@ -31,16 +31,29 @@ def print_verify(console: Console, report: VerifyReport, *, verbose: bool = Fals
     """The findings of a bundle and a summary."""
     print_findings(console, report.findings, verbose=verbose)
     print_summary(console, report)
-    if report.run is not None:
-        console.line(f"note: the program was started {_isolation(report.run)}", indent=2)
-        if report.run.lacking:
-            lacking = ", ".join(report.run.lacking)
-            console.line(
-                f"note: it ran without what this kernel does not give: {lacking}", indent=2
-            )
-        if report.run.seconds is not None:
-            ended = f"it was still running after {report.run.seconds:g} seconds, and was ended"
-            console.line(f"note: {ended}", indent=2)
+    for note in iter_run_notes(report.run) if report.run is not None else ():
+        console.line(f"note: {note}", indent=2)
+
+
+def iter_notes(report: VerifyReport) -> Iterator[str]:
+    """What the verdict does not rest on: things not judged, and what a run cannot prove."""
+    yield from (f"not judged: {line}" for line in report.unjudged)
+    yield from iter_run_notes(report.run) if report.run is not None else ()
+
+
+def iter_run_notes(run: IsolatedRun) -> Iterator[str]:
+    """How the program was started, and what a run cannot prove for that reason."""
+    if run.hidden:
+        hidden = ", ".join(map(str, run.hidden))
+        yield f"the program was started with these out of sight: {hidden}"
+    else:
+        yield (
+            "the program was started without hiding anything: this kernel gives no mount namespace"
+        )
+    if run.lacking:
+        yield f"it ran without what this kernel does not give: {', '.join(run.lacking)}"
+    if run.seconds is not None:
+        yield f"it was still running after {run.seconds:g} seconds, and was ended"
 
 
 def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bool = False) -> None:
@@ -166,12 +179,6 @@ def _print_evidence(console: Console, lines: Iterable[tuple[str, str]]) -> None:
         shown = "" if label == last else one_line(label)
         console.line(f"  {shown:<{width}} {text}", indent=width + 3)
         last = label
-
-
-def _isolation(run: IsolatedRun) -> str:
-    if run.hidden:
-        return f"with these out of sight: {', '.join(map(str, run.hidden))}"
-    return "without hiding anything, for this kernel gives no mount namespace"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -28,6 +28,7 @@ from rustext.report.documents import extension_json, plan_json, to_json, verify_
 from rustext.report.escape import one_line
 from rustext.report.extension_text import print_plan
 from rustext.report.library_tree import print_libraries
+from rustext.report.output import ReportFormat, render
 from rustext.report.verify_text import print_findings, print_verify
 
 pytestmark = pytest.mark.usefixtures("lean_path")
@@ -231,6 +232,20 @@ def test_a_run_says_what_it_could_not_see(hidden: tuple[Path, ...]) -> None:
     out = text(lambda c: print_verify(c, report(run=ended)))
     said = "with these out of sight: /src, /venv" if hidden else "without hiding anything"
     assert f"note: the program was started {said}" in out
+
+
+@pytest.mark.parametrize("kind", ["text", "html", "markdown", "sarif", "junit"])
+def test_what_a_verdict_does_not_rest_on_is_in_each_report(kind: str) -> None:
+    ended = IsolatedRun(
+        code=-9, stdout="", stderr="", hidden=(), libraries=(),
+        lacking=("a network of its own",), seconds=7.5,
+    )  # fmt: skip
+    judged = replace(report(run=ended), unjudged=("names from data",))
+    out = render(judged, ReportFormat(kind))
+    assert "names from data" in out
+    assert "without hiding anything" in out
+    assert "this kernel does not give: a network of its own" in out
+    assert "still running after 7.5 seconds" in out
 
 
 def test_a_plan_in_words_holds_all_that_it_knows(plan: ExtensionPlan) -> None:
