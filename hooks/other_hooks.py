@@ -121,6 +121,7 @@ def find_hook(name: str, folders: Iterable[HookFolder], *, own: Path) -> Path | 
     return max(found, key=lambda item: item[0])[1] if found else None  # the first of equals
 
 
+@functools.cache
 def _priority(file: Path, default: int) -> int:
     match = _OWN_PRIORITY.search(file.read_text(encoding="utf-8", errors="replace"))
     return int(match[1]) if match else default
@@ -181,6 +182,7 @@ def iter_exclusions(
             yield f"{file} excludes `{name}`, which {module} needs: it stays in the program"
 
 
+@functools.cache
 def _exclusions_of(file: Path) -> Iterable[str]:
     """A hook's `excludedimports`. It is run for them only where they are no plain list."""
     source = file.read_bytes()

@@ -20,6 +20,8 @@ from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, open_cache
+from rustext.formats.binary import read_linkage
+from rustext.model.image import Binary
 from rustext.model.native_file import NativeFile
 
 
@@ -27,11 +29,12 @@ class Catalogue:
     """Native files by distribution; remembers what it has read for as long as it lives."""
 
     def __init__(self, env: Environment, *, keep: bool = False) -> None:
-        """With `keep`, marks of Rust are cached on disk for the next run."""
+        """With `keep`, what is read is cached on disk for the next run."""
         self.env = env
         self._keep = keep
         self._sources: dict[Path, Source] = {}
         self._native: dict[str, tuple[tuple[Path, NativeFile], ...]] = {}
+        self._binaries: dict[Path, Binary] = {}
         self._rust: dict[str, bool] = {}
         self._neighbours: dict[str, bool] = {}
 
@@ -48,14 +51,29 @@ class Catalogue:
                         return file
         return read_native_file(path, self._source(site or path.parent))
 
+    def read_linkage(self, path: Path) -> Binary:
+        """A file's images, out of what has been read; else as `rustext.formats.binary` reads them.
+
+        Raises as that does.
+        """
+        return self._binaries.get(path) or read_linkage(path)
+
     def native_files(self, dist: Distribution) -> tuple[tuple[Path, NativeFile], ...]:
         """The native files that the distribution installed, sorted by path."""
         if dist.name not in self._native:
             source = self._source(dist.site)
             files = (dist.site / f for f in dist.files if ".." not in f.parts)
-            kept = KeptFacts(open_cache("marks", dist.name) if self._keep else None, dist.site)
-            found = iter_native_files(source, files, kept, note_fault=self.env.note_fault)
+            kept = KeptFacts(open_cache("native", dist.name) if self._keep else None, dist.site)
+            given = dist.identity() if self._keep else ""
+
+            def read(path: Path, source: Source) -> NativeFile:
+                return kept.get(
+                    path, NativeFile, lambda: read_native_file(path, source), given=given
+                )
+
+            found = iter_native_files(source, files, read=read, note_fault=self.env.note_fault)
             self._native[dist.name] = tuple(found)
+            self._binaries |= {path: file.binary for path, file in self._native[dist.name]}
             kept.save()
         return self._native[dist.name]
 

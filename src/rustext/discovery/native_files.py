@@ -12,13 +12,13 @@ import mmap
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.library_openers import Opener, find_opener
 from rustext.discovery.module_names import Naming, name_file
-from rustext.discovery.provenance import Marks, provenance, read_marks
+from rustext.discovery.provenance import Marks, find_plugin_mark, provenance, read_marks
 from rustext.discovery.sources import NEVER_NATIVE, Package, Source, make_package
 from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_wheel
 from rustext.environment.distributions import Distribution, iter_distributions
@@ -72,19 +72,20 @@ def folder_source(root: Path, dists: Iterable[Distribution] | None = None) -> So
 def iter_native_files(
     source: Source,
     files: Iterable[Path] | None = None,
-    kept: KeptFacts | None = None,
     *,
+    read: Callable[[Path, Source], NativeFile] | None = None,
     note_fault: NoteFault | None = None,
 ) -> Iterator[tuple[Path, NativeFile]]:
     """The native files of a source, sorted by path; other files are skipped.
 
-    `files` are those to look at, inside the source's root; without it, all that are there. `kept`
-    is as for `read_native_file`. A file that cannot be read is handed to `note_fault`; without it,
-    `UnreadableFile` is raised.
+    `files` are those to look at, inside the source's root; without it, all that are there. `read`
+    is what reads one in place of `read_native_file`. A file that cannot be read is handed to
+    `note_fault`; without it, `UnreadableFile` is raised.
     """
+    read = read or read_native_file
     for path in _iter_candidates(source, files):
         try:
-            yield path, read_native_file(path, source, kept)
+            yield path, read(path, source)
         except UnknownFormat:
             continue
         except InvalidBinary as error:
@@ -170,6 +171,7 @@ def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) 
             module = naming.module.rpartition(".")[2]
             if module in package.targets and not _has_rust(package, source, but=relative):
                 found = judge(claimed=True)
+        plugin_mark = find_plugin_mark(data) if naming.module is not None else None
     return NativeFile(
         path=source.members.get(relative, relative),
         distribution=package.name if package else None,
@@ -182,6 +184,7 @@ def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) 
         explanation=_explain(
             naming, opener() if found.rust and "no-init" in naming.kinds else None
         ),
+        plugin_mark=plugin_mark,
     )
 
 

@@ -198,6 +198,13 @@ def _find_dep_v0(image: Image, data: mmap.mmap) -> tuple[Crate, ...]:
     return ()
 
 
+def find_plugin_mark(data: mmap.mmap) -> str | None:
+    """What a file exports for a library that opens it."""
+    rules = read_data("bindings")["binding"]
+    marks = (mark for rule in rules if rule["kind"] == "plugin" for mark in rule["marks"])
+    return next((mark for mark in marks if data.find(mark.encode()) >= 0), None)
+
+
 def _find_binding(
     image: Image,
     data: mmap.mmap,

@@ -1,13 +1,12 @@
 """What the Python sources of an environment's distributions say, cached for each distribution.
 
 In: a distribution. Out: its `DistributionSources`. With a cache, a second build reads no source: an
-entry counts as long as the distribution's RECORD and the sizes, times and modes of its Python files
-are the same.
+entry counts as long as the distribution's RECORD and the sizes, times and modes of its files are
+the same.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from rustext.discovery.source_facts import read_sources
@@ -32,7 +31,7 @@ class SourceCatalogue:
             record = dist.site / dist.metadata / "RECORD"
             kept = KeptFacts(open_cache("sources", dist.name) if self._keep else None, dist.site)
             self._sources[dist.name] = kept.get(
-                record, DistributionSources, lambda: read_sources(dist), given=_identity(dist)
+                record, DistributionSources, lambda: read_sources(dist), given=dist.identity()
             )
             kept.save()
             self._note_unreadable(dist, self._sources[dist.name])
@@ -46,18 +45,3 @@ class SourceCatalogue:
             ):  # else removed since recorded
                 effect = "what it imports and opens is not known"
                 self._note_fault(path, facts.unreadable.lower(), effect)
-
-
-def _identity(dist: Distribution) -> str:
-    """A digest of a distribution's name and version, and its sources' sizes, times and modes."""
-    digest = hashlib.sha256(f"{dist.name} {dist.version}\n".encode())
-    site = str(dist.site)
-    for file in dist.files:
-        if file.suffix == ".py":
-            try:
-                status = os.stat(f"{site}/{file}")  # noqa: PTH116 (a Path for each takes longer)
-                row = f"{file} {status.st_size} {status.st_mtime_ns} {status.st_mode}\n"
-                digest.update(row.encode())
-            except OSError:
-                digest.update(f"{file} -\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()

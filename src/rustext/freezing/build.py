@@ -7,13 +7,13 @@ companions. Both adapters use it, so that what they say cannot differ.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rustext.config import record_warnings
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import this_environment
-from rustext.errors import RustextError
-from rustext.formats.binary import is_native
+from rustext.errors import RustextError, UnknownFormat
 from rustext.freezing.program import Program, read_program
 from rustext.freezing.project import program_environment, read_project
 from rustext.freezing.script_imports import iter_imports
@@ -182,10 +182,12 @@ class Build:
         """The plan for a module's file; None if it is no Rust extension."""
         if path not in self.plans and path not in self._done:
             self._done.add(path)
-            if split_suffix(path.name)[1] is not None and is_native(path):
-                plan = self.planner.plan_extension(path)
-                if plan is not None:
-                    self.plans[path] = plan
+            plan = None
+            if split_suffix(path.name)[1] is not None:
+                with suppress(UnknownFormat):
+                    plan = self.planner.plan_extension(path)
+            if plan is not None:
+                self.plans[path] = plan
         return self.plans.get(path)
 
     def file_of(self, module: str) -> Path | None:

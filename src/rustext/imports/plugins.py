@@ -10,13 +10,11 @@ to be there, imported or not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from rustext.data import read_data
 from rustext.discovery.source_facts import used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
-from rustext.formats.binary import open_binary
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import ImplicitImport, Verdict
@@ -42,12 +40,9 @@ def find_plugin_modules(
     sources: DistributionSources,
     dist: Distribution,
     env: Environment,
-    native: Iterable[tuple[Path, NativeFile]] = (),
+    native: Iterable[NativeFile] = (),
 ) -> tuple[ImplicitImport, ...]:
-    """The modules that `dist` would find in this environment, sorted by name.
-
-    `native` holds the distribution's native files with their paths on this machine.
-    """
+    """The modules that `dist`, with its native files, would find in this environment, by name."""
     found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
     for facts in used_files(sources):
         for name, what in _iter_modules_for(facts, dist, env):
@@ -55,20 +50,12 @@ def find_plugin_modules(
     return tuple(found[name] for name in sorted(found))
 
 
-def _iter_opened(native: Iterable[tuple[Path, NativeFile]]) -> Iterator[tuple[str, str, str]]:
+def _iter_opened(native: Iterable[NativeFile]) -> Iterator[tuple[str, str, str]]:
     """The extension modules that bear the mark of a plugin: name, file, and the mark."""
-    marks = [
-        m
-        for row in read_data("bindings")["binding"]
-        if row["kind"] == "plugin"
-        for m in row["marks"]
-    ]
-    for path, file in native:
-        if file.module is not None:
-            with open_binary(path) as (_, data):
-                mark = next((m for m in marks if data.find(m.encode()) >= 0), None)
-            if mark is not None:
-                yield file.module, str(file.path), f"exports `{mark}…`, for a library that opens it"
+    for file in native:
+        if file.module is not None and file.plugin_mark is not None:
+            what = f"exports `{file.plugin_mark}…`, for a library that opens it"
+            yield file.module, str(file.path), what
 
 
 def _iter_modules_for(

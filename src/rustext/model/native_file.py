@@ -62,3 +62,4 @@ class NativeFile:
     suffix: str | None  # the EXT_SUFFIX that the file's name ends with
     naming: tuple[str, ...]  # what is unusual about the file's names
     explanation: str
+    plugin_mark: str | None = None  # what a module exports for a library that opens it by path

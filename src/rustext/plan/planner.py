@@ -78,7 +78,7 @@ class Planner:
         self._python = python
         self._kept = KeptClues(env) if keep else None
         self._loader = loader or Loader()
-        self._resolver = Resolver(loader=self._loader)
+        self._resolver = Resolver(loader=self._loader, read=self.catalogue.read_linkage)
         self._companions: dict[str, tuple[Companion, ...]] = {}
         self._named: dict[str, tuple[tuple[str, Evidence], ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
@@ -273,7 +273,8 @@ class Planner:
             found: Iterable[ImplicitImport] = ()
             if self.looks_after(dist):
                 native = self.catalogue.native_files(dist) if self.catalogue.is_rust(dist) else ()
-                listed = find_plugin_modules(self.sources.read(dist), dist, self.env, native)
+                files = (file for _, file in native)
+                listed = find_plugin_modules(self.sources.read(dist), dist, self.env, files)
                 started = self._own(dist, find_started(self.sources.read(dist), self.env))
                 named = (*self._named_imports(dist), *started)
                 found = (*listed, *self._iter_named(dist, named))

@@ -155,7 +155,7 @@ def test_an_extension_module_that_a_library_opens_by_path_comes_along(
     natives = {f"host/{name}{SUFFIX}": tmp_path / f"host/{name}{SUFFIX}" for name in NAMES}
     install(tmp_path, "host", files={**files, **natives})
     env = environment(tmp_path)
-    native = list(iter_native_files(environment_source(env, tmp_path)))
+    native = [file for _, file in iter_native_files(environment_source(env, tmp_path))]
     assert len(native) == len(NAMES)
     host = env.distributions["host"]
     modules = find_plugin_modules(read_sources(host), host, env, native)
