@@ -9,7 +9,6 @@ what code opens by path.
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +18,7 @@ from rustext.data import read_data
 from rustext.discovery.module_names import working_name
 from rustext.discovery.source_facts import used_files
 from rustext.environment.distributions import Distribution
-from rustext.files.untrusted import open_file
-from rustext.formats.binary import is_native
+from rustext.formats.binary import is_native, map_file
 from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion, CompanionKind
@@ -195,22 +193,27 @@ def _data(
     taken = {*(file.path for _, file in native), *but}
     tops, scripts = {file.parts[0] for file in dist.files}, _scripts(dist)
     with_code = {file.parent for file in dist.files if file.suffix in {".py", ".so", ".pyd"}}
+    words: dict[PurePosixPath, str | None] = {}
     for file in dist.files:
         named = file.name in code.opened and file.suffix not in {"", ".pyc"}
         named |= file.suffix == ".pyi" and file.parent not in with_code
         if file not in taken and _may_be_data(dist, file, named=named):
             if file.suffix == ".py" and file not in scripts:  # a module: its whole name alone
                 whole = file.name in code.words and file.name != "__init__.py"
-                word = file.name if whole else None
+                words[file] = file.name if whole else None
             else:
-                word = _python_word(file, code, tops, packages) or _native_word(file, native)
-            if word is not None and (dist.site / file).is_file():
-                yield Companion(
-                    path=dist.site / file,
-                    destination=file,
-                    kind=CompanionKind.DATA,
-                    reason=f"the distribution's own code names `{word}`",
-                )
+                words[file] = _python_word(file, code, tops, packages)
+    unnamed = [file.name for file, word in words.items() if word is None]
+    in_native = _native_words(unnamed, [path for path, _ in native])
+    for file, word in words.items():
+        said = word or (file.name if file.name in in_native else None)
+        if said is not None and (dist.site / file).is_file():
+            yield Companion(
+                path=dist.site / file,
+                destination=file,
+                kind=CompanionKind.DATA,
+                reason=f"the distribution's own code names `{said}`",
+            )
 
 
 def _scripts(dist: Distribution) -> set[PurePosixPath]:
@@ -294,15 +297,19 @@ def _folder_word(folder: PurePosixPath, code: OwnCode, package: bool) -> str | N
     return next((end for end in ends if end in code.paths), None)
 
 
-def _native_word(file: PurePosixPath, native: Sequence[tuple[Path, NativeFile]]) -> str | None:
-    name = file.name.encode()
-    if file.suffix in {"", ".py"} or len(name) < _SHORTEST_NATIVE_WORD:
-        return None
-    for path, _ in native:
-        with open_file(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
-            if m.find(name) >= 0:
-                return file.name
-    return None
+def _native_words(names: Iterable[str], native: Iterable[Path]) -> frozenset[str]:
+    """Those of the names of files that native files hold; each of these is opened once."""
+    named = {name: os.fsencode(name) for name in names}
+    wanted = {
+        name: text
+        for name, text in named.items()
+        if len(text) >= _SHORTEST_NATIVE_WORD and PurePosixPath(name).suffix not in {"", ".py"}
+    }
+    found: set[str] = set()
+    for path in native if wanted else ():
+        with map_file(path) as data:
+            found |= {n for n, text in wanted.items() if n not in found and data.find(text) >= 0}
+    return frozenset(found)
 
 
 def _folders(dist: Distribution, code: OwnCode, others: Sequence[Companion]) -> Iterator[Companion]:
