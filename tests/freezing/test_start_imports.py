@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,10 +23,17 @@ from rustext.verify.verify import read_subject, verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
-PROGRAM = """
+# Nothing tells a bundle's reader the third number of the version, and `re` gets the names of its
+# flags from a decorator.
+PROGRAM = f"""
 import json
+import sys
+from re import IGNORECASE
 
 import numpy
+
+if sys.version_info < (3, {sys.version_info[1]}, 1):
+    import no_such_module
 
 try:
     import ormsgpack

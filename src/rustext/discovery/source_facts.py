@@ -21,6 +21,7 @@ from rustext.discovery.settings_files import find_names, iter_setting_names
 from rustext.discovery.source_readers import (
     iter_python_starts,
     iter_read_sources,
+    may_read_sources,
     runs_main,
 )
 from rustext.environment.distributions import Distribution
@@ -67,12 +68,6 @@ _ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\
 _ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
 _NATIVE = frozenset({".so", ".pyd"})
 _EMPTY = ast.Module([], [])
-_SOURCE_WORDS = ("getsource", "findsource", "spec_from_file_location", "run_path")
-# `open(module.__file__)`, or a path that is made of it and nothing else.
-_OPENS_CODE = re.compile(
-    r"\b(?:open|\w*Path|str|fspath|\w+path)\s*\(\s*[\w.]*__file__\s*[,)]|=\s*[\w.]+\.__file__$",
-    re.MULTILINE,
-)
 
 
 def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionSources:
@@ -160,7 +155,7 @@ class _Reader:
         module, package = module_of(file), file.stem == "__init__"
         imports = any(word in text for word in IMPORT_CALLS)
         sites, importers = read_import_sites(tree if imports else _EMPTY, module, package=package)
-        reads = any(word in text for word in _SOURCE_WORDS) or _opens_code(text)
+        reads = may_read_sources(text)
         starts = "sys.executable" in text
         own = module if package else module.rpartition(".")[0]
         return SourceFacts(
@@ -234,7 +229,7 @@ class _Reader:
             else (),
             entry_point_groups=tuple(sorted(set(self._iter_groups(text)))),
             parts=tuple(sorted(set(self._iter_parts(text)))),
-            data_packages=tuple(sorted(set(_iter_data_packages(text, file)))) if locates else (),
+            data_packages=tuple(sorted({*self._iter_data_packages(text, file)})) if locates else (),
             locates=locates,
             uses_file="__file__" in text,
             uses_prefix="sys.prefix" in text,
@@ -280,6 +275,17 @@ class _Reader:
                 name = f"{found[3]}{HOLE}" if found[4] == "{" and found[2] else found[3] or HOLE
                 yield NamedCall(function=found[1], name=name, origin=origins.get(found[1], ""))
 
+    def _iter_data_packages(self, text: str, file: PurePosixPath) -> Iterator[str]:
+        """The packages that resources are asked for, and its own below a completed name."""
+        for package in _iter_data_packages(text, file):
+            if package and not package.endswith("."):
+                yield package
+                continue
+            for beginning in _BEGINNING.findall(text):
+                for name in (path[1:].replace("/", ".") for path in self._folders):
+                    if name.startswith(beginning) and "." not in name[len(beginning) :]:
+                        yield name
+
     def _iter_groups(self, text: str) -> Iterator[str]:
         """The literals of a file that asks for entry points, and the constants that it names."""
         if ("ntry_points" in text or "ntrypoints" in text) and _ASKS_ENTRY_POINTS.search(text):
@@ -312,18 +318,8 @@ def _is_lazy(text: str, *, imports: bool) -> bool:
 
 
 def _needs_tree(text: str) -> bool:
-    words = (*IMPORT_CALLS, *_SOURCE_WORDS, "sys.executable")
-    return any(word in text for word in words) or _opens_code(text)
-
-
-def _opens_code(text: str) -> bool:
-    """Whether a text may read a module's file as data; most that name one only want its folder."""
-    reads = ("open(", ".read_text(", ".read_bytes(")
-    return (
-        "__file__" in text
-        and any(map(text.__contains__, reads))
-        and _OPENS_CODE.search(text) is not None
-    )
+    words = (*IMPORT_CALLS, "sys.executable")
+    return any(word in text for word in words) or may_read_sources(text)
 
 
 def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:
@@ -381,7 +377,10 @@ def _iter_relative(text: str, package: str) -> Iterator[str]:
 
 
 def _iter_data_packages(text: str, file: PurePosixPath) -> Iterator[str]:
-    """The packages that resources are asked for, by name or as an imported module."""
+    """The packages that resources are asked for, by name or as an imported module.
+
+    "" or "package." stands for one whose name the code computes.
+    """
     package = ".".join(file.parts[:-1])
     for call in read_data("companions")["resource_calls"]:
         place = text.find(f"{call}(")

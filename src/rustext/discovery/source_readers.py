@@ -10,6 +10,7 @@ https://pyinstaller.org/en/stable/common-issues-and-pitfalls.html).
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 
 from rustext.discovery.import_sites import resolve
@@ -21,7 +22,21 @@ _ERRORS = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "Bas
 _OPENS = frozenset({"open", "read_text", "read_bytes"})
 _MODULES = frozenset({"io", "codecs", "tokenize", "builtins"})  # which have a function `open`
 _SAME_FILE = frozenset({"Path", "PurePath", "str", "fspath", "abspath", "realpath", "resolve"})
+_WORDS = ("getsource", "findsource", *sorted(_RUNS))
+# `open(module.__file__)`, or a path that is made of it and nothing else.
+_OPENS_CODE = re.compile(
+    r"\b(?:open|\w*Path|str|fspath|\w+path)\s*\(\s*[\w.]*__file__\s*[,)]|=\s*[\w.]+\.__file__$",
+    re.MULTILINE,
+)
 _OPTIONS = frozenset({"-m", "-c"})
+
+
+def may_read_sources(text: str) -> bool:
+    """Whether a module's text is worth parsing: most that name a file only want its folder."""
+    if any(word in text for word in _WORDS):
+        return True
+    opens = "__file__" in text and any(f"{name}(" in text for name in _OPENS)
+    return opens and _OPENS_CODE.search(text) is not None
 
 
 def iter_read_sources(tree: ast.Module, package: str) -> Iterator[str]:

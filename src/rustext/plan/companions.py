@@ -42,6 +42,7 @@ class OwnCode:
     paths: frozenset[str]  # of several parts
     packages: frozenset[str]  # packages whose files are opened as resources
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
+    climbers: tuple[PurePosixPath, ...]  # those of them that go up from there by `..`
     seekers: tuple[PurePosixPath, ...]  # files that ask where programs are installed
     asks_for_metadata: bool
 
@@ -109,6 +110,7 @@ def _without_native(
     modules -= _scripts(dist)
     taken = {file.path for _, file in native} | modules
     found = [*_data(dist, (), code, but=taken, packages=packages)]
+    found += _folders(dist, replace(code, locators=code.climbers), found) if found else ()
     found += iter_metadata(dist) if code.asks_for_metadata else ()
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
 
@@ -122,6 +124,7 @@ def read_own_code(files: Iterable[SourceFacts]) -> OwnCode:
         paths=frozenset(w.replace("\\", "/") for f in files for w in f.parts if "/" in w),
         packages=frozenset(package for f in files for package in f.data_packages),
         locators=tuple(f.file for f in files if f.uses_file),
+        climbers=tuple(f.file for f in files if f.uses_file and ".." in f.parts),
         seekers=tuple(f.file for f in files if f.seeks_programs),
         asks_for_metadata=any(f.asks_for_metadata for f in files),
     )

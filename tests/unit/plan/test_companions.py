@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.machinery
+import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -210,6 +212,9 @@ def test_a_folder_named_by_a_path_brings_files_without_suffix(tmp_path: Path) ->
     assert data_of(tmp_path).keys() >= {"pkg/data/tables/9f86d081", "pkg/data/tables/x.json"}
 
 
+BELOW = {"words/list.txt", "inner/table", "templates/a.html"}  # all that a folder below holds
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -219,6 +224,9 @@ def test_a_folder_named_by_a_path_brings_files_without_suffix(tmp_path: Path) ->
         ("from importlib.resources import files\nfiles('pkg.words')", {"words/list.txt"}),
         ("from pkg import words\nfrom importlib import resources\nresources.files(words)",
          {"words/list.txt"}),
+        ("from importlib.resources import files\nfiles('pkg.' + name)", BELOW),
+        ("from importlib.resources import files\ndef f(n):\n  p = f'pkg.{n}'\n  files(p)", BELOW),
+        ("from importlib.resources import files\nfiles(n)\nlog('other.')", set()),
         ("from jinja2 import PackageLoader\nPackageLoader('pkg')", {"templates/a.html"}),
         ("__file__, 'inner'", set()),  # a package, which a word alone need not mean
         ("__file__, 'pkg/inner'", {"inner/table"}),
@@ -234,6 +242,22 @@ def test_a_distant_distribution_brings_what_its_code_opens_next_to_itself(
     found = find_distant_companions(read_sources(dist), dist, ())
     places = {str(c.destination) for c in found if c.kind is CompanionKind.DATA}
     assert places == {f"pkg/{name}" for name in names}
+
+
+@pytest.mark.parametrize("path", ["'..', 'table.json'", "'../table.json'"])
+def test_a_path_that_goes_up_from_a_folder_of_modules_brings_the_folder(
+    path: str, tmp_path: Path
+) -> None:
+    """Where the folder is not there, neither is what lies above it, for the kernel."""
+    code = f"import os\nopen(os.path.join(os.path.dirname(__file__), {path})).close()\n"
+    files = {"pkg/__init__.py": "", "pkg/deep/__init__.py": "", "pkg/deep/reader.py": code}
+    install(tmp_path / "site", "pkg", files={**files, "pkg/table.json": "{}"})
+    (dist,) = iter_distributions(tmp_path / "site")
+    found = find_distant_companions(read_sources(dist), dist, ())
+    bundle = tmp_path / "bundle"
+    write_files(bundle, {str(c.destination): c.path.read_bytes() for c in found})
+    program = f"__file__ = {str(bundle / 'pkg/deep/reader.py')!r}\n{code}"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 THING = "from other.part import Thing\nimport inspect\n"

@@ -44,7 +44,16 @@ _INTERPRETER = ("encodings", "encodings.utf_8", "io")
 _LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
 # A package with one of these in its code may have attributes that nothing binds by name.
 _MAKES_ATTRIBUTES = frozenset(
-    {"__getattr__", "globals", "vars", "setattr", "exec", "locals", "__dict__"}
+    {
+        "__getattr__",
+        "globals",
+        "vars",
+        "setattr",
+        "exec",
+        "locals",
+        "__dict__",
+        "global_enum",  # https://docs.python.org/3/library/enum.html#enum.global_enum
+    }
 )
 _PLATFORMS = {Format.ELF: "linux", Format.MACHO: "darwin", Format.PE: "win32"}
 _COMPUTES = frozenset({"import_module", "__import__"})
