@@ -5,7 +5,8 @@
 `N` damages (240) are spread over all bundles and all ways (`damage.py`,
 `more_damage.py`). The run is the truth: the
 program works where it ends with 0 and prints what the healthy one prints. What has been run is
-remembered in `.cache/agreement`, so that a second call goes on, and judges again in less time.
+remembered in `.cache/agreement`, so that a second call goes on; it judges again what another state
+of the sources has judged.
 `--bundles` takes a folder of finished bundles, each with a file `VERIFY` that names it.
 """
 
@@ -19,7 +20,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def judge(subject: Path) -> tuple[str, list[str]]:
     return "clean", []
 
 
-def read_bundles(folder: Path) -> Iterator[Healthy]:
+def read_bundles(folder: Path, truth: dict[str, list[object]]) -> Iterator[Healthy]:
     """The bundles of a folder that work, twice the same."""
     for mark in sorted(folder.glob("*/VERIFY")):
         made = mark.parent / mark.read_text().strip()
@@ -103,7 +104,10 @@ def read_bundles(folder: Path) -> Iterator[Healthy]:
             root = CACHE / "alone" / mark.parent.name
             root.mkdir(parents=True, exist_ok=True)
             program = Path(shutil.copy2(program, root / program.name))
-        first, second = start(root, program), start(root, program)
+        key = str(mark.parent)
+        if key not in truth:
+            truth[key] = [start(root, program), start(root, program)]
+        first, second = map(list, truth[key])
         if first[0] == 0 and first == second:
             yield Healthy(name=mark.parent.name, root=root, program=program, printed=first[1])
 
@@ -155,6 +159,10 @@ def name_outcome(row: dict[str, object]) -> str:
     return "found" if told else "missed"
 
 
+def hash_files(paths: Iterable[Path]) -> str:
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(paths))).hexdigest()[:12]
+
+
 _TRUTH = "Each was run in isolation; the run is the truth."
 COLUMNS = ("found", "clean, works", "warned, broken", "warned, works", "missed", "false alarm")
 
@@ -190,21 +198,25 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20)
     options = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
-    bundles = [b for folder in options.bundles for b in read_bundles(folder)]
-    sources = (Path(__file__).with_name(name) for name in ("damage.py", "more_damage.py"))
-    key = hashlib.sha256(b"".join(s.read_bytes() for s in sources)).hexdigest()[:12]
-    file = CACHE / f"truth-{key}.json"
-    truth = json.loads(file.read_text()) if file.exists() else {}
+    damages = [Path(__file__).with_name(name) for name in ("damage.py", "more_damage.py")]
+    file = CACHE / f"truth-{hash_files(damages)}.json"
+    source = [path for end in ("*.py", "*.toml") for path in (ROOT / "src").rglob(end)]
+    judged = CACHE / f"judged-{hash_files([*damages, *source])}.json"
+    truth, known = (json.loads(f.read_text()) if f.exists() else {} for f in (file, judged))
+    bundles = [b for folder in options.bundles for b in read_bundles(folder, truth)]
     rows: dict[str, dict[str, object]] = {}
     for tried, case in enumerate(iter_cases(bundles, options.seed)):
         if len(rows) >= options.number or tried > 20 * options.number:
             break
         if case.key in rows:
             continue
-        row = try_case(case, truth)
+        row = known[case.key] if case.key in known else try_case(case, truth)
+        if case.key not in known:
+            known[case.key] = row
+            file.write_text(json.dumps(truth))
+            judged.write_text(json.dumps(known))
         if row is not None:
             rows[case.key] = row
-            file.write_text(json.dumps(truth))
             outcome = name_outcome(row)
             print(f"{len(rows)}/{options.number} {outcome}: {case.key}", file=sys.stderr)
     write_table(list(rows.values()), bundles, options.table)

@@ -56,7 +56,7 @@ CASES = [
         }.items()
         for way in ways
     ),
-    ("folder", "python:stub", "libpython3*"),
+    *(("folder", f"python:{w}", "libpython3*") for w in ("stub", "no-export", "no-start", "no-late")),
     ("folder", "extension:stale-first", "ormsgpack.*.so"),
     ("folder", "extension:stale-last", "ormsgpack.*.so"),
     *(

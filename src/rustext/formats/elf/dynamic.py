@@ -237,6 +237,16 @@ class DynamicTables(NamedTuple):
                 text, value, _, info, other, section = fields
             yield (text, info, other, section, value), version
 
+    def hashes(self) -> Iterator[int]:
+        """For each symbol that DT_GNU_HASH lists, the hash in it, whose lowest bit is another's."""
+        if self.symbols.gnu_hash is None or self.first_hashed is None:
+            return
+        reader, what = self.dynamic.file.reader, "the symbol hash table"
+        buckets, _, bloom, _ = reader.unpack("IIII", self.symbols.gnu_hash, what)
+        at = self.symbols.gnu_hash + 16 + bloom * (self.bits // 8) + 4 * buckets
+        for (value,) in reader.rows("I", at, max(0, self.total - self.first_hashed), what):
+            yield value
+
     def numbered(self, indices: Iterable[int]) -> Iterator[tuple[int, str]]:
         """The names of the symbols with these numbers."""
         row = 24 if self.bits == 64 else 16

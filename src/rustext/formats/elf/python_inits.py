@@ -123,12 +123,9 @@ def _iter_gnu_chain(
     bucket_count, first, bloom_count, _ = reader.unpack("IIII", table, _WHAT)
     buckets = table + 16 + bloom_count * (tables.bits // 8)
     chains = buckets + bucket_count * 4
-    value = 5381
-    for byte in name:
-        value = (value * 33 + byte) & 0xFFFF_FFFF
     if not bucket_count:
         return
-    (index,) = reader.unpack("I", buckets + value % bucket_count * 4, _WHAT)
+    (index,) = reader.unpack("I", buckets + hash_name(name) % bucket_count * 4, _WHAT)
     if index < first:
         return
     last = False
@@ -137,6 +134,14 @@ def _iter_gnu_chain(
         last = bool(entry & 1)
         yield index
         index += 1
+
+
+def hash_name(name: bytes) -> int:
+    """The hash of DT_GNU_HASH."""
+    value = 5381
+    for byte in name:
+        value = (value * 33 + byte) & 0xFFFF_FFFF
+    return value
 
 
 def _iter_sysv_chain(

@@ -7,6 +7,8 @@ are those of `do_lookup_x` and `check_match` in glibc's elf/dl-lookup.c.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import struct
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -15,6 +17,7 @@ from elftools.elf.enums import ENUM_D_TAG
 
 from rustext.errors import InvalidBinary
 from rustext.formats.elf.dynamic import DynamicTables, open_dynamic
+from rustext.formats.elf.python_inits import hash_name
 from rustext.formats.reader import Buffer
 
 _STB_GLOBAL, _STB_WEAK, _STB_GNU_UNIQUE = 1, 2, 10
@@ -44,16 +47,26 @@ class Bound(NamedTuple):
 
 
 class Offered:
-    """The definitions of an image, by name, with the versions under which they are found."""
+    """The definitions of an image, by name, with the versions under which they are found.
 
-    __slots__ = ("_versions",)
+    `hashes` are those of the names by DT_GNU_HASH: a name with another hash is never found.
+    """
 
-    def __init__(self, versions: Mapping[str, frozenset[str] | None]) -> None:
-        self._versions = versions
+    __slots__ = ("_hashes", "_versions")
+
+    def __init__(
+        self,
+        versions: Mapping[str, frozenset[str] | None],
+        hashes: Mapping[str, int] | None = None,
+    ) -> None:
+        self._versions, self._hashes = versions, hashes or {}
 
     def has(self, wanted: Wanted) -> bool:
         """Whether the loader takes a definition for this symbol."""
         found = self._versions.get(wanted.name, _NOTHING)
+        listed = self._hashes.get(wanted.name)
+        if listed is not None and (listed ^ _hash(wanted.name)) >> 1:
+            return False
         if found is None or not found:
             return found is None
         if wanted.version is None:
@@ -67,6 +80,11 @@ class Offered:
     def has_version(self, version: str) -> bool:
         """Whether any definition has this version, or none needs one."""
         return any(found is None or version in found for found in self._versions.values())
+
+
+@functools.lru_cache(1 << 16)
+def _hash(name: str) -> int:
+    return hash_name(name.encode())
 
 
 _NOTHING: frozenset[str] = frozenset()
@@ -104,7 +122,9 @@ def parse_elf_offered(data: Buffer) -> Offered:
         return Offered({})
     names = tables.defined_versions()
     found: dict[str, frozenset[str] | None] = {}
-    for (text, info, other, section, value), version in tables.rows(first=tables.first_hashed):
+    hashes: dict[str, int] = {}
+    rows = itertools.zip_longest(tables.rows(first=tables.first_hashed), tables.hashes())
+    for ((text, info, other, section, value), version), listed in rows:
         bind, kind = info >> 4, info & 0xF
         if (
             not text
@@ -115,6 +135,8 @@ def parse_elf_offered(data: Buffer) -> Offered:
         ):
             continue
         name = tables.name(text)
+        if listed is not None and "\\" not in name:  # bytes that are not UTF-8
+            hashes[name] = listed
         if not tables.versioned:
             found[name] = None  # a library without versions satisfies every request
             continue
@@ -125,7 +147,7 @@ def parse_elf_offered(data: Buffer) -> Offered:
         known = found.get(name, _NOTHING)
         if known is not None:
             found[name] = known | own
-    return Offered(found)
+    return Offered(found, hashes)
 
 
 def parse_elf_bound(data: Buffer) -> Bound:

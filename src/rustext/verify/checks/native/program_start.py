@@ -3,7 +3,7 @@
 In: a `Subject`. Out: the findings `missing-library` and `host-library` for the dynamic loader that
 an ELF program names (PT_INTERP, opened by the kernel at this very path: elf(5)), and for the Python
 library that a PyInstaller program opens by the name in its archive; `undefined-symbol` for one that
-is another library.
+lacks functions that the program or the library itself calls.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.common_findings import host_library
-from rustext.verify.facts.python.python_symbols import may_be_python
+from rustext.verify.facts.python.python_symbols import find_unopened
 from rustext.verify.subject import Subject
 from rustext.verify.target.system_libraries import is_system_library
 
@@ -75,13 +75,18 @@ def _check_python(subject: Subject, program: Program) -> Iterator[Finding]:
     if not name:
         return
     if (contents / library).exists():
-        if not may_be_python(contents / library):
+        lacks = find_unopened(program.path, contents / library)
+        if lacks:
+            more = f" and {len(lacks) - 1} more" if len(lacks) > 1 else ""
             yield Finding(
                 id="undefined-symbol",
                 severity=Severity.ERROR,
                 subject=subject.inside(contents / library),
-                message=f"`{name}`, the program's Python, exports no functions of Python's",
-                evidence=(("opened by", subject.inside(program.path)),),
+                message=f"`{name}`, the program's Python, lacks `{lacks[0]}`{more}",
+                evidence=(
+                    ("opened by", subject.inside(program.path)),
+                    *(("lacks", function) for function in lacks),
+                ),
                 hint="build the bundle again, and look at what has changed it since",
             )
         return

@@ -2,8 +2,8 @@
 
 In: a `Subject` whose Python is known. Out: the finding `python-abi`. What a module was built for is
 said by its suffix (PEP 3149, PEP 384, PEP 703), by the libpython that it links against, by the kind
-of function that it exports, by its wheel's tags, and by the functions of Python that it calls. A
-suffix of the right Python that is spelt wrongly is for `ext-suffix`.
+of function that it exports, by its wheel's tags, by the functions of Python that it calls, and by
+the slots of its definition. A suffix of the right Python that is spelt wrongly is for `ext-suffix`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rustext.model.findings import Finding
 from rustext.model.native_file import NativeFile
 from rustext.model.verification import BundlePython
 from rustext.verify.facts.python.bundled_python import python_of_library, python_of_suffix
+from rustext.verify.facts.python.module_slots import NEWEST_SLOT, find_slots_version
 from rustext.verify.facts.python.python_symbols import PythonSymbols
 from rustext.verify.facts.python.wheel_tags import stable_abi_floors
 from rustext.verify.load_reasons import Uses
@@ -58,6 +59,7 @@ def check_python_abi(subject: Subject) -> Iterator[Finding]:
         misfit = misfits.get(path)
         if misfit is None and python.implementation == "cpython":
             misfit = _misfit_by_symbols(symbols, uses, path, file)
+            misfit = misfit or _misfit_by_slots(uses, path, file, python)
         if misfit is None:
             continue
         why = uses.why_loaded(path, file) if path in misfits else None
@@ -137,6 +139,21 @@ def _misfit_by_symbols(
     names = ", ".join(absent[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
     said_by = ("asked", f"the exports of {symbols.provider}")
     return _Misfit(built_for="another Python", evidence=(("lacks", names), said_by))
+
+
+def _misfit_by_slots(
+    uses: Uses, path: Path, file: NativeFile, python: BundlePython
+) -> _Misfit | None:
+    """What the module's definition has and an older Python refuses."""
+    module = uses.module_of(path, file)
+    stable = file.suffix is not None and ".abi3" in file.suffix  # its wheel's tag tells
+    if module is None or stable or python.version >= NEWEST_SLOT:
+        return None
+    since = find_slots_version(file.binary, module)
+    if since is None or since <= python.version:
+        return None
+    built = f"CPython {since[0]}.{since[1]} or later"
+    return _Misfit(built_for=built, evidence=(("slots", "its definition has one that came then"),))
 
 
 def _differs(built: BundlePython, python: BundlePython) -> bool:

@@ -13,6 +13,7 @@ from rustext.errors import RustextError
 from rustext.formats.binary import map_file, open_binary
 from rustext.formats.elf.header import MAGIC
 from rustext.formats.elf.image import parse_elf_names, parse_elf_symbols
+from rustext.formats.elf.symbol_lookup import Wanted, parse_elf_bound, parse_elf_offered
 from rustext.formats.elf.symbol_versions import DynamicSymbol
 from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
@@ -20,6 +21,9 @@ from rustext.verify.bundle.bundle import Bundle
 # The names that C code may use: https://docs.python.org/3/c-api/intro.html#include-files
 _PYTHON = re.compile(r"_?Py[A-Z_][A-Za-z0-9_]*")
 _NAMES = re.compile(rb"(?<=\0)(_?Py(?!Init)[A-Z_][A-Za-z0-9_]*)(?=\0)")
+_CONSTANT = re.compile(r"[A-Z_]*Py_[A-Z0-9_]+")  # no function
+_SUCCESSOR = "InitConfig"
+_SETUP = re.compile(r"Config|PreInit|Status")
 _ALWAYS = {"Py_Initialize", "PyImport_ImportModule", "PyObject_GetAttr", "Py_GetVersion"}
 
 
@@ -82,15 +86,30 @@ class PythonSymbols:
         return self._others
 
 
-def may_be_python(path: Path) -> bool:
-    """Whether a file exports what any Python does; other formats than ELF may."""
+def find_unopened(program: Path, library: Path) -> tuple[str, ...]:
+    """The functions that are asked of the Python that a program opens, and that it lacks, sorted.
+
+    PyInstaller's bootloader has their names as texts, and ends without any of them. Those by which
+    Python is set up have successors in 3.14 (PEP 741), and it asks for one or the other.
+    """
     try:
-        with open_binary(path) as (binary, data):
+        with open_binary(program) as (binary, data):
+            end = max((s.offset + s.size for s in binary.image.segments), default=0)
+            names = {m[1].decode() for m in _NAMES.finditer(data, 0, min(end, len(data)))}
+        with open_binary(library) as (binary, data):
             if binary.image.format is not Format.ELF:
-                return True
-            return {s.name for s in parse_elf_symbols(data) if s.defined} >= _ALWAYS
+                return ()
+            exports, bound = parse_elf_offered(data), parse_elf_bound(data)
     except RustextError:  # what cannot be read is for another finding
-        return True
+        return ()
+    wanted = {name for name in names if not _CONSTANT.fullmatch(name)}
+    # What it looks up in itself has to be found as well.
+    wanted |= {n for n in bound.at_load | bound.at_call if exports.has_name(n)}
+    absent = {n for n in wanted if not exports.has(Wanted(n, None, None))}
+    successors = {name for name in wanted if _SUCCESSOR in name}
+    if successors and absent.isdisjoint(successors):
+        return tuple(sorted(n for n in absent if not _SETUP.search(n)))
+    return tuple(sorted(absent - successors))
 
 
 def _exported(path: Path) -> frozenset[str]:
