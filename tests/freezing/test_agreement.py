@@ -56,7 +56,10 @@ CASES = [
         }.items()
         for way in ways
     ),
-    *(("folder", f"python:{w}", "libpython3*") for w in ("stub", "no-export", "no-start", "no-late")),
+    *(
+        ("folder", f"python:{way}", "libpython3*")
+        for way in ("stub", "no-export", "no-start", "no-late")
+    ),
     ("folder", "extension:stale-first", "ormsgpack.*.so"),
     ("folder", "extension:stale-last", "ormsgpack.*.so"),
     *(

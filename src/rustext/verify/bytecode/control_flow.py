@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from rustext.verify.bundle.marshal_reader import Code
 from rustext.verify.bytecode.instructions import NO_TARGET, Step, Table, load_constant
@@ -30,10 +30,15 @@ class Flow:
         table: Table,
         steps: Sequence[Step],
         known: Mapping[str, object],
+        gone: Collection[int] = (),
     ) -> None:
-        """Take code and its instructions; `known` are values of names and attributes."""
+        """Take code and its instructions; `known` are values of names and attributes.
+
+        `gone` are imports of modules that are not there.
+        """
         self._code, self._table, self._steps = code, table, steps
-        self._known = {**_find_constants(code, table, steps), **known}
+        self._given, self._gone = known, gone
+        self._known: Mapping[str, object] = known
         starts = [0, *(step[0] for step in steps[:-1])]
         self._index = {start: i for i, start in enumerate(starts)}
         self._returns, self._raises = set(table["returns"]), set(table["raises"])
@@ -42,34 +47,61 @@ class Flow:
             self._handlers = _read_exceptions(code.exceptions, starts)
         else:
             self._handlers = self._follow_blocks()
+        self._known = self._find_constants(range(len(steps)))
+        self._caught = frozenset(i for i in gone if self.is_caught(i))
 
     def find_certain(self) -> frozenset[int]:
-        """The instructions that every way from the start to the end leads past.
-
-        Code is laid out in the order of its source, and loops alone jump back: an instruction is on
-        every way unless a jump from before it leads behind it. A return leads behind everything.
-        """
+        """The instructions that every way from the start to the end leads past."""
+        before = self._find_ways()
+        if len(before) <= len(self._steps):  # what does not run binds no name
+            self._known = self._find_constants(before)
+            before = self._find_ways()
         end = len(self._steps)
-        certain = set()
-        furthest = 0  # where a jump has led
-        live = True
-        targets: set[int] = set()
-        for i, (_, op, _, _) in enumerate(self._steps):
-            if i in targets:
-                live = True
-            if not live:
-                continue
-            if i >= furthest:
-                certain.add(i)
-            following = self._following(i)
-            for target in following:
-                if target > i + 1:
-                    targets.add(target)
-                    furthest = max(furthest, target)
-            if op in self._returns:
-                furthest = end
-            live = i + 1 in following
-        return frozenset(certain)
+        if end not in before:
+            return frozenset()
+        way = [end]
+        while way[-1]:
+            way.append(before[way[-1]])
+        way.reverse()
+        place = {i: k for k, i in enumerate(way)}
+        certain: set[int] = set()
+        furthest = 0  # how far along this way the others that leave it earlier come back to it
+        seen: set[int] = set()
+        for k, start in enumerate(way):
+            if k >= furthest:
+                certain.add(start)
+            work = [start]
+            while work:
+                for i in self._onward(work.pop()):
+                    if i in place:
+                        furthest = max(furthest, place[i])
+                    elif i not in seen:
+                        seen.add(i)
+                        work.append(i)
+        return frozenset(certain - {end})
+
+    def _find_ways(self) -> dict[int, int]:
+        """The instructions that may run, each with one that may run before it; the end as well."""
+        before = {0: 0}
+        work = [0]
+        for i in work:
+            for after in self._onward(i):
+                if after not in before:
+                    before[after] = i
+                    work.append(after)
+        return before
+
+    def _onward(self, i: int) -> tuple[int, ...]:
+        """Where every run goes on after an instruction; behind the last one is the end."""
+        if i == len(self._steps):
+            return ()
+        # Nothing but what was raised there is raised again.
+        if i in self._caught or self._steps[i][1] == self._table["reraise"]:
+            handler = self._handlers.get(i)
+            return () if handler is None else (handler,)
+        if self._steps[i][1] in self._returns:
+            return (len(self._steps),)
+        return self._following_failure(i, ModuleNotFoundError, by_with=True)
 
     def is_caught(
         self, at: int, error: type[Exception] = ModuleNotFoundError, *, by_with: bool = True
@@ -91,7 +123,8 @@ class Flow:
         for i in work:
             op = self._steps[i][1]
             ends = ends or op in self._returns
-            if op in self._raises:
+            # A module that is missing as its fallback is: the fallback is what is reported.
+            if op in self._raises or (i in self._gone and error is ImportError):
                 handler = self._handlers.get(i)
                 following: tuple[int, ...] = () if handler is None else (handler,)
             else:
@@ -177,23 +210,16 @@ class Flow:
             at -= 1
         if at < 0:
             return None
-        if self._steps[at][1] != self._table["compare"]:
-            value = self._value(at)
-            return None if value is _UNKNOWN else bool(value)
-        left, right = self._value(at - 2), self._value(at - 1)
-        which = self._steps[at][2] >> self._table["compare_shift"]
-        if left is _UNKNOWN or right is _UNKNOWN or which >= len(_COMPARISONS):
-            return None
-        try:
-            return bool(_COMPARISONS[which](left, right))
-        except TypeError:
-            return None
+        value = self._value(at)
+        return None if value is _UNKNOWN else bool(value)
 
     def _value(self, i: int) -> object:
         """What an instruction loads, where that is a constant or known beforehand."""
         if i < 0:
             return _UNKNOWN
         _, op, argument, _ = self._steps[i]
+        if op in (self._table["compare"], self._table["contains"]):
+            return self._compared(i)
         if op == self._table["load_attr"] and i > 0:
             index, owner = argument >> self._table["attr_shift"], self._loaded_name(i - 1)
             if owner is None or index >= len(self._code.names):
@@ -204,6 +230,35 @@ class Flow:
             return self._known.get(name, _UNKNOWN)
         loaded = load_constant(self._code, self._table, self._steps, i)
         return _UNKNOWN if loaded is None or isinstance(loaded, Code) else loaded
+
+    def _compared(self, i: int) -> object:
+        left, right = self._value(i - 2), self._value(i - 1)
+        _, op, argument, _ = self._steps[i]
+        if left is _UNKNOWN or right is _UNKNOWN:
+            return _UNKNOWN
+        try:
+            if op == self._table["contains"]:
+                return (left in right) is not bool(argument & 1)  # type: ignore[operator]
+            return _COMPARISONS[argument >> self._table["compare_shift"]](left, right)
+        except (TypeError, IndexError):
+            return _UNKNOWN
+
+    def _find_constants(self, where: Iterable[int]) -> dict[str, object]:
+        """What is known of names, with those that code binds to one value alone.
+
+        Such a value is True, False, a number or a text.
+        """
+        found: dict[str, object] = {}
+        for i in sorted(where):
+            _, op, argument, _ = self._steps[i] if i < len(self._steps) else (0, -1, 0, 0)
+            if op == self._table["store_name"] and argument < len(self._code.names):
+                value = self._value(i - 1)
+                name = self._code.names[argument]
+                simple = isinstance(value, bool | int | str)
+                same = simple and found.get(name, value) == value
+                found[name] = value if same else _UNKNOWN
+        constants = {name: value for name, value in found.items() if value is not _UNKNOWN}
+        return {**constants, **self._given}
 
     def _follow_blocks(self) -> dict[int, int]:
         """The handler of each instruction before 3.11: instructions enter and leave its block."""
@@ -227,19 +282,6 @@ class Flow:
                 inside = blocks[:-1]
             work += [(following, inside) for following in self._following(i)]
         return handlers
-
-
-def _find_constants(code: Code, table: Table, steps: Sequence[Step]) -> dict[str, object]:
-    """The names that code binds to one constant alone: True, False, a number or a text."""
-    found: dict[str, object] = {}
-    for i, (_, op, argument, _) in enumerate(steps):
-        if op == table["store_name"] and argument < len(code.names):
-            value = load_constant(code, table, steps, i - 1)
-            name = code.names[argument]
-            simple = isinstance(value, bool | int | str)
-            same = simple and found.get(name, value) == value
-            found[name] = value if same else _UNKNOWN
-    return {name: value for name, value in found.items() if value is not _UNKNOWN}
 
 
 def _catches(name: str | None, error: type[Exception]) -> bool | None:

@@ -10,7 +10,7 @@ what is known beforehand, such as `sys.platform`, or a name with one constant va
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rustext.verify.bundle.marshal_reader import Code
@@ -43,18 +43,26 @@ class Import:
     certain: bool
     caught: bool  # the code goes on where the module is missing
     caught_broken: bool = True  # and where it is there, and cannot be loaded
+    lazy: bool = False  # it waits until its name is used (PEP 810)
+
+
+IsGone = Callable[[Import], bool]
 
 
 def find_imports(
-    code: Code, python: tuple[int, int], known: Mapping[str, object]
+    code: Code,
+    python: tuple[int, int],
+    known: Mapping[str, object],
+    is_gone: IsGone = lambda _: False,
 ) -> tuple[Import, ...]:
     """The imports of code and of the functions that it surely calls.
 
-    `known` are values of names and of attributes, as `__name__` and `sys.platform`. Nothing is
-    found where the version of Python is not known: see `is_known`.
+    `known` are values of names and of attributes, as `__name__` and `sys.platform`; `is_gone` says
+    whether the import of a module fails in every run. Nothing is found where the version of Python
+    is not known: see `is_known`.
     """
     table = find_table(python)
-    return tuple(_iter_flow(code, table, known, {}, ())) if table is not None else ()
+    return tuple(_iter_flow(code, table, known, is_gone, {}, ())) if table is not None else ()
 
 
 def iter_mentioned(code: Code, python: tuple[int, int]) -> Iterator[Import]:
@@ -65,13 +73,14 @@ def iter_mentioned(code: Code, python: tuple[int, int]) -> Iterator[Import]:
             steps = decode(one.code, table)
             for i, step in enumerate(steps):
                 if step[1] == table["import_name"]:
-                    yield _read_import(one, table, steps, i, certain=False, caught=True)
+                    yield _read_import(one, table, steps, i, caught=True)
 
 
 def _iter_flow(
     code: Code,
     table: Table,
     known: Mapping[str, object],
+    is_gone: IsGone,
     functions: Mapping[str, Code],
     calling: tuple[Code, ...],
 ) -> Iterator[Import]:
@@ -81,7 +90,12 @@ def _iter_flow(
     if not positions:
         return
     functions = functions or find_functions(code, table, steps)
-    flow = Flow(code, table, steps, known)
+    imports = {
+        i: _read_import(code, table, steps, i, caught=False)
+        for i in positions
+        if steps[i][1] == table["import_name"]
+    }
+    flow = Flow(code, table, steps, known, [i for i, one in imports.items() if is_gone(one)])
     must = flow.find_certain()
     # Where one import of a module is caught, `else` may hold a second that then does not run.
     after: dict[tuple[str, int], frozenset[int]] = {}
@@ -89,17 +103,18 @@ def _iter_flow(
         certain = i in must
         caught = certain and flow.is_caught(i)
         if steps[i][1] == table["import_name"]:
-            one = _read_import(code, table, steps, i, certain=certain, caught=caught)
+            one = imports[i]
+            certain = certain and not one.lazy
             key = one.module, one.level
             skipped = key in after and i not in after[key]
             if caught:
                 after.setdefault(key, flow.follow_failure(i))
             broken = skipped or flow.is_caught(i, ImportError)
-            yield replace(one, caught=caught or skipped, caught_broken=broken)
+            yield replace(one, certain=certain, caught=caught or skipped, caught_broken=broken)
         elif certain and not caught:
             called = functions.get(flow.called_name(i) or "")
             if called is not None and called not in calling and len(calling) < _CALL_DEPTH:
-                yield from _iter_flow(called, table, known, functions, (*calling, called))
+                yield from _iter_flow(called, table, known, is_gone, functions, (*calling, called))
 
 
 def _read_import(
@@ -108,7 +123,6 @@ def _read_import(
     steps: Sequence[Step],
     i: int,
     *,
-    certain: bool,
     caught: bool,
 ) -> Import:
     argument = steps[i][2]
@@ -121,8 +135,9 @@ def _read_import(
         module=code.names[argument] if argument < len(code.names) else "",
         level=level if isinstance(level, int) else 0,
         names=tuple(n for n in names if isinstance(n, str)) if isinstance(names, tuple) else (),
-        certain=certain and not lazy,
+        certain=False,
         caught=caught,
+        lazy=lazy,
     )
 
 

@@ -16,7 +16,7 @@ from interpreters import interpreters
 from rustext.data import read_data
 from rustext.model.image import Format
 from rustext.verify.bundle.marshal_reader import parse_code
-from rustext.verify.bytecode.module_code import find_imports
+from rustext.verify.bytecode.module_code import Import, find_imports
 from rustext.verify.facts.python.start_imports import _platform_facts
 
 # Compiles a source and runs it once with all of its modules there, and once without each of them:
@@ -100,6 +100,27 @@ SOURCES = {
     "loop": "for x in (1,):\n    pass\nimport one\nwhile True:\n    import two\n    break\n",
     "jumps far": "import one\n" + "x = [" + "1 if one else 2, " * 300 + "]\nimport two\n"
     "if x:\n" + "    y = one.thing\n" * 400 + "import three\n",
+    "contains": "import sys\ncan = sys.platform not in {'emscripten', 'wasi'}\nif can:\n"
+    "    import one\nif sys.platform in ('nothing', 'other'):\n    import two\n",
+    "gone": "try:\n    import gone\nexcept ImportError:\n    import one\nimport two\n",
+    "gone, and told": "try:\n    import gone\n    there = True\nexcept ModuleNotFoundError:\n"
+    "    there = False\nif there:\n    import one\nelse:\n    import two\n"
+    "if not there:\n    import three\n",
+    "gone, else": "try:\n    import gone\nexcept ImportError:\n    pass\nelse:\n    import one\n"
+    "import two\n",
+    "gone, inner": "try:\n    try:\n        import gone\n    except ValueError:\n"
+    "        import one\n    import two\nexcept ImportError:\n    import three\n",
+    "gone, finally": "try:\n    import gone\nexcept ImportError:\n    x = 1\n"
+    "finally:\n    import one\n",
+    "gone, suppressed": "from contextlib import suppress\nwith suppress(ImportError):\n"
+    "    import gone\n    import one\nimport two\n",
+    "gone, one of two": "try:\n    import one\n    import gone\nexcept ImportError:\n"
+    "    import two\n",
+    "gone, function": "def f():\n    try:\n        import gone\n        return 1\n"
+    "    except ImportError:\n        import one\n        return 2\nf()\nimport two\n",
+    "gone, loop": "for x in (1, 2):\n    try:\n        import gone\n    except ImportError:\n"
+    "        continue\n    import one\nimport two\n",
+    "gone, last": "import one\ntry:\n    import two\nexcept ImportError:\n    import gone\n",
     "match": "match 1:\n    case 1:\n        x = 2\nimport one\n",
 }  # fmt: skip
 NAMES = ("one", "two", "two.three", "three", "four", "five")
@@ -112,6 +133,10 @@ def ask(python: Path, script: str, *, given: str = "") -> Any:
         [python, "-I", "-c", script], input=given, capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
+
+
+def is_gone(one: Import) -> bool:
+    return one.module == "gone"
 
 
 def with_parents(modules: set[str]) -> set[str]:
@@ -159,12 +184,16 @@ def test_what_code_cannot_do_without_is_what_it_fails_without(python: Path) -> N
                 "typing.TYPE_CHECKING": False,
             }  # fmt: skip
             code = parse_code(base64.b64decode(marshalled), (version[0], version[1]))
-            found = find_imports(code, (version[0], version[1]), known)
+            found = find_imports(code, (version[0], version[1]), known, is_gone)
             certain = [i for i in found if i.certain]
             surely = with_parents({i.module for i in certain if not i.caught})
             unbroken = with_parents({i.module for i in certain if not i.caught_broken})
             where = name, main, version
-            if name in UNDECIDED:
+            if name == "gone, last":  # once both are missing, the fallback is reported
+                assert (surely | {"two"}, unbroken) == (set(needed), set(whole)), where
+                found = find_imports(code, (version[0], version[1]), known, lambda _: True)
+                assert [i.module for i in found if i.certain and not i.caught] == ["one", "gone"]
+            elif name in UNDECIDED:
                 assert not surely, where
                 assert needed, where
             else:
@@ -205,7 +234,8 @@ def test_the_numbers_of_instructions_are_the_interpreters_own(python: Path) -> N
         "load_global": "LOAD_GLOBAL", "store_name": "STORE_NAME", "import_name": "IMPORT_NAME",
         "import_from": "IMPORT_FROM", "load_attr": "LOAD_ATTR", "compare": "COMPARE_OP",
         "store_subscript": "STORE_SUBSCR", "make_function": "MAKE_FUNCTION",
-        "leave_with": "WITH_EXCEPT_START",
+        "leave_with": "WITH_EXCEPT_START", "contains": "CONTAINS_OP",
+        "reraise": "RERAISE",
     }  # fmt: skip
     assert {key: row[key] for key in names} == {key: own[name] for key, name in names.items()}
     script = (

@@ -56,8 +56,8 @@ def check_rpaths(subject: Subject) -> Iterator[Finding]:
     found: dict[tuple[_Entry, Severity], list[tuple[Path, _Effect]]] = defaultdict(list)
     for path, file in subject.bundle.files:
         for image in file.binary.images:
-            for entry, effect in _judge(subject, path, image, needs.get(path, ())):
-                found[entry, _judge_entry(entry, effect)].append((path, effect))
+            for entry, effect in _iter_entries(subject, path, image, needs.get(path, ())):
+                found[entry, _judge(subject, path, entry, effect)].append((path, effect))
     python = _interpreter_entries(subject)
     for (entry, severity), uses in found.items():
         if severity is Severity.NOTE and entry.text in python:
@@ -79,7 +79,15 @@ def _interpreter_entries(subject: Subject) -> frozenset[str]:
     )
 
 
-def _judge(
+def _judge(subject: Subject, path: Path, entry: _Entry, effect: _Effect) -> Severity:
+    """How bad an entry is: no error in a file that no program starts with."""
+    severity = _judge_entry(entry, effect)
+    if severity is Severity.NOTE or subject.loaded.why(path) is None:
+        return Severity.NOTE
+    return severity if subject.loaded.is_required(path) else Severity.WARNING
+
+
+def _iter_entries(
     subject: Subject, path: Path, image: Image, edges: Sequence[Edge]
 ) -> Iterator[tuple[_Entry, _Effect]]:
     if image.format is Format.PE:

@@ -123,6 +123,7 @@ class _Follower:
     def __init__(self, bundle: Bundle, store: CodeStore, start: Start) -> None:
         self._store, self._start = store, start
         self._modules = bundle.modules_of(start.program)
+        self._knows_all = bundle.builtins_known
         self._packages = {parent for name in self._modules for parent in _ancestors(name)}
         self._known: dict[str, Module] = {}
         self._work: list[tuple[Module, bool]] = []
@@ -163,7 +164,8 @@ class _Follower:
                 continue
             facts = self._facts(module, main=main)
             self._note_openings(module.name, code, facts)
-            for one in find_imports(code, self._store.python, facts):
+            is_gone = functools.partial(self._is_gone, module)
+            for one in find_imports(code, self._store.python, facts, is_gone):
                 if one.certain and one.caught:
                     self._caught.append((one, module))
                 elif one.certain:
@@ -338,6 +340,16 @@ class _Follower:
         self._reported.add(name)
         chain = self._start.chain(importer) if importer is not None else ()
         self._start.missing.append(MissingModule(name=name, chain=chain, attribute=attribute))
+
+    def _is_gone(self, module: Module, one: Import) -> bool:
+        """Whether an import fails in every run: there is no such module in the bundle."""
+        base = _absolute(one, module)
+        if base is None or one.lazy or not self._knows_all or self._start.adds_folders is not None:
+            return False
+        for name in (*reversed((*_ancestors(base),)), base):
+            if name not in self._modules and name not in self._packages:
+                return not self._may_be_made(name, module.name)
+        return False
 
     def _may_be_made(self, name: str, importer: str) -> bool:
         """Whether code that has run by then may have put the module in place by itself.
