@@ -187,3 +187,14 @@ def test_the_folder_that_a_python_was_installed_into_is_not_reported(
     assert "/opt/python" not in searched(root)
     (finding,) = unsafe(root)
     assert (finding.severity.value, finding.subject) == ("note", "/home/builder/lib")
+
+
+def test_a_file_that_nothing_loads_is_no_error(bundle: Make, tmp_path: Path, gcc: Compile) -> None:
+    root = bundle("$ORIGIN/lib")
+    outside = gcc("libfar.so.1", "int far;", "-shared", "-fPIC", "-Wl,-soname,libfar.so.1")
+    flags = ("-shared", "-fPIC", str(outside), f"-Wl,-rpath,{outside.parent}", "-Wl,--no-as-needed")
+    write_files(tmp_path, {"app.dist/spare/libspare.so": gcc("libspare.so", "int spare;", *flags)})
+    shutil.copy(gcc("libspare.so", "int spare;", *flags), root / "spare" / "libspare.so")
+    assert "libspare" not in searched(root)
+    assert ended(root, tmp_path) == 0
+    assert [f.severity for f in unsafe(root)] == [Severity.NOTE]
