@@ -42,7 +42,7 @@ def make_folder(cache: Path, folder: Path) -> Path:
 
 
 def _find(folder: Path, name: str) -> Path:
-    (path,) = folder.rglob(name)
+    (path,) = (p for p in folder.rglob(name) if not p.is_symlink())  # PyInstaller's, from the top
     return path
 
 
@@ -70,8 +70,10 @@ def put_a_folder_in_a_librarys_place(folder: Path, cache: Path) -> None:
 
 
 def name_a_library_of_the_builders_machine(folder: Path, cache: Path) -> None:
-    old = f"@loader_path/../.dylibs/{OPENBLAS}".encode()
-    _replace(_find(folder, UMATH), old, b"/opt/homebrew/lib/libopenblas.dylib")
+    path = _find(folder, UMATH)
+    built = f"@rpath/{OPENBLAS}".encode()  # as PyInstaller writes it
+    old = built if built in path.read_bytes() else f"@loader_path/../.dylibs/{OPENBLAS}".encode()
+    _replace(path, old, b"/opt/local/lib/libopenblas.dylib")
 
 
 def change_a_page(folder: Path, cache: Path) -> None:
@@ -165,7 +167,7 @@ MAC_MUTATIONS = (
     _m(delete_a_library, "missing-library", f"*{OPENBLAS}"),
     _m(rename_a_library, "missing-library", "*libgfortran.5.dylib"),
     _m(put_a_folder_in_a_librarys_place, "missing-library", f"*{OPENBLAS}"),
-    _m(name_a_library_of_the_builders_machine, "missing-library", "/opt/homebrew/*"),
+    _m(name_a_library_of_the_builders_machine, "missing-library", "/opt/local/*"),
     _m(change_a_page, "signature", f"*{DOWNSAMPLE}"),
     _m(change_a_load_command, "signature", f"*{OPENBLAS}"),
     _m(strip_the_signature, "signature", f"*{DOWNSAMPLE}"),
