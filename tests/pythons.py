@@ -43,9 +43,9 @@ PROGRAMS = ("packed", "config_check", "tokens", "wallet_keys", "jiter-2", "ormsg
             "pydantic-core-min", "rure", "tiktoken-registry", "yggdrasil-engine")  # fmt: skip
 PYTEST = ("-m", "pytest", "-p", "no:cacheprovider")
 UNIT_TESTS = ("-q", "-n2", "--dist=loadfile", "-m", "not network and not heavy", "tests/unit")
-WANTED = (f"{CHECKOUT}[nuitka,onefile,pyinstaller]", "build", "furo", "jsonschema", "mypy",
-          "myst-parser", "pefile", "pytest", "pytest-timeout", "pytest-xdist", "ruff", "setuptools",
-          "sphinx", "uv", "zstandard", "ziglang")  # fmt: skip
+WANTED = (f"{CHECKOUT}[completion,nuitka,onefile,pyinstaller]", "build", "furo", "jsonschema",
+          "mypy", "myst-parser", "pefile", "pytest", "pytest-timeout", "pytest-xdist", "ruff",
+          "setuptools", "sphinx", "uv", "zstandard", "ziglang")  # fmt: skip
 SHARED = (CHECKOUT, Path.home() / ".cargo", Path.home() / ".rustup")
 FILES = ("etc/pip.conf", "etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt")
 

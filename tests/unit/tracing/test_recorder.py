@@ -176,6 +176,20 @@ def test_threads_coroutines_and_forks_are_seen(site: Path) -> None:
     assert seen(site, dedented(program)) == expected
 
 
+def test_interpreters_in_the_same_process_are_seen(site: Path) -> None:
+    program = """
+        code = "from app import native; native.imports('decimal')"
+        try:
+            import _interpreters
+        except ImportError:  # before Python 3.13
+            import _xxsubinterpreters
+            _xxsubinterpreters.run_string(_xxsubinterpreters.create(isolated=False), code)
+        else:
+            _interpreters.exec(_interpreters.create("legacy"), code)
+    """
+    assert seen(site, dedented(program)) == {"decimal"}
+
+
 def test_python_programs_that_the_program_starts_are_seen(site: Path) -> None:
     inner = "from app import native; native.imports('quopri')"
     program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"

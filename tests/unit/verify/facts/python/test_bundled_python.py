@@ -115,12 +115,12 @@ def test_the_releases_before_this_one_are_what_this_one_has() -> None:
 @pytest.mark.parametrize(
     ("name", "minors"),
     [
-        ("tomllib", {11, 12, 13, 14}),
-        ("zoneinfo", {9, 10, 11, 12, 13, 14}),
+        ("tomllib", {11, 12, 13, 14, 15}),
+        ("zoneinfo", {9, 10, 11, 12, 13, 14, 15}),
         ("telnetlib", {8, 9, 10, 11, 12}),
         ("distutils", {8, 9, 10, 11}),
-        ("compression.zstd", {14}),
-        ("json.decoder", {8, 9, 10, 11, 12, 13, 14}),
+        ("compression.zstd", {14, 15}),
+        ("json.decoder", {8, 9, 10, 11, 12, 13, 14, 15}),
         ("compression.never", set()),
         ("parser.never", set()),
         ("no_such_module", set()),
@@ -129,7 +129,7 @@ def test_the_releases_before_this_one_are_what_this_one_has() -> None:
 def test_a_module_is_there_in_the_versions_that_have_it(name: str, minors: set[int]) -> None:
     """By "New Modules" and "Removed" of docs.python.org/3/whatsnew."""
     stdlib = stdlib_environment()
-    assert {minor for minor in range(8, 15) if in_stdlib(name, stdlib, (3, minor))} == minors
+    assert {minor for minor in range(8, 16) if in_stdlib(name, stdlib, (3, minor))} == minors
 
 
 def test_without_a_version_its_own_standard_library_counts() -> None:
