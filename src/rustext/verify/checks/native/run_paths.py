@@ -1,10 +1,11 @@
-"""Find search paths in native files that lead out of the bundle.
+"""Find search paths, and paths of libraries, in native files that lead out of the bundle.
 
 In: a `Subject`. Out: the finding `unsafe-rpath`, one for each entry of a DT_RPATH, DT_RUNPATH or
 LC_RPATH that is absolute, relative to the current directory (an empty one is that directory:
 ld.so(8)), or that climbs out of the bundle. How bad that is depends on what the loader does with
 it, and on who can put a library there. Most of them are harmless and a note: a Python that was
-built in a folder of its own has that folder's absolute path in all its modules.
+built in a folder of its own has that folder's absolute path in all its modules. A DT_NEEDED that is
+a path is opened as it is (dlopen(3)): one into the bundle holds only where that is now.
 """
 
 from __future__ import annotations
@@ -63,6 +64,28 @@ def check_rpaths(subject: Subject) -> Iterator[Finding]:
         if severity is Severity.NOTE and entry.text in python:
             continue  # where this Python was installed; it is in each of its files
         yield _finding(subject, entry, severity, uses)
+    yield from _check_needed_paths(subject)
+
+
+def _check_needed_paths(subject: Subject) -> Iterator[Finding]:
+    """Libraries that are needed by a path, and found in the bundle where it is now."""
+    users: dict[str, dict[str, None]] = defaultdict(dict)
+    formats = {path: file.binary.image.format for path, file in subject.bundle.files}
+    for edge in subject.edges:
+        is_path = formats.get(edge.needed_by) is Format.ELF and edge.soname.startswith("/")
+        if is_path and isinstance(edge, Resolved) and edge.path and subject.bundle.holds(edge.path):
+            users[edge.soname][subject.inside(edge.needed_by)] = None
+    for soname, files in sorted(users.items()):
+        yield Finding(
+            id="unsafe-rpath",
+            severity=Severity.ERROR,
+            subject=soname,
+            message=f"`{soname}` is needed by its absolute path, and not found once the bundle is "
+            "moved",
+            evidence=tuple(("needed by", file) for file in files),
+            hint=f"`patchelf --replace-needed {soname} {posixpath.basename(soname)} FILE`, and a "
+            "path below $ORIGIN",
+        )
 
 
 def _interpreter_entries(subject: Subject) -> frozenset[str]:

@@ -108,6 +108,26 @@ def test_an_absolute_path_into_the_bundle_holds_only_here(bundle: Make, tmp_path
     assert ended(moved, tmp_path) == 127
 
 
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_library_that_is_needed_by_a_path_is_found_in_one_place_alone(
+    absolute: bool, tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "app.dist"
+    own = gcc("libown.so", OWN, "-shared", "-fPIC")  # no soname: the linker takes the path
+    write_files(root, {"libown.so": own})
+    path = str(root / "libown.so") if absolute else "./libown.so"
+    monkeypatch.chdir(root)
+    write_files(root, {"app": gcc("app", MAIN, path)})
+    (root / "app").chmod(0o755)
+    assert ended(root, root) == 0
+    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    (finding,) = (f for f in report.findings if f.subject == path)
+    assert finding.severity is Severity.ERROR
+    moved = tmp_path / "moved"
+    shutil.move(root, moved)
+    assert ended(moved, tmp_path) == 127
+
+
 def test_an_absolute_path_where_nothing_is_found_is_a_note(bundle: Make) -> None:
     root = bundle("/opt/built/lib", "$ORIGIN/lib")
     assert "/opt/built/lib/libown.so.1" in searched(root)
