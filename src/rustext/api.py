@@ -133,6 +133,7 @@ def verify_all(
         target=parse_target(tag) if tag else None,
         python=python,
         allow_system=(*allow_system, *(settings.allow_system if settings is not None else ())),
+        crate_rules=settings.crate_rules if settings is not None else (),
         run=run,
         arguments=tuple(arguments),
         timeout=timeout,

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from rustext.errors import InvalidConfiguration, InvalidToml, InvalidTrace, UnreadableFile
 from rustext.files.untrusted import is_strangers
 from rustext.formats.toml import read_toml
+from rustext.model.crate_rule import CrateRule
 from rustext.report.escape import one_line
 from rustext.report.rules import RULES
 from rustext.tracing.freshness import is_of_program_in
@@ -29,9 +30,12 @@ _log = logging.getLogger(__name__)
 _LONGEST = 60  # characters of a value in a message
 _SURE = 0.9  # the ratio of difflib from which a table's name is taken for a misspelt one
 _KEYS = (
-    "allow-system", "ignore", "include", "leave-plan", "optional", "per-path-ignores", "record",
-    "scope", "selftest", "target", "trace",
+    "allow-system", "crate-rules", "ignore", "include", "leave-plan", "optional",
+    "per-path-ignores", "record", "scope", "selftest", "target", "trace",
 )  # fmt: skip
+
+
+_RULE_KEYS = ("crate", "imports", "strings", "versions", "when", "why")
 
 
 class Optional(Enum):
@@ -73,6 +77,7 @@ class Config:
     target: str = ""  # the platform tag of the machines that bundles are meant for
     leave_plan: bool = False  # leave what was added, and why, in the bundle
     ignore: tuple[Selector, ...] = ()  # findings of `rustext verify` that do not count
+    crate_rules: tuple[CrateRule, ...] = ()  # what the project's own crates import
 
 
 def find_config(start: Path, file: Path | None = None) -> Config:
@@ -201,6 +206,7 @@ def parse_config(table: Any, where: str) -> Config:
             *(parse_selector(text, where) for text in _strings(table, "ignore", where)),
             *_path_ignores(table, "per-path-ignores", where),
         ),
+        crate_rules=tuple(_crate_rules(table, "crate-rules", where)),
     )
 
 
@@ -216,6 +222,12 @@ def format_config(config: Config, file: Path | None) -> str:
     where = file if file is not None else "no pyproject.toml: these are the defaults"
     # A JSON value of these types is a TOML value: https://toml.io/en/v1.0.0#string
     rows = [f"{key} = {json.dumps(value)}" for key, value in sorted(values.items())]
+    for rule in config.crate_rules:
+        table = {
+            key: value for key, value in asdict(rule).items() if key not in ("named", "source")
+        }
+        rows += ["", "[[tool.rustext.crate-rules]]"]
+        rows += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
     return "\n".join((one_line(f"# {where}"), "[tool.rustext]", *rows, ""))
 
 
@@ -240,6 +252,47 @@ def _path_ignores(table: dict[str, Any], key: str, where: str) -> Iterator[Selec
     for pattern in paths:
         for name in _strings(paths, pattern, where):
             yield parse_selector(f"{name}:{pattern}", where)
+
+
+def _crate_rules(table: dict[str, Any], key: str, where: str) -> Iterator[CrateRule]:
+    """The project's own rules; `crate` and `imports` are all that a rule needs."""
+    rows = table.get(key, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InvalidConfiguration(
+            f"{where}: `{key}` is {_shown(rows)}; it must be an array of tables",
+            hint="write each rule as [[tool.rustext.crate-rules]]",
+        )
+    for row in rows:
+        for name in sorted(set(row) - set(_RULE_KEYS)):
+            raise InvalidConfiguration(
+                f"{where}: a rule in `{key}` has no `{_cut(name)}`", hint=suggest(name, _RULE_KEYS)
+            )
+        rule = CrateRule(
+            crate=_string(row, "crate", where),
+            imports=_modules(row, "imports", where),
+            versions=_string(row, "versions", where),
+            strings=_strings(row, "strings", where),
+            when=_string(row, "when", where),
+            why=_string(row, "why", where) or "a rule of the project",
+            source=where,
+        )
+        if not (rule.crate and rule.imports):
+            raise InvalidConfiguration(f"{where}: a rule in `{key}` needs `crate` and `imports`")
+        _check_versions(rule, where)
+        yield rule
+
+
+def _check_versions(rule: CrateRule, where: str) -> None:
+    # Hooks read a configuration in each build, and few have such rules.
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+
+    try:
+        SpecifierSet(rule.versions)
+        Requirement(rule.when or rule.crate)
+    except (InvalidSpecifier, InvalidRequirement) as error:
+        said = str(error).splitlines()[0]
+        raise InvalidConfiguration(f"{where}: the rule about `{rule.crate}`: {said}") from error
 
 
 _Choice = TypeVar("_Choice", bound=Enum)

@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/how-to/macos-from-linux.md",
     "docs/how-to/record.md",
     "docs/how-to/windows.md",
+    "docs/reference/crate-rules.md",
 )
 
 

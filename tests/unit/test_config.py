@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from environments import write_files
 
-from rustext.config import Config, Optional, Scope, find_config, find_project, read_config
+from rustext.config import (
+    Config,
+    Optional,
+    Scope,
+    find_config,
+    find_project,
+    format_config,
+    read_config,
+)
 from rustext.errors import InvalidConfiguration, RustextError
 from rustext.files.cache import Cache, Listing
 
@@ -66,7 +74,7 @@ def test_an_unknown_option_gets_a_hint_at_the_known_ones(tmp_path: Path) -> None
     with pytest.raises(InvalidConfiguration) as caught:
         read_config(write(tmp_path, "[tool.rustext]\nx = 1"))
     assert caught.value.hint is not None
-    assert "allow-system, ignore, include, leave-plan, optional" in caught.value.hint
+    assert "allow-system, crate-rules, ignore, include, leave-plan" in caught.value.hint
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -107,3 +115,26 @@ def test_a_cache_of_a_stranger_is_not_read(tmp_path: Path) -> None:
     (entry,) = tmp_path.glob("*.jsonl")
     os.chown(entry, 65534, 65534)
     assert cache.read(tmp_path) is None
+
+
+def test_a_configuration_that_is_shown_reads_as_the_same_one(tmp_path: Path) -> None:
+    text = """
+[tool.rustext]
+include = ["json"]
+[[tool.rustext.crate-rules]]
+crate = "our-core"
+imports = ["our.codecs", "json"]
+[[tool.rustext.crate-rules]]
+crate = "our-core"
+versions = ">=2"
+strings = ["a \\"quoted\\" word"]
+imports = ["our.late"]
+when = "numpy>=2"
+why = "joins a name"
+"""
+    file = write(tmp_path, text)
+    config = read_config(file)
+    assert [rule.imports for rule in config.crate_rules] == [("our.codecs", "json"), ("our.late",)]
+    assert {rule.source for rule in config.crate_rules} == {str(file)}
+    file.write_text(format_config(config, file))
+    assert read_config(file) == config

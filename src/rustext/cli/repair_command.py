@@ -72,6 +72,7 @@ def _wanted(args: argparse.Namespace) -> Wanted:
         plan=args.plan,
         origin=origin,
         allow_system=(*config.allow_system, *args.allow_system),
+        crate_rules=config.crate_rules,
         target=parse_target(config.target) if config.target else None,
     )
 

@@ -88,6 +88,7 @@ def _options(args: argparse.Namespace, config: Config) -> VerifyOptions:
         target=parse_target(tag) if tag else None,
         python=args.python,
         allow_system=(*config.allow_system, *args.allow_system),
+        crate_rules=config.crate_rules,
         plan=args.plan,
         traces=tuple(args.trace),
         run=args.run,

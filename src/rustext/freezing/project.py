@@ -16,6 +16,7 @@ from pathlib import Path
 from rustext.config import Config, find_config, find_project, suggest, with_traces
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidConfiguration
+from rustext.imports.crate_rules import is_installed
 
 
 def program_environment(env: Environment, folder: Path) -> Environment:
@@ -56,14 +57,21 @@ def read_project(
     """
     config = with_traces(find_config(folder, file), traces)
     where = file or find_project(folder)
-    for name in config.include:
+    named = [("include", name) for name in config.include]
+    named += [
+        ("crate-rules", name)
+        for rule in config.crate_rules
+        if is_installed(rule.when, env)
+        for name in rule.imports
+    ]
+    for option, name in named:
         unknown = _unknown_part(name, env, here=here)
         if unknown is not None:
             package = unknown.rpartition(".")[0]
             near = env.modules_in(package) if package else env.top_level
             close = suggest(unknown, (n for n in near if not n.rpartition(".")[2].startswith("_")))
             raise InvalidConfiguration(
-                f"{where}: `include` names `{name}`, and there is no module `{unknown}` here",
+                f"{where}: `{option}` names `{name}`, and there is no module `{unknown}` here",
                 hint=close if close.startswith("did") else None,
             )
     if config.target:

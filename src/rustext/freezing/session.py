@@ -110,6 +110,7 @@ class Session:
             target=parse_target(tag) if tag else None,
             stdlib=stdlib_environment(),
             allow_system=self._config.allow_system,
+            crate_rules=self._config.crate_rules,
             plan=self.plan,
         )
         return verify(subject).findings

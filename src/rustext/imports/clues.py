@@ -6,13 +6,13 @@ In: a native file, and how strings are found in it. Out: its `Clues`; the file i
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rustext.formats.binary import map_file
-from rustext.imports.crate_rules import iter_crate_rules
+from rustext.imports.crate_rules import iter_crate_rules, known_rules
+from rustext.model.crate_rule import CrateRule
 from rustext.model.evidence import StringRef
 from rustext.model.image import Image
 from rustext.model.native_file import NativeFile
@@ -23,7 +23,7 @@ class Clues:
     """The strings that name modules, and the crate rules that speak of the file."""
 
     strings: tuple[StringRef, ...] = ()
-    rules: tuple[tuple[Mapping[str, Any], str], ...] = ()  # rows of data/crates.toml, and evidence
+    rules: tuple[tuple[CrateRule, str], ...] = ()  # of data/crates.toml, with the evidence
 
 
 def read_clues(
@@ -38,7 +38,7 @@ def read_clues(
         if not can_import(data):
             return Clues()
         strings = tuple(ref for image in file.binary.images for ref in find(image, data))
-        return Clues(strings=strings, rules=tuple(iter_crate_rules(file, data)))
+        return Clues(strings=strings, rules=tuple(iter_crate_rules(file, data, known_rules())))
 
 
 def can_import(data: mmap.mmap) -> bool:

@@ -1,10 +1,11 @@
-"""Match the rules of `data/crates.toml` with the crates of a native file."""
+"""Match crate rules, those of `data/crates.toml` and a project's own, with a native file."""
 
 from __future__ import annotations
 
+import functools
 import mmap
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -13,11 +14,25 @@ from packaging.version import InvalidVersion, Version
 
 from rustext.data import read_data
 from rustext.environment.environment import Environment
+from rustext.formats.binary import map_file
+from rustext.model.crate_rule import CrateRule
 from rustext.model.native_file import Crate, NativeFile
 
 
-def iter_crate_rules(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """The rules of `data/crates.toml` that speak of this file, each with its evidence in words.
+@functools.cache
+def known_rules() -> tuple[CrateRule, ...]:
+    """The rules of `data/crates.toml`."""
+    rows = read_data("crates")["rule"]
+    return tuple(
+        CrateRule(**{**row, "imports": tuple(row["imports"]), "strings": tuple(row["strings"])})
+        for row in rows
+    )
+
+
+def iter_crate_rules(
+    file: NativeFile, data: mmap.mmap, rules: Iterable[CrateRule]
+) -> Iterator[tuple[CrateRule, str]]:
+    """Those of some rules that speak of this file, each with its evidence in words.
 
     What is installed is not looked at: that is each rule's `when`. Nor is which modules the file
     names, which `named` asks for. The crate of a file's binding need not be listed in it.
@@ -25,15 +40,25 @@ def iter_crate_rules(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[Mappin
     made = file.provenance
     own = Crate(name=made.binding.value, version=made.pyo3, source="binding")
     crates = {c.name: c for c in (own, *reversed(made.crates))}
-    for rule in read_data("crates")["rule"]:
-        crate = crates.get(rule["crate"])
+    for rule in rules:
+        crate = crates.get(rule.crate)
         if (
             crate is not None
-            and _fits(rule["versions"], crate.version)
-            and all(data.find(mark.encode("ascii")) >= 0 for mark in rule["strings"])
+            and _fits(rule.versions, crate.version)
+            and all(data.find(mark.encode("ascii")) >= 0 for mark in rule.strings)
         ):
             label = f"crate {crate.name} {crate.version or '(unknown version)'} ({crate.source})"
-            yield rule, f"{label}: {rule['why']}; {rule['source']}"
+            yield rule, f"{label}: {rule.why}; {rule.source}"
+
+
+def find_own_rules(
+    path: Path, file: NativeFile, rules: tuple[CrateRule, ...]
+) -> tuple[tuple[CrateRule, str], ...]:
+    """Those of a project's rules that speak of a file; raises as `map_file`."""
+    if not rules:
+        return ()
+    with map_file(path) as data:
+        return tuple(iter_crate_rules(file, data, rules))
 
 
 def _fits(versions: str, version: str | None) -> bool:

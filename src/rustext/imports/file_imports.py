@@ -9,6 +9,7 @@ from rustext.config import Config
 from rustext.discovery.module_names import importer_name
 from rustext.environment.environment import Environment
 from rustext.imports.cached_clues import KeptClues, find_clues
+from rustext.imports.crate_rules import find_own_rules, is_installed
 from rustext.imports.verdicts import find_imports
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
@@ -33,7 +34,7 @@ def find_file_imports(
     clues = kept.find(path, file) if kept is not None else find_clues(path, file, env)
     seen = (*_iter_traced(file, config), *observed)
     found = find_imports(file, clues, env, optional=config.optional, seen=seen)
-    return _with_configured(found, file, config)
+    return _with_configured(found, _iter_configured(path, file, env, config))
 
 
 def _iter_traced(file: NativeFile, config: Config) -> Iterator[tuple[str, Evidence]]:
@@ -50,21 +51,27 @@ def _iter_traced(file: NativeFile, config: Config) -> Iterator[tuple[str, Eviden
             )
 
 
+def _iter_configured(
+    path: Path, file: NativeFile, env: Environment, config: Config
+) -> Iterator[tuple[str, str, str]]:
+    """Modules that the user names, each with the option and with what is known of it."""
+    for name in config.include:
+        yield name, "include", f"include, for {file.path}"
+    for rule, detail in find_own_rules(path, file, config.crate_rules):
+        for name in rule.imports if is_installed(rule.when, env) else ():
+            yield name, "crate-rules", detail
+
+
 def _with_configured(
-    found: tuple[ImplicitImport, ...], file: NativeFile, config: Config
+    found: Iterable[ImplicitImport], configured: Iterable[tuple[str, str, str]]
 ) -> tuple[ImplicitImport, ...]:
-    wanted = set(config.include)
-    kept = tuple(i for i in found if i.module not in wanted)
-    evidence = Evidence(
-        kind=EvidenceKind.CONFIGURED, where="[tool.rustext]", detail=f"include, for {file.path}"
-    )
-    added = tuple(
-        ImplicitImport(
+    by_name = {implicit.module: implicit for implicit in found}
+    for name, option, detail in configured:
+        evidence = Evidence(kind=EvidenceKind.CONFIGURED, where="[tool.rustext]", detail=detail)
+        by_name[name] = ImplicitImport(
             module=name,
             verdict=Verdict.INCLUDE,
-            reason="named in [tool.rustext] include",
+            reason=f"named in [tool.rustext] {option}",
             evidence=(evidence,),
         )
-        for name in sorted(wanted)
-    )
-    return tuple(sorted((*kept, *added), key=lambda i: i.module))
+    return tuple(by_name[name] for name in sorted(by_name))

@@ -106,9 +106,9 @@ def _from_crates(
 ) -> Iterator[tuple[str, Evidence]]:
     named = {ref.text for ref in clues.strings if ref.kind is EvidenceKind.EXACT_STRING}
     for rule, detail in clues.rules:
-        if is_installed(rule["when"], env):
-            for name in rule["imports"]:
-                if rule.get("named") and name not in named:
+        if is_installed(rule.when, env):
+            for name in rule.imports:
+                if rule.named and name not in named:
                     continue
                 yield (
                     name,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, InvalidBundle
+from rustext.model.crate_rule import CrateRule
 from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
 from rustext.model.repair import AddMember, EditLoadCommands, Repair, Unrepaired
@@ -66,6 +67,7 @@ class Wanted:
     plan: Path | None = None
     origin: Origin | None = None
     allow_system: Sequence[str] = ()
+    crate_rules: tuple[CrateRule, ...] = ()
     target: Target | None = None
 
 
@@ -139,6 +141,7 @@ def _judge(bundle: Bundle, wanted: Wanted, plan: BuildPlan | None) -> tuple[Subj
         bundle,
         stdlib=wanted.stdlib,
         allow_system=wanted.allow_system,
+        crate_rules=wanted.crate_rules,
         plan=plan,
         target=wanted.target,
     )

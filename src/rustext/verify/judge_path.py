@@ -16,6 +16,7 @@ from rustext.environment.environment import (
     this_interpreter,
 )
 from rustext.errors import ForeignProcessError
+from rustext.model.crate_rule import CrateRule
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import BundlePython, IsolatedRun, VerifyReport
 from rustext.plan.selftest import SelfTest
@@ -41,6 +42,7 @@ class VerifyOptions:
     target: Target | None = None  # the machines that it has to run on
     python: str | None = None  # its Python: a kind, or an interpreter of this machine
     allow_system: tuple[str, ...] = ()  # sonames that those machines provide
+    crate_rules: tuple[CrateRule, ...] = ()  # the project's own
     plan: Path | None = None  # what the freezer was told, where it was not left in the bundle
     traces: tuple[Path, ...] = ()  # records of what a run uses
     run: bool = False  # start the program, isolated
@@ -70,6 +72,7 @@ def judge_path(path: Path, options: VerifyOptions) -> VerifyReport:
             target=options.target,
             python=python,
             allow_system=options.allow_system,
+            crate_rules=options.crate_rules,
             run=run,
             plan=find_plan(bundle, options.plan),
             trace=merge(map(read_trace, options.traces)) if options.traces else None,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.environment.environment import Environment
+from rustext.model.crate_rule import CrateRule
 from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Edge
 from rustext.model.plan import BuildPlan
@@ -38,6 +39,7 @@ class Subject:
     edges: tuple[Edge, ...]
     loaded: LoadedFiles
     allow_system: frozenset[str] = frozenset()
+    crate_rules: tuple[CrateRule, ...] = ()  # the project's own
     run: IsolatedRun | None = None
     plan: BuildPlan | None = None  # what the freezer was told, where that is known
     trace: Trace | None = None  # what a run of the unfrozen program has used

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rustext.environment.environment import Environment
 from rustext.files.cache import KeptFacts, open_cache
+from rustext.model.crate_rule import CrateRule
 from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
 from rustext.model.verification import (
@@ -44,6 +45,7 @@ def read_subject(  # noqa: PLR0913 (all by name: what is known of one bundle, by
     *,
     stdlib: Environment,
     allow_system: Sequence[str] = (),
+    crate_rules: tuple[CrateRule, ...] = (),
     run: IsolatedRun | None = None,
     plan: BuildPlan | None = None,
     trace: Trace | None = None,
@@ -72,6 +74,7 @@ def read_subject(  # noqa: PLR0913 (all by name: what is known of one bundle, by
         edges=edges,
         loaded=LoadedFiles(bundle, edges, starts),
         allow_system=frozenset(allow_system),
+        crate_rules=crate_rules,
         run=run,
         plan=plan,
         trace=trace,

@@ -34,16 +34,25 @@ def table(text: str) -> Files:
     return {"pyproject.toml": f"[tool.rustext]\n{text}\n"}
 
 
+def rule(text: str) -> Files:
+    return table(f'[[tool.rustext.crate-rules]]\ncrate = "our-core"\n{text}')
+
+
 # What is written beside the program, which variables are set, and what the line says of it.
 MISTAKES: dict[str, tuple[Files, dict[str, str], str]] = {
     "misspelt option": (table("includes = []"), {}, "`includes`; did you mean `include`?"),
     "option in capitals": (table("Optional = 'never'"), {}, "did you mean `optional`?"),
     "underscore": (table("leave_plan = true"), {}, "did you mean `leave-plan`?"),
-    "unheard-of option": (table("x = 1"), {}, "known are allow-system, ignore, include"),
+    "unheard-of option": (table("x = 1"), {}, "known are allow-system, crate-rules"),
     "value that is none of the choices": (table('optional = "always"'), {}, "'always'; it must be"),
     "misspelt value": (table('optional = "instaled"'), {}, 'did you mean "installed"?'),
     "choice of another type": (table("optional = [1]"), {}, "[1]; it must be one of"),
     "scope": (table('scope = "Native"'), {}, 'did you mean "native"?'),
+    "one rule": (table('crate-rules = {crate = "a"}'), {}, "it must be an array of tables"),
+    "misspelt key of a rule": (rule('import = ["json"]'), {}, "did you mean `imports`?"),
+    "rule without modules": (rule("imports = []"), {}, "needs `crate` and `imports`"),
+    "no version of a rule": (rule('imports = ["json"]\nversions = "new"'), {}, "our-core`: Inv"),
+    "no such module of a rule": (rule('imports = ["jsn"]'), {}, "no module `jsn` here; did you"),
     "flag in quotes": (table('selftest = "true"'), {}, "must be true or false, without quotes"),
     "flag as a number": (table("leave-plan = 1"), {}, "`leave-plan` is 1; it must be true"),
     "string for a list": (table('include = "json"'), {}, "'json'; it must be a list of strings"),

@@ -21,7 +21,7 @@ from rustext.config import Config, Optional
 from rustext.data import read_data
 from rustext.environment.environment import Environment
 from rustext.imports.clues import Clues, can_import, read_clues
-from rustext.imports.crate_rules import iter_crate_rules
+from rustext.imports.crate_rules import iter_crate_rules, known_rules
 from rustext.imports.verdicts import doubt_of, find_imports
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.native_file import Crate, NativeFile, Provenance
@@ -377,7 +377,7 @@ def test_a_rule_says_nothing_of_a_file_that_cannot_import(gcc: Compile, tmp_path
 
 def applied(file: NativeFile, path: Path) -> list[str]:
     with mapped(path) as data:
-        return [rule["crate"] for rule, _ in iter_crate_rules(file, data)]
+        return [rule.crate for rule, _ in iter_crate_rules(file, data, known_rules())]
 
 
 def test_a_crate_whose_code_was_not_linked_imports_nothing(built: Built) -> None:

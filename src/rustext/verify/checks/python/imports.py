@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from rustext.data import read_data
 from rustext.errors import InvalidBinary
 from rustext.files.cache import Cache, KeptFacts, open_cache
 from rustext.imports.clues import Clues
+from rustext.imports.crate_rules import find_own_rules
 from rustext.imports.verdicts import doubt_of
+from rustext.model.crate_rule import CrateRule
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Binary
@@ -132,6 +133,8 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
             names = every_word if _may_import_words(path, file) else wanted
             try:
                 clues = find_clues(kept, path, file, names, counts)
+                own = find_own_rules(path, file, subject.crate_rules)
+                clues = replace(clues, rules=(*clues.rules, *own))
             except InvalidBinary as error:  # its headers can be read, and so the loader may take it
                 yield unreadable_file(subject.inside(path), str(error), Severity.WARNING)
                 continue
@@ -198,8 +201,8 @@ def _check_file_imports(
             sure.setdefault(lack, []).append(_describe(ref, file.binary))
         elif lack.whose is _Whose.STDLIB and _may_be_import(ref) and lack.name == ref.text:
             maybe.add(lack.name)
-    for name, detail in _broken_rules(view, clues.rules):
-        whose = _Whose.STDLIB if subject.in_stdlib(name) else _Whose.PRESENT
+    for name, certain, detail in _broken_rules(view, clues.rules):
+        whose = _Whose.STDLIB if certain or subject.in_stdlib(name) else _Whose.PRESENT
         sure.setdefault(_Lack(name=name, whose=whose), []).append(detail)
     parts = {ref.text.partition(".")[0] for ref in clues.strings if view.holds_part(ref.text)}
     for lack, evidence in sure.items():
@@ -231,7 +234,7 @@ def _is_alternative(
     no package.
     """
     last = lack.name.rpartition(".")[2]
-    named = {name for rule, _ in clues.rules for name in rule["imports"]}
+    named = {name for rule, _ in clues.rules for name in rule.imports}
     named |= {ref.text for ref in clues.strings}
     top = lack.name.partition(".")[0]
     if lack.whose is _Whose.PRESENT:
@@ -245,21 +248,25 @@ def _is_alternative(
     return names_word(subject.bundle, view.program, top)
 
 
-def _broken_rules(view: _Modules, rules: Sequence[tuple[Any, str]]) -> Iterator[tuple[str, str]]:
+def _broken_rules(
+    view: _Modules, rules: Sequence[tuple[CrateRule, str]]
+) -> Iterator[tuple[str, bool, str]]:
     """The modules that crate rules ask for and that are missing, each with its evidence.
 
-    Rules of one crate that differ in what is installed are alternatives: one has to hold.
+    Rules of one crate that differ in what is installed are alternatives: one has to hold. A rule
+    that depends on nothing is certain, which is said with the name.
     """
-    by_crate: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    by_crate: dict[tuple[str, tuple[str, ...]], list[tuple[tuple[str, ...], str]]] = {}
     for rule, detail in rules:
-        tops = {name.partition(".")[0] for name in rule["imports"]}
+        tops = {name.partition(".")[0] for name in rule.imports}
         # Without the package the program cannot get as far as this import (include-if-present).
-        if not rule["when"] or tops <= view.names:
-            missing = tuple(name for name in rule["imports"] if name not in view.names)
-            by_crate.setdefault(rule["crate"], []).append((missing, detail))
-    for alternatives in by_crate.values():
+        if not rule.when or tops <= view.names:
+            missing = tuple(name for name in rule.imports if name not in view.names)
+            always = () if rule.when or rule.named else rule.imports
+            by_crate.setdefault((rule.crate, always), []).append((missing, detail))
+    for (_, certain), alternatives in by_crate.items():
         missing, detail = min(alternatives, key=lambda a: len(a[0]))
-        yield from ((name, detail) for name in missing)
+        yield from ((name, bool(certain), detail) for name in missing)
 
 
 def _missing_import(

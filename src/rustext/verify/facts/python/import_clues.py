@@ -45,7 +45,7 @@ def read_imported(path: Path, file: NativeFile, modules: frozenset[str]) -> froz
     tops = {name.partition(".")[0] for name in modules}
     clues = read_wanted(path, file, WantedNames(is_there, tops), counts)
     names = {n for ref in clues.strings for n in (ref.text, ref.text.rpartition(".")[0])}
-    return modules & names.union(*(rule["imports"] for rule, _ in clues.rules))
+    return modules & names.union(*(rule.imports for rule, _ in clues.rules))
 
 
 def find_clues(

@@ -10,8 +10,9 @@ import pytest
 from compiling import Compile
 
 from rustext.environment.environment import stdlib_environment
+from rustext.model.crate_rule import CrateRule
 from rustext.model.findings import Severity
-from rustext.model.native_file import Provenance
+from rustext.model.native_file import Crate, Provenance
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.verify import read_subject, verify
 
@@ -26,13 +27,17 @@ MORE = 'void *also(void) { return PyImport_ImportModule("own_rules.extra"); }\n'
 PROGRAM = "int main(void) { return 0; }"
 
 
-def judge(root: Path) -> dict[str, Severity]:
+def judge(root: Path, *rules: CrateRule) -> dict[str, Severity]:
     bundle = read_bundle(root)
+    crates = (Crate(name="our-core", version="1.2.0", source="sbom"),)
     files = tuple(
-        (path, replace(file, provenance=Provenance(rust=path.name == "core.so")))
+        (path, replace(file, provenance=Provenance(rust=path.name == "core.so", crates=crates)))
         for path, file in bundle.files
     )
-    report = verify(read_subject(replace(bundle, files=files), stdlib=stdlib_environment()))
+    subject = read_subject(
+        replace(bundle, files=files), stdlib=stdlib_environment(), crate_rules=rules
+    )
+    report = verify(subject)
     return {f.subject: f.severity for f in report.findings if f.id == "missing-import"}
 
 
@@ -82,3 +87,31 @@ def test_a_native_package_may_make_its_submodules_itself(root: Path, gcc: Compil
     native = "void *PyInit_own_rules(void) { return 0; }"
     shutil.copy(gcc("own_rules.so", native, "-shared", "-fPIC"), root / "own_rules.so")
     assert judge(root) == {}
+
+
+def own_rule(*imports: str, versions: str = "", strings: tuple[str, ...] = ()) -> CrateRule:
+    return CrateRule(
+        crate="our-core", imports=imports, versions=versions, strings=strings, why="", source=""
+    )
+
+
+def test_what_rules_of_the_project_name_has_to_be_there(root: Path, gcc: Compile) -> None:
+    names = ("own_rules.__init__", "own_rules.basic", "own_rules.capsules")
+    put(root, gcc, *names)
+    assert judge(root) == {}
+    late, more = own_rule("own_rules.late", "own_rules.basic"), own_rule("more.late")
+    assert judge(root, late, more) == dict.fromkeys(("own_rules.late", "more.late"), Severity.ERROR)
+    put(root, gcc, *names, "own_rules.late", "more.late")
+    assert judge(root, late, more) == {}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [own_rule("more.late", versions=">=2"), own_rule("more.late", strings=("nowhere in it",))],
+    ids=["version", "string"],
+)
+def test_a_rule_of_the_project_fits_its_files_alone(
+    rule: CrateRule, root: Path, gcc: Compile
+) -> None:
+    put(root, gcc, "own_rules.__init__", "own_rules.basic", "own_rules.capsules")
+    assert judge(root, rule) == {}
