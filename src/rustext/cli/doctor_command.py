@@ -40,8 +40,8 @@ def print_plugin_path(args: argparse.Namespace, console: Console) -> int:
 def print_checks(args: argparse.Namespace, console: Console) -> int:
     """`rustext doctor`: what keeps this machine, or a program in this folder, from freezing."""
     if args.show_config:
-        if args.json:
-            raise InvalidConfiguration("--show-config prints TOML, and takes no --json")
+        if args.format != "text":
+            raise InvalidConfiguration(f"--show-config prints TOML, and no {args.format}")
         file = args.config or find_project(Path.cwd())
         console.write(format_config(find_config(Path.cwd(), file), file))
         return 0

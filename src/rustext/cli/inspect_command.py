@@ -28,7 +28,10 @@ _ROOT = Path(Path(sys.prefix).anchor)  # what the paths of a listing are relativ
 
 def inspect(args: argparse.Namespace, console: Console) -> int:
     """Print the plans of the target; raises `RustextError` if there is nothing of that name."""
-    if args.probe or args.python or args.config or args.no_cache:  # more has a say in the answer
+    own = args.format in ("markdown", "html")
+    if (
+        own or args.probe or args.python or args.config or args.no_cache
+    ):  # more has a say in the answer
         _print_inspection(args, console)
         return 0
     cache = open_cache("inspect", _question(args, console))

@@ -21,6 +21,8 @@ from rustext.report.console import Console, describe_error, open_console, print_
 from rustext.report.escape import one_line
 from rustext.report.rules import DOCS
 
+_Command = Callable[[argparse.Namespace, Console], int]
+_PAGES = ("markdown", "html")
 _LONGEST = 200  # characters of an error that is not ours
 # https://no-color.org, https://force-color.org
 _COLORS = {
@@ -49,9 +51,12 @@ def run(args: Sequence[str]) -> int:
     logging.basicConfig(level=level, handlers=[log])
     module, _, name = parsed.command.partition(":")
     try:
-        command: Callable[[argparse.Namespace, Console], int]
-        command = getattr(importlib.import_module(module), name)
-        return command(parsed, _stdout(silent=parsed.quiet > 1 and not parsed.json))
+        command: _Command = getattr(importlib.import_module(module), name)
+        console = _stdout(silent=parsed.quiet > 1 and not parsed.json)
+        is_page = parsed.formats and "bundles" not in parsed and parsed.format != "dot"
+        if is_page and (parsed.output is not None or parsed.format in _PAGES):
+            return _write_page(command, parsed, console)
+        return command(parsed, console)
     except BrokenPipeError:  # the reader has seen enough: `rustext scan | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -67,6 +72,27 @@ def run(args: Sequence[str]) -> int:
         hint = f"report it with what --debug shows: {DOCS}"
         print_error(open_console(sys.stderr), f"a fault of rustext: {what}", hint)
         return 3
+
+
+def _write_page(command: _Command, parsed: argparse.Namespace, console: Console) -> int:
+    """Run a command, and write what it prints as one document, to a file or to `console`."""
+    out = io.StringIO()
+    if parsed.format in _PAGES:
+        given = [vars(parsed).get(key) for key in ("path", "target", "script")]
+        title = " ".join(("rustext", parsed.name, *(str(word) for word in given if word)))
+        page = importlib.import_module("rustext.report.page").Page(stream=out, title=title)
+        code = command(parsed, page)
+        text: str = page.render(parsed.format)
+    else:
+        code = command(parsed, Console(stream=out))
+        text = out.getvalue()
+    if parsed.output is None:
+        console.write(text)
+        return code
+    importlib.import_module("rustext.report.output").write_report(text, parsed.output)
+    if not parsed.quiet:
+        open_console(sys.stderr).line(f"report: {parsed.output}")
+    return code
 
 
 def _stdout(*, silent: bool) -> Console:

@@ -19,8 +19,7 @@ from typing import Any
 from rustext.environment import interpreter_facts as interpreter
 from rustext.errors import InvalidWheel, RustextError, UnreadableFile
 from rustext.files.cache import is_current, open_cache
-from rustext.report.console import Console, Style, counted, open_console, print_error
-from rustext.report.escape import one_line
+from rustext.report.console import Console, counted, open_console, print_error
 
 _log = logging.getLogger(__name__)
 _IS_RUST = '"rust": true'  # in a row's text; within a string its marks would have backslashes
@@ -127,12 +126,8 @@ def _print_table(console: Console, rows: Sequence[Mapping[str, Any]], *, everyth
     rust = [row for row in rows if row["rust"]]
     lines = [_cells(row) for row in (rows if everything else rust)]
     if lines:
-        lines.insert(0, ("module or file", "distribution", "binding", "rustc", "platform"))
-        widths = [max(len(line[column]) for line in lines) for column in range(4)]
-        head, *body = ["  ".join((*map(str.ljust, line, widths), line[-1])) for line in lines]
-        console.line((head, Style.BOLD))
-        for line in body:
-            console.line(line)
+        head = ("module or file", "distribution", "binding", "rustc", "platform")
+        console.table([head, *lines])
     console.line(f"{len(rust)} Rust of {counted(len(rows), 'native file')}")
 
 
@@ -140,14 +135,13 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     binding = f"{row['binding']} {row['pyo3']}" if row["pyo3"] else row["binding"]
     floor = f", glibc {row['glibc_floor']}" if row["glibc_floor"] else ""
     minimum = f", macOS {row['minimum_os']}" if row["minimum_os"] else ""
-    cells = (
+    return (
         row["module"] or f"{row['file']}  ({_kind(row['naming'])})",
         f"{row['distribution'] or '-'} {row['version'] or ''}".strip(),
         binding,
         row["rustc"] or "-",
         f"{row['format']} {'+'.join(row['architectures'])}{floor}{minimum}",
     )
-    return tuple(map(one_line, cells))
 
 
 def _kind(naming: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: 
 _WEIGHTS = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.NOTE: "info"}
 # Characters that XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+MARK = "<!-- rustext -->"  # by which an earlier report is known
 _NOT_PLAIN = re.compile(r"([\\`*_\[\]<>|#])")
 
 
@@ -159,27 +160,27 @@ def to_markdown(verdicts: Verdicts) -> str:
 
 
 def _iter_section(one: VerifyReport | NotJudged) -> Iterable[str]:
-    name = _plain(one.bundle.name)
+    name = plain(one.bundle.name)
     if isinstance(one, NotJudged):
-        yield f"## {name}: not judged\n\n<!-- rustext -->\n\n{_plain(one.message)}\n"
+        yield f"## {name}: not judged\n\n{MARK}\n\n{plain(one.message)}\n"
         return
-    yield f"## {name} {_plain(name_verdict(one))}\n\n<!-- rustext -->\n"
+    yield f"## {name} {plain(name_verdict(one))}\n\n{MARK}\n"
     if one.findings:
         yield "| | finding | message | hint |\n|---|---|---|---|"
     for finding in one.findings:
         yield (
             f"| {finding.severity.value} "
             f"| [{finding.id}]({help_uri(finding.id)}) "
-            f"| {_plain(finding.message)} | {_plain(finding.hint or '')} |"
+            f"| {plain(finding.message)} | {plain(finding.hint or '')} |"
         )
     said = f"{one.freezer}, {one.platform}, {len(one.findings)} findings"
     said += f", {one.suppressed} suppressed" if one.suppressed else ""
-    yield f"\n{_plain(said)}.\n"
-    yield from (f"- {_plain(note)}" for note in iter_notes(one))
+    yield f"\n{plain(said)}.\n"
+    yield from (f"- {plain(note)}" for note in iter_notes(one))
     yield ""
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text that means itself in a table, but for `code`."""
     parts = one_line(text).split("`")
     if len(parts) % 2 == 0:

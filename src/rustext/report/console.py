@@ -79,6 +79,18 @@ class Console:
         rows = [self._paint(shown, *span) for span in _break(whole, self.width, indent)]
         self.write(f"\n{' ' * indent}".join(rows) + "\n")
 
+    def heading(self, title: str, more: str = "") -> None:
+        """Print the line above a part of what is said."""
+        self.line((title, Style.BOLD), more)
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Print rows in columns, the first of them as a head; there is at least one."""
+        shown = [[one_line(cell) for cell in row] for row in rows]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)][:-1]
+        for number, row in enumerate(shown):
+            text = "  ".join((*map(str.ljust, row, widths), row[-1]))
+            self.line((text, Style.BOLD) if number == 0 else text)
+
     def _paint(self, parts: Sequence[_Part], start: int, stop: int) -> str:
         """The text between two columns of a line, with the styles and links of its parts.
 

@@ -30,7 +30,7 @@ def print_plan(
 ) -> None:
     """Everything about one native file; `verbose` names each of its crates."""
     file = plan.file
-    console.line((file.module or str(file.path), Style.BOLD))
+    console.heading(file.module or str(file.path))
     rust = f"yes ({', '.join(file.provenance.marks)})" if file.provenance.rust else "no"
     _print_facts(
         console,
@@ -52,11 +52,6 @@ def print_plan(
         console.line(("warning:", Style.YELLOW), f" {warning}", indent=2)
 
 
-def _print_head(console: Console, title: str, more: str = "") -> None:
-    console.line()
-    console.line((title, Style.BOLD), more)
-
-
 def _print_facts(console: Console, facts: Sequence[tuple[str, str]]) -> None:
     for label, text in facts:
         console.line(f"  {label:<14} {text}", indent=17)
@@ -67,7 +62,8 @@ def _print_crates(console: Console, file: NativeFile, *, verbose: bool) -> None:
     if not crates:
         return
     sources = sorted({c.source for c in crates})
-    _print_head(console, "crates", f" ({len(crates)}, from {', '.join(sources)})")
+    console.line()
+    console.heading("crates", f" ({len(crates)}, from {', '.join(sources)})")
     few = crates if verbose or len(crates) <= _CRATES + 1 else crates[:_CRATES]
     for crate in few:
         console.line(f"  {crate.name} {crate.version or '?'}")
@@ -76,14 +72,16 @@ def _print_crates(console: Console, file: NativeFile, *, verbose: bool) -> None:
 
 
 def _print_libraries(console: Console, graph: LibraryGraph) -> None:
-    _print_head(console, "libraries")
+    console.line()
+    console.heading("libraries")
     lines = list(iter_library_lines(graph, unicode=console.unicode))
     for line in lines or [("  none",)]:
         console.line(*line)
 
 
 def _print_imports(console: Console, imports: Sequence[ImplicitImport], file: str) -> None:
-    _print_head(console, "implicit imports", f" ({len(imports)})")
+    console.line()
+    console.heading("implicit imports", f" ({len(imports)})")
     for implicit in imports:
         verdict = (f"{implicit.verdict.value:<18}", _VERDICTS[implicit.verdict])
         reason = (implicit.reason, Style.DIM)
@@ -96,7 +94,8 @@ def _print_imports(console: Console, imports: Sequence[ImplicitImport], file: st
 
 def _print_companions(console: Console, companions: Sequence[Companion]) -> None:
     if companions:
-        _print_head(console, "companions", f" ({len(companions)})")
+        console.line()
+        console.heading("companions", f" ({len(companions)})")
     for companion in companions:
         where = f"  {companion.kind.value:<11} {companion.destination}  "
         console.line(where, (companion.reason, Style.DIM), indent=14)

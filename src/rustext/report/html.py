@@ -23,9 +23,8 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Edge, Missing, Resolved
 from rustext.model.verification import NotJudged, PartSize, SystemFloor, VerifyReport
 from rustext.report.escape import one_line
-from rustext.report.library_graph import NodeKind, Picture, draw_picture
+from rustext.report.library_graph import NodeKind, Picture, draw_picture, draw_svg
 from rustext.report.rules import RULES, help_uri
-from rustext.report.svg import draw_svg
 from rustext.report.verify_text import iter_run_notes, name_verdict
 
 _CODE = re.compile(r"`([^`]*)`")
@@ -41,10 +40,16 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def to_html(*verdicts: VerifyReport | NotJudged) -> str:
     """The page, with a part for each bundle; the same reports give the same bytes."""
+    title = "; ".join(f"{said(v.bundle.name)}: {said(_name(v))}" for v in verdicts)
+    parts = (line for number, one in enumerate(verdicts) for line in _iter_part(one, number))
+    return html_page(title, parts, command="verify")
+
+
+def html_page(title: str, parts: Iterable[str], *, command: str) -> str:
+    """A page that loads nothing; `title` and `parts` are HTML."""
     style, script = _read("page.css"), _read("page.js")
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    title = "; ".join(f"{_said(v.bundle.name)}: {_said(_name(v))}" for v in verdicts)
-    parts = (
+    lines = (
         "<!DOCTYPE html>",
         '<html lang="en">',
         "<head>",
@@ -58,14 +63,14 @@ def to_html(*verdicts: VerifyReport | NotJudged) -> str:
         "</head>",
         "<body>",
         "<main>",
-        *(line for number, one in enumerate(verdicts) for line in _iter_part(one, number)),
+        *parts,
         "</main>",
-        f"<footer>made by rustext {__version__} verify</footer>",
+        f"<footer>made by rustext {__version__} {command}</footer>",
         f"<script>{script}</script>",
         "</body>",
         "</html>",
     )
-    return "\n".join(parts) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _name(verdict: VerifyReport | NotJudged) -> str:
@@ -76,7 +81,7 @@ def _iter_part(report: VerifyReport | NotJudged, number: int) -> Iterator[str]:
     """All about one bundle; `number` tells its anchors from those of the others."""
     if isinstance(report, NotJudged):
         yield '<header class="bad">'
-        yield f'<h1>{_said(report.bundle.name)} <span class="verdict">not judged</span></h1>'
+        yield f'<h1>{said(report.bundle.name)} <span class="verdict">not judged</span></h1>'
         yield f"<p>{_prose(report.message)}</p></header>"
         return
     mark = f"-{number + 1}" if number else ""
@@ -98,27 +103,27 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _said(text: object) -> str:
+def said(text: object) -> str:
     """Any text, safe as the content of an element and in a quoted attribute."""
     return escape(one_line(str(text)))
 
 
 def _prose(text: str) -> str:
     """A sentence in which backticks mean code."""
-    return _CODE.sub(r"<code>\1</code>", _said(text))
+    return _CODE.sub(r"<code>\1</code>", said(text))
 
 
 # --- summary ----------------------------------------------------------------------------------
 
 
 def _iter_summary(report: VerifyReport) -> Iterator[str]:
-    verdict = _said(name_verdict(report))
+    verdict = said(name_verdict(report))
     yield f'<header class="{"good" if report.ok else "bad"}">'
-    yield f'<h1>{_said(report.bundle.name)} <span class="verdict">{verdict}</span></h1>'
+    yield f'<h1>{said(report.bundle.name)} <span class="verdict">{verdict}</span></h1>'
     yield "<dl>"
     for label, text in _iter_facts(report):
         wide = ' class="wide"' if len(text) > _WIDE else ""
-        yield f"<div{wide}><dt>{label}</dt><dd>{_said(text)}</dd></div>"
+        yield f"<div{wide}><dt>{label}</dt><dd>{said(text)}</dd></div>"
     yield "</dl></header>"
 
 
@@ -180,22 +185,22 @@ def _iter_findings(findings: Iterable[Finding], mark: str) -> Iterator[str]:
         folded = severity is Severity.NOTE and len(group) > _FOLDED
         yield f'<details class="{severity.value}"{"" if folded else " open"}>'
         yield (
-            f'<summary><span class="badge">{severity.value}</span> <b>{_said(name)}</b> '
-            f"{_said(RULES.get(name, ''))} <small>{len(group)}</small></summary>"
+            f'<summary><span class="badge">{severity.value}</span> <b>{said(name)}</b> '
+            f"{said(RULES.get(name, ''))} <small>{len(group)}</small></summary>"
         )
         for finding in group:
             yield from _iter_finding(finding)
-        yield f'<p class="more"><a href="{_said(help_uri(name))}">about {_said(name)}</a></p>'
+        yield f'<p class="more"><a href="{said(help_uri(name))}">about {said(name)}</a></p>'
         yield "</details>"
     yield "<p>No findings.</p></section>" if empty else "</section>"
 
 
 def _iter_finding(finding: Finding) -> Iterator[str]:
     yield f"<article><h3>{_prose(finding.message)}</h3><dl>"
-    yield f"<dt>subject</dt><dd><code>{_said(finding.subject)}</code></dd>"
+    yield f"<dt>subject</dt><dd><code>{said(finding.subject)}</code></dd>"
     last = ""
     for label, text in finding.evidence:
-        yield f"<dt>{_said(label) if label != last else ''}</dt><dd><code>{_said(text)}</code></dd>"
+        yield f"<dt>{said(label) if label != last else ''}</dt><dd><code>{said(text)}</code></dd>"
         last = label
     yield "</dl>"
     if finding.hint:
@@ -214,7 +219,7 @@ def _iter_graph(picture: Picture, mark: str) -> Iterator[str]:
     if picture.left_out:
         yield f"Files that are in the table alone: {picture.left_out}."
     if picture.system:
-        yield f"Not drawn: <code>{_said(', '.join(picture.system))}</code>."
+        yield f"Not drawn: <code>{said(', '.join(picture.system))}</code>."
     yield "</p>"
     if picture.nodes:
         kinds = {node.kind for node in picture.nodes}
@@ -240,9 +245,9 @@ def _iter_libraries(report: VerifyReport, mark: str) -> Iterator[str]:
         most = f"{', '.join(known[:3])}{f' and {len(known) - 3} more' if len(known) > 3 else ''}"
         missing = ' class="missing"' if found == "missing" else ""
         yield (
-            f"<tr{missing}><td><code>{_said(soname)}</code></td><td>{_said(found)}</td>"
-            f'<td><code>{_said(path)}</code></td><td title="{_said(", ".join(known[:200]))}">'
-            f"{_said(most)}</td></tr>"
+            f"<tr{missing}><td><code>{said(soname)}</code></td><td>{said(found)}</td>"
+            f'<td><code>{said(path)}</code></td><td title="{said(", ".join(known[:200]))}">'
+            f"{said(most)}</td></tr>"
         )
     yield "</tbody></table></div></section>"
 
@@ -269,13 +274,13 @@ def _iter_sizes(parts: Iterable[PartSize], mark: str) -> Iterator[str]:
     for part in parts:
         many = "1 file" if part.files == 1 else f"{part.files} files"
         yield (
-            f"<details><summary><code>{_said(part.name or 'all that is smaller')}</code>"
+            f"<details><summary><code>{said(part.name or 'all that is smaller')}</code>"
             f'<svg class="bar" aria-hidden="true"><rect width="{100 * part.size / most:.1f}%" '
             f'height="100%"/></svg><span>{_size(part.size)}</span>'
             f"<small>{100 * part.size / total:.1f} %, {many}</small></summary><ul>"
         )
         for path, size in part.largest:
-            yield f"<li><code>{_said(path)}</code> {_size(size)}</li>"
+            yield f"<li><code>{said(path)}</code> {_size(size)}</li>"
         yield "</ul></details>"
     yield "</div></section>"
 

@@ -60,6 +60,9 @@ _RENDERERS: Mapping[ReportFormat, Callable[[Verdicts], str]] = {
 _BEGINNINGS = re.compile(
     rb'\A\{\n  "bundle": |'
     rb'\A\{\n  "ok": [a-z]+,\n  "reports": \[|'
+    rb'\A\{\n  ("extensions?": [\[{]|"ok": [a-z]+,\n  "checks": |"version": 1,\n  "rustext": )|'
+    rb"\A(module or file  |\d+ Rust of |(ok|error|warning) +python |Rust extensions \(\d)|"
+    rb"\A[^\n]+\n  file           |"
     rb'\A\[\]\n\Z|\A\[\n  \{\n    "description": [^\n]+\n    "check_name": |'
     rb'\A<\?xml [^\n]+\n<testsuites name="rustext"|'
     rb"\A## [^\n]+\n\n<!-- rustext -->|"

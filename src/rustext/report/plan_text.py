@@ -15,7 +15,7 @@ def print_build_plan(
     console: Console, made: BuildPlan, skipped: Iterable[str], *, verbose: bool
 ) -> None:
     """The plan for people; `verbose` shows all evidence and what is left out for want of it."""
-    _print_head(console, "Rust extensions", len(made.extensions))
+    console.heading("Rust extensions", f" ({len(made.extensions)})")
     for extension in made.extensions:
         owner = f"{extension.distribution or '-'} {extension.version or ''}".strip()
         console.line(f"  {extension.module or extension.file}  ", (owner, Style.DIM), indent=4)
@@ -27,7 +27,7 @@ def print_build_plan(
         _print_imports(console, "not added", rest, verbose=True)
     _print_companions(console, made.companions)
     if made.unfollowed:
-        _print_head(console, "not followed: names that come from data", len(made.unfollowed))
+        console.heading("not followed: names that come from data", f" ({len(made.unfollowed)})")
     for place in made.unfollowed:
         name = f"{place.module}.{place.function}".strip(".")
         why = (f"{place.distribution}; `rustext trace` records", Style.DIM)
@@ -43,13 +43,9 @@ def print_effect(console: Console, effect: RecordEffect, *, verbose: bool) -> No
         ("no run used", effect.unused_modules, effect.unused_files, effect.unused_size),
     ):
         counts = f"{counted(len(modules), 'module')}, {counted(len(files), 'file')}"
-        console.line((title, Style.BOLD), f" {counts}, {size / 1024:,.0f} KiB")
+        console.heading(title, f" {counts}, {size / 1024:,.0f} KiB")
         for name in (*modules, *map(str, files)) if verbose else ():
             console.line(f"  {name}")
-
-
-def _print_head(console: Console, title: str, count: int) -> None:
-    console.line((title, Style.BOLD), f" ({count})")
 
 
 def _print_imports(
@@ -57,7 +53,7 @@ def _print_imports(
 ) -> None:
     rows = list(imports)
     if rows:
-        _print_head(console, f"modules {title}", len(rows))
+        console.heading(f"modules {title}", f" ({len(rows)})")
     for implicit in rows:
         first = implicit.evidence[0]
         why = f"{implicit.reason}; {first.kind.value}: {first.where}"
@@ -70,7 +66,7 @@ def _print_imports(
 def _print_companions(console: Console, companions: Iterable[Companion]) -> None:
     rows = list(companions)
     if rows:
-        _print_head(console, "files beside them", len(rows))
+        console.heading("files beside them", f" ({len(rows)})")
     for companion in rows:
         where = f"  {companion.kind.value:<11} {companion.destination}  "
         console.line(where, (companion.reason, Style.DIM), indent=14)

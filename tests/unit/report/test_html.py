@@ -18,8 +18,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Edge, FoundBy, Missing, Resolved
 from rustext.model.verification import IsolatedRun, PartSize, VerifyReport
 from rustext.report.html import to_html
-from rustext.report.library_graph import NodeKind, Picture, draw_picture
-from rustext.report.svg import draw_svg
+from rustext.report.library_graph import NodeKind, Picture, draw_picture, draw_svg
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.native.sizes import measure_parts
 from rustext.verify.verify import read_subject, verify

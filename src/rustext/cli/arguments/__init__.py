@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rustext.cli.arguments.options import FORMAT_OF_SUFFIX
-from rustext.cli.arguments.parser import make_parser
+from rustext.cli.arguments.parser import Parser, make_parser
 
 __all__ = ["make_parser", "parse_arguments"]
 
@@ -42,15 +42,19 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     if "format" in parsed:
         if parsed.json and parsed.format not in (None, "json"):
             parser.error(f"argument --json: not allowed with argument --format {parsed.format}")
-        parsed.format = "json" if parsed.json else parsed.format or _guess_format(parsed)
+        parsed.format = "json" if parsed.json else parsed.format or _guess_format(parsed, parser)
         parsed.json = parsed.format == "json"
     return parsed
 
 
-def _guess_format(parsed: argparse.Namespace) -> str:
-    """The format that the name in `verify -o NAME` means."""
+def _guess_format(parsed: argparse.Namespace, parser: Parser) -> str:
+    """The format that the name in `-o NAME` means, where that is the name of a report."""
     output: Path | None = getattr(parsed, "output", None)
-    if output is None or "bundles" not in parsed:
+    if output is None or not parsed.formats:
         return "text"
     ends = ("".join(output.suffixes[-2:]).lower(), output.suffix.lower())
-    return next((FORMAT_OF_SUFFIX[end] for end in ends if end in FORMAT_OF_SUFFIX), "text")
+    found = next((FORMAT_OF_SUFFIX[end] for end in ends if end in FORMAT_OF_SUFFIX), "text")
+    if found not in parsed.formats:
+        known = ", ".join(parsed.formats)
+        parser.refuse(f"{output}: `{found}` is for findings", f"formats here are {known}")
+    return found

@@ -39,7 +39,7 @@ COMMANDS = (
         usage="[OPTION ...] [PATH]",
         example="rustext scan dist/",
         runs="rustext.cli.scan_command:scan",
-        options=("path", "python", "all", "jobs", "no-cache"),
+        options=("path", "python", "all", "jobs", "no-cache", "format", "output-report"),
     ),
     Command(
         name="inspect",
@@ -49,7 +49,10 @@ COMMANDS = (
         usage="[OPTION ...] TARGET",
         example="rustext inspect cryptography",
         runs="rustext.cli.inspect_command:inspect",
-        options=("what", "python", "config", "probe", "no-cache", "tree", "format-inspect"),
+        options=(
+            "what", "python", "config", "probe", "no-cache", "tree", "format-inspect",
+            "output-report",
+        ),
     ),
     Command(
         name="verify",
@@ -121,7 +124,7 @@ COMMANDS = (
         usage="[OPTION ...] SCRIPT",
         example="rustext plan app.py",
         runs="rustext.cli.plan_command:plan",
-        options=("script", "config", "python", "record"),
+        options=("script", "config", "python", "record", "format", "output-report"),
     ),
     Command(
         name="nuitka-config",
@@ -157,7 +160,7 @@ COMMANDS = (
         usage="[OPTION ...]",
         example="rustext doctor",
         runs="rustext.cli.doctor_command:print_checks",
-        options=("config", "show-config"),
+        options=("config", "show-config", "format", "output-report"),
         exits=(("0", "ready"), ("1", "something keeps it from freezing"), _FAULT),
     ),
     Command(

@@ -18,6 +18,8 @@ from rustext.report.rules import RULES
 
 _MOST_JOBS = 512
 FORMATS = ("text", "json", "html", "sarif", "github", "gitlab", "junit", "markdown")
+PAGE_FORMATS = ("text", "json", "markdown", "html")
+_FORMAT = "text for people (the default), or for a machine; -o FILE may say it by its name"
 # What the name of a report's file ends with.
 FORMAT_OF_SUFFIX = {
     ".htm": "html", ".html": "html", ".json": "json", ".md": "markdown", ".sarif": "sarif",
@@ -129,9 +131,10 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "probe": _flag("--probe", help="import the module once, and see what it imports"),
     "tree": _flag("--tree", help="the tree of its libraries alone"),
+    "format": _choice("--format", choices=PAGE_FORMATS, help=_FORMAT),
     "format-inspect": _choice(
-        "--format", choices=("text", "json", "dot"),
-        help="dot: its libraries as a picture, for Graphviz",
+        "--format", choices=(*PAGE_FORMATS, "dot"),
+        help=f"{_FORMAT}; dot is its libraries as a picture, for Graphviz",
     ),
     # --- verify ---
     "alive": _option(
@@ -163,7 +166,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "format-verify": _choice(
         "--format", choices=FORMATS,
-        help="text for people (the default), or for a machine; -o FILE may say it by its name",
+        help=_FORMAT,
     ),
     "select": _list(
         "--select", metavar="ID[:PATTERN]",

@@ -98,7 +98,10 @@ def make_parser() -> Parser:
         if command.exclusive:
             _add(one.add_mutually_exclusive_group(), command.exclusive)
         _add(one, command.common)
-        one.set_defaults(command=command.runs, arguments=[])
+        keys = [key for key in command.options if key.startswith("format")]
+        is_report = "output-report" in command.options
+        formats = OPTIONS[keys[0]].settings["choices"] if is_report else ()
+        one.set_defaults(command=command.runs, name=command.name, arguments=[], formats=formats)
         one.set_defaults(**{key: OPTIONS[key].settings.get("default", False) for key in COMMON})
     parser.commands = commands.choices
     return parser
