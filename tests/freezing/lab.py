@@ -206,9 +206,9 @@ def install(python: Path, *args: str) -> None:
     uv("pip", "install", "-q", "--python", str(python), *args)
 
 
-def uv(*args: str) -> None:
-    """Run uv, which makes an environment of wheels that it has seen in a second."""
-    check([sys.executable, "-m", "uv", *args])
+def uv(*args: str) -> str:
+    """Run uv, which makes an environment of wheels that it has seen in a second; its output."""
+    return check([sys.executable, "-m", "uv", *args])
 
 
 def check(command: list[str], **options: object) -> str:

@@ -134,6 +134,12 @@ def test_all_name_one_address_of_the_documentation() -> None:
     assert project["urls"]["Documentation"] == DOCS
 
 
+def test_options_are_shown_as_they_are_typed(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        dashed = re.findall(r"[\u2013\u2014]\w\S*", page.read_text(encoding="utf-8"))
+        assert not dashed, (page.name, dashed)
+
+
 def test_nothing_is_loaded_from_other_servers(site: Path) -> None:
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
