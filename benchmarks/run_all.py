@@ -60,6 +60,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     ),
     "resolve_growth": Benchmark(command="resolve_speed.py SITE --growth"),
     "scan_speed": Benchmark(command="scan_speed/run.py PINNED --rounds 2", beside=("auditwheel",)),
+    "scan_jobs": Benchmark(command="scan_speed/jobs.py PINNED"),
     "second_scan": Benchmark(command="scan_speed/second_scan.py SITE"),
     "inspect_speed": Benchmark(
         command="inspect_speed.py polars-runtime-32 pyarrow cryptography tokenizers orjson"

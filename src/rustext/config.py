@@ -28,6 +28,7 @@ from rustext.tracing.trace_file import DEFAULT_FILE, Trace, merge, read_trace
 _log = logging.getLogger(__name__)
 
 _LONGEST = 60  # characters of a value in a message
+_NOTHING = Path(os.devnull)  # --isolated; as a file it is empty everywhere
 _SURE = 0.9  # the ratio of difflib from which a table's name is taken for a misspelt one
 _KEYS = (
     "allow-system", "crate-rules", "ignore", "include", "leave-plan", "optional",
@@ -83,7 +84,7 @@ class Config:
 def find_config(start: Path, file: Path | None = None) -> Config:
     """Read `file`, or the nearest `pyproject.toml` at or above `start`; else the defaults."""
     file = file or find_project(start)
-    return read_config(file) if file is not None else Config()
+    return read_config(file) if file is not None and file != _NOTHING else Config()
 
 
 def find_project(start: Path) -> Path | None:

@@ -17,7 +17,7 @@ from lab import uv
 
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import NotJudged, Verdicts, VerifyReport
-from rustext.report.ci_formats import to_github, to_gitlab, to_junit, to_markdown
+from rustext.report.ci_formats import to_azure, to_github, to_gitlab, to_junit, to_markdown
 from rustext.report.escape import one_line
 from rustext.report.rules import RULES
 
@@ -142,6 +142,21 @@ def shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: shape(part) for key, part in value.items()}
     return [shape(part) for part in value[:1]] if isinstance(value, list) else type(value)
+
+
+def test_each_finding_is_one_command_of_azure_as_ruff_writes_it(
+    verdicts: Verdicts, tmp_path: Path
+) -> None:
+    command = r"##vso\[task\.logissue type=(error|warning);(?:\w+=[^;\]]*;)*\](.*)"
+    assert re.fullmatch(command, ruff("azure", tmp_path).strip())
+    report = verdicts[0]
+    assert isinstance(report, VerifyReport)
+    lines = to_azure(verdicts).splitlines()
+    assert len(lines) == len(report.findings) + 1
+    for line in lines:
+        written = re.fullmatch(command, line)
+        assert written is not None, line
+        assert not re.search(r"##vso\[|%(?!AZP25)", written[2])
 
 
 def test_an_issue_of_gitlab_has_the_keys_that_ruff_gives_it(

@@ -78,7 +78,10 @@ def _write_page(command: _Command, parsed: argparse.Namespace, console: Console)
     """Run a command, and write what it prints as one document, to a file or to `console`."""
     out = io.StringIO()
     if parsed.format in _PAGES:
-        given = [vars(parsed).get(key) for key in ("path", "target", "script")]
+        given = [
+            *vars(parsed).get("paths", ()),
+            *(vars(parsed).get(k) for k in ("target", "script")),
+        ]
         title = " ".join(("rustext", parsed.name, *(str(word) for word in given if word)))
         page = importlib.import_module("rustext.report.page").Page(stream=out, title=title)
         code = command(parsed, page)

@@ -28,13 +28,14 @@ _IS_RUST = '"rust": true'  # in a row's text; within a string its marks would ha
 def scan(args: argparse.Namespace, console: Console) -> int:
     """Print the rows; raises `InvalidWheel` at the end if some wheels could not be read."""
     refused: list[RustextError] = []
-    if args.path is not None and not args.path.is_dir():
-        rows = _reader().read_file(args.path)
-    elif args.path is not None and (wheels := sorted(args.path.glob("*.whl"))):
-        quiet = args.quiet or args.json
-        rows = _reader().read_wheels(wheels, refused, jobs=args.jobs, quiet=quiet)
-    else:
+    files = [file for path in args.paths for file in _files(path, alone=len(args.paths) == 1)]
+    if not files:
         rows = _scan_folders(_folders(args), args)
+    elif files == args.paths and len(files) == 1:
+        rows = _reader().read_file(files[0])
+    else:
+        quiet = args.quiet or args.json
+        rows = _reader().read_files(files, refused, jobs=args.jobs, quiet=quiet)
     if args.json:
         _write_json(console, [row for row in rows if args.all or _IS_RUST in row])
     else:
@@ -42,8 +43,20 @@ def scan(args: argparse.Namespace, console: Console) -> int:
     for error in refused:
         print_error(open_console(sys.stderr), str(error), error.hint)
     if refused:
-        raise InvalidWheel(f"{len(refused)} of {len(wheels)} wheels could not be read")
+        raise InvalidWheel(f"{len(refused)} of {len(files)} files could not be read")
     return 0
+
+
+def _files(path: Path, *, alone: bool) -> Sequence[Path]:
+    """The files to read for one argument: a wheel or a native file, or the wheels of a folder."""
+    if not path.is_dir():
+        return [path]
+    wheels = sorted(path.glob("*.whl"))
+    if not wheels and not alone:
+        raise UnreadableFile(
+            f"{path} holds no wheels", hint="name an environment, or a folder of other files, alone"
+        )
+    return wheels
 
 
 def _reader() -> Any:
@@ -62,8 +75,8 @@ def _editable_installs() -> Any:
 
 
 def _folders(args: argparse.Namespace) -> Sequence[Path]:
-    if args.path is not None:
-        root = args.path.resolve()
+    if args.paths:
+        root = args.paths[0].resolve()
         next(root.iterdir(), None)  # raises where it cannot be listed, which is no empty folder
         return _sites_of(root) if (root / "pyvenv.cfg").is_file() else [root]
     if args.python is not None:

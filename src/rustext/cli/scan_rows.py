@@ -48,25 +48,25 @@ def read_file(path: Path) -> list[str]:
     return [json.dumps(extension_json(file, importable_by(file)))]
 
 
-def read_wheels(
-    wheels: Sequence[Path],
+def read_files(
+    files: Sequence[Path],
     refused: list[RustextError],
     *,
     jobs: int | None = None,
     quiet: bool = False,
 ) -> list[str]:
-    """The rows of many wheels, in the wheels' order; errors of those refused are appended.
+    """The rows of many wheels, in their order; errors of those refused are appended.
 
     `jobs` processes read them; one reads in this process.
     """
     rows: list[str] = []
-    jobs = min(jobs or _WORKERS, len(wheels))
+    jobs = min(jobs or _WORKERS, len(files))
     with ExitStack() as opened:
         show = opened.enter_context(progress_line("reading wheels", quiet=quiet))
         pool = opened.enter_context(ProcessPoolExecutor(jobs)) if jobs > 1 else None
-        results = (pool.map if pool is not None else map)(_try_wheel, wheels)
+        results = (pool.map if pool is not None else map)(_try_file, files)
         for number, found in enumerate(results, 1):
-            show(f"  {number} of {len(wheels)}")
+            show(f"  {number} of {len(files)}")
             if isinstance(found, RustextError):
                 refused.append(found)
             else:
@@ -74,9 +74,9 @@ def read_wheels(
     return rows
 
 
-def _try_wheel(path: Path) -> list[str] | RustextError:
+def _try_file(path: Path) -> list[str] | RustextError:
     try:
-        return _read_wheel(path)
+        return read_file(path)
     except RustextError as error:
         return error
 

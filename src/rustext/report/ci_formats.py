@@ -4,6 +4,8 @@ In: the verdict on each bundle. Out: one document in the form of
 
 - GitHub's workflow commands, which become annotations:
   https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+- Azure's logging commands, which do the same:
+  https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
 - GitLab's code quality report:
   https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format
 - JUnit's XML, a suite a bundle and a case a finding, as Jenkins and others read it:
@@ -66,6 +68,27 @@ def _command(level: str, title: str, text: str) -> str:
     said = one_line(f"rustext: {title}").replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     body = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return f"::{level} title={said}::{body}\n"
+
+
+# --- Azure ------------------------------------------------------------------------------------
+
+
+def to_azure(verdicts: Verdicts) -> str:
+    """A logging command for each finding; a note is a warning, which is the least there is."""
+    rows = [
+        (f.severity is Severity.ERROR, f.id, f"{report.bundle.name}: {_with_page(f)}")
+        for report, f in _iter_findings(verdicts)
+    ]
+    rows += [
+        (True, "not-judged", f"{one.bundle.name}: {one.message}")
+        for one in verdicts
+        if isinstance(one, NotJudged)
+    ]
+    return "".join(
+        f"##vso[task.logissue type={'error' if bad else 'warning'};code={name};]"
+        f"{'; '.join(map(one_line, text.splitlines())).replace('%', '%AZP25')}\n"
+        for bad, name, text in rows
+    )
 
 
 # --- GitLab -----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rustext.errors import UnreadableFile
 from rustext.model.verification import Verdicts, VerifyReport
-from rustext.report.ci_formats import to_github, to_gitlab, to_junit, to_markdown
+from rustext.report.ci_formats import to_azure, to_github, to_gitlab, to_junit, to_markdown
 from rustext.report.console import Console
 from rustext.report.documents import to_json, verdicts_json
 from rustext.report.html import to_html
@@ -30,6 +30,7 @@ class ReportFormat(Enum):
     HTML = "html"
     SARIF = "sarif"
     GITHUB = "github"
+    AZURE = "azure"
     GITLAB = "gitlab"
     JUNIT = "junit"
     MARKDOWN = "markdown"
@@ -50,6 +51,7 @@ _RENDERERS: Mapping[ReportFormat, Callable[[Verdicts], str]] = {
     ReportFormat.SARIF: lambda verdicts: to_json(sarif_document(*verdicts)),
     ReportFormat.HTML: lambda verdicts: to_html(*verdicts),
     ReportFormat.GITHUB: to_github,
+    ReportFormat.AZURE: to_azure,
     ReportFormat.GITLAB: to_gitlab,
     ReportFormat.JUNIT: to_junit,
     ReportFormat.MARKDOWN: to_markdown,
@@ -67,6 +69,7 @@ _BEGINNINGS = re.compile(
     rb'\A<\?xml [^\n]+\n<testsuites name="rustext"|'
     rb"\A## [^\n]+\n\n<!-- rustext -->|"
     rb"\A::(error|warning|notice) title=rustext|"
+    rb"\A##vso\[task.logissue type=(error|warning);code=[a-z-]+;\]|"
     rb"\A(error|warning|note)\[[a-z-]+\]: |"
     rb'\A\{\n  "\$schema": "[^"]*sarif[^"]*",[^~]*"name": "rustext"|'
     rb"\A<!DOCTYPE html>[^~]*<meta name=\"generator\" content=\"rustext |"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import json
 import os
+import shutil
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from environments import Files, install, write_files
 
 from rustext.cli import scan_rows as scan
 from rustext.cli.main import run
-from rustext.cli.scan_rows import list_folder, note_links, read_file, read_wheels
+from rustext.cli.scan_rows import list_folder, note_links, read_file, read_files
 from rustext.errors import InvalidWheel, RustextError
 from rustext.files.cache import Listing, open_cache, reader_version
 
@@ -204,7 +205,7 @@ def test_wheels_are_read_in_parallel_and_listed_in_order(tmp_path: Path, rust: P
         for n in range(9)
     ]
     refused: list[RustextError] = []
-    found = [json.loads(row)["module"] for row in read_wheels(wheels, refused, quiet=True)]
+    found = [json.loads(row)["module"] for row in read_files(wheels, refused, quiet=True)]
     assert found == [f"p{n}.core" for n in range(9)]
     assert refused == []
 
@@ -217,9 +218,27 @@ def test_a_wheel_that_is_refused_does_not_keep_the_others_from_being_listed(
     assert run(["scan", str(tmp_path), "--json"]) == 2
     out, err = capfd.readouterr()
     assert [row["module"] for row in json.loads(out)["extensions"]] == ["b.core"]
-    assert "1 of 2 wheels could not be read" in err
+    assert "1 of 2 files could not be read" in err
     assert run(["scan", str(tmp_path), "-q"]) == 2  # which wheel it is is no warning
     assert "error: a-1-py3-none-any.whl holds the path" in capfd.readouterr().err
+
+
+def test_several_wheels_and_files_are_one_list(
+    tmp_path: Path, rust: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "none"):
+        (tmp_path / name).mkdir()
+    one = make_wheel(tmp_path / "a/a-1-py3-none-any.whl", {"a/core.abi3.so": rust})
+    make_wheel(tmp_path / "b/b-1-py3-none-any.whl", {"b/core.abi3.so": rust})
+    shutil.copy(rust, tmp_path / "loose.so")
+    words = [str(tmp_path / "b"), str(tmp_path / "loose.so"), str(one)]
+    assert run(["scan", *words, "--json"]) == 0
+    found = [row["file"] for row in json.loads(capfd.readouterr().out)["extensions"]]
+    assert found == ["b/core.abi3.so", "loose.so", "a/core.abi3.so"]
+    assert run(["scan", *words, str(tmp_path / "none")]) == 2
+    assert "none holds no wheels" in capfd.readouterr().err
+    assert run(["scan", *words, str(tmp_path / "gone")]) == 2
+    assert "gone does not exist" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("jobs", ["1", "2", "5"])
@@ -299,7 +318,7 @@ def test_what_is_wrong_with_a_wheel_survives_the_way_between_processes(
 ) -> None:
     bad = make_wheel(tmp_path / "a-1-py3-none-any.whl", {"../a.so": rust})
     refused: list[RustextError] = []
-    assert read_wheels([bad, bad], refused, jobs=2, quiet=True) == []
+    assert read_files([bad, bad], refused, jobs=2, quiet=True) == []
     for error in refused:
         assert isinstance(error, InvalidWheel)
         assert "leads out of it" in str(error)

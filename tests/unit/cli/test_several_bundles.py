@@ -298,3 +298,12 @@ def test_no_report_names_the_folder_in_which_the_bundle_lies(dist: Path, said: S
             assert a_run.pop("originalUriBaseIds")["BUNDLE"]["uri"] == f"{dist.as_uri()}/"
             out = json.dumps(a_run)
         assert str(dist) not in out, format_
+
+
+def test_isolated_reads_no_configuration(dist: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (dist.parent / "pyproject.toml").write_text('[tool.rustext]\nignore = ["missing-library"]\n')
+    assert run(["verify", "dist/bad"]) == 0
+    assert run(["verify", "dist/bad", "--isolated"]) == 1
+    (dist.parent / "pyproject.toml").write_text("[tool.rustext]\nno-such = 1\n")
+    assert run(["verify", "dist/bad"]) == 2
+    assert run(["verify", "dist/bad", "--isolated"]) == 1

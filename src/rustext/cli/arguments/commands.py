@@ -50,7 +50,7 @@ COMMANDS = (
         example="rustext inspect cryptography",
         runs="rustext.cli.inspect_command:inspect",
         options=(
-            "what", "python", "config", "probe", "no-cache", "tree", "format-inspect",
+            "what", "python", "config", "isolated", "probe", "no-cache", "tree", "format-inspect",
             "output-report",
         ),
     ),
@@ -63,7 +63,7 @@ COMMANDS = (
         example="rustext verify dist/app --run",
         runs="rustext.cli.verify_command:verify",
         options=(
-            "bundles", "config", "no-cache", "run", "alive", "selftest", "plan",
+            "bundles", "config", "isolated", "no-cache", "run", "alive", "selftest", "plan",
             "record-verify", "timeout", "hide", "allow-system", "target", "python-kind",
             "fix-suffix", "format-verify", "select", "ignore", "baseline", "write-baseline",
             "fail-on", "output-report",
@@ -83,7 +83,7 @@ COMMANDS = (
         example="rustext repair dist/app --dry-run",
         runs="rustext.cli.repair_command:repair",
         options=(
-            "bundle", "config", "diff", "environment", "plan", "select-ids", "run",
+            "bundle", "config", "isolated", "diff", "environment", "plan", "select-ids", "run",
             "timeout", "allow-system", "format-repair", "sarif",
         ),
         exclusive=("output-repaired", "in-place", "dry-run"),
@@ -124,7 +124,7 @@ COMMANDS = (
         usage="[OPTION ...] SCRIPT",
         example="rustext plan app.py",
         runs="rustext.cli.plan_command:plan",
-        options=("script", "config", "python", "record", "format", "output-report"),
+        options=("script", "config", "isolated", "python", "record", "format", "output-report"),
     ),
     Command(
         name="nuitka-config",
@@ -133,7 +133,7 @@ COMMANDS = (
         usage="[OPTION ...] FILE",
         example="rustext nuitka-config rust.nuitka-package.config.yml",
         runs="rustext.cli.plan_command:write_config",
-        options=("config-file", "config", "python"),
+        options=("config-file", "config", "isolated", "python"),
     ),
     Command(
         name="hooks",
@@ -142,7 +142,7 @@ COMMANDS = (
         usage="[OPTION ...] FOLDER",
         example="rustext hooks hooks/",
         runs="rustext.cli.hooks_command:write_hook_files",
-        options=("folder", "config"),
+        options=("folder", "config", "isolated"),
     ),
     Command(
         name="plugin-path",
@@ -160,7 +160,7 @@ COMMANDS = (
         usage="[OPTION ...]",
         example="rustext doctor",
         runs="rustext.cli.doctor_command:print_checks",
-        options=("config", "show-config", "format", "output-report"),
+        options=("config", "isolated", "show-config", "format", "output-report"),
         exits=(("0", "ready"), ("1", "something keeps it from freezing"), _FAULT),
     ),
     Command(

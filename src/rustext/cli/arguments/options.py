@@ -17,7 +17,7 @@ from typing import Any
 from rustext.report.rules import RULES
 
 _MOST_JOBS = 512
-FORMATS = ("text", "json", "html", "sarif", "github", "gitlab", "junit", "markdown")
+FORMATS = ("text", "json", "html", "sarif", "github", "azure", "gitlab", "junit", "markdown")
 PAGE_FORMATS = ("text", "json", "markdown", "html")
 _FORMAT = "text for people (the default), or for a machine; -o FILE may say it by its name"
 # What the name of a report's file ends with.
@@ -99,6 +99,10 @@ OPTIONS: Mapping[str, Option] = {
     "config": _file(
         "--config",
         help="read [tool.rustext] of this file, not of the nearest pyproject.toml",
+    ),
+    "isolated": _option(
+        "--isolated", dest="config", action="store_const", const=Path(os.devnull),
+        help="read no configuration file",
     ),
     "show-config": _flag(
         "--show-config", help="print the configuration that counts here, and do nothing else"
@@ -236,8 +240,8 @@ OPTIONS: Mapping[str, Option] = {
     ),
     # --- positional arguments ---
     "path": _option(
-        "path", nargs="?", type=Path, metavar="PATH",
-        help="a wheel, a folder of wheels, a virtual environment, or another folder",
+        "paths", nargs="*", type=Path, metavar="PATH",
+        help="wheels, or a folder of wheels, a virtual environment, or another folder",
     ),
     "what": _option(
         "target", metavar="TARGET",
