@@ -36,7 +36,11 @@ def scan(args: argparse.Namespace, console: Console) -> int:
     else:
         quiet = args.quiet or args.json
         rows = _reader().read_files(files, refused, jobs=args.jobs, quiet=quiet)
-    if args.json:
+    if args.format == "cyclonedx":
+        documents = importlib.import_module("rustext.report.documents")
+        rust = [json.loads(row) for row in rows if _IS_RUST in row]
+        console.write(documents.to_json(documents.bill_of_materials(rust)))
+    elif args.json:
         _write_json(console, [row for row in rows if args.all or _IS_RUST in row])
     else:
         _print_table(console, [json.loads(row) for row in rows], everything=args.all)

@@ -7,9 +7,11 @@ are in the order of the JSON Schemas in `rustext/data/schemas`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
+from rustext import __version__
 from rustext.model.findings import Finding
 from rustext.model.libraries import Edge, Missing, Resolved
 from rustext.model.native_file import NativeFile
@@ -23,7 +25,7 @@ from rustext.model.verification import (
     Verdicts,
     VerifyReport,
 )
-from rustext.report.escape import json_text
+from rustext.report.escape import json_text, one_line
 
 
 def to_json(value: Mapping[str, Any]) -> str:
@@ -170,4 +172,40 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "evidence": [{"label": label, "text": text} for label, text in finding.evidence],
         "hint": finding.hint,
+    }
+
+
+def bill_of_materials(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The crates in rows of `rustext scan`, as CycloneDX 1.6: what tools for advisories read.
+
+    Each release of a crate is one component, and its occurrences are the files that hold it. There
+    is no serial number and no time: the same files give the same bytes.
+    https://cyclonedx.org/docs/1.6/json/ https://github.com/package-url/purl-spec
+    """
+    places: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        for crate in row["crates"]:
+            key = (one_line(crate["name"]), one_line(crate["version"] or ""))
+            places.setdefault(key, set()).add(row["file"])
+    components = []
+    for (name, version), files in sorted(places.items()):
+        end = f"@{quote(version, safe='')}" if version else ""
+        purl = f"pkg:cargo/{quote(name, safe='')}{end}"
+        components.append(
+            {
+                "type": "library",
+                "bom-ref": purl,
+                "name": name,
+                **({"version": version} if version else {}),
+                "purl": purl,
+                "evidence": {"occurrences": [{"location": one_line(f)} for f in sorted(files)]},
+            }
+        )
+    tool = {"type": "application", "name": "rustext", "version": __version__}
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"tools": {"components": [tool]}},
+        "components": components,
     }

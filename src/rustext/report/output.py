@@ -71,6 +71,7 @@ _BEGINNINGS = re.compile(
     rb"\A::(error|warning|notice) title=rustext|"
     rb"\A##vso\[task.logissue type=(error|warning);code=[a-z-]+;\]|"
     rb"\A(error|warning|note)\[[a-z-]+\]: |"
+    rb'\A\{\n  "bomFormat": "CycloneDX",[^~]*?"name": "rustext"|'
     rb'\A\{\n  "\$schema": "[^"]*sarif[^"]*",[^~]*"name": "rustext"|'
     rb"\A<!DOCTYPE html>[^~]*<meta name=\"generator\" content=\"rustext |"
     rb"\A[^\n]+ \([^\n]+\) "

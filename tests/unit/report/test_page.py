@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from markdown_it import MarkdownIt
+from packageurl import PackageURL
 
 from rustext.cli.main import run
 from rustext.report.console import Console
+from rustext.report.documents import bill_of_materials, to_json
 from rustext.report.escape import one_line
 from rustext.report.page import Page
 
@@ -123,10 +128,40 @@ def test_a_file_holds_what_is_printed_and_is_replaced_the_next_time(
     assert (tmp_path / "notes.md").read_text() == "# mine\n"
 
 
+def test_the_bill_of_materials_fits_its_schema_and_holds_each_crate_once() -> None:
+    crates = [
+        {"name": name, "version": version, "source": "sbom"}
+        for name, version in (
+            ("a", "1.0.0"),
+            ("a", "2.0.0+x"),
+            ("b", None),
+            (HOSTILE[5], "1"),
+            ("\udcff", "1"),
+        )
+    ]
+    rows = [{"file": name, "crates": crates} for name in ("x.so", "\udcff.so", "x.so")]
+    text = to_json(bill_of_materials(rows))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    components = json.loads(text)["components"]
+    assert {(c["name"], c.get("version")) for c in components} == {
+        ("a", "1.0.0"), ("a", "2.0.0+x"), (one_line(HOSTILE[5]), "1"), ("b", None),
+        ("\\udcff", "1"),
+    }  # fmt: skip
+    components = [c for c in components if c["name"] == "a"]
+    assert [PackageURL.from_string(c["purl"]).version for c in components] == [
+        "1.0.0",
+        "2.0.0+x",
+    ]
+    assert components[0]["evidence"]["occurrences"] == [
+        {"location": "x.so"},
+        {"location": "\\udcff.so"},
+    ]
+
+
 def test_a_name_that_means_a_format_of_findings_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         run(["scan", str(tmp_path), "-o", str(tmp_path / "x.sarif")])
-    assert "`sarif` is for findings" in capsys.readouterr().err
+    assert "`scan` has no `sarif`" in capsys.readouterr().err
     assert not (tmp_path / "x.sarif").exists()

@@ -56,5 +56,5 @@ def _guess_format(parsed: argparse.Namespace, parser: Parser) -> str:
     found = next((FORMAT_OF_SUFFIX[end] for end in ends if end in FORMAT_OF_SUFFIX), "text")
     if found not in parsed.formats:
         known = ", ".join(parsed.formats)
-        parser.refuse(f"{output}: `{found}` is for findings", f"formats here are {known}")
+        parser.refuse(f"{output}: `{parsed.name}` has no `{found}`", f"its formats are {known}")
     return found

@@ -39,7 +39,7 @@ COMMANDS = (
         usage="[OPTION ...] [PATH]",
         example="rustext scan dist/",
         runs="rustext.cli.scan_command:scan",
-        options=("path", "python", "all", "jobs", "no-cache", "format", "output-report"),
+        options=("path", "python", "all", "jobs", "no-cache", "format-scan", "output-report"),
     ),
     Command(
         name="inspect",

@@ -22,8 +22,8 @@ PAGE_FORMATS = ("text", "json", "markdown", "html")
 _FORMAT = "text for people (the default), or for a machine; -o FILE may say it by its name"
 # What the name of a report's file ends with.
 FORMAT_OF_SUFFIX = {
-    ".htm": "html", ".html": "html", ".json": "json", ".md": "markdown", ".sarif": "sarif",
-    ".sarif.json": "sarif", ".xml": "junit",
+    ".cdx.json": "cyclonedx", ".htm": "html", ".html": "html", ".json": "json",
+    ".md": "markdown", ".sarif": "sarif", ".sarif.json": "sarif", ".xml": "junit",
 }  # fmt: skip
 
 
@@ -136,6 +136,10 @@ OPTIONS: Mapping[str, Option] = {
     "probe": _flag("--probe", help="import the module once, and see what it imports"),
     "tree": _flag("--tree", help="the tree of its libraries alone"),
     "format": _choice("--format", choices=PAGE_FORMATS, help=_FORMAT),
+    "format-scan": _choice(
+        "--format", choices=(*PAGE_FORMATS, "cyclonedx"),
+        help=f"{_FORMAT}; cyclonedx is a bill of materials of the crates",
+    ),
     "format-inspect": _choice(
         "--format", choices=(*PAGE_FORMATS, "dot"),
         help=f"{_FORMAT}; dot is its libraries as a picture, for Graphviz",
