@@ -17,7 +17,7 @@ from rustext.data import read_data
 from rustext.model.image import Format
 from rustext.verify.bundle.marshal_reader import parse_code
 from rustext.verify.bytecode.module_code import Import, find_imports
-from rustext.verify.facts.python.start_imports import _platform_facts
+from rustext.verify.facts.python.program_starts import platform_facts
 
 # Compiles a source and runs it once with all of its modules there, and once without each of them:
 # a module is needed if the code does not get to its end without it. The same with each of them
@@ -164,7 +164,7 @@ def test_a_condition_on_a_part_of_the_version_that_is_not_known_decides_nothing(
         f"import sys\nif sys.version_info {condition}:\n    import one\nelse:\n    import two\n"
     )
     code = parse_code(marshal.dumps(compile(source, "code", "exec")), version)
-    found = find_imports(code, version, _platform_facts(Format.ELF, version))
+    found = find_imports(code, version, platform_facts(Format.ELF, version))
     assert {i.module for i in found if i.certain} - {"sys"} == certain
     for micro in (0, 9):  # what Python says of the first two numbers and of any third
         holds = eval(f"{(*version, micro)} {condition}")

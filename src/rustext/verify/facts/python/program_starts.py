@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rustext.model.image import Format
 from rustext.verify.bundle.program import Program
+
+_PLATFORMS = {Format.ELF: "linux", Format.MACHO: "darwin", Format.PE: "win32"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +54,23 @@ class Start:
             found.append(at)
             at = self.reached.get(at, self.intact.get(at, self.tried.get(at)))
         return tuple(reversed(found))
+
+
+class _Untold:
+    """A part of the interpreter's version that a bundle does not tell: nothing compares with it."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError
+
+
+def platform_facts(format_: Format, python: tuple[int, int]) -> dict[str, object]:
+    """What code asks about its platform, as far as the bundle says."""
+    return {
+        "TYPE_CHECKING": False,
+        "typing.TYPE_CHECKING": False,
+        "sys.version_info": (*python, _Untold()),
+        "sys.platform": _PLATFORMS[format_],
+        "os.name": "nt" if format_ is Format.PE else "posix",
+    }

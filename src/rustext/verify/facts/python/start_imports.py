@@ -20,7 +20,6 @@ from typing import Any
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, identify
 from rustext.files.codec import from_plain, to_plain
-from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.marshal_reader import Code
 from rustext.verify.bundle.program import Freezer, Program
@@ -37,25 +36,21 @@ from rustext.verify.bytecode.module_code import (
 )
 from rustext.verify.bytecode.opened_names import find_openings, may_open
 from rustext.verify.facts.python.import_clues import read_imported
-from rustext.verify.facts.python.program_starts import MissingModule, OpenedLibrary, Start
+from rustext.verify.facts.python.program_starts import (
+    MissingModule,
+    OpenedLibrary,
+    Start,
+    platform_facts,
+)
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
 _LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
 # A package with one of these in its code may have attributes that nothing binds by name.
 _MAKES_ATTRIBUTES = frozenset(
-    {
-        "__getattr__",
-        "globals",
-        "vars",
-        "setattr",
-        "exec",
-        "locals",
-        "__dict__",
-        "global_enum",  # https://docs.python.org/3/library/enum.html#enum.global_enum
-    }
+    {"__getattr__", "globals", "vars", "setattr", "exec", "locals", "__dict__"}
+    | {"global_enum"}  # https://docs.python.org/3/library/enum.html#enum.global_enum
 )
-_PLATFORMS = {Format.ELF: "linux", Format.MACHO: "darwin", Format.PE: "win32"}
 _COMPUTES = frozenset({"import_module", "__import__"})
 
 
@@ -127,7 +122,7 @@ class _Follower:
         self._packages = {parent for name in self._modules for parent in _ancestors(name)}
         self._known: dict[str, Module] = {}
         self._work: list[tuple[Module, bool]] = []
-        self._platform = _platform_facts(bundle.image.format, store.python)
+        self._platform = platform_facts(bundle.image.format, store.python)
         self._reported: set[str] = set()
         self._bound: dict[str, frozenset[str]] = {}
         self._caught: list[tuple[Import, Module]] = []
@@ -362,26 +357,6 @@ class _Follower:
         known = (self._known.get(at) for at in {importer, *_ancestors(name)})
         codes = (module.code for module in known if module is not None)
         return any(makes_modules(c, self._store.python) for c in codes if c is not None)
-
-
-class _Untold:
-    """A part of the interpreter's version that a bundle does not tell: nothing compares with it."""
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __eq__(self, other: object) -> bool:
-        raise TypeError
-
-
-def _platform_facts(format_: Format, python: tuple[int, int]) -> dict[str, object]:
-    """What code asks about its platform, as far as the bundle says."""
-    return {
-        "TYPE_CHECKING": False,
-        "typing.TYPE_CHECKING": False,
-        "sys.version_info": (*python, _Untold()),
-        "sys.platform": _PLATFORMS[format_],
-        "os.name": "nt" if format_ is Format.PE else "posix",
-    }
 
 
 def _absolute(one: Import, module: Module) -> str | None:
