@@ -41,6 +41,8 @@ class Start:
     missing: list[MissingModule] = field(default_factory=list)
     opened: list[OpenedLibrary] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)  # modules that import a name they compute
+    # The data files that code opens next to itself, by module.
+    data: dict[str, list[str]] = field(default_factory=dict)
     adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
     opaque: list[str] = field(default_factory=list)  # modules whose code could not be read
     followed: bool = False  # whether the program's code could be followed at all

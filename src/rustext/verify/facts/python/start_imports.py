@@ -34,6 +34,7 @@ from rustext.verify.bytecode.module_code import (
     iter_stored,
     makes_modules,
 )
+from rustext.verify.bytecode.named_files import find_named_files
 from rustext.verify.bytecode.opened_names import find_openings, may_open
 from rustext.verify.facts.python.import_clues import read_imported
 from rustext.verify.facts.python.program_starts import (
@@ -172,6 +173,9 @@ class _Follower:
         if code is None:
             start.opaque += [] if module.namespace else [module.name]
             return
+        files = sorted(set(find_named_files(code)))
+        if files:
+            start.data[module.name] = files
         if not _COMPUTES.isdisjoint(code.names) and not _COMPUTES.isdisjoint(
             iter_loaded(code, self._store.python)
         ):
