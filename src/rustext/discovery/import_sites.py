@@ -33,6 +33,10 @@ _OF_DICTS = frozenset({"items", "values", "keys", "get", "pop"})
 _ROWS = (ast.List, ast.Tuple)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
+# A function that is handed the module's own name, to give it what it loads late.
+_OWN_NAME = re.compile(r"__name__,|globals\(\),")
+_LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -377,3 +381,15 @@ def _argument(call: ast.Call, position: int, keyword: str) -> ast.expr | None:
     ):
         return call.args[position]
     return next((k.value for k in call.keywords if k.arg == keyword), None)
+
+
+def is_lazy(text: str, *, imports: bool) -> bool:
+    """Whether a function looks up attributes of the module that are not there yet.
+
+    With `imports`, some function of the module imports by a computed name.
+    """
+    hint = (imports and "__getattr__" in text) or "sys.modules[__name__]" in text
+    if hint and _LAZY.search(text) is not None:
+        return True
+    places = (found.start() for found in _OWN_NAME.finditer(text))
+    return any(_LOADER.search(text, max(0, place - 60), place) for place in places)

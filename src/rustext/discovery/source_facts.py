@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.handed_sources import find_read_classes, find_takers
-from rustext.discovery.import_sites import IMPORT_CALLS, read_import_sites, resolve
+from rustext.discovery.import_sites import IMPORT_CALLS, is_lazy, read_import_sites, resolve
 from rustext.discovery.settings_files import find_names, iter_setting_names
 from rustext.discovery.source_readers import (
     iter_python_starts,
@@ -41,10 +41,6 @@ _BEGINNING = re.compile(r"""["']((?:[A-Za-z_]\w*\.){1,9})(?:["']|%s|\{)""")
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
 )
-_LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
-# A function that is handed the module's own name, to give it what it loads late.
-_OWN_NAME = re.compile(r"__name__,|globals\(\),")
-_LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
 _EXECUTED = re.compile(r"""["'](?:\\n|\s)*from\s+([\w.]+)\s+import\s""")
 # `from x import load_plugin, other as name`
 _FROM = re.compile(
@@ -190,7 +186,7 @@ class _Reader:
         package = ".".join(file.parts[:-1])
         calls = tuple(dict.fromkeys(self._iter_calls(text, package)))
         imports = bool(facts.sites) or any(not call.origin for call in calls)
-        lazy = _is_lazy(text, imports=imports)
+        lazy = is_lazy(text, imports=imports)
         computes = any(not site.is_spelled or not site.names for site in facts.sites)
         lists = "iter_modules" in text or "walk_packages" in text
         listing = lists and _LISTS.search(text) is not None
@@ -303,18 +299,6 @@ class _Reader:
         for word, folder in read_data("companions")["default_folders"].items():
             if word in text and folder in self._own_parts:
                 yield folder
-
-
-def _is_lazy(text: str, *, imports: bool) -> bool:
-    """Whether a function looks up attributes of the module that are not there yet.
-
-    With `imports`, some function of the module imports by a computed name.
-    """
-    hint = (imports and "__getattr__" in text) or "sys.modules[__name__]" in text
-    if hint and _LAZY.search(text) is not None:
-        return True
-    places = (found.start() for found in _OWN_NAME.finditer(text))
-    return any(_LOADER.search(text, max(0, place - 60), place) for place in places)
 
 
 def _needs_tree(text: str) -> bool:
