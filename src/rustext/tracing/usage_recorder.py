@@ -113,7 +113,9 @@ class _Recorder:
             if level:
                 name = _importlib._resolve_name(name, package, level)
             module = sys.modules.get(name)
-            if module is not None:
+            spec = getattr(module, "__spec__", None)
+            name = str(getattr(spec, "name", None) or getattr(module, "__name__", name))
+            if module is not None and name != "__main__":  # its own name, not an alias
                 origin = getattr(module, "__file__", None)
                 self._note_import(name, origin if isinstance(origin, str) else "", frame)
         except Exception:  # noqa: BLE001
@@ -217,6 +219,10 @@ class _Recorder:
 
     def _note_read(self, frame: FrameType, path: str, entry: str) -> None:
         asker, passed = self._asker(frame)
+        folder, _, above = path.partition(os.sep + os.pardir + os.sep)
+        if above:  # the kernel goes through the folder, which has to be there
+            self._note("list", os.path.normpath(folder), entry, asker)
+            path = os.path.normpath(path)
         if path.endswith(".py"):
             if not any((file, "") in _SHOWING or (file, f) in _SHOWING for file, f in passed):
                 self._note("source", path, entry, asker)

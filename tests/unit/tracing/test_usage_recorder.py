@@ -474,3 +474,26 @@ assert "pack.made" in sys.modules
 """
     found = [u for usage in run(site, program)[0].usages for u in usage.of(UseKind.IMPORT_MODULE)]
     assert [(use.name, use.askers) for use in found] == [("pack.made", ("",))]
+
+
+def test_a_path_that_goes_up_needs_the_folder_that_it_goes_through(site: Path) -> None:
+    program = """
+import os, pack
+open(os.path.join(os.path.dirname(pack.__file__), "data", "..", "table.json")).close()
+"""
+    found = rows(run(site, program)[0], "pack-dist")
+    assert found[UseKind.FILE] == {"pack/table.json": ("__main__",)}
+    assert found[UseKind.FOLDER] == {"pack/data": ("__main__",)}
+
+
+def test_a_module_that_is_asked_for_under_another_name_is_noted_under_its_own(site: Path) -> None:
+    program = """
+import importlib, sys, pack.inner
+sys.modules["alias"] = pack.inner
+sys.modules["this_program"] = sys.modules["__main__"]
+assert importlib.import_module("alias") is pack.inner
+importlib.import_module("this_program")
+"""
+    trace = run(site, program)[0]
+    assert list(rows(trace, "pack-dist")[UseKind.IMPORT_MODULE]) == ["pack.inner"]
+    assert UseKind.IMPORT_MODULE not in rows(trace, PROGRAM)
