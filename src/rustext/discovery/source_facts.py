@@ -372,8 +372,10 @@ def _iter_data_packages(text: str, file: PurePosixPath) -> Iterator[str]:
             found = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""").match(
                 text, place + len(call) + 1
             )
-            if found is not None:
-                yield found[1] or _imported_as(text, found[2], package) or ""
+            name = found and (found[1] or _imported_as(text, found[2], package))
+            computed = "resources" in text and not re.match(r"\w", text[place - 1 : place])
+            if name or (found and computed):
+                yield name or ""
             place = text.find(f"{call}(", place + 1)
 
 

@@ -227,6 +227,8 @@ BELOW = {"words/list.txt", "inner/table", "templates/a.html"}  # all that a fold
         ("from importlib.resources import files\nfiles('pkg.' + name)", BELOW),
         ("from importlib.resources import files\ndef f(n):\n  p = f'pkg.{n}'\n  files(p)", BELOW),
         ("from importlib.resources import files\nfiles(n)\nlog('other.')", set()),
+        ("from importlib import resources\n__file__\nlist_files(n)\nlog('pkg.')", set()),
+        ("__file__\nself.files(n)\nlog('pkg.')", set()),
         ("from jinja2 import PackageLoader\nPackageLoader('pkg')", {"templates/a.html"}),
         ("__file__, 'inner'", set()),  # a package, which a word alone need not mean
         ("__file__, 'pkg/inner'", {"inner/table"}),
