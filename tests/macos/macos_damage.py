@@ -5,7 +5,8 @@ Usage: python tests/macos/macos_damage.py FOLDER
 FOLDER has the folder and the application that `macos_matrix` has made for arm64 of a program with
 tsdownsample and NumPy. After `./test --macos downsample`, that is
 `.cache/macos/builds/downsample-arm64-with/dist`.
-`tests/mutation/macos_mutations.py` says what has to be found; before, nothing is. Run by
+`tests/mutation/macos_mutations.py` says what has to be found; before, nothing is. Rows are added to
+`.cache/macos/damage.jsonl` as they come; a second call goes on where the first one stopped. Run by
 `./test --macos-damage FOLDER`, which writes benchmarks/macos/damage.md.
 """
 
@@ -20,29 +21,34 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from macos_matrix import LAYOUTS, PAGE
-from macos_mutations import MAC_MUTATIONS
+from macos_mutations import MAC_MUTATIONS, MacMutation
 from macos_python import FOLDER
+
+ROWS = FOLDER / "damage.jsonl"
+LOST = "**lost**"
 
 
 def main() -> int:
     dist = Path(sys.argv[1])
-    rows, lost = [], 0
+    rows = dict(map(json.loads, ROWS.read_text().splitlines() if ROWS.exists() else ()))
+    keys: list[str] = []
     for layout, (name, _) in LAYOUTS.items():
-        good = findings(dist / name)
-        lost += bool(good)
-        rows.append(f"| {layout} | *as it was made* | {describe(good)} | |")
-        for mutation in MAC_MUTATIONS:
+        for mutation in (None, *MAC_MUTATIONS):
+            what = mutation.name.replace("_", " ") if mutation else "*as it was made*"
+            keys.append(key := f"| {layout} | {what} |")
+            if key in rows:
+                continue
             with tempfile.TemporaryDirectory() as room:
                 bundle = Path(room, name)
                 shutil.copytree(dist / name, bundle, symlinks=True)
-                mutation.apply(bundle, FOLDER)
+                if mutation:
+                    mutation.apply(bundle, FOLDER)
                 found = findings(bundle)
-            wanted = (mutation.severity, mutation.id)
-            seen = any(f[:2] == wanted and fnmatch(f[2], mutation.subject) for f in found)
-            lost += not seen
-            what = mutation.name.replace("_", " ")
-            rows.append(f"| {layout} | {what} | {describe(found)} | {'' if seen else '**lost**'} |")
-            print(rows[-1], flush=True)
+            seen = any(is_wanted(mutation, one) for one in found) if mutation else not found
+            rows[key] = f"{describe(found)} | {'' if seen else LOST} |"
+            with ROWS.open("a") as file:
+                file.write(json.dumps([key, rows[key]]) + "\n")
+            print(key, rows[key], flush=True)
     text = [
         "# Damaged bundles for macOS",
         "",
@@ -53,10 +59,15 @@ def main() -> int:
         "",
         "| bundle | broken | errors and warnings of `verify` | |",
         "|---|---|---|---|",
-        *rows,
+        *(f"{key} {rows[key]}" for key in keys),
     ]
     PAGE.with_name("damage.md").write_text("\n".join(text) + "\n")
-    return 1 if lost else 0
+    return 1 if any(LOST in rows[key] for key in keys) else 0
+
+
+def is_wanted(mutation: MacMutation, finding: tuple[str, str, str]) -> bool:
+    wanted = (mutation.severity, mutation.id)
+    return finding[:2] == wanted and fnmatch(finding[2], mutation.subject)
 
 
 def findings(bundle: Path) -> list[tuple[str, str, str]]:

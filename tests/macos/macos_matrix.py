@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -104,8 +105,7 @@ def by_size(script: Path) -> tuple[int, str]:
 
 
 def build_wheel() -> Path:
-    out = FOLDER / "rustext-wheel"
-    shutil.rmtree(out, ignore_errors=True)
+    out = FOLDER / "rustext-wheel" / str(os.getpid())
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     return next(out.glob("*.whl"))
