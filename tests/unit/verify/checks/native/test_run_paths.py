@@ -120,7 +120,7 @@ def test_a_library_that_is_needed_by_a_path_is_found_in_one_place_alone(
     write_files(root, {"app": gcc("app", MAIN, path)})
     (root / "app").chmod(0o755)
     assert ended(root, root) == 0
-    report = verify(read_bundle(root), stdlib=stdlib_environment())
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
     (finding,) = (f for f in report.findings if f.subject == path)
     assert finding.severity is Severity.ERROR
     moved = tmp_path / "moved"
