@@ -139,11 +139,8 @@ class Installed:
         """The entry points by group: whose each is, and the module that it names."""
         found: dict[str, list[tuple[Distribution, str]]] = {}
         for dist in self.by_name.values():
-            if dist.metadata / "entry_points.txt" in dist.files:
-                with contextlib.suppress(ValueError):  # not UTF-8: nothing can read it
-                    for point in metadata.Distribution.at(dist.site / dist.metadata).entry_points:
-                        module = point.value.partition(":")[0].partition("[")[0].strip()
-                        found.setdefault(point.group, []).append((dist, module))
+            for group, module in iter_entry_points(dist):
+                found.setdefault(group, []).append((dist, module))
         return {group: tuple(points) for group, points in found.items()}
 
     def _direct(
@@ -169,6 +166,14 @@ class Installed:
         return frozenset(
             name for dist in self.by_name.values() for name, _ in self._direct(dist, frozenset())
         )
+
+
+def iter_entry_points(dist: Distribution) -> Iterator[tuple[str, str]]:
+    """The group of each entry point of a distribution, and the module that it names."""
+    if dist.metadata / "entry_points.txt" in dist.files:
+        with contextlib.suppress(ValueError):  # not UTF-8: nothing can read it
+            for point in metadata.Distribution.at(dist.site / dist.metadata).entry_points:
+                yield point.group, point.value.partition(":")[0].partition("[")[0].strip()
 
 
 def iter_distributions(site: Path, faults: list[Fault] | None = None) -> Iterator[Distribution]:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from rustext.data import read_data
 from rustext.discovery.module_names import working_name
 from rustext.discovery.source_facts import used_files
-from rustext.environment.distributions import Distribution
+from rustext.environment.distributions import Distribution, iter_entry_points
 from rustext.formats.binary import is_native, map_file
 from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
@@ -322,8 +322,17 @@ def _folders(dist: Distribution, code: OwnCode, others: Sequence[Companion]) -> 
     no folder. Each comes with the file that looks from there.
     """
     there = {parent for other in others for parent in other.destination.parents}
+    groups = read_data("companions")["freezer_groups"]
+    # A package of its own, or a module; the top-level package is a program's as well.
+    hooks = {
+        PurePosixPath(module.replace(".", "/"))
+        for group, module in iter_entry_points(dist)
+        if group in groups and "." in module
+    }
     for file in code.locators:
         folder = file.parent
+        if not hooks.isdisjoint((file.with_suffix(""), *file.parents)):
+            continue  # a freezer calls it, and no program
         if len(file.parts) > 1 and folder not in there and _may_be_data(dist, file):
             there.add(folder)
             yield Companion(

@@ -169,6 +169,21 @@ def test_a_file_that_is_recorded_and_gone_is_no_companion(tmp_path: Path) -> Non
     assert data_of(tmp_path) == {}
 
 
+def test_code_that_a_freezer_calls_asks_for_no_folder(tmp_path: Path) -> None:
+    look = "import os\ndef get_hook_dirs(): return [os.path.dirname(__file__)]"
+    names = ("pkg/freezing/__init__.py", "pkg/freezing/hook-pkg.py", "pkg/one/other.py",
+             "pkg/two/other.py", "pkg/__init__.py")  # fmt: skip
+    info = install(tmp_path, "pkg", files=dict.fromkeys(names, look))
+    (info / "entry_points.txt").write_text(
+        "[pyinstaller40]\nhook-dirs = pkg.freezing:get_hook_dirs\ntests = pkg.two.other:f\n"
+        "x = pkg:f\n[console_scripts]\nrun = pkg.one.other:f\n"
+    )
+    with (info / "RECORD").open("a") as record:
+        record.write(f"{info.name}/entry_points.txt,,\n")
+    found = [n for n, c in companions(tmp_path).items() if c.kind is CompanionKind.FOLDER]
+    assert found == ["pkg/__init__.py", "pkg/one/other.py"]
+
+
 def test_a_folder_comes_when_code_looks_from_where_it_lies(tmp_path: Path) -> None:
     files = {
         "pkg/__init__.py": "import os\nhere = os.path.dirname(__file__)",
