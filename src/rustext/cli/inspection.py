@@ -13,7 +13,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from rustext.config import find_config, find_project
+from rustext.config import find_config, find_project, suggest
 from rustext.discovery.extension_suffixes import importable_by
 from rustext.discovery.native_files import iter_native_files, open_source, read_native_file
 from rustext.discovery.sources import Source
@@ -147,9 +147,11 @@ def _find_named(name: str, planner: Planner) -> list[tuple[Path, NativeFile]]:
         if loose:
             return loose
     known = "holds no native file" if dist is not None or module is not None else "is not installed"
-    raise RustextError(
-        f"`{name}` {known} in this environment", hint="`rustext scan` lists what there is"
-    )
+    hint = "`rustext scan` lists what there is"
+    if known == "is not installed":
+        close = suggest(name, (*env.distributions, *env.top_level))
+        hint = close if close.startswith("did") else hint
+    raise RustextError(f"`{name}` {known} in this environment", hint=hint)
 
 
 def _find_loose(name: str, path: Path | None, planner: Planner) -> list[tuple[Path, NativeFile]]:

@@ -270,3 +270,12 @@ def test_completion_without_shtab_says_what_to_install(
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert run(["completion", "bash"]) == 2
     assert "pip install 'rustext[completion]'" in capfd.readouterr().err
+
+
+def test_no_command_at_all_is_answered_with_the_help(capfd: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run([])
+    assert ended.value.code == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "verify       prove that a bundle stands alone" in err

@@ -170,3 +170,14 @@ def test_many_crates_are_counted_until_all_are_asked_for(
     assert run(["inspect", str(module), "-v"]) == 0
     text = capsys.readouterr().out
     assert [c for c in crates if f"  {c} 1.0.0\n" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("kpet", "did you mean `kept`?"), ("zzz", "`rustext scan` lists what there is")],
+)
+def test_a_misspelt_name_is_answered_with_the_one_that_is_installed(
+    site: Path, capsys: pytest.CaptureFixture[str], word: str, hint: str
+) -> None:
+    assert run(["inspect", word]) == 2
+    assert f"hint: {hint}" in capsys.readouterr().err

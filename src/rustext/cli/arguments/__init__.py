@@ -7,6 +7,7 @@ imported when it is chosen, for what all of them import takes longer than most o
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +31,9 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     if own[:1] == ["help"]:
         own = [*own[1:], "--help"]
     parser = make_parser()
+    if not own:  # as ruff, uv and cargo answer
+        parser.print_help(sys.stderr)
+        raise SystemExit(2)
     parsed, rest = parser.parse_known_args(own)
     parsed.arguments = program
     if "bundles" in parsed:  # argparse takes positionals from one place of the line alone
