@@ -161,7 +161,7 @@ COMMANDS = (
         example="rustext doctor",
         runs="rustext.cli.doctor_command:print_checks",
         options=("config", "isolated", "show-config", "format", "output-report"),
-        exits=(("0", "ready"), ("1", "something keeps it from freezing"), _FAULT),
+        exits=(("0", "ready"), ("1", "something keeps it from freezing"), _REFUSED, _FAULT),
     ),
     Command(
         name="explain",
