@@ -279,3 +279,12 @@ def test_no_command_at_all_is_answered_with_the_help(capfd: Capture) -> None:
     out, err = capfd.readouterr()
     assert out == ""
     assert "verify       prove that a bundle stands alone" in err
+
+
+@pytest.mark.parametrize("command", ["verify", "repair"])
+def test_words_for_a_program_that_is_not_started_are_refused(command: str, capfd: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run([command, "app", "--", "--check"])
+    assert ended.value.code == 2
+    assert "hint: add --run" in capfd.readouterr().err
+    assert parse_arguments([command, "app", "--"]).arguments == []

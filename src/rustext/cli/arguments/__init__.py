@@ -36,6 +36,8 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
         raise SystemExit(2)
     parsed, rest = parser.parse_known_args(own)
     parsed.arguments = program
+    if program and not parsed.run and getattr(parsed, "alive", None) is None:
+        parser.refuse("words behind `--` are for a program that is started", "add --run")
     if "bundles" in parsed:  # argparse takes positionals from one place of the line alone
         parsed.bundles += [Path(word) for word in rest if not word.startswith("-")]
         rest = [word for word in rest if word.startswith("-")]
