@@ -57,21 +57,29 @@ def read_files(
 ) -> list[str]:
     """The rows of many wheels, in their order; errors of those refused are appended.
 
-    `jobs` processes read them; one reads in this process.
+    `jobs` processes read them, the largest first, so that none ends long after the others; one
+    reads in this process.
     """
-    rows: list[str] = []
+    order = sorted(range(len(files)), key=lambda number: -_size(files[number]))
+    found: dict[int, list[str] | RustextError] = {}
     jobs = min(jobs or _WORKERS, len(files))
     with ExitStack() as opened:
         show = opened.enter_context(progress_line("reading wheels", quiet=quiet))
         pool = opened.enter_context(ProcessPoolExecutor(jobs)) if jobs > 1 else None
-        results = (pool.map if pool is not None else map)(_try_file, files)
-        for number, found in enumerate(results, 1):
-            show(f"  {number} of {len(files)}")
-            if isinstance(found, RustextError):
-                refused.append(found)
-            else:
-                rows += found
-    return rows
+        results = (pool.map if pool is not None else map)(
+            _try_file, (files[number] for number in order)
+        )
+        for number, result in zip(order, results, strict=True):
+            found[number] = result
+            show(f"  {len(found)} of {len(files)}")
+    answers = [found[number] for number in sorted(found)]
+    refused += [answer for answer in answers if isinstance(answer, RustextError)]
+    return [row for rows in answers if not isinstance(rows, RustextError) for row in rows]
+
+
+def _size(path: Path) -> int:
+    """The size of a file in bytes; 0 of one that cannot be read, which is said when it is."""
+    return os.path.getsize(path) if os.path.isfile(path) else 0  # noqa: PTH113, PTH202 (never raise)
 
 
 def _try_file(path: Path) -> list[str] | RustextError:
