@@ -121,24 +121,23 @@ def verify_all(
     timeout: float = 60,
 ) -> tuple[VerifyReport, ...]:
     """The report on each build in a folder or an archive, at least one; arguments as `verify`."""
-    from rustext.config import find_config
+    from rustext.config import Config, find_config
     from rustext.verify.gate import Gate
     from rustext.verify.judge_path import VerifyOptions, judge_path
     from rustext.verify.onefile.find_bundles import find_bundles
-    from rustext.verify.target.target import parse_target
+    from rustext.verify.target.target import find_target
 
-    settings = find_config(Path(path), Path(config)) if config is not None else None
-    tag = target or (settings.target if settings is not None else None)
+    settings = find_config(Path(path), Path(config)) if config is not None else Config()
     options = VerifyOptions(
-        target=parse_target(tag) if tag else None,
+        target=find_target(target or settings.target),
         python=python,
-        allow_system=(*allow_system, *(settings.allow_system if settings is not None else ())),
-        crate_rules=settings.crate_rules if settings is not None else (),
+        allow_system=(*allow_system, *settings.allow_system),
+        crate_rules=settings.crate_rules,
         run=run,
         arguments=tuple(arguments),
         timeout=timeout,
     )
-    gate = Gate(ignore=settings.ignore if settings is not None else ())
+    gate = Gate(ignore=settings.ignore)
     with find_bundles(Path(path)) as bundles:
         found = [one.rename(judge_path(one.path, options)) for one in bundles]
     return tuple(map(gate.judge, found))

@@ -22,7 +22,7 @@ from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.run.isolated_run import python_folders, run_isolated
-from rustext.verify.target.target import parse_target
+from rustext.verify.target.target import find_target
 from rustext.verify.verify import read_subject, verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
@@ -44,7 +44,7 @@ def judge(
             stdlib=stdlib_environment(),
             run=run,
             plan=find_plan(read),
-            target=parse_target(target) if target is not None else None,
+            target=find_target(target),
         )
     )
     return report.findings

@@ -7,11 +7,11 @@ import logging
 from pathlib import Path
 
 from rustext.environment.environment import read_environment, this_environment
+from rustext.files.codec import to_plain
 from rustext.files.output import check_output, is_sealed, write_output
 from rustext.freezing.nuitka.package_config import format_config
 from rustext.freezing.program_plan import plan_program
 from rustext.freezing.project import folder_environment, read_project
-from rustext.model.plan_json import effect_json
 from rustext.plan.plan_file import build_plan_json
 from rustext.plan.planner import Planner
 from rustext.report.console import Console, counted, progress_line
@@ -30,7 +30,9 @@ def plan(args: argparse.Namespace, console: Console) -> int:
     made, effect = found.plan, found.effect
     if args.json:
         document = build_plan_json(made)
-        console.write(to_json({**document, "record": effect_json(effect)} if effect else document))
+        console.write(
+            to_json({**document, "record": to_plain(effect, whole=True)} if effect else document)
+        )
     else:
         print_build_plan(console, made, found.skipped, verbose=args.verbose)
         if effect is not None:

@@ -35,7 +35,7 @@ from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.judge_path import VerifyOptions, run_program
 from rustext.verify.onefile.open_bundle import open_bundle
 from rustext.verify.onefile.report_paths import relocate
-from rustext.verify.target.target import parse_target
+from rustext.verify.target.target import find_target
 from rustext.verify.verify import verify
 
 
@@ -73,7 +73,7 @@ def _wanted(args: argparse.Namespace) -> Wanted:
         origin=origin,
         allow_system=(*config.allow_system, *args.allow_system),
         crate_rules=config.crate_rules,
-        target=parse_target(config.target) if config.target else None,
+        target=find_target(config.target),
     )
 
 

@@ -28,7 +28,7 @@ from rustext.report.verify_text import print_summary, print_total, print_verdict
 from rustext.verify.gate import Gate, reaches, read_baseline, stale_rows, write_baseline
 from rustext.verify.judge_path import VerifyOptions, judge_path
 from rustext.verify.onefile.find_bundles import find_bundles
-from rustext.verify.target.target import parse_target
+from rustext.verify.target.target import find_target
 
 
 def verify(args: argparse.Namespace, console: Console) -> int:
@@ -83,9 +83,8 @@ def _gate(args: argparse.Namespace, config: Config) -> Gate:
 
 
 def _options(args: argparse.Namespace, config: Config) -> VerifyOptions:
-    tag = args.target or config.target
     return VerifyOptions(
-        target=parse_target(tag) if tag else None,
+        target=find_target(args.target or config.target),
         python=args.python,
         allow_system=(*config.allow_system, *args.allow_system),
         crate_rules=config.crate_rules,

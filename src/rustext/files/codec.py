@@ -1,7 +1,7 @@
-"""Records as values of JSON, and back, for the answers that a cache holds.
+"""Records as values of JSON, and back, for documents and for the answers that a cache holds.
 
 In: a dataclass whose fields are text, numbers, enums, paths, tuples, sets, mappings by text, and
-records of these; or its values. Out: the other. Fields that are as their default says are left out.
+records of these; or its values. Out: the other.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
-def to_plain(value: Any) -> Any:
-    """The values of JSON that `from_plain` makes the same record of."""
+def to_plain(value: Any, *, whole: bool = False) -> Any:
+    """The values of JSON that `from_plain` makes the same record of, in the order of the fields.
+
+    Fields that are as their default says are left out, but from a `whole` document.
+    """
     if isinstance(value, str | int | None):
         return value
     if isinstance(value, Enum):
@@ -24,11 +27,11 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
-        return {name: to_plain(inner) for name, inner in value.items()}
+        return {name: to_plain(inner, whole=whole) for name, inner in value.items()}
     if is_dataclass(value):
         found = ((f, getattr(value, f.name)) for f in fields(value))
-        return {f.name: to_plain(inner) for f, inner in found if inner != f.default}
-    return [to_plain(inner) for inner in value]
+        return {n.name: to_plain(v, whole=whole) for n, v in found if whole or v != n.default}
+    return [to_plain(inner, whole=whole) for inner in value]
 
 
 def from_plain(kind: Any, value: Any) -> Any:

@@ -6,11 +6,13 @@ address, and each slot that will hold the address of another image's symbol, wit
 
 from __future__ import annotations
 
-from rustext.formats.elf import relocations as elf_relocations
-from rustext.formats.macho import fixups as macho_fixups
-from rustext.formats.pe import relocations as pe_relocations
+from rustext.formats.elf import relocations as elf
+from rustext.formats.macho import fixups as macho
+from rustext.formats.pe import relocations as pe
 from rustext.formats.reader import Buffer
 from rustext.model.image import Format, Image
+
+_READERS = {Format.ELF: elf, Format.MACHO: macho, Format.PE: pe}
 
 
 def read_pointers(image: Image, data: Buffer) -> dict[int, int]:
@@ -18,11 +20,7 @@ def read_pointers(image: Image, data: Buffer) -> dict[int, int]:
 
     Raises `InvalidBinary` where the tables are damaged.
     """
-    if image.format is Format.ELF:
-        return dict(elf_relocations.iter_pointers(image, data))
-    if image.format is Format.MACHO:
-        return dict(macho_fixups.iter_pointers(image, data))
-    return dict(pe_relocations.iter_pointers(image, data))
+    return dict(_READERS[image.format].iter_pointers(image, data))
 
 
 def read_imports(image: Image, data: Buffer) -> dict[int, str]:
@@ -31,8 +29,4 @@ def read_imports(image: Image, data: Buffer) -> dict[int, str]:
     Names are those of C: without the underscore that Mach-O puts before them. Raises as
     `read_pointers`.
     """
-    if image.format is Format.ELF:
-        return dict(elf_relocations.iter_imports(image, data))
-    if image.format is Format.MACHO:
-        return dict(macho_fixups.iter_imports(image, data))
-    return dict(pe_relocations.iter_imports(image, data))
+    return dict(_READERS[image.format].iter_imports(image, data))

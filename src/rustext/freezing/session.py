@@ -101,13 +101,12 @@ class Session:
         """
         from rustext.environment.environment import stdlib_environment  # noqa: PLC0415
         from rustext.verify.bundle.bundle import read_bundle  # noqa: PLC0415
-        from rustext.verify.target.target import parse_target  # noqa: PLC0415
+        from rustext.verify.target.target import find_target  # noqa: PLC0415
         from rustext.verify.verify import read_subject, verify  # noqa: PLC0415
 
-        tag = self._config.target
         subject = read_subject(
             read_bundle(folder),
-            target=parse_target(tag) if tag else None,
+            target=find_target(self._config.target),
             stdlib=stdlib_environment(),
             allow_system=self._config.allow_system,
             crate_rules=self._config.crate_rules,

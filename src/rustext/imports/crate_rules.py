@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from rustext.data import read_data
 from rustext.environment.environment import Environment
+from rustext.files.codec import from_plain
 from rustext.formats.binary import map_file
 from rustext.model.crate_rule import CrateRule
 from rustext.model.native_file import Crate, NativeFile
@@ -22,11 +23,9 @@ from rustext.model.native_file import Crate, NativeFile
 @functools.cache
 def known_rules() -> tuple[CrateRule, ...]:
     """The rules of `data/crates.toml`."""
-    rows = read_data("crates")["rule"]
-    return tuple(
-        CrateRule(**{**row, "imports": tuple(row["imports"]), "strings": tuple(row["strings"])})
-        for row in rows
-    )
+    rules: tuple[CrateRule, ...]
+    rules = from_plain(tuple[CrateRule, ...], read_data("crates")["rule"])
+    return rules
 
 
 def iter_crate_rules(

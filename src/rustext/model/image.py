@@ -117,6 +117,13 @@ class Image:
         return self.empty_runpath or bool(self.runpath)
 
     @property
+    def search_path(self) -> tuple[str, tuple[str, ...]]:
+        """What holds the run path that counts, and its entries; DT_RUNPATH voids DT_RPATH."""
+        if self.format is Format.MACHO:
+            return "LC_RPATH", self.rpath
+        return ("DT_RUNPATH", self.runpath) if self.has_runpath else ("DT_RPATH", self.rpath)
+
+    @property
     def glibc_floor(self) -> str | None:
         """Highest `GLIBC_x.y` that the image needs, weak ones included, as "2.28"."""
         floors = [

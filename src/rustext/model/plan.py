@@ -56,6 +56,10 @@ class Companion:
         """Whether the bundle has it by another name: one that its Python looks for."""
         return self.path.name != self.destination.name
 
+    def document(self) -> dict[str, str]:
+        """What documents say of it: `file` is its place in the bundle."""
+        return {"file": str(self.destination), "kind": self.kind.value, "reason": self.reason}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionPlan:

@@ -15,6 +15,7 @@ from typing import Any
 
 from rustext import __version__
 from rustext.errors import InvalidPlan, UnreadableFile
+from rustext.files.codec import to_plain
 from rustext.files.output import check_output, write_output
 from rustext.files.untrusted import read_start
 from rustext.model.evidence import Evidence, EvidenceKind
@@ -27,7 +28,6 @@ from rustext.model.plan import (
     Unfollowed,
     Verdict,
 )
-from rustext.model.plan_json import companion_json, import_json
 
 PLAN_FILE = "rustext-plan.json"  # in a bundle, next to its modules
 VERSION = 1
@@ -47,23 +47,12 @@ def build_plan_json(plan: BuildPlan) -> dict[str, Any]:
         "rustext": __version__,
         "freezer": plan.freezer,
         "python": plan.python,
-        "extensions": [
-            {
-                "file": str(e.file),
-                "module": e.module,
-                "distribution": e.distribution,
-                "version": e.version,
-            }
-            for e in plan.extensions
-        ],
-        "modules": [import_json(i) for i in plan.modules],
-        "left_out": [import_json(i) for i in plan.left_out],
-        "companions": [companion_json(c) for c in plan.companions],
+        "extensions": to_plain(plan.extensions, whole=True),
+        "modules": to_plain(plan.modules, whole=True),
+        "left_out": to_plain(plan.left_out, whole=True),
+        "companions": [c.document() for c in plan.companions],
         "warnings": list(plan.warnings),
-        "unfollowed": [
-            {"module": u.module, "function": u.function, "distribution": u.distribution}
-            for u in plan.unfollowed
-        ],
+        "unfollowed": to_plain(plan.unfollowed, whole=True),
     }
 
 

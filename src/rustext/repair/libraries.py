@@ -26,7 +26,6 @@ from rustext.model.repair import (
 )
 from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
 from rustext.repair.origin import fits
-from rustext.repair.run_paths import search_path
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.native.install_names import file_names, find_meant
 
@@ -120,7 +119,7 @@ def _lead(case: Case, finding: Finding, user: Path, target: Path) -> Iterator[Re
     up = posixpath.relpath(target.parent.as_posix(), user.parent.as_posix())
     entry = "$ORIGIN" if up == "." else f"$ORIGIN/{up}"
     # In front: another one may lead to the library outside of the bundle.
-    rest = (e for e in search_path(image)[1] if e != entry)
+    rest = (e for e in image.search_path[1] if e != entry)
     yield Repair(
         finding=finding,
         place=case.place(user),
@@ -150,7 +149,7 @@ def repair_host_libraries(case: Case) -> Iterator[Proposal]:
             continue
         done.add(edge.needed_by)
         image = case.image_of(edge.needed_by)
-        entries = search_path(image)[1] if image is not None else ()
+        entries = image.search_path[1] if image is not None else ()
         folders = [_expand(entry, edge.needed_by) for entry in entries]
         if case.bundle.freezer is Freezer.PYINSTALLER:  # its bootloader sets LD_LIBRARY_PATH
             folders.append(case.bundle.contents)

@@ -25,17 +25,10 @@ def repair_run_paths(case: Case) -> Iterator[Proposal]:
                 named[text].append(finding)
     for path, file in case.bundle.files:
         image = file.binary.image
-        tag, entries = search_path(image)
+        tag, entries = image.search_path
         findings = named.get(f"{case.subject.inside(path)} ({tag})", [])
         if findings and not path.is_symlink():
             yield _without(case, path, image, entries, findings)
-
-
-def search_path(image: Image) -> tuple[str, tuple[str, ...]]:
-    """The search path that counts in an image, with the tag that holds it."""
-    if image.format is Format.MACHO:
-        return "LC_RPATH", image.rpath
-    return ("DT_RUNPATH", image.runpath) if image.has_runpath else ("DT_RPATH", image.rpath)
 
 
 def _without(

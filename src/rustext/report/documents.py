@@ -12,16 +12,15 @@ from typing import Any
 from urllib.parse import quote
 
 from rustext import __version__
+from rustext.files.codec import to_plain
 from rustext.model.findings import Finding
 from rustext.model.libraries import Edge, Missing, Resolved
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import ExtensionPlan
-from rustext.model.plan_json import companion_json, import_json
 from rustext.model.verification import (
     BundlePython,
     IsolatedRun,
     NotJudged,
-    SystemFloor,
     Verdicts,
     VerifyReport,
 )
@@ -47,10 +46,7 @@ def extension_json(file: NativeFile, importable_by: Sequence[str]) -> dict[str, 
         "binding": file.provenance.binding.value,
         "pyo3": file.provenance.pyo3,
         "rustc": file.provenance.rustc,
-        "crates": [
-            {"name": c.name, "version": c.version, "source": c.source}
-            for c in file.provenance.crates
-        ],
+        "crates": to_plain(file.provenance.crates, whole=True),
         "init": sorted({i for image in images for i in image.python_inits}),
         "format": file.binary.image.format.value,
         "architectures": [image.architecture for image in images],
@@ -72,8 +68,8 @@ def plan_json(plan: ExtensionPlan, importable_by: Sequence[str]) -> dict[str, An
     return {
         "extension": extension_json(plan.file, importable_by),
         "libraries": [edge_json(edge) for edge in plan.libraries.edges],
-        "implicit_imports": [import_json(i) for i in plan.imports],
-        "companions": [companion_json(c) for c in plan.companions],
+        "implicit_imports": to_plain(plan.imports, whole=True),
+        "companions": [c.document() for c in plan.companions],
     }
 
 
@@ -106,8 +102,8 @@ def verify_json(report: VerifyReport) -> dict[str, Any]:
         "extensions": [str(f.path) for f in report.extensions],
         "modules": report.modules,
         "python": _python_json(report.python) if report.python is not None else None,
-        "floors": [_floor_json(floor) for floor in report.floors],
-        "programs": [{"name": p.name, "ok": p.ok, "followed": p.followed} for p in report.programs],
+        "floors": to_plain(report.floors, whole=True),
+        "programs": to_plain(report.programs, whole=True),
         "unjudged": list(report.unjudged),
         "run": _run_json(report.run) if report.run is not None else None,
         "suppressed": report.suppressed,
@@ -123,9 +119,7 @@ def verdicts_json(verdicts: Verdicts) -> dict[str, Any]:
     return {
         "ok": not failures and all(report.ok for report in reports),
         "reports": [verify_json(report) for report in reports],
-        "failures": [
-            {"bundle": str(f.bundle), "message": f.message, "hint": f.hint} for f in failures
-        ],
+        "failures": to_plain(failures, whole=True),
     }
 
 
@@ -135,19 +129,6 @@ def _python_json(python: BundlePython) -> dict[str, Any]:
         "version": ".".join(map(str, python.version)),
         "flags": python.flags,
         "source": python.source,
-    }
-
-
-def _floor_json(floor: SystemFloor) -> dict[str, Any]:
-    return {
-        "system": floor.system,
-        "architecture": floor.architecture,
-        "version": floor.version,
-        "policy": floor.policy,
-        "systems": list(floor.systems),
-        "causes": [
-            {"file": c.file, "version": c.version, "symbols": list(c.symbols)} for c in floor.causes
-        ],
     }
 
 

@@ -24,7 +24,7 @@ from rustext.model.verification import BundlePython, VerifyReport
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.python.wheel_tags import parse_floor
 from rustext.verify.target.requested_python import parse_python
-from rustext.verify.target.target import parse_target
+from rustext.verify.target.target import find_target
 from rustext.verify.verify import read_subject, verify
 
 PROGRAM = "int main(void) { return 0; }"
@@ -50,7 +50,7 @@ def judged(root: Path, target: str | None = None, python: str | None = None) -> 
         read_subject(
             read_bundle(root),
             stdlib=stdlib_environment(),
-            target=parse_target(target) if target is not None else None,
+            target=find_target(target),
             python=parse_python(python) if python is not None else None,
         )
     )

@@ -58,6 +58,11 @@ def name_platform(kind: Format, architecture: str) -> str:
     return f"{_SYSTEMS[kind]}-{architecture}"
 
 
+def find_target(tag: str | None) -> Target | None:
+    """The target that a platform tag names, where there is one; raises as `parse_target`."""
+    return parse_target(tag) if tag else None
+
+
 def parse_target(tag: str) -> Target:
     """The target that a platform tag names.
 

@@ -97,7 +97,7 @@ def _interpreter_entries(subject: Subject) -> frozenset[str]:
         for path, file in subject.bundle.files
         if path.name.startswith("libpython") or (library and path.name == library)
         for image in file.binary.images
-        for text in _search_path(image)[1]
+        for text in image.search_path[1]
         if text.startswith("/")
     )
 
@@ -115,7 +115,7 @@ def _iter_entries(
 ) -> Iterator[tuple[_Entry, _Effect]]:
     if image.format is Format.PE:
         return
-    tag, entries = _search_path(image)
+    tag, entries = image.search_path
     folders = [_expand(subject, path, text) for text in entries]
     for number, (text, folder) in enumerate(zip(entries, folders, strict=True)):
         if _leads_out(subject, text, folder):
@@ -131,13 +131,6 @@ def _iter_entries(
 def _limit(subject: Subject, soname: str) -> _Effect:
     provided = soname in subject.allow_system or is_system_library(soname)
     return _Effect.SEARCHED if provided else _Effect.FOUND
-
-
-def _search_path(image: Image) -> tuple[str, tuple[str, ...]]:
-    """The path that counts: DT_RPATH is ignored where there is a DT_RUNPATH."""
-    if image.format is Format.MACHO:
-        return "LC_RPATH", image.rpath
-    return ("DT_RUNPATH", image.runpath) if image.has_runpath else ("DT_RPATH", image.rpath)
 
 
 def _expand(subject: Subject, path: Path, text: str) -> str | None:

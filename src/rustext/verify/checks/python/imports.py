@@ -28,7 +28,7 @@ from rustext.model.native_file import NativeFile
 from rustext.strings.name_filter import WantedNames
 from rustext.verify.bundle.program import Program
 from rustext.verify.common_findings import unreadable_file
-from rustext.verify.facts.python.code_mentions import imports_module, names_word
+from rustext.verify.facts.python.code_names import imports_module, names_word
 from rustext.verify.facts.python.import_clues import find_clues
 from rustext.verify.subject import Subject
 from rustext.verify.target.stdlib import stdlib_packages

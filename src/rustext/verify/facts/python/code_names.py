@@ -1,9 +1,9 @@
-"""Find which bundled code names a file: code that opens a library or starts a program by name.
+"""Ask which bundled code names a file or a module.
 
-In: a `Bundle`, and the files in question. Out: for each, where its name is found. A whole file name
-counts in all code; the stem of a library (`foo` of `libfoo.so`) as a string of its own in the code
-of the same package, for code that puts the name together (`f"lib{name}.so"`). Code is searched and
-never executed.
+In: a `Bundle`, and the names in question. Out: for each file, where its name is found; for a module
+or a word, whether code names it at all. A whole file name counts in all code; the stem of a library
+(`foo` of `libfoo.so`) as a string of its own in the code of the same package, for code that puts
+the name together (`f"lib{name}.so"`). Code is searched and never executed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.errors import InvalidBinary, TruncatedBinary, UnreadableFile
 from rustext.files.untrusted import read_start
 from rustext.formats.binary import map_file
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.bundle.program import Freezer
+from rustext.verify.bundle.marshal_reader import parse_code
+from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.bundle.pyinstaller_archive import Archive, inflate
+from rustext.verify.bytecode.code_store import open_store
+from rustext.verify.bytecode.module_code import iter_mentioned
 
 # The whole name; the stem as a string of its own; and the package whose code may name it so.
 _Patterns = tuple[re.Pattern[bytes], re.Pattern[bytes] | None, str]
@@ -26,6 +29,7 @@ _Patterns = tuple[re.Pattern[bytes], re.Pattern[bytes] | None, str]
 _FILES = 500  # that are looked for, and of code that is looked at: loose sources
 _SOURCES = 20_000
 _SOURCE_LIMIT = 4 << 20  # bytes
+_ANY_VERSION = (3, 11)  # of Python: what is not parsed reads the same in all
 _STEM = 4  # letters; shorter ones are words of every program
 
 
@@ -56,6 +60,42 @@ def find_importer(bundle: Bundle, module: str) -> str | None:
         if top in {"", own} and pattern.search(code):
             return where
     return None
+
+
+def imports_module(
+    bundle: Bundle, program: Program, python: tuple[int, int] | None, module: str
+) -> bool:
+    """Whether any code of a program imports a module, or takes its name from its package.
+
+    Code is parsed only where the name is among its bytes.
+    """
+    if python is None:
+        return False
+    package, _, last = module.rpartition(".")
+    with open_store(bundle, program, python) as store:
+        for _, data in store.iter_marshalled():
+            if last.encode() not in data:
+                continue
+            try:
+                found = list(iter_mentioned(parse_code(data, python), python))
+            except TruncatedBinary:
+                continue
+            if any(
+                one.module == module or (last in one.names and one.module in {package, ""})
+                for one in found
+            ):
+                return True
+    return False
+
+
+def names_word(bundle: Bundle, program: Program | None, word: str) -> bool:
+    """Whether any code of a program holds a word, as a name or in a text."""
+    if program is None:
+        return False
+    if program.freezer is Freezer.NUITKA:
+        return any(word.encode() in data for _, _, data in _iter_nuitka(program.path))
+    with open_store(bundle, program, _ANY_VERSION) as store:
+        return any(word.encode() in data for _, data in store.iter_marshalled())
 
 
 def _string(text: bytes) -> bytes:

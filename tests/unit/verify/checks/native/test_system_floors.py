@@ -17,7 +17,7 @@ from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import SystemFloor, VerifyReport
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.target.target import parse_target
+from rustext.verify.target.target import find_target
 from rustext.verify.verify import read_subject, verify
 
 MAIN = """
@@ -49,7 +49,7 @@ def judged(root: Path, target: str | None = None) -> VerifyReport:
         read_subject(
             read_bundle(root),
             stdlib=stdlib_environment(),
-            target=parse_target(target) if target is not None else None,
+            target=find_target(target),
         )
     )
 
