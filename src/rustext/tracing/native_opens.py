@@ -34,6 +34,8 @@ class OpenWatch:
         except (AttributeError, OSError, TypeError):  # another system
             return
         for root in roots if self._file >= 0 else ():
+            if not any(root.glob("*.dist-info")):
+                continue  # somebody's sources, and all that lies next to them
             for folder, folders, files in os.walk(root):
                 folders[:] = [f for f in folders if not f.endswith(_METADATA)]
                 if any(_is_data(name) for name in files):
