@@ -7,7 +7,6 @@ without anything but Python's own files are not watched, which leaves few events
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 from collections.abc import Iterable
@@ -28,10 +27,12 @@ class OpenWatch:
         self._folders: dict[int, str] = {}
         self._file = -1
         try:
+            import ctypes  # noqa: PLC0415  (Python may have been built without libffi)
+
             libc = ctypes.CDLL(None, use_errno=True)
             self._file = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
             add = libc.inotify_add_watch
-        except (AttributeError, OSError, TypeError):  # another system
+        except (AttributeError, ImportError, OSError, TypeError):  # another system
             return
         for root in roots if self._file >= 0 else ():
             if not any(root.glob("*.dist-info")):
