@@ -22,10 +22,10 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -66,7 +66,11 @@ class Row:
 
 def main() -> int:
     args = parse_arguments()
-    wheel = build_wheel()
+    with tempfile.TemporaryDirectory() as room:
+        return rehearse_all(args, build_wheel(Path(room)))
+
+
+def rehearse_all(args: argparse.Namespace, wheel: Path) -> int:
     done = {(row.program, row.machine) for row in read_rows()}
     folders = sorted((ROOT / "example_apps").glob("*/app.py"))
     folders += sorted(args.apps.glob("*/main.py"), key=by_size) if args.apps else []
@@ -104,8 +108,7 @@ def by_size(script: Path) -> tuple[int, str]:
     return (script.parent / "requirements.txt").read_text().count("=="), script.parent.name
 
 
-def build_wheel() -> Path:
-    out = FOLDER / "rustext-wheel" / str(os.getpid())
+def build_wheel(out: Path) -> Path:
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     return next(out.glob("*.whl"))
