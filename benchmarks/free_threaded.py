@@ -1,6 +1,6 @@
 """Whether `scan` and `verify` judge free-threaded and `abi3t` wheels as their tags and symbols do.
 
-    python benchmarks/free_threaded.py WHEELS [--libpython FILE]...
+    python benchmarks/free_threaded.py [WHEELS] [--libpython FILE]...
 
 WHEELS is a folder for the wheels of `NAMES`, which are downloaded first: of each distribution the
 newest one for Linux on x86-64 with the tags of `ABIS`. Each is unpacked, and judged for each Python
@@ -14,6 +14,8 @@ said to fit. Exit code 1 where one of these differs. Needs pip, packaging 26.3 o
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import re
 import subprocess
@@ -26,6 +28,9 @@ from pathlib import Path
 from packaging.tags import cpython_tags
 from packaging.utils import parse_wheel_filename
 
+from rustext.cli.main import run
+
+WHEELS = Path(__file__).parents[1] / ".cache" / "benchmarks" / "free-threaded"
 NAMES = ("bcrypt", "blake3", "cffi", "cryptography", "hf-xet", "jiter", "msgspec", "nh3",
          "ormsgpack", "pydantic-core", "python-bidi", "rignore", "rpds-py", "safetensors",
          "tiktoken", "tokenizers", "uuid-utils", "watchfiles")  # fmt: skip
@@ -39,13 +44,14 @@ OTHERS = {"python-abi", "ext-suffix"}  # the findings that say that a Python doe
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("wheels", type=Path)
+    parser.add_argument("wheels", type=Path, nargs="?", default=WHEELS)
     parser.add_argument("--libpython", type=Path, action="append", default=[])
     args = parser.parse_args()
     exports = {version_of(library): python_names(library, "TDB") for library in args.libpython}
     download(args.wheels)
     wrong: list[str] = []
-    print(f"| wheel | of another Python | {' | '.join(KINDS)} |\n|---|---:|{'---|' * len(KINDS)}")
+    head = " | ".join(KINDS)
+    print(f"| wheel | calls what these lack | {head} |\n|---|---:|{'---|' * len(KINDS)}")
     count = 0
     for wheel in sorted(args.wheels.glob("*_x86_64.whl")):
         count += 1
@@ -106,8 +112,9 @@ def unnamed(wheel: Path) -> Iterator[str]:
 
 
 def rustext(*arguments: str) -> dict:
-    command = [sys.executable, "-m", "rustext", *arguments]
-    return json.loads(subprocess.run(command, check=False, capture_output=True).stdout)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        run(list(arguments))
+    return json.loads(printed.getvalue())
 
 
 def calls(folder: Path) -> set[str]:

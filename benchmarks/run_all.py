@@ -73,6 +73,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "overhead_pyinstaller": Benchmark(
         command="build_overhead.py --freezer pyinstaller --rounds 32", beside=("pyinstaller",)
     ),
+    "free_threaded": Benchmark(command="free_threaded.py", beside=("packaging",)),
     "bundle_size": Benchmark(command="bundle_size.py"),
 }
 
