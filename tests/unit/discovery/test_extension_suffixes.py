@@ -99,7 +99,9 @@ def test_what_an_interpreter_looks_for_is_known_from_its_version(
     )
     looked_for = looked_for_by(kind, image)
     assert looked_for is not None
-    assert list(looked_for.suffixes) == suffixes
+    # Debian's 3.14 has the triplet that came with 3.15; what a bundle's own file says comes first.
+    own = [s for s in suffixes if version >= [3, 15] or not s.startswith(".abi3-")]
+    assert list(looked_for.suffixes) == own
 
 
 @pytest.mark.parametrize(
