@@ -5,8 +5,8 @@
 The files are those of `tests/unit/verify/test_untrusted.py`: binaries with too many needs, paths,
 segments and crates; FIFOs, devices, loops and sparse files in the place of others; records,
 settings and plans that nest deeply or hold huge numbers and names. Each is given to one command in
-a process of its own. Prints a row for each; exit code 1 where one took longer than 20 s or more
-than 600 MB, or ended with another code than 0, 1 or 2.
+a process of its own. Prints a row for each; exit code 1 where one took more than 20 s of the
+processor or 600 MB, or ended with another code than 0, 1 or 2.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 UNIT = ROOT / "tests" / "unit"
 SECONDS, MEGABYTES = 20, 600
+PATIENCE = 120  # seconds of a machine that has other work to do
 
 
 def inputs(room: Path) -> Iterator[tuple[str, str, list[str]]]:
@@ -76,8 +77,8 @@ def compile_program(room: Path) -> Path:
     return room / "program"
 
 
-def measure(command: list[str]) -> tuple[int, float, float]:
-    """Exit code, seconds and the peak of resident memory in megabytes."""
+def measure(command: list[str]) -> tuple[int, float, float, float]:
+    """Exit code, seconds of the processor, seconds, the peak of resident memory in megabytes."""
     start = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, "-m", "rustext", *command],
@@ -85,7 +86,8 @@ def measure(command: list[str]) -> tuple[int, float, float]:
     )  # fmt: skip
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    return child.returncode, time.monotonic() - start, usage.ru_maxrss * 1024 / 1e6
+    seconds = time.monotonic() - start
+    return child.returncode, usage.ru_utime + usage.ru_stime, seconds, usage.ru_maxrss * 1024 / 1e6
 
 
 def main() -> int:
@@ -93,7 +95,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="a word of the kind or the name")
     args = parser.parse_args()
     print(f"Limits: {SECONDS} s, {MEGABYTES} MB\n")
-    print("| input | | command | exit code | seconds | peak MB |\n|---|---|---|---:|---:|---:|")
+    print("| input | | command | exit code | processor | seconds | peak MB |")
+    print("|---|---|---|---:|---:|---:|---:|")
     worst = [0.0, 0.0]
     count = bad = 0
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
@@ -101,14 +104,15 @@ def main() -> int:
         for kind, name, command in inputs(Path(folder)):
             if args.only not in f"{kind} {name}":
                 continue
-            code, seconds, megabytes = measure(command)
+            code, busy, seconds, megabytes = measure(command)
             count += 1
-            bad += code not in (0, 1, 2) or seconds > SECONDS or megabytes > MEGABYTES
-            worst = [max(worst[0], seconds), max(worst[1], megabytes)]
-            figures = f"{code} | {seconds:.1f} | {megabytes:.0f}"
+            bad += code not in (0, 1, 2) or busy > SECONDS or megabytes > MEGABYTES
+            bad += seconds > PATIENCE
+            worst = [max(worst[0], busy), max(worst[1], megabytes)]
+            figures = f"{code} | {busy:.1f} | {seconds:.1f} | {megabytes:.0f}"
             print(f"| {kind} | {name} | `{command[0]}` | {figures} |", flush=True)
-    print(f"\n{count} runs, {bad} beyond the limits; longest {worst[0]:.1f} s, "
-          f"largest {worst[1]:.0f} MB.")  # fmt: skip
+    most = f"longest {worst[0]:.1f} s of the processor, largest {worst[1]:.0f} MB"
+    print(f"\n{count} runs, {bad} beyond the limits; {most}.")
     return 1 if bad else 0
 
 

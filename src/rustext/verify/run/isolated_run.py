@@ -65,7 +65,9 @@ def run_isolated(
         for name in _ROOMS:
             (scratch / name).mkdir()
         env = {**_clean_environment(scratch), **(variables or {})}
-        covered = _outermost(path.resolve() for path in hide if path.is_dir())
+        # Unlike `Path.is_dir`, this is false for what the user, and so the program, cannot reach.
+        folders = (path for path in hide if os.path.isdir(path))  # noqa: PTH112
+        covered = _outermost(path.resolve() for path in folders)
         # A namespace cannot be entered from a path that is about to vanish: rustext itself, and
         # the Python that runs it, are needed until the very last step.
         order = {

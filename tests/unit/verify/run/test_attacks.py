@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -217,7 +218,8 @@ import json, sys
 from pathlib import Path
 from rustext.verify.run.isolated_run import run_isolated
 root, hidden = Path(sys.argv[1]), Path(sys.argv[2])
-done = run_isolated(root, root / "app", sys.argv[2:], hide=[hidden], timeout=30)
+closed = hidden.parent / "closed/hidden"  # to an ordinary user
+done = run_isolated(root, root / "app", sys.argv[2:], hide=[hidden, closed], timeout=30)
 print(json.dumps([done.code, done.seconds, done.stderr[:4000], done.lacking, len(done.stdout)]))
 """
 
@@ -236,11 +238,13 @@ class Host:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    folder = tmp_path_factory.mktemp("host")
-    for parent in (folder, *folder.parents[:3]):
-        if parent != Path("/tmp"):
-            parent.chmod(parent.stat().st_mode | 0o055)
+def host() -> Iterator[Host]:
+    # Not in pytest's own folder, which each start of pytest closes to others again.
+    folder = Path(tempfile.mkdtemp(prefix="rustext-host-"))
+    folder.chmod(0o755)
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "hidden").mkdir()
     (folder / "hidden").mkdir()
     (folder / "hidden" / "file").touch()
     # Not in a folder for temporary files, which all programs may write to.
@@ -259,6 +263,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
                 port=tcp.getsockname()[1], shared=shared,
             )  # fmt: skip
             process.kill()
+    shutil.rmtree(folder)
     canary.unlink(missing_ok=True)
     shared.unlink()
 
