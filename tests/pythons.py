@@ -70,6 +70,7 @@ def freezing(version: str, options: list[str]) -> list[str]:
     command = ["tests/freezing/matrix.py", "example_apps", "tests/freezing/programs"]
     command += [] if "--freezer" in options else ["--freezer", "pyinstaller"]
     command += [] if "--only" in options else [a for p in PROGRAMS for a in ("--only", p)]
+    command += ["--cache", str(CACHE / f"tests-{version}")]
     return [*command, "-o", str(TABLE / f"{version}.jsonl"), *options]
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rustext.discovery.wheels import ARCHIVE_ERRORS
 from rustext.files.untrusted import open_file
 from rustext.verify.bundle.native_files import Unreadable
 from rustext.verify.bundle.tree import Tree
@@ -24,7 +25,6 @@ _LIBRARY = re.compile(r"(?:^|/)(?:base_library|library|python3\d+)\.zip$")
 _END = struct.Struct("<4s4H2LH")  # APPNOTE.TXT 4.3.16, end of central directory record
 _END_MAGIC = b"PK\5\6"
 _LIST_LIMIT = 8 << 20  # bytes of a zip file's list of members; 10,000 modules take 1 MB
-_FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def read_library(path: Path) -> tuple[LibraryModule, ...] | Unreadable:
             return Unreadable(path=path, reason=f"its list of members claims {size:,} bytes")
         with zipfile.ZipFile(path) as archive:
             return tuple(_iter_members(path, archive))
-    except _FAULTS as error:
+    except ARCHIVE_ERRORS as error:
         return Unreadable(path=path, reason=str(error).lower())
 
 

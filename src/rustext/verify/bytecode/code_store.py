@@ -10,13 +10,13 @@ followed.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from rustext.discovery.wheels import ARCHIVE_ERRORS
 from rustext.errors import InvalidBinary, TruncatedBinary
 from rustext.files.untrusted import open_file
 from rustext.verify.bundle.bundle import Bundle
@@ -30,7 +30,6 @@ from rustext.verify.bytecode.instructions import is_known
 _MODULE_LIMIT = 32 << 20  # bytes of one module's code; the largest real ones take 2 MiB
 _TOTAL_LIMIT = 512 << 20
 _PYC_HEADER = 16  # bytes: https://peps.python.org/pep-0552/
-_ZIP_FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ class CodeStore:
             limit = min(_MODULE_LIMIT, self._left)
             with self._zips[member.library].open(member.member) as stream:
                 data = stream.read(limit)
-        except (*_ZIP_FAULTS, zlib.error):
+        except ARCHIVE_ERRORS:
             return None
         self._left -= len(data)
         return data

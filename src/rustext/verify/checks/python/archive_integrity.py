@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import itertools
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from rustext.discovery.wheels import ARCHIVE_ERRORS
 from rustext.errors import RustextError, UnreadableFile
 from rustext.formats.binary import map_file
 from rustext.model.findings import Finding, Severity
@@ -25,7 +25,6 @@ from rustext.verify.subject import Subject
 _LIBRARIES = ("base_library.zip", "library.zip")
 _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # all that Lib/zipimport.py knows
 _MAGIC = 4  # bytes at the start of a .pyc
-_FAULTS = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError, zlib.error)
 _MEMBER_LIMIT = 64 << 20  # bytes of one member
 _TOTAL_LIMIT = 1 << 30  # bytes of a zip file's members
 
@@ -91,7 +90,7 @@ def _check_library(path: Path, magics: dict[bytes, str]) -> Iterator[tuple[str, 
                     return  # not Python's, and not worth the time
                 try:
                     code = archive.read(info)
-                except _FAULTS as error:
+                except ARCHIVE_ERRORS as error:
                     yield info.filename, str(error).lower()
                     continue
                 if info.compress_type not in _COMPRESSIONS:
@@ -102,7 +101,7 @@ def _check_library(path: Path, magics: dict[bytes, str]) -> Iterator[tuple[str, 
                     magics.setdefault(code[:_MAGIC], path.name)
                     if len(magics) > 1 and code[:_MAGIC] != next(iter(magics)):
                         yield info.filename, "it is code for another Python than the others"
-    except _FAULTS:  # the list of members is for another finding
+    except ARCHIVE_ERRORS:  # the list of members is for another finding
         return
 
 

@@ -118,6 +118,18 @@ def test_a_member_of_the_library_that_is_damaged_is_an_error(place: int, root: P
     assert finding.evidence[0][1].startswith("third.pyc: ")
 
 
+def test_a_member_that_is_said_to_go_on_behind_the_file_is_an_error(root: Path) -> None:
+    library = root / "_internal/base_library.zip"
+    data = bytearray(library.read_bytes())
+    sizes = data.index(b"PK\x01\x02") + 20  # in the list of members, packed and unpacked
+    data[sizes : sizes + 8] = (1 << 20).to_bytes(4, "little") * 2
+    data[sizes - 10 : sizes - 8] = bytes(2)  # not compressed
+    library.write_bytes(data)
+    assert not imports(library, "third")
+    (finding,) = damaged(root)
+    assert finding.evidence[0][1].startswith("third.pyc: ")
+
+
 def test_a_program_without_an_execute_bit_does_not_start(root: Path) -> None:
     report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
     assert "refused-file" not in {f.id for f in report.findings}
