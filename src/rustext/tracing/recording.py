@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rustext.data import package_text
+from rustext.data import package_folder, package_text
 from rustext.discovery.module_names import importer_name
 from rustext.discovery.native_files import is_rust
 from rustext.environment.environment import Environment
@@ -77,7 +77,10 @@ class Recording:
         )
 
     def _iter_native(self, env: Environment) -> Iterator[Mapping[str, Any]]:
+        own = package_folder()  # which any other rustext reads in the meantime
         for path in self.watch.opened() if self.watch is not None else ():
+            if path.is_relative_to(own):
+                continue
             entry = max((s for s in env.sites if path.is_relative_to(s)), default="", key=_depth)
             yield {"do": "native", "file": str(path), "entry": str(entry), "by": ""}
 

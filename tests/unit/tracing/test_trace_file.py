@@ -11,6 +11,7 @@ from compiling import Compile
 from crates import build_crate
 
 from rustext.cli.main import run
+from rustext.data import package_folder
 from rustext.discovery.module_names import importer_name
 from rustext.errors import InvalidTrace, UnreadableFile
 from rustext.tracing.recording import parse_notes
@@ -171,6 +172,13 @@ def test_two_runs_give_the_same_bytes_and_the_programs_exit_code(program: Path) 
     one = (program / "one.toml").read_bytes()
     assert one == (program / "two.toml").read_bytes()
     assert read_trace(program / "one.toml").importers == trace(native=["wave"]).importers
+
+
+def test_files_of_rustext_that_another_process_reads_are_not_the_programs(program: Path) -> None:
+    own = package_folder() / "data" / "manylinux.toml"
+    (program / "app.py").write_text("import subprocess, sys; subprocess.run(sys.argv[1:])")
+    assert run(["trace", "-q", "-o", "one.toml", "--", "app.py", "cat", str(own)]) == 0
+    assert '"rustext/data/manylinux.toml" =' not in (program / "one.toml").read_text()
 
 
 def test_a_module_is_run_with_the_arguments_that_follow_it(program: Path) -> None:
