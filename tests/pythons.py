@@ -86,10 +86,16 @@ def as_markdown() -> str:
         cells = []
         for version in VERSIONS:
             found = [rows.get((app, freezer, version, rustext)) for rustext in (False, True)]
-            results = [row["result"] if row else "not run" for row in found]
-            cells.append(" → ".join(dict.fromkeys(results)))
+            cells.append(" → ".join(dict.fromkeys(map(result, found))))
         lines.append(f"| {app} | {freezer} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def result(row: dict | None) -> str:
+    """The result of a row in a word; uv says where nothing can be installed."""
+    if row is None:
+        return "not run"
+    return "no wheel" if "requirements are unsatisfiable" in row["detail"] else row["result"]
 
 
 def run(version: str, arguments: list[str]) -> int:
