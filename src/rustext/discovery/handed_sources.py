@@ -26,9 +26,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from rustext.discovery.import_sites import resolve
 from rustext.discovery.source_readers import READS, is_guarded, iter_unguarded, last_name
 from rustext.environment.python_source import parse_source
+from rustext.environment.python_text import resolve
 
 # https://docs.python.org/3/reference/datamodel.html#basic-customization and #emulating-callables
 _OF_THE_CLASS = frozenset({"__init__", "__new__", "__call__", "__post_init__", "__set_name__"})

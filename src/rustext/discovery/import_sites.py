@@ -1,7 +1,7 @@
 """Calls in Python source that import by a computed name, and what names they can compute.
 
 In: the syntax tree of a module, and its name. Out: an `ImportSite` for each such call, and the
-functions that import what their first parameter names. Expressions are followed as far as the
+functions that import what one of their parameters names. Expressions are followed as far as the
 module itself writes their values down: literals, loops over and values of literal containers,
 f-strings, `%`, `+`, `format` and `join`, defaults of parameters, and the module's own name. What is
 not written down becomes a hole in the name.
@@ -13,16 +13,32 @@ import ast
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from importlib.util import resolve_name
+from dataclasses import dataclass
 
+from rustext.environment.python_scopes import (
+    Scope,
+    function_scope,
+    iter_bindings,
+    split_scope,
+)
+from rustext.environment.python_text import resolve
 from rustext.model.sources import HOLE, ImportSite
 
 # https://docs.python.org/3/library/importlib.html#importlib.import_module and __import__,
 # https://docs.python.org/3/library/pkgutil.html#pkgutil.resolve_name,
 # https://docs.python.org/3/library/runpy.html#runpy.run_module
-IMPORT_CALLS = ("import_module", "__import__", "find_spec", "resolve_name", "run_module")
-_CALLS = frozenset(name.lstrip("_") for name in IMPORT_CALLS)
+_CALLS = ("import_module", "__import__", "find_spec", "resolve_name", "run_module")
+# Functions with names that others have too, by the module that they are of, with the argument that
+# is imported. https://docs.python.org/3/library/importlib.metadata.html#entry-points,
+# https://docs.python.org/3/library/unittest.mock.html#patch; `pydoc.locate` has no documentation.
+_OF_MODULES = {
+    "locate": ("pydoc", 0, "path"),
+    "EntryPoint": ("metadata", 1, "value"),
+    "patch": ("mock", 0, "target"),
+}
+IMPORT_CALLS = (*_CALLS, *(f"{name}(" for name in _OF_MODULES))  # words of a text with such calls
+CLASS_PATH_CALLS = frozenset({"resolve_name", *_OF_MODULES})  # whose names go on with an attribute
+_LAST_NAMES = frozenset(name.lstrip("_") for name in _CALLS)
 _DEPTH = 16  # nested expressions and names that are followed
 _LONGEST = 200  # characters of a name
 _MOST = 2000  # values of one expression
@@ -32,100 +48,143 @@ _SAME = frozenset({"str", "sorted", "list", "tuple", "set", "frozenset", "iter",
 _OF_DICTS = frozenset({"items", "values", "keys", "get", "pop"})
 _ROWS = (ast.List, ast.Tuple)
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
-# A function that is handed the module's own name, to give it what it loads late.
-_OWN_NAME = re.compile(r"__name__,|globals\(\),")
-_LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importer:
+    """A function that imports what one of its parameters names."""
 
-@dataclass(slots=True, kw_only=True)
-class _Scope:
-    """The names of a function, or of the module, and the expressions that they are bound to."""
-
-    name: str
-    outer: _Scope | None
-    bound: dict[str, list[ast.expr]] = field(default_factory=dict)
-    parameters: tuple[str, ...] = ()  # without self and cls
-    defaults: dict[str, ast.expr] = field(default_factory=dict)
-
-    def find(self, name: str) -> _Scope | None:
-        scope: _Scope | None = self
-        while scope is not None and name not in scope.bound and name not in scope.parameters:
-            scope = scope.outer
-        return scope
+    parameter: str
+    place: int  # among the arguments
+    rest: bool = False  # all arguments from there on are such names
 
 
 def read_import_sites(
     tree: ast.Module, module: str, *, package: bool
-) -> tuple[tuple[ImportSite, ...], tuple[str, ...]]:
-    """The import sites of a module, and its functions that import their first parameter.
+) -> tuple[tuple[ImportSite, ...], dict[str, Importer]]:
+    """The import sites of a module, and its functions that import a parameter, by their names.
 
     `module` is its dotted name; `package` says that it is the `__init__` of one.
     """
     reader = _Reader(module, module if package else module.rpartition(".")[0])
     reader.read_module(tree)
-    return tuple(reader.sites), tuple(sorted(reader.importers))
+    return tuple(reader.sites), reader.importers
 
 
-def resolve(name: str, package: str) -> str | None:
-    """The absolute form of a name that may be relative (PEP 328); None beyond the top level."""
-    if not name.startswith("."):
-        return name
+def iter_handed(arguments: str, importer: Importer) -> Iterator[str]:
+    """The names that the text of a call's arguments hands to an importer, with holes."""
     try:
-        return resolve_name(name, package) if package else None
-    except ImportError:
-        return None
+        call = ast.parse(f"f({arguments})", mode="eval").body
+    except SyntaxError:
+        return
+    if isinstance(call, ast.Call):
+        first = _argument(call, importer.place, importer.parameter)
+        rest = call.args[importer.place :] if importer.rest else []
+        for node in rest or filter(None, [first]):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+            elif isinstance(node, ast.JoinedStr):
+                parts = (getattr(part, "value", None) for part in node.values)
+                yield _one_hole("".join(p if isinstance(p, str) else HOLE for p in parts))
+            else:
+                yield HOLE
 
 
 class _Reader:
     def __init__(self, module: str, package: str) -> None:
         self._module, self._package = module, package
         self.sites: list[ImportSite] = []
-        self.importers: set[str] = set()
-        self._outermost = _Scope(name="", outer=None)
+        self.importers: dict[str, Importer] = {}
+        self._renamed: dict[str, str] = {}  # functions that import, by their names here
+        self._outermost = Scope(name="", outer=None)
         self._attributes: dict[str, list[ast.expr]] = {}  # of all classes
-
-    # --- scopes ---------------------------------------------------------------------------------
 
     def read_module(self, tree: ast.Module) -> None:
         """Read all of a module."""
         for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                self._renamed |= {
+                    alias.asname or alias.name: alias.name
+                    for alias in node.names
+                    if _is_import(f"{node.module}.{alias.name}")
+                }
             for inner in node.body if isinstance(node, ast.ClassDef) else ():
-                for name, value in _iter_bindings(inner):
+                for name, value in iter_bindings(inner):
                     self._attributes.setdefault(name, []).append(value)
         self.read(tree.body, self._outermost)
 
-    def read(self, body: Iterable[ast.AST], scope: _Scope) -> None:
+    def read(self, body: Iterable[ast.AST], scope: Scope) -> None:
         """Bind the names of a scope, then look at its calls, then at the functions in it."""
-        own, inner = _split(body)
+        own, inner = split_scope(body)
         for node in own:
-            for name, value in _iter_bindings(node):
+            for name, value in iter_bindings(node):
                 scope.bound.setdefault(name, []).append(value)
         for node in own:
             if isinstance(node, ast.Call):
                 self._read_call(node, scope)
+                self._read_arguments(node, scope)
         for function in inner:
             self.read(
                 function.body if isinstance(function.body, list) else [function.body],
-                _function_scope(function, scope),
+                function_scope(function, scope),
             )
 
-    def _read_call(self, call: ast.Call, scope: _Scope) -> None:
-        name = _last_name(call.func)
-        if name.lstrip("_") not in _CALLS:
+    def _read_call(self, call: ast.Call, scope: Scope) -> None:
+        name, keywords = self._import_of(call.func, scope)
+        if not name:
             return
-        argument = _argument(call, 0, "name")
-        if argument is None:
-            return
-        if (
-            isinstance(argument, ast.Name)
-            and scope.parameters
-            and scope.parameters[0] == argument.id
-            and scope.name
+        call = ast.Call(call.func, call.args, [*call.keywords, *keywords])
+        argument = _argument(call, *_OF_MODULES.get(name, ("", 0, "name"))[1:])
+        if argument is not None:
+            self._note_importer(argument, scope)
+            self._add_site(name, argument, self._package_of(call, name, scope), scope)
+
+    def _read_arguments(self, call: ast.Call, scope: Scope) -> None:
+        """A function that imports, handed on with what it is to be called with: `map(f, names)`."""
+        for function, names in itertools.pairwise(call.args):
+            if isinstance(function, (ast.Name, ast.Attribute)):
+                name, _ = self._import_of(function, scope)
+                if name:
+                    each = ast.Starred(names, ast.Load())
+                    self._note_importer(each, scope)
+                    self._add_site(name, each, "", scope)
+
+    def _import_of(self, function: ast.expr, scope: Scope) -> tuple[str, list[ast.keyword]]:
+        """The function that an expression is, "" for any other, and what it is always handed."""
+        name = _last_name(function)
+        if name.lstrip("_") in _LAST_NAMES or (
+            isinstance(function, ast.Attribute) and _is_import(ast.unparse(function))
         ):
-            self.importers.add(scope.name.rpartition(".")[2])
-        package = self._package_of(call, name, scope)
+            return name, []
+        found = scope.find(name) if isinstance(function, ast.Name) else None
+        for value in found.bound.get(name, ()) if found is not None else ():
+            keywords: list[ast.keyword] = []
+            if isinstance(value, ast.Call) and _last_name(value.func) == "partial" and value.args:
+                keywords = value.keywords
+            last = _last_name(value.args[0] if keywords and isinstance(value, ast.Call) else value)
+            imports = self._renamed.get(last, last)
+            if imports.lstrip("_") in _LAST_NAMES:
+                return imports, keywords
+        return self._renamed.get(name, "") if isinstance(function, ast.Name) else "", []
+
+    def _note_importer(self, node: ast.expr, scope: Scope) -> None:
+        """The function of whose parameter an imported name is the value, or an element."""
+        for _ in range(_DEPTH):
+            if isinstance(node, ast.Starred):
+                node = node.value
+            found = scope.find(node.id) if isinstance(node, ast.Name) else None
+            if found is None or not isinstance(node, ast.Name):
+                return
+            if node.id in found.parameters:
+                place = found.parameters.index(node.id)
+                own = Importer(parameter=node.id, place=place, rest=place == found.places)
+                self.importers.setdefault(found.name.rpartition(".")[2], own)
+                return
+            values = found.bound.get(node.id, [])
+            if len(values) != 1:
+                return
+            node, scope = values[0], found
+
+    def _add_site(self, name: str, argument: ast.expr, package: str, scope: Scope) -> None:
         absolute = {resolve(n, package) for n in self._values(argument, scope, _DEPTH)}
         self.sites.append(
             ImportSite(
@@ -136,22 +195,22 @@ class _Reader:
             )
         )
 
-    def _package_of(self, call: ast.Call, name: str, scope: _Scope) -> str:
+    def _package_of(self, call: ast.Call, name: str, scope: Scope) -> str:
         """What relative names in a call count from; "" where the call does not say."""
         argument = _argument(call, 1, "package")
-        if argument is None or name.strip("_") == "import":
+        if argument is None or name.strip("_") == "import" or name in _OF_MODULES:
             return ""
         found = [v for v in self._values(argument, scope, _DEPTH) if HOLE not in v]
         return found[0] if len(found) == 1 else ""
 
     # --- values ---------------------------------------------------------------------------------
 
-    def _values(self, node: ast.AST, scope: _Scope, depth: int) -> frozenset[str]:
+    def _values(self, node: ast.AST, scope: Scope, depth: int) -> frozenset[str]:
         """The strings that an expression can be, with holes; one hole where nothing is known."""
         found = frozenset(itertools.islice(self._iter_values(node, scope, depth), _MOST))
         return found or frozenset({HOLE})
 
-    def _iter_values(self, node: ast.AST, scope: _Scope, depth: int) -> Iterator[str]:
+    def _iter_values(self, node: ast.AST, scope: Scope, depth: int) -> Iterator[str]:
         if depth <= 0:
             yield HOLE
             return
@@ -166,18 +225,22 @@ class _Reader:
                 yield from self._operation(found, where, depth)
             elif isinstance(found, ast.Call):
                 yield from self._call_values(found, where, depth)
-            elif isinstance(found, ast.Name) and found.id in {"__name__", "__package__"}:
-                yield self._module if found.id == "__name__" else self._package
-            elif isinstance(found, ast.Attribute) and found.attr == "parent":  # of `__spec__`
-                yield self._package
             else:
-                yield HOLE
+                yield self._own_name(found)
 
-    def _product(self, parts: Iterable[ast.AST], scope: _Scope, depth: int) -> Iterator[str]:
+    def _own_name(self, node: ast.AST) -> str:
+        """The name of this module or of its package, where an expression asks for it."""
+        text = ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+        if text == "__package__" or text.endswith((".parent", ".__package__")):  # of `__spec__`
+            return self._package
+        # An object that takes the place of the module has its name.
+        return self._module if text in {"__name__", "self.__name__"} else HOLE
+
+    def _product(self, parts: Iterable[ast.AST], scope: Scope, depth: int) -> Iterator[str]:
         values = [sorted(self._values(part, scope, depth - 1)) for part in parts]
         yield from (_one_hole("".join(row)) for row in itertools.product(*values))
 
-    def _operation(self, node: ast.BinOp, scope: _Scope, depth: int) -> Iterator[str]:
+    def _operation(self, node: ast.BinOp, scope: Scope, depth: int) -> Iterator[str]:
         if isinstance(node.op, ast.Add):
             yield from self._product((node.left, node.right), scope, depth)
         elif isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
@@ -186,7 +249,7 @@ class _Reader:
         else:
             yield HOLE
 
-    def _call_values(self, node: ast.Call, scope: _Scope, depth: int) -> Iterator[str]:
+    def _call_values(self, node: ast.Call, scope: Scope, depth: int) -> Iterator[str]:
         """What a few methods of strings return; of others, a part or another form of a string."""
         text = node.func.value if isinstance(node.func, ast.Attribute) else None
         name, first = _last_name(node.func), node.args[0] if node.args else None
@@ -195,14 +258,15 @@ class _Reader:
         elif isinstance(text, ast.Constant) and name == "join" and isinstance(first, _ROWS):
             parts = [part for element in first.elts for part in (text, element)][1:]
             yield from self._product(parts, scope, depth)
-        elif name == "replace" and len(node.args) == 2 and _is_word(node.args[1]):
-            yield from (f"{HOLE}.{word}" for word in self._values(node.args[1], scope, depth - 1))
+        elif name == "replace" and len(node.args) == 2 and text is not None:
+            texts, old, new = (self._values(part, scope, depth - 1) for part in (text, *node.args))
+            for value, one, other in itertools.product(texts, old, new):
+                ended = f"{HOLE}.{other}" if _is_word(node.args[1]) else HOLE
+                yield ended if HOLE in value else value.replace(one, other)
         else:
             yield HOLE
 
-    def _resolve(
-        self, node: ast.AST, scope: _Scope, depth: int
-    ) -> Iterator[tuple[ast.AST, _Scope]]:
+    def _resolve(self, node: ast.AST, scope: Scope, depth: int) -> Iterator[tuple[ast.AST, Scope]]:
         """The expressions that an expression may evaluate to, each with the scope that it is in."""
         if depth <= 0:
             return
@@ -221,8 +285,8 @@ class _Reader:
             yield node, scope
 
     def _resolve_name(
-        self, node: ast.Name | ast.Attribute, scope: _Scope, depth: int
-    ) -> Iterator[tuple[ast.AST, _Scope]]:
+        self, node: ast.Name | ast.Attribute, scope: Scope, depth: int
+    ) -> Iterator[tuple[ast.AST, Scope]]:
         """What a name is bound to; an attribute of an object, in any class of the module."""
         if isinstance(node, ast.Attribute):
             yield node, scope
@@ -239,8 +303,8 @@ class _Reader:
                 yield from self._resolve(value, found, depth - 1)
 
     def _resolve_call(
-        self, node: ast.Call, scope: _Scope, depth: int
-    ) -> Iterator[tuple[ast.AST, _Scope]]:
+        self, node: ast.Call, scope: Scope, depth: int
+    ) -> Iterator[tuple[ast.AST, Scope]]:
         name = _last_name(node.func)
         if name in _SAME:
             for argument in node.args[:1]:
@@ -275,6 +339,14 @@ def _picked(container: ast.AST, by: ast.Subscript | ast.Starred) -> Iterator[ast
     else:
         keys = container.keys if isinstance(container, ast.Dict) else _elements(container)
         yield from filter(None, keys)
+
+
+def _is_import(name: str) -> bool:
+    """Whether a dotted name is that of a function that imports: `importlib.import_module`."""
+    module, _, last = name.rpartition(".")
+    if last in _OF_MODULES:
+        return module.rpartition(".")[2] == _OF_MODULES[last][0]
+    return last.lstrip("_") in _LAST_NAMES
 
 
 def _is_word(node: ast.expr) -> bool:
@@ -314,61 +386,6 @@ def _one_hole(name: str) -> str:
     return name
 
 
-def _split(body: Iterable[ast.AST]) -> tuple[list[ast.AST], list[Function]]:
-    """The nodes of a scope in order, and the functions in it; classes are no scope of their own."""
-    own: list[ast.AST] = []
-    inner: list[Function] = []
-    waiting = list(body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Function):
-            inner.append(node)
-            waiting += getattr(node, "decorator_list", [])
-        else:
-            own.append(node)
-            waiting += ast.iter_child_nodes(node)
-    return own, inner
-
-
-def _iter_bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(node, ast.Assign):
-        for target in node.targets:
-            yield from _iter_targets(target, node.value)
-    elif isinstance(node, (ast.AnnAssign, ast.AugAssign, ast.NamedExpr)) and node.value is not None:
-        yield from _iter_targets(node.target, node.value)
-    elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
-        yield from _iter_targets(node.target, ast.Starred(node.iter, ast.Load()))
-
-
-def _iter_targets(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(target, ast.Name):
-        yield target.id, value
-    elif isinstance(target, _ROWS):
-        for number, element in enumerate(target.elts):
-            row = ast.Subscript(value, ast.Constant(number), ast.Load())
-            yield from _iter_targets(element, row)
-
-
-def _function_scope(function: Function, outer: _Scope) -> _Scope:
-    arguments = function.args
-    places = [*arguments.posonlyargs, *arguments.args]
-    last = [a.arg for a in places[len(places) - len(arguments.defaults) :]]
-    defaults = dict(zip(last, arguments.defaults, strict=True))
-    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        if default is not None:
-            defaults[argument.arg] = default
-    names = [a.arg for a in places]
-    if names and names[0] in {"self", "cls", "mcs"}:
-        names = names[1:]
-    own = getattr(function, "name", "")
-    return _Scope(
-        name=".".join(filter(None, (outer.name, own))),
-        outer=outer,
-        parameters=(*names, *(a.arg for a in arguments.kwonlyargs)),
-        defaults=defaults,
-    )
-
-
 def _last_name(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
@@ -381,15 +398,3 @@ def _argument(call: ast.Call, position: int, keyword: str) -> ast.expr | None:
     ):
         return call.args[position]
     return next((k.value for k in call.keywords if k.arg == keyword), None)
-
-
-def is_lazy(text: str, *, imports: bool) -> bool:
-    """Whether a function looks up attributes of the module that are not there yet.
-
-    With `imports`, some function of the module imports by a computed name.
-    """
-    hint = (imports and "__getattr__" in text) or "sys.modules[__name__]" in text
-    if hint and _LAZY.search(text) is not None:
-        return True
-    places = (found.start() for found in _OWN_NAME.finditer(text))
-    return any(_LOADER.search(text, max(0, place - 60), place) for place in places)

@@ -1,7 +1,8 @@
 """Configuration files, and the modules and classes that they name.
 
 In: the folder of a program or of a distribution, and the words of its code. Out: names in those of
-its files that the code opens by a literal, or in a folder that it names.
+its files that the code opens by a literal, or in a folder that it names. In a file of no known form
+(a table, a pickle) only names below the distribution's own packages are looked for.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from rustext.files.untrusted import read_start
 
 _SUFFIXES = frozenset({".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf"})
+_NO_DATA = frozenset({".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".dylib", ".md", ".rst", ""})
 _DEEPEST = 3  # folders
 _MOST = 500  # folders, and files
 _LIMIT = 1 << 18  # bytes; what names classes is written by hand
@@ -40,20 +42,34 @@ def find_settings(folder: Path) -> tuple[PurePosixPath, ...]:
 
 
 def iter_setting_names(
-    folder: Path, files: Iterable[PurePosixPath], words: Collection[str]
+    folder: Path, files: Iterable[PurePosixPath], words: Collection[str], tops: Collection[str] = ()
 ) -> Iterator[tuple[PurePosixPath, tuple[str, ...]]]:
-    """The names in those configuration files that one of the words names, file by file."""
+    """The names in those data files that one of the words names, file by file.
+
+    `tops` are the top-level packages whose modules any kind of file may name.
+    """
     words = {word.replace("\\", "/") for word in words}
+    # `c` is the instruction before a name in a pickle.
+    own = re.compile(rf"(?<![\w.])c?((?:{'|'.join(map(re.escape, sorted(tops)))})(?:\.\w+){{1,9}})")
     named = (
         file
         for file in files
-        if file.suffix in _SUFFIXES and ".." not in file.parts
-        if not words.isdisjoint((file.name, str(file), *(parent.name for parent in file.parents)))
+        if ".." not in file.parts
+        if not words.isdisjoint(
+            (file.name, str(file), *(parent.name for parent in file.parents))
+            if file.suffix in _SUFFIXES
+            else (file.name,)
+            if tops and file.suffix not in _NO_DATA
+            else ()
+        )
     )
     for file, _ in zip(named, range(_MOST), strict=False):
         with contextlib.suppress(OSError):
             text = read_start(folder / file, _LIMIT).decode("utf-8", "replace")
-            names = find_names(text, settings=True)
+            form = file.suffix in _SUFFIXES
+            names = (
+                find_names(text, settings=True) if form else tuple(sorted(set(own.findall(text))))
+            )
             if names:
                 yield file, names
 

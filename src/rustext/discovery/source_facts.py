@@ -16,7 +16,12 @@ from pathlib import PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.handed_sources import find_read_classes, find_takers
-from rustext.discovery.import_sites import IMPORT_CALLS, is_lazy, read_import_sites, resolve
+from rustext.discovery.import_sites import (
+    IMPORT_CALLS,
+    Importer,
+    iter_handed,
+    read_import_sites,
+)
 from rustext.discovery.settings_files import find_names, iter_setting_names
 from rustext.discovery.source_readers import (
     iter_python_starts,
@@ -26,6 +31,15 @@ from rustext.discovery.source_readers import (
 )
 from rustext.environment.distributions import Distribution
 from rustext.environment.python_source import parse_source
+from rustext.environment.python_text import (
+    imported_as,
+    is_lazy,
+    iter_imported,
+    iter_imported_names,
+    iter_modules,
+    iter_name_patterns,
+    iter_relative,
+)
 from rustext.files.untrusted import read_start
 from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
 
@@ -35,19 +49,21 @@ _NOT_IN_NAME = r"(?<![^\W_])(?<!def )"  # after `_` as well
 _PART = re.compile(r"""["'/\\]([\w.+@*-]{1,120})(?=["'/\\])""")
 _PATH = re.compile(r"""["']((?:[\w.+@-]{1,99}[/\\]){1,9}[\w.+@-]{1,99})/?["']""")
 _WORD = re.compile(r"""["']([A-Za-z_]\w{0,99})["']""")
-_RELATIVE = re.compile(r"""["'](\.{1,9}[A-Za-z_]\w*(?:\.\w+){0,9})["']""")
 # A literal that ends in a dot or goes on with a field: `f"package.{name}"`.
 _BEGINNING = re.compile(r"""["']((?:[A-Za-z_]\w*\.){1,9})(?:["']|%s|\{)""")
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
 )
-_EXECUTED = re.compile(r"""["'](?:\\n|\s)*from\s+([\w.]+)\s+import\s""")
-# `from x import load_plugin, other as name`
-_FROM = re.compile(
-    r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
+_EXECUTES = re.compile(r"\b(?:exec|eval)\s*\(")
+# `"from package.module import name"`, `f"import package.{name}"`, `"__import__('package.module')"`
+_EXECUTED = re.compile(
+    r"""["'](?:\\n|\s)*(?:from|import)\s+([\w.]+)([\s"'{])|__import__\(\\?["']([\w.]+)"""
+)
+# https://docs.python.org/3/library/pickle.html#pickling-class-instances and logging.config
+_IMPORTS_FROM_DATA = re.compile(
+    r"(?m)\b(?:dictConfig|fileConfig|pickle\.loads?|Unpickler)\s*\(|^\s*from pickle import"
 )
 _MAY_IMPORT = re.compile(r"import|module|load|require|optional|lazy|plugin|resolve", re.IGNORECASE)
-_IMPORT = re.compile(r"^[ \t]*import[ \t]+([\w. \t,]+)", re.MULTILINE)
 _LISTS = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
 # The folder that is listed is that of the file itself, or of a package.
 _LISTS_PACKAGE = re.compile(
@@ -84,9 +100,10 @@ def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionS
                 found[file] = SourceFacts(file=file, unreadable=error.strerror or str(error))
     reader = _Reader(dist, texts, settings=settings)
     found |= {file: reader.read(file, text) for file, text in texts.items()}
-    if not settings and any(facts.sites for facts in found.values()):
+    if not settings and any(f.sites or f.imports_from_data for f in found.values()):
         words = {word for facts in found.values() if facts.locates for word in facts.parts}
-        for file, names in iter_setting_names(dist.site, dist.files, words):
+        tops = {file.parts[0].removesuffix(".py") for file in texts}
+        for file, names in iter_setting_names(dist.site, dist.files, words, tops):
             found[file] = SourceFacts(file=file, names=names)
     return DistributionSources(files=tuple(found[file] for file in sorted(found)))
 
@@ -129,6 +146,7 @@ class _Reader:
         self._folders = {f"/{file.parent}" for file in dist.files}
         self._own_parts = {part for file in dist.files for part in file.parts}
         self._counting = {f.parent for f, text in texts.items() if "except SyntaxError" in text}
+        self._by_parameter: dict[str, Importer] = {}  # importers of others than their first one
         self._parsed = {f: self._parse(f, t) for f, t in texts.items() if _needs_tree(t)}
         self._constants = {
             name: value
@@ -137,6 +155,7 @@ class _Reader:
             if name.isupper() or "_" in name
         }
         self._importers = {n for facts in self._parsed.values() for n in facts.importers}
+        self._others = "|".join(map(re.escape, sorted(self._by_parameter)))
         self._passing: dict[PurePosixPath, set[str]] = {}
         self._add_importers(texts)
         handed = any(HOLE in facts.sources_of for facts in self._parsed.values())
@@ -151,13 +170,15 @@ class _Reader:
         module, package = module_of(file), file.stem == "__init__"
         imports = any(word in text for word in IMPORT_CALLS)
         sites, importers = read_import_sites(tree if imports else _EMPTY, module, package=package)
+        first = {name for name, how in importers.items() if how.place == 0 and not how.rest}
+        self._by_parameter |= {n: how for n, how in importers.items() if n not in first}
         reads = may_read_sources(text)
         starts = "sys.executable" in text
         own = module if package else module.rpartition(".")[0]
         return SourceFacts(
             file=file,
             sites=sites,
-            importers=importers,
+            importers=tuple(sorted(first)),
             sources_of=tuple(sorted({s or module for s in iter_read_sources(tree, own)}))
             if reads
             else (),
@@ -207,7 +228,7 @@ class _Reader:
             calls=calls,
             names=find_names(text, settings=self._settings),
             relative_names=tuple(
-                sorted({*_iter_relative(text, package), *_iter_imported(stub or "", package)})
+                sorted({*iter_relative(text, package), *iter_imported(stub or "", package)})
             )
             if computes or lazy
             else (),
@@ -216,15 +237,18 @@ class _Reader:
             lazy=lazy,
             lists_modules=listing,
             lists_packages=tuple(sorted(set(_iter_listed(text, package)))) if lists else (),
+            imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
             lists_files=locates
             and (".py'" in text or '.py"' in text)
             and _LISTS_FILES.search(text) is not None,
             below_native=tuple(sorted(set(self._iter_below_native(text, package)))),
-            imported=tuple(sorted(set(_iter_imported(text, package))))
+            imported=tuple(sorted(set(iter_imported(text, package))))
             if listing or module_of(file) in self._compiled
             else (),
             entry_point_groups=tuple(sorted(set(self._iter_groups(text)))),
-            parts=tuple(sorted(set(self._iter_parts(text)))),
+            parts=tuple(
+                sorted({*self._iter_parts(text), *(self._iter_named(text) if locates else ())})
+            ),
             data_packages=tuple(sorted({*self._iter_data_packages(text, file)})) if locates else (),
             locates=locates,
             uses_file="__file__" in text,
@@ -234,6 +258,13 @@ class _Reader:
             distributions=tuple(sorted(set(_GROUP.findall(text)))) if asks else (),
             reads_stub=stub is not None,
         )
+
+    def _iter_named(self, text: str) -> Iterator[str]:
+        """Patterns of files' names, and the source files that the text loads as such."""
+        yield from iter_name_patterns(text)
+        if "spec_from_file_location" in text or "SourceFileLoader" in text:
+            files = (f"{word}.py" for word in _WORD.findall(text))
+            yield from (file for file in files if file in self._own_parts)
 
     def _stub_of(self, file: PurePosixPath) -> str | None:
         """The text of a module's stub file, or None."""
@@ -246,18 +277,23 @@ class _Reader:
 
     def _iter_below_native(self, text: str, package: str) -> Iterator[str]:
         if any(name in text for name in self._native_names):
-            for module in _iter_modules(text, package):
+            for module in iter_modules(text, package):
                 parts = module.split(".")
                 if any(".".join(parts[:end]) in self._compiled for end in range(1, len(parts))):
                     yield module
 
     def _iter_calls(self, text: str, package: str) -> Iterator[NamedCall]:
         """The calls of functions that import their first argument, as far as it is written."""
-        for executed in _EXECUTED.findall(text) if "exec(" in text else ():
-            yield NamedCall(function="exec", name=executed, origin="")
+        for name, end, called in _EXECUTED.findall(text) if _EXECUTES.search(text) else ():
+            hole = HOLE if end == "{" else ""
+            yield NamedCall(function="exec", name=f"{name}{hole}" or called, origin="")
+        calls = rf"(?<!\w)(?<!def )({self._others})\s*\(((?:[^()]|\([^()]*\)){{0,500}})\)"
+        for function, arguments in re.findall(calls, text) if self._others else ():
+            for name in iter_handed(arguments, self._by_parameter[function]):
+                yield NamedCall(function=function, name=name, origin="")
         origins = {
             name: module
-            for name, module in _iter_imported_names(text, package)
+            for name, module in iter_imported_names(text, package)
             if _MAY_IMPORT.search(name)
             if module.partition(".")[0] not in self._tops
         }
@@ -316,48 +352,12 @@ def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:
             yield name
 
 
-def _iter_imported_names(text: str, package: str) -> Iterator[tuple[str, str]]:
-    """The names that `from … import` statements bind, each with the module that it comes from."""
-    for origin, *lists in _FROM.findall(text):
-        module = resolve(origin, package) if origin.strip(".") else package
-        for words in "".join(lists).split(","):
-            name = words.partition("#")[0].split()
-            if name and name[-1].isidentifier() and module:
-                yield name[-1], module
-
-
-def _iter_modules(text: str, package: str) -> Iterator[str]:
-    """The modules of the import statements of a text."""
-    for listed in _IMPORT.findall(text):
-        yield from (words.split()[0] for words in listed.split(",") if words.split())
-    for origin, *_ in _FROM.findall(text):
-        yield (resolve(origin, package) if origin.strip(".") else package) or ""
-
-
-def _iter_imported(text: str, package: str) -> Iterator[str]:
-    """What modules the import statements of a text could mean; the last part may be no module."""
-    yield from filter(None, _iter_modules(text, package))
-    for origin, *lists in _FROM.findall(text):
-        module = resolve(origin, package) if origin.strip(".") else package
-        if module:
-            for words in "".join(lists).split(","):
-                name = words.partition("#")[0].split()
-                yield from (f"{module}.{name[0]}" for _ in name[:1])
-
-
 def _iter_listed(text: str, package: str) -> Iterator[tuple[str, str]]:
     """The packages whose modules a text lists, each with the call; "" for its own."""
     for call, name in _LISTS_PACKAGE.findall(text):
-        found = _imported_as(text, name, package) if name else ""
+        found = imported_as(text, name, package) if name else ""
         if found is not None:
             yield call, found
-
-
-def _iter_relative(text: str, package: str) -> Iterator[str]:
-    for name in _RELATIVE.findall(text):
-        absolute = resolve(name, package)
-        if absolute:
-            yield absolute
 
 
 def _iter_data_packages(text: str, file: PurePosixPath) -> Iterator[str]:
@@ -372,25 +372,11 @@ def _iter_data_packages(text: str, file: PurePosixPath) -> Iterator[str]:
             found = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""").match(
                 text, place + len(call) + 1
             )
-            name = found and (found[1] or _imported_as(text, found[2], package))
+            name = found and (found[1] or imported_as(text, found[2], package))
             computed = "resources" in text and not re.match(r"\w", text[place - 1 : place])
             if name or (found and computed):
                 yield name or ""
             place = text.find(f"{call}(", place + 1)
-
-
-def _imported_as(text: str, name: str, package: str) -> str | None:
-    """The module that a name means in a text, as far as an import statement says."""
-    if name in {"__package__", "__name__"}:
-        return None
-    for origin, *lists in _FROM.findall(text):
-        for words in "".join(lists).replace("\n", " ").split(","):
-            parts = words.split()
-            if parts and parts[-1] == name:
-                dots = origin if not origin.strip(".") else f"{origin}."
-                return resolve(f"{dots}{parts[0]}", package)
-    found = re.search(rf"^\s*import\s+(?:([\w.]+)\s+as\s+)?{re.escape(name)}\b", text, re.MULTILINE)
-    return None if found is None else found[1] or name
 
 
 def _compiles(text: str) -> bool:

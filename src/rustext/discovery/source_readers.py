@@ -13,7 +13,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from rustext.discovery.import_sites import resolve
+from rustext.environment.python_text import resolve
 from rustext.model.sources import HOLE
 
 READS = frozenset({"getsource", "getsourcelines", "findsource"})

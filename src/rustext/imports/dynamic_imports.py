@@ -25,10 +25,11 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from rustext.data import read_data
-from rustext.discovery.import_sites import resolve
+from rustext.discovery.import_sites import CLASS_PATH_CALLS
 from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
+from rustext.environment.python_text import resolve
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.sources import HOLE, DistributionSources, ImportSite, SourceFacts
 
@@ -56,7 +57,7 @@ def find_named_imports(
     """
     files = used_files(sources)
     return (
-        *_iter_spelled(files),
+        *_iter_spelled(files, env),
         *_iter_calls(files, env, frozenset(importers)),
         *_iter_tables(files, dist, env, frozenset(importers)),
         *_iter_handed(files, dist, env),
@@ -120,12 +121,13 @@ def _evidence(kind: EvidenceKind, file: PurePosixPath, detail: str) -> Evidence:
 # --- names that are written -----------------------------------------------------------------------
 
 
-def _iter_spelled(files: Iterable[SourceFacts]) -> Iterator[Named]:
+def _iter_spelled(files: Iterable[SourceFacts], env: Environment) -> Iterator[Named]:
     for facts in files:
         for name, call in sorted({(n, s.call) for s in facts.sites for n in s.names}):
             if HOLE not in name and _NOT_FOR_IMPORT.isdisjoint(name.split(".")):
                 detail = f'{call}("{name}")'
-                yield name, _evidence(EvidenceKind.PYTHON_NAME, facts.file, detail)
+                module = _module_in(name, env) if call in CLASS_PATH_CALLS else name
+                yield module, _evidence(EvidenceKind.PYTHON_NAME, facts.file, detail)
 
 
 def _iter_calls(
@@ -165,7 +167,9 @@ def _iter_tables(
     the name of a class; a relative one, and a word, next to the import.
     """
     open_tops = {
-        f.file.parts[0] for f in files for site in f.sites if site.imports and _is_open(site)
+        f.file.parts[0]
+        for f in files
+        if f.imports_from_data or any(s.imports and _is_open(s) for s in f.sites)
     } | {
         f.file.parts[0]
         for f in files

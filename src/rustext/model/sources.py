@@ -69,6 +69,7 @@ class SourceFacts:
     lists_modules: bool = False
     # `iter_modules` or `walk_packages`, and the package whose folder it lists; "" for its own.
     lists_packages: tuple[tuple[str, str], ...] = ()
+    imports_from_data: bool = False  # by functions of the standard library, as `pickle.load`
     lists_files: bool = False  # lists Python files in folders next to its code
     below_native: tuple[str, ...] = ()  # modules that it imports below native ones, as if packages
     imported: tuple[str, ...] = ()  # what it imports, where it lists modules or is compiled

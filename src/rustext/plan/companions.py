@@ -10,6 +10,7 @@ what code opens by path.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -37,6 +38,7 @@ _SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by cha
 class OwnCode:
     """What a distribution's Python files say that could lead to a file."""
 
+    patterns: tuple[re.Pattern[str], ...]  # of files' names, each from a word with a `*`
     words: frozenset[str]  # the parts of string literals that could name a file or a folder
     opened: frozenset[str]  # those in files that open what lies next to them; no package's init
     paths: frozenset[str]  # of several parts
@@ -119,6 +121,9 @@ def read_own_code(files: Iterable[SourceFacts]) -> OwnCode:
     """Put together what a distribution's Python files say."""
     files = tuple(files)
     return OwnCode(
+        patterns=tuple(
+            map(_pattern, sorted({w for f in files for w in f.parts if _is_pattern(w)}))
+        ),
         words=frozenset(word for f in files for word in f.parts),
         opened=frozenset(w for f in files if f.locates for w in f.parts) - {"__init__.py"},
         paths=frozenset(w.replace("\\", "/") for f in files for w in f.parts if "/" in w),
@@ -285,11 +290,23 @@ def _python_word(
         (file.suffix, f"*{file.suffix}")
     ):
         return file.suffix
+    pattern = next((p for p in code.patterns if p.fullmatch(file.name)), None)
+    if pattern is not None:
+        return pattern.pattern.replace("[^/]*", "*").replace("\\", "")
     package = ".".join(file.parent.parts)
     if package in code.packages and "." in package:  # of a top-level one, named files alone
         return package
     words = (_folder_word(folder, code, folder in packages) for folder in file.parents)
     return next((word for word in words if word is not None and word not in tops), None)
+
+
+def _is_pattern(word: str) -> bool:
+    """Whether a word with a `*` says more than a suffix."""
+    return "*" in word and word.strip("*") != "" and word[1:] != Path(word).suffix
+
+
+def _pattern(word: str) -> re.Pattern[str]:
+    return re.compile("[^/]*".join(map(re.escape, word.split("*"))))
 
 
 def _folder_word(folder: PurePosixPath, code: OwnCode, package: bool) -> str | None:

@@ -61,12 +61,15 @@ def imported(site: Path) -> set[str]:
         (f'{IMPORT}{FUNCTION}require(\n    name="beta.inner",\n)', {"beta.inner"}),
         ("def load(module, level=0):\n    __import__(module)\nload('gamma', 0)", {"gamma"}),
         (f"{IMPORT}class A:\n def get(self, x): import_module(x)\nA().get('delta')", {"delta"}),
-        (f"{IMPORT}def other(name, kind): import_module(kind)\nother('alpha', 'beta')", set()),
+        (f"{IMPORT}def other(name, kind): import_module(kind)\nother('alpha', 'gamma')", {"gamma"}),
+        (f"{IMPORT}def f(*, a, name): import_module(name)\nf(a='alpha', name='gamma')", {"gamma"}),
+        (f"{IMPORT}def f(*n): set(map(import_module, n))\nf('alpha', 'delta')", {"alpha", "delta"}),
+        (f"{IMPORT}def f(n):\n def g(): import_module(n)\n return g\nf('delta')()", {"delta"}),
         (f"{IMPORT}def quiet(name): return name\nquiet('alpha'); unused = import_module", set()),
         (f"{IMPORT}def one(name): pass\ndef two(kind): import_module(name)\none('alpha')", set()),
     ],
 )  # fmt: skip
-def test_a_name_counts_where_the_function_imports_its_first_parameter(
+def test_a_name_counts_where_the_function_imports_that_parameter(
     text: str, names: set[str], tmp_path: Path
 ) -> None:
     assert found(tmp_path, text) == names
@@ -89,6 +92,51 @@ def test_a_name_counts_where_the_function_imports_its_first_parameter(
 def test_a_name_may_stand_in_the_call(call: str, names: set[str], tmp_path: Path) -> None:
     assert found(tmp_path, f"{IMPORT}import importlib.util\n{call}", one="") == names
     assert imported(tmp_path) >= names & set(MODULES)
+
+
+STAND_IN = """
+import sys, types
+class Module(types.ModuleType):
+    def __getattr__(self, name):
+        return import_module("." + name, self.__name__)
+sys.modules[__name__].__class__ = Module
+sys.modules[__name__].one
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from importlib import import_module as _load\n_load('.one', __package__)",
+        "load = importlib.import_module\nload('host.one')",
+        "from functools import partial\nf = partial(import_module, package=__name__)\nf('.one')",
+        "list(map(importlib.import_module, ('json', 'host.one')))",
+        "import_module('host/one'.replace('/', '.'))",
+        "import pydoc\npydoc.locate('host.one.VALUE')",
+        "from pydoc import locate as find\nfind('host.one.VALUE')",
+        "from unittest import mock\nmock.patch('host.one.VALUE', 2).start()",
+        "from importlib.metadata import EntryPoint\nEntryPoint('a', 'host.one:VALUE', 'g').load()",
+        "eval(\"__import__('host.one')\")",
+        "exec('import host.one as one')",
+        "name = 'one'\nexec(f'from host.{name} import VALUE')",
+        (
+            "import logging.config as c\nc.dictConfig({'version': 1, 'filters': "
+            "{'f': {'()': 'host.one.Filter'}}})"
+        ),
+        "import pickle\npickle.loads(b'chost.one\\nFilter\\n.')\nNAMES = ['host.one']",
+        STAND_IN,
+    ],
+)
+def test_other_functions_and_names_import_as_well(code: str, tmp_path: Path) -> None:
+    names = found(tmp_path, f"{IMPORT}{code}", one="from logging import Filter\nVALUE = 1\n")
+    ran = [sys.executable, "-c", "import host, sys; print('host.one' in sys.modules)"]
+    done = subprocess.run(ran, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), "host.one" in names) == ("True", True)
+
+
+def test_functions_of_the_same_name_import_nothing(tmp_path: Path) -> None:
+    code = "def locate(name): ...\nlocate('host.one')\nclass A:\n def patch(self, n): ...\n"
+    assert found(tmp_path, f"{IMPORT}{code}A().patch('host.one')", one="") == set()
 
 
 def test_what_is_looked_for_is_to_be_imported_where_it_is_there(tmp_path: Path) -> None:
@@ -118,6 +166,36 @@ def test_a_name_may_stand_in_a_configuration_file_that_the_code_opens(
     command = [sys.executable, "-c", ran]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == names
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("list.txt", b"json\nhost.two\n"),
+        ("table.csv", b"fast,host.two,Handler\n"),
+        ("beans.xml", b'<bean class="host.two.Handler"/>'),
+        ("model.pkl", b"chost.two\nHandler\n."),
+    ],
+)
+def test_a_data_file_of_any_form_names_modules_of_its_own_distribution(
+    file: str, content: bytes, tmp_path: Path
+) -> None:
+    code = f"""{IMPORT}import pickle, re
+from pathlib import Path
+data = Path(__file__).with_name("{file}").read_bytes()
+if data.startswith(b"c"):
+    pickle.loads(data)
+else:
+    import_module(re.search(rb"host[.]\\w+", data)[0].decode())
+"""
+    install(tmp_path, "host", files={"host/__init__.py": code, "host/two.py": "Handler = 1\n"})
+    (tmp_path / "host" / file).write_bytes(content)
+    record = tmp_path / "host-1.0.dist-info" / "RECORD"
+    record.write_text(f"{record.read_text()}host/{file},,\n")
+    ran = [sys.executable, "-c", "import host, sys; print('host.two' in sys.modules)"]
+    done = subprocess.run(ran, cwd=tmp_path, capture_output=True, text=True, check=True)
+    names = {name for name, _ in named_imports(environment(tmp_path))}
+    assert (done.stdout.strip(), "host.two" in names) == ("True", True)
 
 
 def test_the_evidence_names_the_file_and_the_call(tmp_path: Path) -> None:

@@ -118,6 +118,44 @@ def test_a_data_file_comes_when_the_own_code_names_it(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("opens", "files", "others"),
+    [
+        ('join(HERE, "v%d.bin" % 3)', ["v3.bin"], ["w3.bin"]),
+        ('join(HERE, f"table-{3}.dat")', ["table-3.dat"], ["chair-3.dat"]),
+        ('join(HERE, "table-{}".format(3))', ["table-3"], ["tables"]),
+        ('*glob(HERE + "/dict_*")', ["dict_a", "dict_b"], ["dic"]),
+        ('*(join(HERE, f) for f in listdir(HERE) if f.startswith("pfx"))', ["pfx1"], ["px1"]),
+    ],
+)
+def test_a_pattern_of_names_brings_the_files_that_fit(
+    opens: str, files: list[str], others: list[str], tmp_path: Path
+) -> None:
+    code = "from glob import glob\nfrom os import listdir\nfrom os.path import dirname, join\n"
+    code += f"HERE = dirname(__file__)\nOPENED = [open(file).read() for file in ({opens},)]\n"
+    texts = {f"pkg/{name}": name for name in (*files, *others)}
+    install(tmp_path, "pkg", files={"pkg/__init__.py": code, **texts})
+    ran = [sys.executable, "-c", "import pkg; print(*sorted(pkg.OPENED))"]
+    done = subprocess.run(ran, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == files
+    assert [name.removeprefix("pkg/") for name in data_of(tmp_path)] == files
+
+
+def test_a_source_that_is_loaded_from_its_file_is_data(tmp_path: Path) -> None:
+    code = """from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+def load(name="late"):
+    spec = spec_from_file_location("x", Path(__file__).with_name(name + ".py"))
+    spec.loader.exec_module(module := module_from_spec(spec))
+    return module.VALUE
+"""
+    files = {"pkg/__init__.py": code, "pkg/late.py": "VALUE = 1\n", "pkg/other.py": ""}
+    install(tmp_path, "pkg", files=files)
+    ran = [sys.executable, "-c", "import pkg; print(pkg.load())"]
+    done = subprocess.run(ran, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, list(data_of(tmp_path))) == ("1\n", ["pkg/late.py"])
+
+
 def test_data_of_a_package_that_is_imported_by_a_computed_name_comes_when_it_is_named(
     tmp_path: Path,
 ) -> None:

@@ -1,7 +1,10 @@
 """Modules and files that code asks for late, a function for each kind."""
 
 import importlib
+import logging.config
+import pickle
 import pkgutil
+from importlib import import_module as load
 from importlib import metadata
 from pathlib import Path
 
@@ -56,3 +59,32 @@ def class_path_in_a_file_of_the_package():
     lines = Path(__file__).with_name("handlers.yaml").read_text().splitlines()
     module, _, name = lines[-1].partition(": ")[2].rpartition(".")
     return getattr(importlib.import_module(module), name).__name__
+
+
+def module_that_a_renamed_function_imports(name=".tables.by_post"):
+    return load(name, __package__).__name__
+
+
+def modules_that_map_imports():
+    return [m.__name__ for m in map(importlib.import_module, ("kinds.tables.by_hand",))]
+
+
+def module_in_the_second_argument():
+    def need(reason, module):
+        return importlib.import_module(module).__name__
+
+    return need("tests", "kinds.tables.by_air")
+
+
+def class_of_a_logging_filter():
+    table = {"version": 1, "filters": {"one": {"()": "kinds.tables.filters.Quiet"}}}
+    logging.config.dictConfig(table)
+    return "configured"
+
+
+def class_in_a_pickle():
+    return type(pickle.loads(Path(__file__).with_name("model.pkl").read_bytes())).__name__
+
+
+def file_whose_name_is_completed(number=3):
+    return Path(__file__).with_name(f"level-{number}").read_text().strip()

@@ -1,0 +1,111 @@
+"""Imports and names of files in Python sources, found by searching their text.
+
+In: a text, and the package that it is in. Out: the modules and names that its statements import,
+and the patterns that it makes files' names of. Nothing is parsed, so that thousands of files take
+little time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.util import resolve_name
+
+# `from x import load_plugin, other as name`
+_FROM = re.compile(
+    r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
+)
+_IMPORT = re.compile(r"^[ \t]*import[ \t]+([\w. \t,]+)", re.MULTILINE)
+_RELATIVE = re.compile(r"""["'](\.{1,9}[A-Za-z_]\w*(?:\.\w+){0,9})["']""")
+# A literal with a field, and the beginning of a file's name: f"table-{n}.bin", "v%d", `startswith`.
+_PATTERN = re.compile(
+    r"""["'/\\]((?:[\w.+@-]|\{[^{}"'\n]*\}|%(?:\(\w+\))?0?\d*[sdr]){1,120})(?=["'/\\])"""
+)
+_FIELD = re.compile(r"\{[^{}]*\}|%(?:\(\w+\))?0?\d*[sdr]")
+_STARTS = re.compile(r"""\.startswith\(\s*["']([\w.+@-]{3,99})["']""")
+_LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
+# A function that is handed the module's own name, to give it what it loads late.
+_OWN_NAME = re.compile(r"__name__,|globals\(\),")
+_LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
+
+
+def resolve(name: str, package: str) -> str | None:
+    """The absolute form of a name that may be relative (PEP 328); None beyond the top level."""
+    if not name.startswith("."):
+        return name
+    try:
+        return resolve_name(name, package) if package else None
+    except ImportError:
+        return None
+
+
+def iter_imported_names(text: str, package: str) -> Iterator[tuple[str, str]]:
+    """The names that `from … import` statements bind, each with the module that it comes from."""
+    for origin, *lists in _FROM.findall(text):
+        module = resolve(origin, package) if origin.strip(".") else package
+        for words in "".join(lists).split(","):
+            name = words.partition("#")[0].split()
+            if name and name[-1].isidentifier() and module:
+                yield name[-1], module
+
+
+def iter_modules(text: str, package: str) -> Iterator[str]:
+    """The modules of the import statements of a text."""
+    for listed in _IMPORT.findall(text):
+        yield from (words.split()[0] for words in listed.split(",") if words.split())
+    for origin, *_ in _FROM.findall(text):
+        yield (resolve(origin, package) if origin.strip(".") else package) or ""
+
+
+def iter_imported(text: str, package: str) -> Iterator[str]:
+    """What modules the import statements of a text could mean; the last part may be no module."""
+    yield from filter(None, iter_modules(text, package))
+    for origin, *lists in _FROM.findall(text):
+        module = resolve(origin, package) if origin.strip(".") else package
+        if module:
+            for words in "".join(lists).split(","):
+                name = words.partition("#")[0].split()
+                yield from (f"{module}.{name[0]}" for _ in name[:1])
+
+
+def imported_as(text: str, name: str, package: str) -> str | None:
+    """The module that a name means in a text, as far as an import statement says."""
+    if name in {"__package__", "__name__"}:
+        return None
+    for origin, *lists in _FROM.findall(text):
+        for words in "".join(lists).replace("\n", " ").split(","):
+            parts = words.split()
+            if parts and parts[-1] == name:
+                dots = origin if not origin.strip(".") else f"{origin}."
+                return resolve(f"{dots}{parts[0]}", package)
+    found = re.search(rf"^\s*import\s+(?:([\w.]+)\s+as\s+)?{re.escape(name)}\b", text, re.MULTILINE)
+    return None if found is None else found[1] or name
+
+
+def iter_relative(text: str, package: str) -> Iterator[str]:
+    """What relative names in literals mean."""
+    for name in _RELATIVE.findall(text):
+        absolute = resolve(name, package)
+        if absolute:
+            yield absolute
+
+
+def iter_name_patterns(text: str) -> Iterator[str]:
+    """The patterns of files' names that the text completes, or compares beginnings with."""
+    for name in _PATTERN.findall(text):
+        pattern = _FIELD.sub("*", name)
+        if pattern != name and sum(c.isalnum() for c in pattern) > 1:
+            yield pattern
+    yield from (f"{word}*" for word in _STARTS.findall(text))
+
+
+def is_lazy(text: str, *, imports: bool) -> bool:
+    """Whether a function looks up attributes of the module that are not there yet.
+
+    With `imports`, some function of the module imports by a computed name.
+    """
+    hint = (imports and "__getattr__" in text) or "sys.modules[__name__]" in text
+    if hint and _LAZY.search(text) is not None:
+        return True
+    places = (found.start() for found in _OWN_NAME.finditer(text))
+    return any(_LOADER.search(text, max(0, place - 60), place) for place in places)

@@ -1,0 +1,7 @@
+"""A filter of log records."""
+
+import logging
+
+
+class Quiet(logging.Filter):
+    """Lets all through."""

@@ -1,0 +1,5 @@
+"""A class that a pickle names."""
+
+
+class Model:
+    """A model."""
