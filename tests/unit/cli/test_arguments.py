@@ -58,6 +58,30 @@ def bundle(tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch) -> Pat
 # --- help -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("columns", ["1", "2", "9"])
+def test_help_is_shown_on_the_narrowest_terminal(columns: str) -> None:
+    command = [sys.executable, "-m", "rustext", "help", "verify"]
+    env = {**os.environ, "COLUMNS": columns}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["verify", ""], ["scan", ""], ["plan", ""], ["verify", "x", "-o", ""], ["repair", ""],
+     ["scan", "--python", ""], ["verify", "x", "-q", ""]],
+)  # fmt: skip
+def test_a_variable_that_is_not_set_names_no_path(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        run(command)
+    assert ended.value.code == 2
+    assert capfd.readouterr().err.startswith("error: ")
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 @pytest.mark.parametrize("command", ["", *NAMES])
 def test_help_fits_the_terminal_and_breaks_no_word(

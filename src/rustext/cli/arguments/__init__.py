@@ -39,8 +39,8 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     if program and not parsed.run and getattr(parsed, "alive", None) is None:
         parser.refuse("words behind `--` are for a program that is started", "add --run")
     if "bundles" in parsed:  # argparse takes positionals from one place of the line alone
-        parsed.bundles += [Path(word) for word in rest if not word.startswith("-")]
-        rest = [word for word in rest if word.startswith("-")]
+        parsed.bundles += [Path(word) for word in rest if word and not word.startswith("-")]
+        rest = [word for word in rest if not word or word.startswith("-")]
     if rest:
         parser.refuse_unknown(own[0], rest)
     loudness = parsed.verbose - parsed.quiet

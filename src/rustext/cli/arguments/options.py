@@ -44,7 +44,7 @@ def _flag(*names: str, help: str) -> Option:  # noqa: A002  (argparse's word)
 
 
 def _file(*names: str, metavar: str = "FILE", **settings: Any) -> Option:
-    return Option(names=names, settings={"type": Path, "metavar": metavar, **settings})
+    return Option(names=names, settings={"type": path, "metavar": metavar, **settings})
 
 
 def _list(*names: str, **settings: Any) -> Option:
@@ -65,11 +65,18 @@ def seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds above 0")
 
 
+def path(text: str) -> Path:
+    """A path; raises `ArgumentTypeError` for none, as of a variable that is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
+
+
 def interpreter(text: str) -> Path:
     """An interpreter, or the one of the virtual environment that the text names."""
-    path = Path(text)
-    inside = (path / "bin" / "python", path / "Scripts" / "python.exe")
-    return next((p for p in inside if os.path.exists(p)), path)  # noqa: PTH110 (never raises)
+    named = path(text)
+    inside = (named / "bin" / "python", named / "Scripts" / "python.exe")
+    return next((p for p in inside if os.path.exists(p)), named)  # noqa: PTH110 (never raises)
 
 
 def jobs(text: str) -> int:
@@ -125,7 +132,7 @@ OPTIONS: Mapping[str, Option] = {
         "--allow-system", metavar="SONAME", help="a library that the target machines provide"
     ),
     "record": _list(
-        "--trace", type=Path, metavar="RECORD",
+        "--trace", type=path, metavar="RECORD",
         help="a record of `rustext trace`, in addition to the one in pyproject.toml",
     ),
     # --- scan and inspect ---
@@ -153,11 +160,11 @@ OPTIONS: Mapping[str, Option] = {
         "--selftest", help="also start the self-test that is built into the program, isolated"
     ),
     "record-verify": _list(
-        "--trace", type=Path, metavar="RECORD",
+        "--trace", type=path, metavar="RECORD",
         help="a record of `rustext trace`: report what the run used and the bundle lacks",
     ),
     "hide": _list(
-        "--hide", type=Path, metavar="DIR",
+        "--hide", type=path, metavar="DIR",
         help="a folder that the program must not see when it is started, such as its sources",
     ),
     "target": _option(
@@ -244,7 +251,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     # --- positional arguments ---
     "path": _option(
-        "paths", nargs="*", type=Path, metavar="PATH",
+        "paths", nargs="*", type=path, metavar="PATH",
         help="wheels, or a folder of wheels, a virtual environment, or another folder",
     ),
     "what": _option(
@@ -252,21 +259,21 @@ OPTIONS: Mapping[str, Option] = {
         help="a module or distribution name, a native file, or a wheel",
     ),
     "bundles": _option(
-        "bundles", type=Path, nargs="+", metavar="BUNDLE",
+        "bundles", type=path, nargs="+", metavar="BUNDLE",
         help="its folder, a one-file program, an archive (zip, tar, wheel), or a folder of builds",
     ),
     "bundle": _option(
-        "bundle", type=Path, metavar="BUNDLE", help="its folder, or the one-file program"
+        "bundle", type=path, metavar="BUNDLE", help="its folder, or the one-file program"
     ),
     "program": _option(
         "program", nargs=argparse.REMAINDER, metavar="SCRIPT", help="a program, its arguments"
     ),
-    "script": _option("script", type=Path, metavar="SCRIPT", help="the program's first file"),
+    "script": _option("script", type=path, metavar="SCRIPT", help="the program's first file"),
     "config-file": _option(
-        "file", type=Path, metavar="FILE", help="for --user-package-configuration-file"
+        "file", type=path, metavar="FILE", help="for --user-package-configuration-file"
     ),
     "folder": _option(
-        "folder", type=Path, metavar="FOLDER",
+        "folder", type=path, metavar="FOLDER",
         help="for --additional-hooks-dir; made where missing",
     ),
     "id": _option(

@@ -15,9 +15,15 @@ from rustext.cli.arguments.options import COMMON, OPTIONS, Option
 from rustext.report.console import open_console, print_error
 from rustext.report.rules import DOCS
 
+_NARROWEST = 20  # columns
+
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
     """Help that breaks lines between words alone: options and addresses are there to be copied."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._width = max(self._width, _NARROWEST)  # argparse stops at COLUMNS=1
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
