@@ -60,7 +60,7 @@ def run(args: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader has seen enough: `rustext scan | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (RustextError, OSError) as error:  # the system's: a name too long, a full disk
+    except (RustextError, OSError, MemoryError) as error:  # a name too long, a full disk
         print_error(open_console(sys.stderr), *describe_error(error))
         return 2
     except KeyboardInterrupt:

@@ -129,6 +129,10 @@ def print_error(console: Console, message: str, hint: str | None = None) -> None
 
 def describe_error(error: Exception) -> tuple[str, str | None]:
     """The message and the hint of an error, in the system's own words where it is the system's."""
+    if isinstance(error, MemoryError):
+        return "the memory that this process may use is exhausted", None
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd
+        return "the current folder is gone", "change to one that is there"
     if isinstance(error, OSError):
         return ": ".join(str(p) for p in (error.filename, error.strerror or error) if p), None
     return str(error), getattr(error, "hint", None)

@@ -60,7 +60,9 @@ class Uses:
         stem, suffix = split_suffix(path.name)
         if suffix is None:
             return None
-        name = ".".join((*file.path.parent.parts, stem))
+        folders = file.path.parent.parts  # below one that is no name, it is found by its own
+        start = max((n for n, part in enumerate(folders, 1) if not part.isidentifier()), default=0)
+        name = ".".join((*folders[start:], stem))
         parsed = parse_suffix(suffix)
         program = self._subject.bundle.program
         inits = {init for image in file.binary.images for init in image.python_inits}

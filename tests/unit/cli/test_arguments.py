@@ -58,6 +58,26 @@ def bundle(tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch) -> Pat
 # --- help -------------------------------------------------------------------------------------
 
 
+def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = (
+        f"cd gone; rmdir ../gone; {shlex.quote(sys.executable)} -m rustext verify /usr/bin/env"
+    )
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: the current folder is gone\n")
+
+
+def test_a_limit_of_memory_is_no_fault_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.setattr("rustext.cli.scan_command.scan", lambda *_: bytes(1 << 60))
+    assert run(["scan", str(tmp_path)]) == 2
+    assert "memory" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("columns", ["1", "2", "9"])
 def test_help_is_shown_on_the_narrowest_terminal(columns: str) -> None:
     command = [sys.executable, "-m", "rustext", "help", "verify"]

@@ -128,6 +128,17 @@ def test_a_module_for_each_machine_in_a_folder_of_its_own_is_data(root: Path, zi
     assert only(root, "architecture").severity is Severity.NOTE
 
 
+def test_a_module_for_another_machine_in_a_folder_that_is_no_package_is_data(
+    root: Path, zig: Zig
+) -> None:
+    """As where code picks one of several folders, and puts it on `sys.path`."""
+    other = zig("aarch64-linux-gnu")("_core.so", MODULE, "-shared", "-fPIC")
+    own = root / f"pkg/_core{SUFFIX}"
+    write_files(root, {"linux-aarch64/_core.so": other, "linux-x86_64/_core.so": own.read_bytes()})
+    own.unlink()
+    assert only(root, "architecture").severity is Severity.NOTE
+
+
 def test_a_slice_that_the_program_has_and_a_library_lacks_is_an_error(
     tmp_path: Path, zig: Zig
 ) -> None:
