@@ -21,6 +21,7 @@ from pathlib import Path
 from rustext.errors import UnwritableFile
 from rustext.model.repair import ChangedFile
 
+_ELSEWHERE = "name a place for the repaired bundle: `-o NEW`"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
 
 
@@ -36,21 +37,25 @@ def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterat
     except OSError as error:
         raise UnwritableFile(
             f"{folder} cannot be written to: {error.strerror}",
-            hint="name a place for the repaired bundle: `-o NEW`",
+            hint=_ELSEWHERE,
         ) from error
     try:
         copy = room / name
         try:
-            shutil.copytree(
-                source, copy, symlinks=True, copy_function=_link if links else shutil.copy2
-            )
+            shutil.copytree(source, copy, symlinks=True, copy_function=_link if links else _copy)
             copy.chmod(copy.stat().st_mode | 0o700)
         except shutil.Error as error:
             first = error.args[0][0]
             raise UnwritableFile(f"{first[0]} cannot be copied: {first[2]}") from error
         except OSError as error:
             raise UnwritableFile(f"{source} cannot be copied: {error.strerror}") from error
-        yield copy
+        try:
+            yield copy
+        except OSError as error:
+            raise UnwritableFile(
+                f"a copy of {source} in {folder} cannot be changed: {error.strerror or error}",
+                hint=_ELSEWHERE,
+            ) from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
@@ -61,7 +66,17 @@ def _link(source: str, target: str, *, follow_symlinks: bool = True) -> None:
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:
+        _copy(source, target, follow_symlinks=follow_symlinks)
+
+
+def _copy(source: str, target: str, *, follow_symlinks: bool = True) -> None:
+    """Copy a file; `shutil.copytree` goes on after an `OSError`, and not after this one."""
+    try:
         shutil.copy2(source, target, follow_symlinks=follow_symlinks)
+    except OSError as error:
+        raise UnwritableFile(
+            f"{source} cannot be copied: {error.strerror or error}", hint=_ELSEWHERE
+        ) from error
 
 
 def move_into_place(copy: Path, target: Path) -> None:

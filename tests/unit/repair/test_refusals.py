@@ -1,0 +1,71 @@
+"""What a repair says where the system refuses it: one line, and everything is as it was."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from environments import write_files
+
+MAIN = "int own(void); int main(void) { return own(); }"
+OWN = "char room[40000] = {1}; int own(void) { return 0; }"
+# Without capabilities, root may do with its own files what their modes allow.
+PLAIN = "" if os.geteuid() else "setpriv --inh-caps=-all --bounding-set=-all "
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, gcc: Compile) -> Path:
+    """A program that finds its library by an absolute path."""
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    program = gcc("app", MAIN, str(own), f"-Wl,-rpath,{tmp_path}/app.dist")
+    write_files(tmp_path / "app.dist", {"app": program, "libown.so.1": own})
+    (tmp_path / "app.dist/app").chmod(0o755)
+    return tmp_path / "app.dist"
+
+
+def state(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(p.relative_to(folder)): (p.stat().st_mode, p.read_bytes() if p.is_file() else b"")
+        for p in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize(
+    ("circumstance", "options", "said"),
+    [
+        ("ulimit -f 8", "", "cannot be copied: File too large"),
+        ("ulimit -f 8", "--in-place", "cannot be changed: File too large"),
+        ("chmod 555 .", "", "cannot be written to: Permission denied"),
+        ("chmod 555 .", "--in-place", "cannot be written to: Permission denied"),
+        ("chmod 000 app.dist/libown.so.1", "", "cannot be copied: Permission denied"),
+        ("touch new", "-o new/app", "cannot be written to: Not a directory"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_and_changes_nothing(
+    circumstance: str, options: str, said: str, bundle: Path
+) -> None:
+    folder = bundle.parent
+    subprocess.run(circumstance, shell=True, cwd=folder, check=True)
+    mode = folder.stat().st_mode
+    before = state(folder) if "000" not in circumstance else {}
+    limit = circumstance if "ulimit" in circumstance else ":"
+    command = f"{limit}; {PLAIN}{shlex.quote(sys.executable)} -m rustext repair app.dist {options}"
+    done = subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, check=False
+    )
+    folder.chmod(mode | 0o700)
+    error, *rest = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert error.startswith("error: ")
+    assert error.endswith(said)
+    assert ".rustext-repair" not in error
+    assert all(line.startswith("hint: ") for line in rest)
+    assert len(rest) <= 1
+    (bundle / "libown.so.1").chmod(before.get("app.dist/libown.so.1", (0o644, b""))[0] & 0o7777)
+    assert not before or state(folder) == before
+    assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
