@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -32,6 +33,8 @@ from rustext.model.sources import DistributionSources, SourceFacts
 from rustext.plan.companions import find_named_files
 from rustext.plan.metadata_files import find_asked_metadata, iter_metadata
 from rustext.plan.read_sources import find_read_sources
+
+_INSTALLED = frozenset({Owner.DISTRIBUTION})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,10 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         companions += _iter_companions(sources, local)
         starts |= {f"{f.file}: {how}" for f in sources.files for how in f.starts_python}
         words = {word for facts in sources.files for word in facts.parts}
-        found = iter_setting_names(folder, settings, words)
+        tops = {place.parts[0].removesuffix(".py") for place in own.values()}
+        found = iter_setting_names(
+            folder, {*settings, *_iter_named_files(sources, folder)}, words, tops
+        )
         names = [(file, name) for file, listed in found for name in listed]
         imports |= {i.module: i for i in _iter_named(sources, dist, local, names)}
     return Program(
@@ -134,6 +140,14 @@ def _iter_companions(sources: DistributionSources, env: Environment) -> Iterator
             owner = env.distributions.get(module.distribution or "") if module else None
             if owner is not None:
                 yield from find_named_files(owner, frozenset(facts.parts), str(facts.file))
+
+
+def _iter_named_files(sources: DistributionSources, folder: Path) -> Iterator[PurePosixPath]:
+    """The files that a source names, next to itself or to the script."""
+    for facts in sources.files:
+        for word in facts.parts:
+            places = {facts.file.parent / word, PurePosixPath(word)} if "." in word else set()
+            yield from (p for p in places if os.path.isfile(folder / p))  # noqa: PTH113 (never raises)
 
 
 def _iter_trees(files: Iterable[Path]) -> Iterator[ast.Module]:
@@ -170,8 +184,9 @@ def _iter_named(
     literals = ((facts.file, name) for facts in sources.files for name in facts.names)
     paths = (
         (name, Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(file), detail=f'"{name}"'))
-        for file, name in (*literals, *settings)
-        if (module := find_named(name, env)) is not None and module.distribution is not None
+        for names, owners in ((literals, _INSTALLED), (settings, {*_INSTALLED, Owner.NOBODY}))
+        for file, name in names
+        if (module := find_named(name, env)) is not None and module.owner in owners
     )
     named = (*find_named_imports(sources, dist, env), *paths, *find_started(sources, env))
     yield from find_plugin_modules(sources, dist, env)

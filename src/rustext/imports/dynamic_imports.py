@@ -28,7 +28,7 @@ from rustext.data import read_data
 from rustext.discovery.import_sites import CLASS_PATH_CALLS
 from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
-from rustext.environment.environment import Environment
+from rustext.environment.environment import Environment, Owner
 from rustext.environment.python_text import resolve
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.sources import HOLE, DistributionSources, ImportSite, SourceFacts
@@ -163,22 +163,27 @@ def _iter_tables(
 ) -> Iterator[Named]:
     """The modules of `dist` whose names are in code that imports by computed names.
 
-    A whole name may be in any file of the top-level package that the import is in, and go on with
-    the name of a class; a relative one, and a word, next to the import.
+    A whole name may be in any file of the top-level package that the import is in (of a program,
+    which has no name: in any file), and go on with the name of a class; a relative one, and a word,
+    next to the import.
     """
+
+    def top(facts: SourceFacts) -> str:
+        return facts.file.parts[0] if dist.name else ""
+
     open_tops = {
-        f.file.parts[0]
+        top(f)
         for f in files
         if f.imports_from_data or any(s.imports and _is_open(s) for s in f.sites)
     } | {
-        f.file.parts[0]
+        top(f)
         for f in files
         for call in f.calls
         if call.name == HOLE and (call.origin, call.function) in importers
     }
     for facts in files:
         computes = any(site.imports and _is_open(site) for site in facts.sites)
-        names = {n: n for n in facts.names} if facts.file.parts[0] in open_tops else {}
+        names = {n: n for n in facts.names} if top(facts) in open_tops else {}
         package = ".".join(facts.file.parts[:-1])
         if computes or facts.lazy:
             names |= {n: n for n in facts.relative_names}
@@ -210,8 +215,8 @@ def _own_module(name: str, dist: Distribution, env: Environment) -> str | None:
     while "." in name:
         module = env.find_module(name)
         if module is not None:
-            own = module.distribution == dist.name and no_part.isdisjoint(name.split("."))
-            return name if own else None
+            own = module.distribution == dist.name if dist.name else module.owner is Owner.NOBODY
+            return name if own and no_part.isdisjoint(name.split(".")) else None
         name = name.rpartition(".")[0]
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,43 @@ def test_class_paths_in_a_file_that_the_program_names(
     write_files(tmp_path / "app", {"unnamed.json": '"handlers"\n"handlers.other"'})
     imports = read_program([tmp_path / "app/main.py"], environment(tmp_path / "s")).imports
     assert [(i.module, i.evidence[0].where) for i in imports] == [("handlers.rich", name)] * found
+
+
+IMPORT = """import importlib, logging.config, os, pickle, sys
+def read(name, mode="r"):
+    with open(os.path.join(os.path.dirname(__file__), name), mode) as file:
+        return file.read()
+def load(path):
+    return importlib.import_module(path.strip().rpartition(".")[0])
+"""
+LATE = "own.late.Backend"
+LOGGING = "logging.config.dictConfig({'version': 1, 'filters': filters})"
+
+
+@pytest.mark.parametrize(
+    ("code", "files"),
+    [
+        ("load({'fast': 'own.late.Backend'}['fast'])", {}),
+        ("import own.conf\nload(own.conf.NAME)", {"own/conf.py": "NAME = 'own.late.X'"}),
+        ("load(read('list.txt'))", {"list.txt": "own.late.Backend\n"}),
+        ("load(read('conf.ini').split('=')[1])", {"conf.ini": "backend=own.late.Backend"}),
+        ("import own.table", {"own/table.py": f"{IMPORT}load(read('t.xml'))", "own/t.xml": LATE}),
+        ("pickle.loads(read('model.pkl', 'rb'))", {"model.pkl": "cown.late\nBackend\n."}),
+        ("filters = {'f': {'()': 'own.late.Backend'}}\n" + LOGGING, {}),
+    ],
+)
+def test_a_program_s_own_modules_are_named_like_those_of_others(
+    code: str, files: dict[str, str], tmp_path: Path
+) -> None:
+    own = {"own/__init__.py": "", "own/late.py": "class Backend: pass\n", "own/unused.py": ""}
+    ended = "\nprint('own.late' in sys.modules)\n"
+    write_files(tmp_path, {"main.py": f"{IMPORT}{code}{ended}", **own, **files})
+    done = subprocess.run(
+        [sys.executable, tmp_path / "main.py"], capture_output=True, text=True, check=True
+    )
+    imports = read_program([tmp_path / "main.py"], environment(tmp_path / "site")).imports
+    assert done.stdout == "True\n"
+    assert [i.module for i in imports if i.module.startswith("own.")] == ["own.late"]
 
 
 def test_the_files_of_a_folder_that_the_program_names(tmp_path: Path) -> None:
