@@ -77,24 +77,34 @@ def run(args: Sequence[str]) -> int:
 def _write_page(command: _Command, parsed: argparse.Namespace, console: Console) -> int:
     """Run a command, and write what it prints as one document, to a file or to `console`."""
     out = io.StringIO()
+    printed = Console(stream=out)
+    page = None
     if parsed.format in _PAGES:
         given = [
             *vars(parsed).get("paths", ()),
             *(vars(parsed).get(k) for k in ("target", "script")),
         ]
         title = " ".join(("rustext", parsed.name, *(str(word) for word in given if word)))
-        page = importlib.import_module("rustext.report.page").Page(stream=out, title=title)
-        code = command(parsed, page)
-        text: str = page.render(parsed.format)
-    else:
-        code = command(parsed, Console(stream=out))
-        text = out.getvalue()
+        printed = page = importlib.import_module("rustext.report.page").Page(
+            stream=out, title=title
+        )
+    failed: RustextError | None = None
+    code = 2
+    try:
+        code = command(parsed, printed)
+    except RustextError as error:  # of a folder of wheels, some may have been read
+        failed = error
+    text: str = page.render(parsed.format) if page is not None else out.getvalue()
+    if failed is not None and not (page.blocks if page is not None else text):
+        raise failed
     if parsed.output is None:
         console.write(text)
-        return code
-    importlib.import_module("rustext.report.output").write_report(text, parsed.output)
-    if not parsed.quiet:
-        open_console(sys.stderr).line(f"report: {parsed.output}")
+    else:
+        importlib.import_module("rustext.report.output").write_report(text, parsed.output)
+        if not parsed.quiet:
+            open_console(sys.stderr).line(f"report: {parsed.output}")
+    if failed is not None:
+        raise failed
     return code
 
 

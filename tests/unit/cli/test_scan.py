@@ -219,6 +219,11 @@ def test_a_wheel_that_is_refused_does_not_keep_the_others_from_being_listed(
     out, err = capfd.readouterr()
     assert [row["module"] for row in json.loads(out)["extensions"]] == ["b.core"]
     assert "1 of 2 files could not be read" in err
+    for name, start in (("rows.json", '{\n  "extensions"'), ("rows.md", "## rustext scan ")):
+        assert run(["scan", str(tmp_path), "-o", str(tmp_path / name)]) == 2
+        assert "1 of 2 files could not be read" in capfd.readouterr().err
+        assert (tmp_path / name).read_text().startswith(start)
+        assert "b.core" in (tmp_path / name).read_text()
     assert run(["scan", str(tmp_path), "-q"]) == 2  # which wheel it is is no warning
     assert "error: a-1-py3-none-any.whl holds the path" in capfd.readouterr().err
 
