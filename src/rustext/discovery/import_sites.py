@@ -144,16 +144,16 @@ class _Reader:
             if isinstance(function, (ast.Name, ast.Attribute)):
                 name, _ = self._import_of(function, scope)
                 if name:
-                    each = ast.Starred(names, ast.Load())
+                    one = isinstance(names, ast.Constant)  # `submit(import_module, "name")`
+                    each = names if one else ast.Starred(names, ast.Load())
                     self._note_importer(each, scope)
                     self._add_site(name, each, "", scope)
 
     def _import_of(self, function: ast.expr, scope: Scope) -> tuple[str, list[ast.keyword]]:
         """The function that an expression is, "" for any other, and what it is always handed."""
         name = _last_name(function)
-        if name.lstrip("_") in _LAST_NAMES or (
-            isinstance(function, ast.Attribute) and _is_import(ast.unparse(function))
-        ):
+        rare = name in _OF_MODULES and _is_import(ast.unparse(function))
+        if rare or name.lstrip("_") in _LAST_NAMES:
             return name, []
         found = scope.find(name) if isinstance(function, ast.Name) else None
         for value in found.bound.get(name, ()) if found is not None else ():
@@ -230,7 +230,7 @@ class _Reader:
 
     def _own_name(self, node: ast.AST) -> str:
         """The name of this module or of its package, where an expression asks for it."""
-        text = ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+        text = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
         if text == "__package__" or text.endswith((".parent", ".__package__")):  # of `__spec__`
             return self._package
         # An object that takes the place of the module has its name.

@@ -112,6 +112,7 @@ sys.modules[__name__].one
         "from functools import partial\nf = partial(import_module, package=__name__)\nf('.one')",
         "list(map(importlib.import_module, ('json', 'host.one')))",
         "import_module('host/one'.replace('/', '.'))",
+        "import contextvars\ncontextvars.copy_context().run(import_module, 'host.one')",
         "import pydoc\npydoc.locate('host.one.VALUE')",
         "from pydoc import locate as find\nfind('host.one.VALUE')",
         "from unittest import mock\nmock.patch('host.one.VALUE', 2).start()",
