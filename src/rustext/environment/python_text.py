@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 from importlib.util import resolve_name
 
-# `from x import load_plugin, other as name`
+# `from x import load_plugin, other as name`; Cython has `cimport`
 _FROM = re.compile(
-    r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
+    r"^[ \t]*from[ \t]+([\w.]+)[ \t]+c?import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
 )
-_IMPORT = re.compile(r"^[ \t]*import[ \t]+([\w. \t,]+)", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*c?import[ \t]+([\w. \t,]+)", re.MULTILINE)
 _RELATIVE = re.compile(r"""["'](\.{1,9}[A-Za-z_]\w*(?:\.\w+){0,9})["']""")
 # A literal with a field, and the beginning of a file's name: f"table-{n}.bin", "v%d", `startswith`.
 _PATTERN = re.compile(
@@ -39,45 +39,48 @@ def resolve(name: str, package: str) -> str | None:
         return None
 
 
+def iter_import_statements(text: str, package: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each module that a text imports, and what it takes from it: `name`, or `name as other`.
+
+    Relative names count from `package`; those beyond the top level are left out.
+    """
+    for listed in _IMPORT.findall(text):
+        yield from ((words.split()[0], ()) for words in listed.split(",") if words.split())
+    for origin, *lists in _FROM.findall(text):
+        dots = origin if not origin.strip(".") else f"{origin}."
+        module = (resolve(f"{dots}x", package) or "").rpartition(".")[0]
+        words = (part.partition("#")[0].strip() for part in "".join(lists).split(","))
+        if module:
+            yield module, tuple(filter(None, words))
+
+
 def iter_imported_names(text: str, package: str) -> Iterator[tuple[str, str]]:
     """The names that `from … import` statements bind, each with the module that it comes from."""
-    for origin, *lists in _FROM.findall(text):
-        module = resolve(origin, package) if origin.strip(".") else package
-        for words in "".join(lists).split(","):
-            name = words.partition("#")[0].split()
-            if name and name[-1].isidentifier() and module:
-                yield name[-1], module
+    for module, taken in iter_import_statements(text, package):
+        names = (words.split()[-1] for words in taken)
+        yield from ((name, module) for name in names if name.isidentifier())
 
 
 def iter_modules(text: str, package: str) -> Iterator[str]:
     """The modules of the import statements of a text."""
-    for listed in _IMPORT.findall(text):
-        yield from (words.split()[0] for words in listed.split(",") if words.split())
-    for origin, *_ in _FROM.findall(text):
-        yield (resolve(origin, package) if origin.strip(".") else package) or ""
+    return (module for module, _ in iter_import_statements(text, package))
 
 
 def iter_imported(text: str, package: str) -> Iterator[str]:
     """What modules the import statements of a text could mean; the last part may be no module."""
-    yield from filter(None, iter_modules(text, package))
-    for origin, *lists in _FROM.findall(text):
-        module = resolve(origin, package) if origin.strip(".") else package
-        if module:
-            for words in "".join(lists).split(","):
-                name = words.partition("#")[0].split()
-                yield from (f"{module}.{name[0]}" for _ in name[:1])
+    for module, taken in iter_import_statements(text, package):
+        yield module
+        yield from (f"{module}.{words.split()[0]}" for words in taken)
 
 
 def imported_as(text: str, name: str, package: str) -> str | None:
     """The module that a name means in a text, as far as an import statement says."""
     if name in {"__package__", "__name__"}:
         return None
-    for origin, *lists in _FROM.findall(text):
-        for words in "".join(lists).replace("\n", " ").split(","):
-            parts = words.split()
-            if parts and parts[-1] == name:
-                dots = origin if not origin.strip(".") else f"{origin}."
-                return resolve(f"{dots}{parts[0]}", package)
+    for module, taken in iter_import_statements(text, package):
+        for words in taken:
+            if words.split()[-1] == name:
+                return f"{module}.{words.split()[0]}"
     found = re.search(rf"^\s*import\s+(?:([\w.]+)\s+as\s+)?{re.escape(name)}\b", text, re.MULTILINE)
     return None if found is None else found[1] or name
 

@@ -12,19 +12,18 @@ statement").
 from __future__ import annotations
 
 import bz2
-import contextlib
 import importlib
 import mmap
 import posixpath
 import re
 import zlib
 from collections.abc import Iterator
-from importlib.util import resolve_name
 from pathlib import PurePosixPath
 
 from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
+from rustext.environment.python_text import iter_imported
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import open_binary
 from rustext.model.evidence import Evidence, EvidenceKind
@@ -33,11 +32,6 @@ from rustext.model.plan import ImplicitImport, Verdict
 from rustext.model.sources import DistributionSources
 
 _INCLUDE = re.compile(r"""^[ \t]*include[ \t]+["']([\w./-]+\.pxi)["']""", re.MULTILINE)
-# `from a.b import c, d`, in parentheses as well; `import a.b, c.d`
-_FROM = re.compile(
-    r"^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+c?import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
-)
-_IMPORT = re.compile(r"^[ \t]*c?import[ \t]+([\w. \t,]+)", re.MULTILINE)
 _CYTHON = b"cython_runtime"  # a module that each extension made by Cython 3 looks up
 _ZSTD = b"\x28\xb5\x2f\xfd"
 # What zlib (RFC 1950), bzip2 and zstd (RFC 8878) streams begin with.
@@ -182,21 +176,8 @@ def _from_sources(file: NativeFile, dist: Distribution) -> Iterator[tuple[str, E
             kind=EvidenceKind.PYTHON_NAME, where=str(source), detail="an import statement"
         )
         package = ".".join(file.path.parts[:-1])  # included code is the extension's
-        yield from ((name, evidence) for name in _iter_imported(_COMMENT.sub("", text), package))
+        yield from ((name, evidence) for name in iter_imported(_COMMENT.sub("", text), package))
 
 
 def _beside(source: PurePosixPath, name: str) -> PurePosixPath:
     return PurePosixPath(posixpath.normpath(source.parent / name))
-
-
-def _iter_imported(text: str, package: str) -> Iterator[str]:
-    """What modules the import statements of a text could mean; the last part may be no module."""
-    for listed in _IMPORT.findall(text):
-        yield from (words.split()[0] for words in listed.split(",") if words.split())
-    for origin, *lists in _FROM.findall(text):
-        with contextlib.suppress(ImportError):  # beyond the top-level package
-            dots = origin if not origin.strip(".") else f"{origin}."
-            module = resolve_name(f"{dots}x", package).rpartition(".")[0]
-            yield module
-            names = "".join(lists).split(",")
-            yield from (f"{module}.{words.split()[0]}" for words in names if words.split())

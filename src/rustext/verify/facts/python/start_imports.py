@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
+from rustext.environment.python_text import resolve
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, identify
 from rustext.files.codec import from_plain, to_plain
@@ -365,15 +366,8 @@ class _Follower:
 
 def _absolute(one: Import, module: Module) -> str | None:
     """The absolute name of what an import names; None where it leads out of all packages."""
-    if one.level == 0:
-        return one.module
-    parts = module.name.split(".")
-    if module.package:
-        parts.append("")
-    if one.level >= len(parts):
-        return None
-    base = ".".join(parts[: len(parts) - one.level])
-    return f"{base}.{one.module}" if one.module else base
+    package = module.name if module.package else module.name.rpartition(".")[0]
+    return resolve("." * one.level + one.module, package)
 
 
 def _holds_text(constants: tuple[object, ...], text: str) -> bool:
