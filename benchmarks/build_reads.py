@@ -4,11 +4,12 @@
 
 PYTHON is the interpreter of an environment with rustext, PyInstaller and Rust packages. A program
 that imports some of its Rust extension modules is built twice with one cache, which is empty at
-first. An audit hook in each Python process notes the native files and the Python sources of
-site-packages that are opened (https://docs.python.org/3/library/sys.html#sys.addaudithook), where
-the innermost function outside of the standard library is rustext's; what is imported does not
-count. Prints Markdown. The goal: no file is opened twice in the first build, and none in the
-second; exit code 1 where that is missed. `--show` names the files and who opens them.
+first, and not into the program's own folder: what can be imported from there stays the same. An
+audit hook in each Python process notes the native files and the Python sources of site-packages
+that are opened (https://docs.python.org/3/library/sys.html#sys.addaudithook), where the innermost
+function outside of the standard library is rustext's; what is imported does not count. Prints
+Markdown. The goal: no file is opened twice in the first build, and none in the second; exit code 1
+where that is missed. `--show` names who opens the files.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def main() -> int:
         (folder / "hook" / "sitecustomize.py").write_text(HOOK, encoding="utf-8")
         packages = rust_packages(args.python)[: args.extensions]
         program = "".join(f"import {package}\n" for package in packages)
-        (folder / "app.py").write_text(program, encoding="utf-8")
+        (folder / "program").mkdir()
+        (folder / "program" / "app.py").write_text(program, encoding="utf-8")
         print(f"A program that imports {len(packages)} packages with Rust extensions.\n")
         builds = [build(args.python, folder, number) for number in (1, 2)]
     print("| build | | opened | opens | most for one file |\n|---|---|---:|---:|---:|")
@@ -112,8 +114,16 @@ def build(python: Path, folder: Path, number: int) -> list[list[str]]:
         "RUSTEXT_CACHE": str(folder / "cache"),
         "XDG_CACHE_HOME": str(folder / "xdg"),
     }
-    command = [str(python), "-m", "PyInstaller", "--noconfirm", "--log-level=ERROR", "app.py"]
-    subprocess.run(command, cwd=folder, env=env, stdout=sys.stderr, timeout=TIMEOUT, check=True)
+    command = [str(python), "-m", "PyInstaller", "--noconfirm", "--log-level=ERROR"]
+    command += [f"--{kind}path={folder / kind}" for kind in ("work", "dist", "spec")]
+    subprocess.run(
+        [*command, "app.py"],
+        cwd=folder / "program",
+        env=env,
+        stdout=sys.stderr,
+        timeout=TIMEOUT,
+        check=True,
+    )
     text = log.read_text("utf-8", "surrogateescape") if log.exists() else ""
     return [line.split("\t") for line in text.splitlines()]
 

@@ -122,8 +122,13 @@ def find_hook(name: str, folders: Iterable[HookFolder], *, own: Path) -> Path | 
 
 
 @functools.cache
+def _source(file: Path) -> bytes:
+    """A hook file's source, read once in a build."""
+    return file.read_bytes()
+
+
 def _priority(file: Path, default: int) -> int:
-    match = _OWN_PRIORITY.search(file.read_text(encoding="utf-8", errors="replace"))
+    match = _OWN_PRIORITY.search(_source(file).decode("utf-8", "replace"))
     return int(match[1]) if match else default
 
 
@@ -182,10 +187,9 @@ def iter_exclusions(
             yield f"{file} excludes `{name}`, which {module} needs: it stays in the program"
 
 
-@functools.cache
 def _exclusions_of(file: Path) -> Iterable[str]:
     """A hook's `excludedimports`. It is run for them only where they are no plain list."""
-    source = file.read_bytes()
+    source = _source(file)
     if b"excludedimports" not in source:
         return ()
     try:
