@@ -67,6 +67,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     ),
     "verify_speed": Benchmark(command="verify_speed.py SITE", beside=("pyinstaller",)),
     "entry_point": Benchmark(command="entry_point.py PYTHON", beside=("pyinstaller",)),
+    "build_reads": Benchmark(command="build_reads.py PYTHON", beside=("pyinstaller",)),
+    "environment_growth": Benchmark(command="environment_growth.py"),
     "overhead_nuitka": Benchmark(
         command="build_overhead.py --freezer nuitka --rounds 1", beside=("nuitka",)
     ),

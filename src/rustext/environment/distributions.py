@@ -268,7 +268,8 @@ def _read_record(
 
 
 def _relative(row: str, site: Path) -> str:
-    if not Path(row).is_absolute():
+    rooted = row[0] in "/\\" or row[1:2] == ":"  # a Path for each row takes far longer
+    if not (rooted and Path(row).is_absolute()):
         return row
     try:
         return os.path.relpath(row, site).replace(os.sep, "/")
