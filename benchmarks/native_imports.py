@@ -21,8 +21,7 @@ from typing import Any
 
 from rustext.discovery.native_files import iter_native_files, open_source
 from rustext.environment.environment import stdlib_environment
-from rustext.formats.binary import open_binary
-from rustext.imports.crate_rules import iter_crate_rules
+from rustext.imports.clues import read_clues
 from rustext.model.evidence import EvidenceKind
 from rustext.model.native_file import NativeFile
 from rustext.strings.name_filter import WantedNames
@@ -93,14 +92,10 @@ def find_names(path: Path, file: NativeFile, known: Iterable[str]) -> set[str]:
     def is_module(name: str) -> bool:
         return name in names or env.find_module(name) is not None
 
-    found = set()
-    with open_binary(path) as (binary, data):
-        for image in binary.images:
-            refs = iter_strings(image, data, WantedNames(is_module))
-            found |= {r.text for r in refs if r.kind is not EvidenceKind.LOOSE_STRING}
-        for rule, _ in iter_crate_rules(file, data):
-            found |= set(rule["imports"])
-    return found
+    wanted = WantedNames(is_module)
+    clues = read_clues(path, file, lambda image, data: iter_strings(image, data, wanted))
+    found = {ref.text for ref in clues.strings if ref.kind is not EvidenceKind.LOOSE_STRING}
+    return found.union(*(rule.imports for rule, _ in clues.rules))
 
 
 def is_artefact(dist: str, name: str) -> bool:

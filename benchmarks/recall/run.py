@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -30,7 +31,7 @@ from closure import Closure, Import
 import rustext
 from rustext.config import Config
 from rustext.discovery.module_names import importer_name
-from rustext.discovery.native_files import iter_environment
+from rustext.discovery.native_files import environment_source, iter_native_files
 from rustext.environment.environment import Environment, read_environment
 from rustext.model.plan import ExtensionPlan, Verdict
 from rustext.plan.planner import Planner
@@ -207,7 +208,8 @@ def iter_plans(env: Environment, truth: Trace, loaded: set[str]) -> Iterator[Ext
     """The plans of the Rust files that the program has loaded."""
     planner = Planner(env, Config())
     importers = {i.name for i in truth.importers}
-    for path, file in iter_environment(env):
+    sources = (environment_source(env, site) for site in env.sites)
+    for path, file in itertools.chain.from_iterable(map(iter_native_files, sources)):
         if file.provenance.rust and (
             file.module in loaded or importer_name(file.path) in importers
         ):
