@@ -25,7 +25,8 @@ def program(analysis, name, **options):
     scripts, archive = analysis.scripts, PYZ(analysis.pure)
     return EXE(archive, scripts, exclude_binaries=True, name=name, **options)
 
-main, other = Analysis(["main.py"]), Analysis(["other.py"])
+main = Analysis(["main.py"], datas=[("words/*.json", "words")])
+other = Analysis(["other.py"])
 parts = main.binaries, main.datas
 COLLECT(program(main, "main"), *parts, name="folder")
 COLLECT(program(main, "main"), program(other, "other"), *parts, other.binaries, name="two")
@@ -34,12 +35,18 @@ COLLECT(flat, *parts, strip=True, name="flat")
 EXE(PYZ(main.pure), main.scripts, *parts, name="alone")
 """
 MAIN = """
-import json, ormsgpack
+import json, ormsgpack, words
 try:
     import _queue
 except ModuleNotFoundError:  # which a file that cannot be loaded does not raise
     pass
 print(json.dumps(ormsgpack.unpackb(ormsgpack.packb({"a": 1}))))
+"""
+WORDS = """
+from pathlib import Path
+FIRST = (Path(__file__).parent / "first.json").read_text("utf-8")
+def later():
+    return Path(__file__).with_name("later.json").read_text("utf-8")
 """
 # The kind of bundle, what is done to which of its files.
 CASES = [
@@ -72,6 +79,9 @@ CASES = [
         ("folder", f"root:{way}", "folder")
         for way in ("flattened", "programs-only", "no-dynload", "no-execute", "stale-package")
     ),
+    ("folder", "data:delete", "first.json"),
+    ("folder", "data:delete", "later.json"),
+    ("flat", "data:upper-case", "first.json"),
     ("two", "native:delete", "_struct.*.so"),
     ("flat", "native:delete", "_struct.*.so"),
     ("flat", "native:delete", "_codecs_cn.*.so"),
@@ -88,6 +98,10 @@ def bundles(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Hea
     out = tmp_path_factory.mktemp("kinds")
     (out / "folder.spec").write_text(SPEC)
     (out / "main.py").write_text(MAIN)
+    (out / "words").mkdir()
+    (out / "words" / "__init__.py").write_text(WORDS)
+    for name in ("first.json", "later.json"):
+        (out / "words" / name).write_text("{}")
     (out / "other.py").write_text("import json\nprint(json.dumps({}))\n")
     lab.freeze("pyinstaller", out / "folder.spec", REQUIREMENT, out=out, rustext=True)
     alone = out / "dist" / "alone"

@@ -1,9 +1,10 @@
-"""Find the libraries that a module opens by a literal name next to itself.
+"""Find the libraries and data files that a module opens by a literal name next to itself.
 
 In: the `Code` of a module, the version of Python that wrote it, and what is known of its platform.
-Out: its `Opening`s. The calls that open libraries are data (`calls` in `data/bindings.toml`). A
-module counts only where it asks for its own place, `__file__` or its resources: what it opens by a
-bare name is for the loader to find. What is caught where it fails is left out, and so are libraries
+Out: its `Opening`s. The calls that open them are data (`calls` in `data/bindings.toml`,
+`file_calls` in `companions.toml`). A module counts only where it asks for its own place, `__file__`
+or its resources: what it opens by a bare name lies elsewhere. What is caught where it fails is left
+out, and so are files that are written, and libraries
 of other platforms.
 """
 
@@ -30,7 +31,7 @@ from rustext.verify.bytecode.module_code import find_functions
 
 _OWN_PLACE = frozenset(
     {"__file__", "__path__", "__spec__", "_MEIPASS", "resources", "importlib.resources"}
-    | {"importlib_resources", "resource_filename", "getfile", "getsourcefile"}
+    | {"importlib_resources", "get_data", "resource_filename", "getfile", "getsourcefile"}
 )
 _LOOKS_FIRST = frozenset({"exists", "isfile", "is_file", "lexists", "glob", "iterdir", "listdir"})
 _ASKS_SYSTEM = "find_library"  # of `ctypes.util`
@@ -52,9 +53,39 @@ _WORD = re.compile(r"[\w-]+")
 _PLACEHOLDER = "{}"
 
 
+# A file of data: code and libraries are looked for elsewhere.
+_DATA = re.compile(r"[\w.+-]*\w\.(?!(?:py\w?|so|dll|dylib|exe)$)[A-Za-z]\w{0,9}")
+_WRITES = re.compile(
+    r"[awx][bt+]*|r[bt]*\+[bt]*"
+)  # modes of `open` for a file that need not be there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """The calls that open a kind of files, these files' names by platform, and how it fails."""
+
+    calls: frozenset[str]
+    names: Mapping[str, re.Pattern[str]]
+    error: type[OSError] = OSError
+
+
+@functools.cache
+def libraries() -> Sought:
+    """The libraries that code opens."""
+    calls = frozenset(call for row in read_data("bindings")["opener"] for call in row["calls"])
+    return Sought(calls=calls, names=_NAMES)
+
+
+@functools.cache
+def data_files() -> Sought:
+    """The files of data that code reads."""
+    calls = frozenset(read_data("companions")["file_calls"])
+    return Sought(calls=calls, names=dict.fromkeys(_NAMES, _DATA), error=FileNotFoundError)
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A library that a module opens, by one of these file names.
+    """A file that a module opens, by one of these names.
 
     `certain`: each run that imports the module opens it, and ends where it cannot be opened.
     """
@@ -67,6 +98,7 @@ class Opening:
 class _Part:
     """A piece of the module's code that names or opens libraries."""
 
+    sought: Sought
     code: Code
     table: Table
     steps: Sequence[Step]
@@ -80,49 +112,53 @@ class _Part:
 
 
 def find_openings(
-    code: Code, python: tuple[int, int], known: Mapping[str, object]
+    code: Code, python: tuple[int, int], known: Mapping[str, object], sought: Sought | None = None
 ) -> tuple[Opening, ...]:
-    """The libraries that a module's code and its functions open; `known` as for `find_imports`."""
+    """What a module's code and its functions open, libraries unless other files are sought.
+
+    `known` is as for `find_imports`.
+    """
+    sought = sought or libraries()
     table, platform = find_table(python), known.get("sys.platform")
     if table is None or platform not in _NAMES:
         return ()
     pieces = tuple(code.iter_nested())
     words = {word for piece in pieces for word in piece.names}
     texts = {text for piece in pieces for text in piece.constants if isinstance(text, str)}
-    if _openers().isdisjoint(words) or _OWN_PLACE.isdisjoint(words | texts):
+    if sought.calls.isdisjoint(words) or _OWN_PLACE.isdisjoint(words | texts):
         return ()
-    parts = [_read(piece, table, known, str(platform)) for piece in pieces]
+    parts = [_read(sought, piece, table, known, str(platform)) for piece in pieces]
     return tuple(dict.fromkeys(_judge(parts, asks_system=_ASKS_SYSTEM in words)))
 
 
 def may_open(data: bytes) -> bool:
     """Whether the stored code of a module may have openings; it is quick, and errs on one side."""
-    return _names_any(data, _openers()) and _names_any(data, _OWN_PLACE)
+    return _names_any(data, libraries().calls) and _names_any(data, _OWN_PLACE)
 
 
 def _names_any(data: bytes, words: frozenset[str]) -> bool:
     return any(word.encode() in data for word in words)
 
 
-@functools.cache
-def _openers() -> frozenset[str]:
-    return frozenset(call for row in read_data("bindings")["opener"] for call in row["calls"])
-
-
-def _read(code: Code, table: Table, known: Mapping[str, object], platform: str) -> _Part:
+def _read(
+    sought: Sought, code: Code, table: Table, known: Mapping[str, object], platform: str
+) -> _Part:
     steps = decode(code.code, table)
     words = [_word(code, table, step) for step in steps]
     flow = Flow(code, table, steps, known)
     part = _Part(
+        sought=sought,
         code=code,
         table=table,
         steps=steps,
         words=words,
         flow=flow,
         certain=flow.find_certain(),
-        local=any(words[i] in _openers() and _imports(s, table) for i, s in enumerate(steps)),
+        local=any(words[i] in sought.calls and _imports(s, table) for i, s in enumerate(steps)),
     )
-    part.calls = [i for i, word in enumerate(words) if word in _openers() and not _is_bare(part, i)]
+    part.calls = [
+        i for i, word in enumerate(words) if word in sought.calls and not _is_bare(part, i)
+    ]
     fillings = [
         text
         for i, word in enumerate(words)
@@ -131,6 +167,10 @@ def _read(code: Code, table: Table, known: Mapping[str, object], platform: str) 
     for i in range(len(steps)):
         for text in _texts(load_constant(code, table, steps, i)):
             _note(part, i, text, fillings, platform)
+    if sought.error is FileNotFoundError and any(
+        isinstance(text, str) and _WRITES.fullmatch(text) for text in code.constants
+    ):
+        part.calls = []
     if any(name.endswith(".dylib") for name in part.names):  # a macOS module's own suffix first
         part.names = {n: c for n, c in part.names.items() if n.endswith(".dylib")}
     return part
@@ -141,15 +181,25 @@ def _note(part: _Part, i: int, text: str, fillings: Sequence[str], platform: str
     caller = _caller(part, i)
     if caller == _ADDS_SUFFIX:
         given = text + _SUFFIXES[platform] if _WORD.fullmatch(text) else text
-        names = tuple(_library_names(given, fillings, platform))
+        names = tuple(_file_names(part, given, fillings, platform))
     else:
-        names = tuple(_library_names(text, fillings, platform))
+        names = tuple(_file_names(part, text, fillings, platform))
         by_variable = part.local and caller is None and _is_only_argument(part, i)
-        if (caller in _openers() or by_variable) and names == (text,):
+        if (caller in part.sought.calls or by_variable) and names == (text,):
             part.bare.add(text)
             return
     for name in names:
-        part.names[name] = part.names.get(name, False) or i in part.certain
+        certain = i in part.certain and _is_what_is_opened(part, i)
+        part.names[name] = part.names.get(name, False) or certain
+
+
+def _is_what_is_opened(part: _Part, i: int) -> bool:
+    """Whether a file of data is named where it is opened, before the result is given a name."""
+    stored = part.table["store_name"]
+    return part.sought.error is OSError or any(
+        all(op != stored for _, op, _, _ in part.steps[min(i, call) : max(i, call)])
+        for call in part.calls
+    )
 
 
 def _word(code: Code, table: Table, step: Step) -> str | None:
@@ -185,6 +235,8 @@ def _is_bare(part: _Part, i: int) -> bool:
     if at >= len(part.steps) or not is_constant(part.table, part.steps[at]):
         return False
     value = load_constant(part.code, part.table, part.steps, at)
+    if part.sought.error is FileNotFoundError:  # else a mode or an encoding
+        return isinstance(value, str) and _DATA.fullmatch(value) is not None
     whole = isinstance(value, str) and not {"{", "%"} & set(value)
     return part.words[i] != _ADDS_SUFFIX and (value is None or whole)
 
@@ -203,13 +255,13 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _library_names(text: str, fillings: Sequence[str], platform: str) -> Iterator[str]:
-    """The file name of a library at the end of a text, its placeholder filled in."""
+def _file_names(part: _Part, text: str, fillings: Sequence[str], platform: str) -> Iterator[str]:
+    """The file name at the end of a text, its placeholder filled in."""
     if _ABSOLUTE.match(text):
         return
     name = _SEPARATOR.split(text)[-1]
     for filled in (name.replace(_PLACEHOLDER, f) for f in fillings) if "{" in name else (name,):
-        if _NAMES[platform].fullmatch(filled):
+        if part.sought.names[platform].fullmatch(filled):
             yield filled
 
 
@@ -220,7 +272,8 @@ def _judge(parts: Sequence[_Part], *, asks_system: bool) -> Iterator[Opening]:
         word
         for part in parts
         for i, word in enumerate(part.words)
-        if word in functions and part.flow.is_caught(i, OSError, by_with=_suppresses(part))
+        if word in functions
+        and part.flow.is_caught(i, part.sought.error, by_with=_suppresses(part))
     }
     live = {  # the calls whose failure is not caught
         id(p): [i for i in p.calls if p.code.name not in given_up and _is_live(p, i)] for p in parts
@@ -256,15 +309,17 @@ def _is_live(part: _Part, call: int) -> bool:
     by_with = _suppresses(part)
     if part.local:  # where the variable is called is not known
         called = [i for i, step in enumerate(part.steps) if step[1] == part.table["call"]]
-        return not any(part.flow.is_caught(i, OSError, by_with=by_with) for i in called)
+        return not any(part.flow.is_caught(i, part.sought.error, by_with=by_with) for i in called)
     if call not in part.certain and not _LOOKS_FIRST.isdisjoint(part.code.names):
         return False
-    return not part.flow.is_caught(call, OSError, by_with=by_with)
+    return not part.flow.is_caught(call, part.sought.error, by_with=by_with)
 
 
 def _is_certain(part: _Part, call: int) -> bool:
     """Whether all ways through the code lead past a call, and no `with` can catch its failure."""
-    return not part.local and call in part.certain and not part.flow.is_caught(call, OSError)
+    return (
+        not part.local and call in part.certain and not part.flow.is_caught(call, part.sought.error)
+    )
 
 
 def _suppresses(part: _Part) -> bool:

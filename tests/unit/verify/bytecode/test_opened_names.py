@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import marshal
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from compiling import Compile
 from interpreters import interpreters
 
 from rustext.verify.bundle.marshal_reader import parse_code
-from rustext.verify.bytecode.opened_names import Opening, find_openings, may_open
+from rustext.verify.bytecode.opened_names import Opening, data_files, find_openings, may_open
 
 HEAD = """
 import ctypes, os, sys
@@ -190,3 +191,52 @@ def test_the_names_of_other_platforms_do_not_count(platform: str, name: str | No
     for source in (NEEDED["platforms"], UNIFFI):
         found = read(Path(sys.executable), HEAD + source, platform)
         assert [opening.names for opening in found] == ([(name,)] if name else [])
+
+
+READ = "def load():\n    return open(os.path.join(here, 'one.json')).read()\n"
+DATA_NEEDED = {
+    "open": "text = open(os.path.join(here, 'one.json')).read()",
+    "with": "with open(here + '/one.json', encoding='utf-8') as file:\n    text = file.read()",
+    "path": "text = (Path(__file__).parent / 'one.json').read_text('utf-8')",
+    "method": "text = Path(__file__).with_name('one.json').open('rb').read()",
+    "resources": "from importlib import resources\n"
+    "text = resources.files('json').joinpath(here + '/one.json').read_bytes()",
+    "function": READ + "load()",
+    "other exception": "try:\n    open(here + '/one.json')\nexcept ImportError:\n    pass",
+}
+DATA_PERHAPS = {
+    "function": READ,
+    "other use": "NAME = here + '/one.json'\nopen(__file__)",
+    "class": "class A:\n    def load(self):\n        return Path(here, 'one.json').read_text()",
+}
+DATA_NOT_NEEDED = {
+    "caught": "try:\n    open(here + '/one.json')\nexcept FileNotFoundError:\n    pass",
+    "caught as another": "try:\n    open(here + '/one.json')\nexcept OSError:\n    pass",
+    "asked first": "if os.path.exists(here + '/one.json'):\n    open(here + '/one.json')",
+    "written": "with open(here + '/one.json', 'w') as file:\n    file.write('1')",
+    "elsewhere": "def load():\n    return open('one.json')",
+    "absolute": "def load():\n    return open('/etc/one.json')",
+    "code": "def load():\n    return open(here + '/code.py').read()",
+}  # fmt: skip
+
+
+def read_data_openings(source: str) -> tuple[Opening, ...]:
+    code = parse_code(marshal.dumps(compile(source, "code", "exec")), sys.version_info[:2])
+    return find_openings(code, sys.version_info[:2], {"sys.platform": "linux"}, data_files())
+
+
+@pytest.mark.parametrize("name", DATA_NEEDED)
+def test_code_that_surely_reads_a_file_does_not_run_without_it(name: str, folder: Path) -> None:
+    (folder / "one.json").write_text("1")
+    source = HEAD + DATA_NEEDED[name]
+    assert runs(folder, source)
+    assert not runs(folder, source, without="one.json")
+    assert read_data_openings(source) == (Opening(("one.json",), True),)
+
+
+@pytest.mark.parametrize("name", [*DATA_PERHAPS, *DATA_NOT_NEEDED])
+def test_code_that_may_do_without_a_file_does_not_surely_read_it(name: str, folder: Path) -> None:
+    source = HEAD + {**DATA_NOT_NEEDED, **DATA_PERHAPS}[name]
+    assert runs(folder, source)
+    found = read_data_openings(source)
+    assert found == ((Opening(("one.json",), False),) if name in DATA_PERHAPS else ())

@@ -1,7 +1,9 @@
-"""Find the libraries that Python code opens next to itself and the bundle does not hold.
+"""Find the libraries and data files that Python code opens next to itself and that are not there.
 
-In: a `Subject`. Out: the findings `missing-library` about what the modules of its programs open. A
-library of that name anywhere in the bundle, also with another suffix, is no finding.
+In: a `Subject`. Out: the findings `missing-library` about what the modules of its programs open,
+and `missing-companion` about data that the start cannot do without, or that the distribution's
+RECORD lists. A file of that name anywhere in the bundle, a library also with another suffix, is no
+finding.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from rustext.model.findings import Finding, Severity
-from rustext.verify.facts.python.program_starts import OpenedLibrary, Start
+from rustext.verify.facts.python.opened_data import find_record, iter_absent_data
+from rustext.verify.facts.python.program_starts import OpenedFile, Start
 from rustext.verify.subject import Subject
 from rustext.verify.target.system_libraries import is_system_library
 
@@ -27,9 +30,15 @@ def check_openings(subject: Subject) -> Iterator[Finding]:
         _missing(subject, start, opened): None
         for start in subject.starts
         for opened in start.opened
-        if not any(held.expects(name) or held.has(name) for name in opened.names)
+        if not opened.data
+        and not any(held.expects(name) or held.has(name) for name in opened.names)
     }
     yield from findings
+    for start in subject.starts:
+        for opened in iter_absent_data(subject.bundle, start):
+            where = find_record(subject.bundle, opened)
+            if opened.certain or where is not None:
+                yield _missing_data(start, opened, where)
 
 
 class _Held:
@@ -54,7 +63,23 @@ class _Held:
         return frozenset(_SUFFIX.sub("", n).lower() for n in names if _SUFFIX.search(n))
 
 
-def _missing(subject: Subject, start: Start, opened: OpenedLibrary) -> Finding:
+def _missing_data(start: Start, opened: OpenedFile, listed: str | None) -> Finding:
+    first, *others = opened.names
+    return Finding(
+        id="missing-companion",
+        severity=Severity.ERROR if opened.certain else Severity.WARNING,
+        subject=first,
+        message=f"`{opened.module}` reads `{first}` next to itself, which is not in the bundle",
+        evidence=(
+            *(("or", name) for name in others),
+            *([("listed in", listed)] if listed is not None else []),
+            ("imported by", " → ".join(start.chain(opened.module))),
+        ),
+        hint="freeze with rustext's plugin or hooks, or name the file to the freezer",
+    )
+
+
+def _missing(subject: Subject, start: Start, opened: OpenedFile) -> Finding:
     first, *others = opened.names
     program, module = start.program.path.name, opened.module
     several = len(subject.bundle.programs) > 1
@@ -75,7 +100,7 @@ def _missing(subject: Subject, start: Start, opened: OpenedLibrary) -> Finding:
     )
 
 
-def _severity(start: Start, opened: OpenedLibrary) -> Severity:
+def _severity(start: Start, opened: OpenedFile) -> Severity:
     """An error only where the start is sure to end at it."""
     if opened.module in start.reached:
         return Severity.ERROR if opened.certain else Severity.WARNING

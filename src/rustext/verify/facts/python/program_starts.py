@@ -20,12 +20,13 @@ class MissingModule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedLibrary:
-    """A library that a module opens next to itself, by one of these file names."""
+class OpenedFile:
+    """A library or, with `data`, another file that a module opens next to itself by these names."""
 
     module: str
     names: tuple[str, ...]
     certain: bool  # whether the module cannot be imported where it is missing
+    data: bool = False
     computed: bool = False  # whether its package imports modules by names that it computes
 
 
@@ -39,7 +40,7 @@ class Start:
     intact: dict[str, str | None] = field(default_factory=dict)
     tried: dict[str, str | None] = field(default_factory=dict)  # the rest, that it can do without
     missing: list[MissingModule] = field(default_factory=list)
-    opened: list[OpenedLibrary] = field(default_factory=list)
+    opened: list[OpenedFile] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)  # modules that import a name they compute
     # The data files that code opens next to itself, by module.
     data: dict[str, list[str]] = field(default_factory=dict)

@@ -36,11 +36,11 @@ from rustext.verify.bytecode.module_code import (
     makes_modules,
 )
 from rustext.verify.bytecode.named_files import find_named_files
-from rustext.verify.bytecode.opened_names import find_openings, may_open
+from rustext.verify.bytecode.opened_names import data_files, find_openings, libraries, may_open
 from rustext.verify.facts.python.import_clues import read_imported
 from rustext.verify.facts.python.program_starts import (
     MissingModule,
-    OpenedLibrary,
+    OpenedFile,
     Start,
     platform_facts,
 )
@@ -49,9 +49,9 @@ from rustext.verify.facts.python.program_starts import (
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
 _LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
 # A package with one of these in its code may have attributes that nothing binds by name.
+# enum.global_enum: https://docs.python.org/3/library/enum.html#enum.global_enum
 _MAKES_ATTRIBUTES = frozenset(
-    {"__getattr__", "globals", "vars", "setattr", "exec", "locals", "__dict__"}
-    | {"global_enum"}  # https://docs.python.org/3/library/enum.html#enum.global_enum
+    ("__getattr__", "globals", "vars", "setattr", "exec", "locals", "__dict__", "global_enum")
 )
 _COMPUTES = frozenset({"import_module", "__import__"})
 
@@ -118,9 +118,8 @@ class _Follower:
     """What has been reached so far, and what is still to be read."""
 
     def __init__(self, bundle: Bundle, store: CodeStore, start: Start) -> None:
-        self._store, self._start = store, start
+        self._store, self._start, self._knows_all = store, start, bundle.builtins_known
         self._modules = bundle.modules_of(start.program)
-        self._knows_all = bundle.builtins_known
         self._packages = {parent for name in self._modules for parent in _ancestors(name)}
         self._known: dict[str, Module] = {}
         self._work: list[tuple[Module, bool]] = []
@@ -206,14 +205,17 @@ class _Follower:
                     self._note_openings(name, module.code, self._facts(module, main=False))
 
     def _note_openings(self, name: str, code: Code, facts: Mapping[str, object]) -> None:
-        for opening in find_openings(code, self._store.python, facts):
-            opened = OpenedLibrary(
-                module=name,
-                names=opening.names,
-                certain=opening.certain,
-                computed=any(map(self._computes, _ancestors(name))),
-            )
-            self._start.opened.append(opened)
+        kinds = (libraries(), data_files())
+        for sought in kinds if name in self._start.reached else kinds[:1]:
+            for opening in find_openings(code, self._store.python, facts, sought):
+                opened = OpenedFile(
+                    module=name,
+                    names=opening.names,
+                    certain=opening.certain,
+                    data=sought is kinds[1],
+                    computed=any(map(self._computes, _ancestors(name))),
+                )
+                self._start.opened.append(opened)
 
     def _computes(self, package: str) -> bool:
         """Whether any code of a package that the start gets to imports a name that it computes."""
@@ -346,10 +348,10 @@ class _Follower:
         base = _absolute(one, module)
         if base is None or one.lazy or not self._knows_all or self._start.adds_folders is not None:
             return False
-        for name in (*reversed((*_ancestors(base),)), base):
-            if name not in self._modules and name not in self._packages:
-                return not self._may_be_made(name, module.name)
-        return False
+        names = (*reversed((*_ancestors(base),)), base)
+        absent = (n for n in names if n not in self._modules and n not in self._packages)
+        first = next(absent, None)
+        return first is not None and not self._may_be_made(first, module.name)
 
     def _may_be_made(self, name: str, importer: str) -> bool:
         """Whether code that has run by then may have put the module in place by itself.
