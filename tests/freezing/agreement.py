@@ -203,7 +203,10 @@ def main() -> int:
     source = [path for end in ("*.py", "*.toml") for path in (ROOT / "src").rglob(end)]
     judged = CACHE / f"judged-{hash_files([*damages, *source])}.json"
     truth, known = (json.loads(f.read_text()) if f.exists() else {} for f in (file, judged))
-    bundles = [b for folder in options.bundles for b in read_bundles(folder, truth)]
+    bundles = []
+    for bundle in (b for folder in options.bundles for b in read_bundles(folder, truth)):
+        bundles.append(bundle)
+        file.write_text(json.dumps(truth))
     rows: dict[str, dict[str, object]] = {}
     for tried, case in enumerate(iter_cases(bundles, options.seed)):
         if len(rows) >= options.number or tried > 20 * options.number:

@@ -15,6 +15,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from rustext.errors import InvalidBinary
 from rustext.verify.bundle.module_tables import NuitkaTable
 from rustext.verify.bundle.pyinstaller_archive import StoredCode
 
@@ -37,7 +38,12 @@ class NuitkaCode:
 
 
 def find_nuitka_code(data: mmap.mmap, table: NuitkaTable) -> NuitkaCode | None:
-    """Where the code is; None where it does not fit the table, as in releases with another form."""
+    """Where the code is; None where it does not fit the table, as in releases with another form.
+
+    Raises `InvalidBinary` where the section says that it has the code of the modules of the table,
+    and not all of it can be found there.
+    """
+    damaged = None
     for match in itertools.islice(_BYTECODE.finditer(data), _MOST_STARTS):
         sections = dict(_iter_sections(data, match.start()))
         if ".bytecode" not in sections:  # it is cut short
@@ -53,6 +59,10 @@ def find_nuitka_code(data: mmap.mmap, table: NuitkaTable) -> NuitkaCode | None:
                 for n, (at, length) in zip(names, places, strict=True)
             )
             return NuitkaCode(bytecode=tuple(stored), constants=compiled)
+        if len(places) < count == len(names):
+            damaged = f"the code of {len(places)} of {count} modules in it can be found"
+    if damaged is not None:
+        raise InvalidBinary(f"damaged: {damaged}")
     return None
 
 

@@ -74,11 +74,17 @@ def parse_program(path: Path, binary: Binary, data: mmap.mmap) -> Program:
         return Program(path=path, binary=binary, freezer=Freezer.PYINSTALLER, damage=str(error))
     if table is None:
         return Program(path=path, binary=binary, freezer=Freezer.UNKNOWN)
+    code = damage = None
+    try:
+        code = find_nuitka_code(data, table)
+    except InvalidBinary as error:
+        damage = str(error)
     return Program(
         path=path,
         binary=binary,
         freezer=Freezer.NUITKA,
         modules=table.modules,
         extensions=table.extensions,
-        code=find_nuitka_code(data, table),
+        code=code,
+        damage=damage,
     )

@@ -60,7 +60,7 @@ def _way_out(subject: Subject) -> str:
 
 def _iter_start(start: Start, way_out: str) -> Iterator[str]:
     name = start.program.path.name
-    if start.program.freezer is Freezer.NUITKA:
+    if start.program.freezer is Freezer.NUITKA and start.program.code is not None:
         return  # its table has what the freezer has followed, and is compared with the files
     if start.program.freezer is not Freezer.UNKNOWN and not start.followed:
         yield f"what `{name}` imports when it starts: {start.reason}{way_out}"

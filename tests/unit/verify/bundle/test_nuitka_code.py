@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rustext.errors import InvalidBinary
 from rustext.formats.binary import map_file
 from rustext.verify.bundle.module_tables import NuitkaTable
 from rustext.verify.bundle.nuitka_code import NuitkaCode, find_nuitka_code, find_texts
@@ -84,3 +85,9 @@ def test_a_program_that_is_cut_short_anywhere_is_not_followed(find: Find) -> Non
     whole = find(PROGRAM)
     for length in range(1, len(PROGRAM), 7):
         assert find(PROGRAM[:length]) in (None, whole)
+
+
+def test_code_that_is_not_all_there_is_damage(find: Find) -> None:
+    at = PROGRAM.index(blob(code(SOURCES["json.decoder"])))
+    with pytest.raises(InvalidBinary, match="the code of 1 of 2 modules"):
+        find(PROGRAM[:at] + bytes(8) + PROGRAM[at + 8 :])
