@@ -35,6 +35,10 @@ class TruncatedBinary(InvalidBinary):
     """A header points past the end of the file."""
 
 
+class UnmappedBinary(TruncatedBinary):
+    """A file that ends before what the loader reads in memory, which ends the process (SIGBUS)."""
+
+
 class TooComplex(InvalidBinary):
     """To read the file would take more work than any real one does."""
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from elftools.elf.constants import P_FLAGS
 from elftools.elf.enums import ENUM_E_MACHINE
 
-from rustext.errors import InvalidBinary
+from rustext.errors import InvalidBinary, TruncatedBinary, UnmappedBinary
 from rustext.formats.elf.header import ElfFile, read_header, read_programs, section_rows
 from rustext.formats.elf.python_inits import DynamicSymbols, count_symbols
 from rustext.formats.elf.symbol_versions import iter_defined_versions, iter_needed_versions
@@ -106,7 +106,12 @@ def _loaded(reader: Reader, programs: tuple[Any, ...]) -> tuple[Segment, ...]:
     segments: list[Segment] = []
     for row in sorted((p for p in programs if p.p_type == "PT_LOAD"), key=lambda p: p.p_vaddr):
         if row.p_filesz:  # files with debug information alone have none
-            reader.require(row.p_offset, row.p_filesz, f"the segment at {row.p_vaddr:#x}")
+            try:
+                reader.require(row.p_offset, row.p_filesz, f"the segment at {row.p_vaddr:#x}")
+            except TruncatedBinary as error:
+                if any(p.p_type == "PT_DYNAMIC" and _is_gone(reader, p) for p in programs):
+                    raise UnmappedBinary(str(error)) from error
+                raise
             if (row.p_vaddr - row.p_offset) % _PAGE:  # what its addresses mean is not known then
                 raise InvalidBinary(
                     "damaged: ELF load command address/offset not page-aligned: the segment at "
@@ -123,6 +128,11 @@ def _loaded(reader: Reader, programs: tuple[Any, ...]) -> tuple[Segment, ...]:
             )
         )
     return tuple(segments)
+
+
+def _is_gone(reader: Reader, row: Any) -> bool:
+    """Whether the file ends before the page in which a part of it ends."""
+    return bool((row.p_offset + row.p_filesz - 1) // _PAGE > (reader.size - 1) // _PAGE)
 
 
 def read_strings(dynamic: Dynamic) -> Strings:

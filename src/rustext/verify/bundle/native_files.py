@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rustext.discovery.native_files import folder_source, read_native_file
 from rustext.discovery.sources import NEVER_NATIVE, Source
-from rustext.errors import InvalidBinary, TooComplex, UnreadableFile
+from rustext.errors import InvalidBinary, TooComplex, UnmappedBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, open_cache
 from rustext.files.untrusted import open_file
 from rustext.formats.binary import HEAD, is_native
@@ -40,6 +40,7 @@ class Unreadable:
     path: Path
     reason: str
     native: bool = True
+    fatal: bool = False  # the loader does not refuse it, and ends the process
     complex: bool = False  # it could be read, with more work than any real file takes
 
 
@@ -131,7 +132,8 @@ def _read(path: Path, source: Source, kept: KeptFacts) -> NativeFile | Unreadabl
     except TooComplex as error:
         return Unreadable(path=path, reason=_reason(error, path), complex=True)
     except InvalidBinary as error:
-        return Unreadable(path=path, reason=_reason(error, path), native=named or _is_elf(path))
+        fatal, native = isinstance(error, UnmappedBinary), named or _is_elf(path)
+        return Unreadable(path=path, reason=_reason(error, path), native=native, fatal=fatal)
     except (OSError, UnreadableFile) as error:
         return Unreadable(path=path, reason=_reason(error, path), native=named)
 

@@ -39,7 +39,8 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
             data.append(file)
     for file, reason in used[:_SHOWN]:
         severity = subject.severity(file.path) if reason is not None else Severity.WARNING
-        severity = Severity.ERROR if file.native and reason is None else severity
+        ends = file.fatal and subject.loaded.ends_program(file.path)
+        severity = Severity.ERROR if ends or (file.native and reason is None) else severity
         finding = unreadable_file(subject.inside(file.path), file.reason, severity)
         evidence = (*finding.evidence, *([reason] if reason is not None else []))
         yield replace(finding, evidence=evidence)
