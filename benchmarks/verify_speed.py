@@ -6,7 +6,7 @@ The bundle is assembled from one that a freezer made (if none is named: from an 
 PyInstaller) and the packages of SITE, an environment's site-packages with some hundred native
 files: all that is in it, then copies of packages under other names until there are as many native
 files as wanted. Each round is a new process; the files are in the page cache. Prints Markdown: the
-median, and all rounds.
+median, all rounds, the median of the processor time, and the most memory.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -42,10 +43,16 @@ def main() -> None:
         cold = [measure([str(folder), "--no-cache"], env) for _ in range(ROUNDS)]
         measure([str(folder)], env)
         warm = [measure([str(folder)], env) for _ in range(ROUNDS)]
-    print("| `rustext verify` | median | rounds |\n|---|---:|---|")
-    for label, times in (("without cache", cold), ("from the cache", warm)):
-        rounds = ", ".join(f"{t:.2f}" for t in times)
-        print(f"| {label} | {statistics.median(times):.2f} s | {rounds} |")
+    print(
+        "| `rustext verify` | median | rounds | processor | peak memory |\n|---|---:|---|---:|---:|"
+    )
+    for label, rounds in (("without cache", cold), ("from the cache", warm)):
+        times, processor, memory = zip(*rounds, strict=True)
+        shown = ", ".join(f"{t:.2f}" for t in times)
+        print(
+            f"| {label} | {statistics.median(times):.2f} s | {shown} "
+            f"| {statistics.median(processor):.2f} s | {max(memory) / 1e6:.0f} MB |"
+        )
 
 
 def freeze(folder: Path) -> Path:
@@ -82,15 +89,18 @@ def assemble(bundle: Path, site: Path, folder: Path, wanted: int) -> int:
     return count
 
 
-def measure(arguments: list[str], env: dict[str, str]) -> float:
-    start = time.perf_counter()
+def measure(arguments: list[str], env: dict[str, str]) -> tuple[float, float, int]:
+    """Seconds, seconds of the processor, and bytes at the peak (of all rounds so far)."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "rustext", "verify", *arguments, "--json"],
         env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     taken = time.perf_counter() - start
     assert done.returncode in {0, 1}, done.stderr
-    return taken
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return taken, processor, after.ru_maxrss * 1024
 
 
 if __name__ == "__main__":

@@ -186,7 +186,10 @@ def write_table(rows: list[dict[str, object]], bundles: list[Healthy], file: Pat
         for row in of:
             said = "; ".join(row["found"])[:160] if row["found"] else row["last"]
             lines.append(f"- `{row['case']}` (ends with {row['code']}): {said}")
-    lines += ["", "Bundles: " + ", ".join(b.name for b in bundles) + "."]
+    lines += ["", "## Before any damage", "", "| bundle | verdict | said |", "|---|---|---|"]
+    for bundle in bundles:
+        verdict, found = judge(bundle.program if bundle.one_file else bundle.root)
+        lines.append(f"| {bundle.name} | {verdict} | {', '.join(f'`{f}`' for f in found)} |")
     file.write_text("\n".join(lines) + "\n")
 
 
