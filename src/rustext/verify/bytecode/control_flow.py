@@ -19,6 +19,7 @@ _COMPARISONS: tuple[Callable[..., object], ...] = (
     operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge,
 )  # fmt: skip
 _UNKNOWN = object()
+_LONGEST = 64  # of texts and tuples that are compared
 
 
 class Flow:
@@ -234,7 +235,8 @@ class Flow:
     def _compared(self, i: int) -> object:
         left, right = self._value(i - 2), self._value(i - 1)
         _, op, argument, _ = self._steps[i]
-        if left is _UNKNOWN or right is _UNKNOWN:
+        known = left is not _UNKNOWN and right is not _UNKNOWN
+        if not known or not (_is_small(left) and _is_small(right)):
             return _UNKNOWN
         try:
             if op == self._table["contains"]:
@@ -282,6 +284,14 @@ class Flow:
                 inside = blocks[:-1]
             work += [(following, inside) for following in self._following(i)]
         return handlers
+
+
+def _is_small(value: object, depth: int = 1) -> bool:
+    """Whether a value is compared in no time, whatever file it is from."""
+    if isinstance(value, tuple):
+        short = depth >= 0 and len(value) <= _LONGEST
+        return short and all(_is_small(item, depth - 1) for item in value)
+    return not isinstance(value, str | bytes) or len(value) <= _LONGEST
 
 
 def _catches(name: str | None, error: type[Exception]) -> bool | None:

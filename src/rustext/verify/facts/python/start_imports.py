@@ -264,7 +264,7 @@ class _Follower:
         if full in self._known or package is None or not package.package:
             return
         if full in self._modules or full in self._packages:
-            if name not in self._stored(package):
+            if importer == base or name not in self._stored(package):  # not bound by this import
                 self._import(full, importer)
         elif package.code is not None and not self._makes_attribute(package, package.code, name):
             self._miss(full, importer, attribute=True)
