@@ -142,7 +142,10 @@ def try_case(case: Case, truth: dict[str, list[object]]) -> dict[str, object] | 
         verdict, found = judge(program if bundle.one_file else root)
         if case.key not in truth:
             code, printed, last = start(root, program)
-            truth[case.key] = [code == 0 and printed == bundle.printed, code, last]
+            works = code == 0 and printed == bundle.printed
+            if works and (other := root / "other").is_file():  # the second of two programs
+                code, _, last = start(root, other)
+            truth[case.key] = [works and code == 0, code, last]
     works, code, last = truth[case.key]
     return {
         "case": case.key, "kind": f"{case.damage.targets}: {case.damage.name}", "works": works,

@@ -30,7 +30,9 @@ _SPARSE_FLOOR = 64 << 20  # bytes; below that a file with holes is read like any
 _SPARSE_RATIO = 16  # claimed to stored; file systems that compress stay below 10
 _FOLDERS = 50  # on `sys.path`; each file is compared with each
 # The folders of `sys.path`: the standard library's own, and those below it.
-_SITE = re.compile(r"site-packages|dist-packages|lib-dynload|python3\.\d+t?")
+_EXTENSIONS = "lib-dynload"
+_PYTHON = re.compile(r"python3\.\d+t?")
+_SITE = re.compile(r"site-packages|dist-packages|" + _PYTHON.pattern)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,12 @@ def search_path(tree: Tree, *contents: str) -> tuple[str, ...]:
     `contents` take the place of `site-packages`; others are known by their names
     (https://docs.python.org/3/library/site.html).
     """
-    named = [folder for folder in tree.folders if _SITE.fullmatch(folder.rpartition("/")[2])]
+    named = [
+        folder
+        for folder in tree.folders
+        if _is_site(*folder.rpartition("/")[::2])
+        or folder in {f"{c}/{_EXTENSIONS}" for c in contents}
+    ]
     # An archive that was unpacked under its own name is as good as the archive.
     named += [folder for folder in tree.folders if folder.endswith("base_library.zip")]
     outermost = sorted(named, key=lambda folder: folder.count("/"))[:_FOLDERS]
@@ -68,8 +75,15 @@ def search_path(tree: Tree, *contents: str) -> tuple[str, ...]:
 def folders_on_path(contents: Path, folder: Path) -> tuple[str, ...]:
     """The packages that a folder in `contents` is, by the folders that Python looks in."""
     parts = folder.relative_to(contents).parts
-    sites = (i for i, part in enumerate(parts, 1) if _SITE.fullmatch(part))
+    sites = (i for i, part in enumerate(parts, 1) if _is_site("/".join(parts[: i - 1]), part))
     return parts[max(sites, default=0) :]
+
+
+def _is_site(parent: str, name: str) -> bool:
+    """Whether Python imports from a folder; of its extensions' one, only next to its modules."""
+    if name == _EXTENSIONS:
+        return not parent or _PYTHON.fullmatch(parent.rpartition("/")[2]) is not None
+    return _SITE.fullmatch(name) is not None
 
 
 def read_natives(tree: Tree, folders: Sequence[str], *, cached: bool = False) -> Natives:

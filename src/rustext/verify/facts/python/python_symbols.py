@@ -21,6 +21,7 @@ from rustext.verify.bundle.bundle import Bundle
 # The names that C code may use: https://docs.python.org/3/c-api/intro.html#include-files
 _PYTHON = re.compile(r"_?Py[A-Z_][A-Za-z0-9_]*")
 _NAMES = re.compile(rb"(?<=\0)(_?Py(?!Init)[A-Z_][A-Za-z0-9_]*)(?=\0)")
+_ASKED = re.compile(rb"(?<=\0)(_?Py[A-Z_][A-Za-z0-9_]*)(?=\0)")
 _CONSTANT = re.compile(r"[A-Z_]*Py_[A-Z0-9_]+")  # no function
 _SUCCESSOR = "InitConfig"
 _SETUP = re.compile(r"Config|PreInit|Status")
@@ -95,7 +96,7 @@ def find_unopened(program: Path, library: Path) -> tuple[str, ...]:
     try:
         with open_binary(program) as (binary, data):
             end = max((s.offset + s.size for s in binary.image.segments), default=0)
-            names = {m[1].decode() for m in _NAMES.finditer(data, 0, min(end, len(data)))}
+            names = {m[1].decode() for m in _ASKED.finditer(data, 0, min(end, len(data)))}
         with open_binary(library) as (binary, data):
             if binary.image.format is not Format.ELF:
                 return ()
