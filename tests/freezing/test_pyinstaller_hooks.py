@@ -83,6 +83,17 @@ def test_twenty_rust_packages_give_the_same_bundle_twice(lab: Lab, tmp_path: Pat
     assert "WARNING: rustext" not in first.log
 
 
+def test_a_program_without_rust_is_frozen_as_without_rustext(lab: Lab, tmp_path: Path) -> None:
+    script = tmp_path / "app.py"
+    script.write_text("import json\nprint(json.dumps([1]))\n")
+    with_, without = (
+        lab.freeze("pyinstaller", script, out=tmp_path / str(rustext), rustext=rustext)
+        for rustext in (True, False)
+    )
+    assert "rustext: no Rust extension is imported" in with_.log
+    assert contents(with_) == contents(without)
+
+
 # --- modules made at run time -------------------------------------------------------------------
 
 LATE = {

@@ -72,7 +72,7 @@ def complete(*nodes: Extension, **analysis: Any) -> tuple[Any, Graph]:
     }
     graph = Graph(*nodes)
     added: dict[str, Any] = {"add_datas": lambda datas: None, "add_binaries": lambda files: None}
-    added["__name__"] = "heapq"
+    added["__name__"] = "reprlib"
     api = SimpleNamespace(graph=graph, analysis=SimpleNamespace(**facts), **added)
     whole_build.begin()
     whole_build.complete(api)

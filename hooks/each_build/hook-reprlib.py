@@ -1,4 +1,7 @@
-"""Runs as the imports of each program are known: `heapq` is in every frozen program."""
+"""Runs as the imports of each program are known: `reprlib` is in every frozen program.
+
+No other package may have a hook of it: PyInstaller runs this one in the place of its own.
+"""
 
 from __future__ import annotations
 
