@@ -1,33 +1,32 @@
 """Install one Rust extension in every way, and compare what each door of rustext says of it.
 
-Usage: ./test --doors [NAME]...
+Usage: ./test --doors [--freezer FREEZER] [--again] [--minutes N] [WORD]...
 
 The doors are `scan`, `plan`, `hooks`, and the builds of both freezers; the extension needs a module
 that its native code alone names. Writes benchmarks/doors.md, and ends with 1 where a door does not
-list the extension, or a frozen program does not run in another folder.
+list the extension, or a frozen program does not run in another folder. Goes on where it was
+stopped.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from faults import environments, ordinary
-from lab import FREEZERS, HERE, ROOT, install, uv
+from fault_rooms import RESULT, RUST, environments, hidden, ordinary
+from kept_rows import KeptRows, Row, parser
+from lab import FREEZERS, HERE, ROOT, install
 
 TABLE = ROOT / "benchmarks" / "doors.md"
-RUST = "ormsgpack==1.13.1"
 CODE = "print({0}.unpackb({0}.packb({{'a': 1}})))\n"
-RESULT = "{'a': 1}\n"
 SETUP = """\
 from setuptools import setup
 setup(name="demo", version="1", packages=["demo"], package_dir={package_dir!r},
@@ -288,60 +287,60 @@ def said(done: subprocess.CompletedProcess[str], is_good: Callable[[str], bool])
     return f"no: {' '.join(done.stderr.split())[-200:] or done.returncode}".replace("|", "\\|")
 
 
-@contextlib.contextmanager
-def hidden(path: Path) -> Iterator[None]:
-    other = path.with_name(f"hidden-{path.name}")
-    path.rename(other)
-    try:
-        yield
-    finally:
-        other.rename(path)
+def doors(way: Way, base: Path, native: Path, folder: Path, freezer: str) -> Row:
+    """What each door says of a way."""
+    trial = Trial(way, base, native, folder)
+    steps = (trial.unfrozen, trial.scan, trial.plan, trial.hooks)
+    cells = {step.__name__: step() for step in steps}
+    cells[freezer] = trial.build(freezer)
+    wrong = [f"{name}: {cell}" for name, cell in cells.items() if cell != "yes"]
+    return {"cells": cells, "wrong": "; ".join(wrong)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """What the doors said of one way."""
-
-    name: str
-    cells: dict[str, str]
-
-    @property
-    def good(self) -> bool:
-        return all(cell == "yes" for cell in self.cells.values())
+def table(rows: Mapping[str, Row]) -> Iterator[str]:
+    """The rows as they are kept; a door that has not been tried has no word."""
+    heads = ["unfrozen", "scan", "plan", "hooks", *FREEZERS]
+    yield "# Ways to have an extension, and what sees it\n"
+    yield "`./test --doors`. An extension whose native code needs modules that nothing else names"
+    yield "is installed in each way. `yes`: the program runs before it is frozen; the extension is"
+    yield "listed by `scan`, completed by `plan`, and has a hook; the program that a freezer makes"
+    yield "runs in another folder, with environment and sources out of sight.\n"
+    found = {
+        name: {
+            **rows.get(f"{name}, nuitka", {}).get("cells", {}),
+            **rows.get(f"{name}, pyinstaller", {}).get("cells", {}),
+        }
+        for name in WAYS
+    }
+    for head in heads:
+        cells = [cells[head] for cells in found.values() if head in cells]
+        yield f"- {head}: yes for {cells.count('yes')} of {len(cells)}"
+    yield f"\n| way | {' | '.join(heads)} |"
+    yield "|---" * (len(heads) + 1) + "|"
+    for name in WAYS:
+        yield f"| {name} | {' | '.join(found[name].get(head, 'not run') for head in heads)} |"
 
 
 def main() -> int:
-    raw = argparse.RawTextHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="part of a way's name")
-    parser.add_argument("--freezer", choices=FREEZERS, action="append")
-    args = parser.parse_args()
-    rows = []
+    options = parser(__doc__)
+    options.add_argument("--freezer", choices=FREEZERS, action="append")
+    args = options.parse_args()
+    freezers = args.freezer or list(FREEZERS)
+    kept = KeptRows("doors")
+    _, python = environments()
     with tempfile.TemporaryDirectory(prefix="rustext-doors-") as text:
         folder = Path(text)
-        uv("build", "-q", "--wheel", "--out-dir", str(folder / "wheel"), str(ROOT))
-        (made,) = (folder / "wheel").glob("*.whl")
-        _, python = environments(folder, made)
         install(python, "--target", str(folder / "rust"), RUST)
         (native,) = folder.glob("rust/ormsgpack/*.so")
-        for name, way in WAYS.items():
-            if args.names and not any(part in name for part in args.names):
-                continue
-            trial = Trial(way, python.parent.parent, native, folder)
-            steps = (trial.unfrozen, trial.scan, trial.plan, trial.hooks)
-            cells = {step.__name__: step() for step in steps}
-            cells |= {freezer: trial.build(freezer) for freezer in args.freezer or FREEZERS}
-            rows.append(Row(name=name, cells=cells))
-            print(f"{name}: {cells}", file=sys.stderr, flush=True)
-    if not args.names:
-        heads = list(rows[0].cells)
-        lines = ["# Ways to have an extension, and what sees it", ""]
-        good = sum(row.good for row in rows)
-        lines += [f"`./test --doors`: {good} of {len(rows)} ways are seen everywhere.", ""]
-        lines += [f"| way | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-        lines += [f"| {row.name} | {' | '.join(row.cells.values())} |" for row in rows]
-        TABLE.write_text("\n".join(lines) + "\n")
-    return int(not all(row.good for row in rows))
+        base = python.parent.parent
+        todo = {
+            f"{name}, {freezer}": partial(doors, way, base, native, folder, freezer)
+            for freezer in freezers for name, way in WAYS.items()
+        }  # fmt: skip
+        kept.measure(todo, args)
+    rows = kept.read()
+    TABLE.write_text("\n".join(table(rows)) + "\n")
+    return int(any(row["wrong"] for row in rows.values()))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,13 @@ from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_whee
 from rustext.environment.distributions import Distribution, iter_distributions
 from rustext.environment.editable_installs import walk
 from rustext.environment.environment import Environment
-from rustext.errors import InvalidBinary, InvalidWheel, UnknownFormat, UnreadableFile
+from rustext.errors import (
+    InvalidBinary,
+    InvalidWheel,
+    RustextError,
+    UnknownFormat,
+    UnreadableFile,
+)
 from rustext.files.cache import KeptFacts
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import HEAD, is_native, map_file, open_binary
@@ -90,7 +96,7 @@ def iter_native_files(
             continue
         except InvalidBinary as error:
             if note_fault is not None and is_named_native(path):
-                note_fault(path, str(error), _LEFT_OUT)
+                note_fault(path, _reason(path, error), _LEFT_OUT)
         except UnreadableFile as error:
             _note(path, error, note_fault)
 
@@ -138,13 +144,15 @@ def _note(path: Path, error: UnreadableFile, note_fault: NoteFault | None) -> No
     elif special and is_named_native(path) and not path.is_dir():
         note_fault(path, "it is not a regular file", _LEFT_OUT)
     elif not special and (not gone or (is_named_native(path) and path.is_symlink())):
-        note_fault(path, _reason(error), _LEFT_OUT)
+        note_fault(path, _reason(path, error), _LEFT_OUT)
 
 
-def _reason(error: UnreadableFile) -> str:
+def _reason(path: Path, error: RustextError) -> str:
     """The reason alone: the message names the file as well."""
     cause = error.__cause__
-    return ((cause.strerror if isinstance(cause, OSError) else None) or str(error)).lower()
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return str(error).removeprefix(f"cannot read `{path}`: ")
 
 
 def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) -> NativeFile:

@@ -137,7 +137,9 @@ def _iter_linked_packages(root: Path) -> Iterator[str]:
     """The linked folders whose names can be imported, but those that lead back above `root`."""
     with contextlib.suppress(OSError), os.scandir(root) as entries:
         for entry in entries:
-            is_package = entry.is_symlink() and entry.name.isidentifier() and entry.is_dir()
+            is_package = (
+                entry.is_symlink() and entry.name.isidentifier() and os.path.isdir(entry.path)  # noqa: PTH112
+            )
             if is_package and not root.resolve().is_relative_to(Path(entry.path).resolve()):
                 yield entry.path
 

@@ -92,6 +92,13 @@ def _parse_interpreter(raw: Mapping[str, Any]) -> Interpreter:
     return Interpreter(**fields)
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 class Environment:
     """The modules and distributions of one interpreter's `sys.path`.
 
@@ -152,7 +159,7 @@ class Environment:
                 self.note_fault(folder, reason, "extension modules in it are not found")
                 continue
             for entry in entries:
-                if entry.is_dir():
+                if _is_folder(entry):
                     if entry.name.isidentifier() and _is_package(entry.path, namespaces=namespaces):
                         real = os.path.realpath(entry.path)
                         todo += [] if real in seen else [Path(entry.path)]

@@ -110,5 +110,6 @@ def test_links_that_lead_in_circles_end(tmp_path: Path) -> None:
     suffix = environment().interpreter.suffixes[0]
     write_files(tmp_path, {"pkg/__init__.py": "", f"pkg/core{suffix}": ""})
     (tmp_path / "pkg" / "again").symlink_to(tmp_path / "pkg")
+    (tmp_path / "pkg" / "also").symlink_to("also")
     found = list(environment(tmp_path).iter_extensions(tmp_path))
     assert [path.name for path in found] == [f"core{suffix}"]

@@ -1,0 +1,273 @@
+"""What can be wrong with the files of an environment: one change to a folder of packages each.
+
+The folder holds a package `bad`, which a program imports, with metadata, and the program's package.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+METADATA = "Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n"
+HUGE = 5 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is done to a folder of packages, and the name that a warning has to hold."""
+
+    apply: Callable[[Path], object]
+    named: str | None
+
+
+def write(name: str, content: bytes | str) -> Callable[[Path], object]:
+    def apply(site: Path) -> None:
+        path = site / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    return apply
+
+
+def put(name: str, make: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Something else at a place where a file may be."""
+
+    def apply(site: Path) -> None:
+        path = site / name
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make(path)
+
+    return apply
+
+
+def link(target: str) -> Callable[[Path], object]:
+    return lambda path: path.symlink_to(target)
+
+
+def circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def locked(path: Path) -> None:
+    path.write_text("x" * 100)
+    path.chmod(0)
+
+
+def locked_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "file.py").touch()
+    path.chmod(0)
+
+
+def huge(path: Path) -> None:
+    with path.open("wb") as stream:
+        stream.truncate(HUGE)
+
+
+def native(site: Path) -> bytes:
+    (path,) = site.glob("ormsgpack/*.so")
+    return path.read_bytes()
+
+
+def damaged(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
+    return lambda site: (site / name).write_bytes(change(native(site)))
+
+
+def odd_name(name: bytes, content: bytes = b"x") -> Callable[[Path], object]:
+    def apply(site: Path) -> None:
+        with open(os.fsencode(site) + b"/" + name, "wb") as stream:  # noqa: PTH123
+            stream.write(content)
+
+    return apply
+
+
+def rename_folder(old: str, new: bytes) -> Callable[[Path], object]:
+    return lambda site: os.rename(site / old, os.fsencode(site) + b"/" + new)  # noqa: PTH104
+
+
+def append(name: str, content: bytes) -> Callable[[Path], object]:
+    def apply(site: Path) -> None:
+        with (site / name).open("ab") as stream:
+            stream.write(content)
+
+    return apply
+
+
+def remove(pattern: str) -> Callable[[Path], object]:
+    def apply(site: Path) -> None:
+        (path,) = site.glob(pattern)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return apply
+
+
+INFO = "bad-1.0.dist-info"
+FINDER = "MAPPING = {'gone': '/nonexistent/src/gone'}\nNAMESPACES = {}\ndef install():\n    pass\n"
+ELF = b"\x7fELF\x02\x01\x01"
+DEEP = "x = " + "(" * 5000 + ")" * 5000 + "\n"
+
+FAULTS: dict[str, Fault] = {
+    "RECORD links to itself": Fault(put(f"{INFO}/RECORD", circle), f"{INFO}/RECORD"),
+    "RECORD dangles": Fault(put(f"{INFO}/RECORD", link("gone")), f"{INFO}/RECORD"),
+    "RECORD is a FIFO": Fault(put(f"{INFO}/RECORD", os.mkfifo), f"{INFO}/RECORD"),
+    "RECORD is a folder": Fault(put(f"{INFO}/RECORD", Path.mkdir), f"{INFO}/RECORD"),
+    "RECORD is not readable": Fault(put(f"{INFO}/RECORD", locked), f"{INFO}/RECORD"),
+    "RECORD has 5 GB": Fault(put(f"{INFO}/RECORD", huge), f"{INFO}/RECORD"),
+    "RECORD never ends": Fault(put(f"{INFO}/RECORD", link("/dev/zero")), f"{INFO}/RECORD"),
+    "RECORD has absolute rows": Fault(append(f"{INFO}/RECORD", b"/etc/passwd,,\n"), None),
+    "RECORD has rows above its folder": Fault(
+        append(f"{INFO}/RECORD", b"../../../../../etc/x,,\n"), None
+    ),
+    "RECORD has a row that is not UTF-8": Fault(
+        append(f"{INFO}/RECORD", b"bad/caf\xe9.py,,\n"), f"{INFO}/RECORD"
+    ),
+    "RECORD has a row with NUL": Fault(
+        append(f"{INFO}/RECORD", b"bad/a\0b.so,,\n"), f"{INFO}/RECORD"
+    ),
+    "RECORD has a row that is too long": Fault(
+        append(f"{INFO}/RECORD", b"bad/" + b"a" * 5000 + b".so,,\n"), None
+    ),
+    "RECORD names files that are gone": Fault(
+        append(f"{INFO}/RECORD", b"bad/gone.py,,\nbad/gone.so,,\n"), None
+    ),
+    "METADATA is not there": Fault(remove(f"{INFO}/METADATA"), INFO),
+    "METADATA is not readable": Fault(put(f"{INFO}/METADATA", locked), f"{INFO}/METADATA"),
+    "METADATA has 5 GB": Fault(put(f"{INFO}/METADATA", huge), f"{INFO}/METADATA"),
+    "METADATA names nothing": Fault(
+        write(f"{INFO}/METADATA", "Metadata-Version: 2.1\n"), f"{INFO}/METADATA"
+    ),
+    "METADATA is not UTF-8": Fault(
+        write(f"{INFO}/METADATA", METADATA.encode() + b"Author: caf\xe9\n"), None
+    ),
+    "requirements do not parse": Fault(
+        append(f"{INFO}/METADATA", b"Requires-Dist: ormsgpack (>=1,, !\n"), f"{INFO}/METADATA"
+    ),
+    "a marker does not parse": Fault(
+        append(f"{INFO}/METADATA", b'Requires-Dist: x; python_version is "3"\n'), f"{INFO}/METADATA"
+    ),
+    "a dist-info's name is not UTF-8": Fault(
+        rename_folder(INFO, b"caf\xe9-1.0.dist-info"), r"caf\udce9-1.0"
+    ),
+    "a dist-info is a file": Fault(write("odd-1.0.dist-info", "x"), "odd-1.0.dist-info"),
+    "a dist-info is not readable": Fault(put("odd-1.0.dist-info", locked_folder), "odd-1.0"),
+    "a dist-info dangles": Fault(put("odd-1.0.dist-info", link("gone")), "odd-1.0.dist-info"),
+    "an egg-link leads nowhere": Fault(write("odd.egg-link", "/nonexistent/odd\n."), None),
+    "a path file leads nowhere": Fault(write("odd.pth", "/nonexistent/odd\n"), None),
+    "a path file is not UTF-8": Fault(write("odd.pth", b"/nonexistent/caf\xe9\n"), None),
+    "an editable install's source is gone": Fault(
+        write("__editable___gone_1_0_finder.py", FINDER), None
+    ),
+    "direct_url.json does not parse": Fault(write(f"{INFO}/direct_url.json", "{"), None),
+    "entry_points.txt does not parse": Fault(write(f"{INFO}/entry_points.txt", "[[[\nx"), None),
+    "an SBOM does not parse": Fault(write(f"{INFO}/sboms/bad.cyclonedx.json", "{"), None),
+    "a native file is not readable": Fault(put("bad/other.so", locked), "bad/other.so"),
+    "a native file is cut": Fault(
+        damaged("bad/other.so", lambda data: data[: len(data) // 2]), "bad/other.so"
+    ),
+    "a native file is empty": Fault(write("bad/other.so", b""), None),
+    "a native file is a header": Fault(write("bad/other.so", ELF), "bad/other.so"),
+    "a native file is text": Fault(write("bad/other.so", "INPUT(libm.so.6)\n"), None),
+    "a native file dangles": Fault(put("bad/other.so", link("gone.so")), "bad/other.so"),
+    "a native file links to itself": Fault(put("bad/other.so", circle), "bad/other.so"),
+    "a native file is a FIFO": Fault(put("bad/other.so", os.mkfifo), "bad/other.so"),
+    "a native file never ends": Fault(put("bad/other.so", link("/dev/zero")), "bad/other.so"),
+    "a native file is a folder": Fault(put("bad/other.so", Path.mkdir), None),
+    "a native file has 5 GB of nothing": Fault(put("bad/other.so", huge), None),
+    "a native file's name is not UTF-8": Fault(odd_name(b"bad/caf\xe9.so"), None),
+    "a native file's name has a line break": Fault(odd_name(b"bad/a\nb.so"), None),
+    "a source is not readable": Fault(put("bad/other.py", locked), "bad/other.py"),
+    "a source is not UTF-8": Fault(write("bad/other.py", b"x = '\xe9'\n"), None),
+    "a source has NUL bytes": Fault(write("bad/other.py", b"x = 1\0\n"), None),
+    "a source is nested too deeply": Fault(write("bad/other.py", DEEP), None),
+    "a source is a FIFO": Fault(put("bad/other.py", os.mkfifo), "bad/other.py"),
+    "a source does not parse": Fault(write("bad/other.py", "def f(:\n"), None),
+    "a folder links to the one above": Fault(put("bad/again", link("..")), None),
+    "a folder is not readable": Fault(put("bad/closed", locked_folder), "bad/closed"),
+    "the program's package has no RECORD": Fault(remove("ormsgpack-*.dist-info/RECORD"), None),
+    "the program's package has no METADATA": Fault(
+        remove("ormsgpack-*.dist-info/METADATA"), "ormsgpack-1.13.1.dist-info"
+    ),
+    "the program's package has no dist-info": Fault(remove("ormsgpack-*.dist-info"), None),
+}
+
+
+EXCLUDED = "the program's package has no dist-info"  # it would leave no file for the two before it
+
+
+def put_all(site: Path) -> tuple[list[str], list[Fault]]:
+    """Put each fault into a package of its own, and those of the program's package where it is.
+
+    The packages `bad00`, `bad01`, ..., and the faults with the names that warnings have to hold.
+    """
+    packages, found = [], []
+    for number, (name, fault) in enumerate(FAULTS.items()):
+        if name == EXCLUDED:
+            continue
+        if name.startswith("the program's"):
+            fault.apply(site)
+            found.append(fault)
+            continue
+        part = site.with_name(f"part{number:02}")
+        shutil.copytree(site / "bad", part / "bad")
+        shutil.copytree(site / INFO, part / INFO)
+        (part / "ormsgpack").symlink_to(site / "ormsgpack")  # where a native file is copied from
+        fault.apply(part)
+        (part / "ormsgpack").unlink()
+        for file in (*part.glob("*.dist-info/RECORD"), *part.glob("*.dist-info/METADATA")):
+            if file.is_file() and not file.is_symlink() and 0 < file.stat().st_size < 1 << 20:
+                mode = file.stat().st_mode
+                file.chmod(0o600)
+                file.write_bytes(renamed(file.read_bytes(), number))
+                file.chmod(mode)
+        for entry in os.listdir(os.fsencode(part)):  # noqa: PTH208  (names that are not UTF-8)
+            os.rename(os.fsencode(part) + b"/" + entry,  # noqa: PTH104
+                      os.fsencode(site) + b"/" + renamed(entry, number))  # fmt: skip
+        packages.append(f"bad{number:02}")
+        named = fault.named and renamed(fault.named.encode(), number).decode()
+        found.append(Fault(fault.apply, named))
+    return packages, found
+
+
+def renamed(text: bytes, number: int) -> bytes:
+    return re.sub(rb"\b(bad|odd)(?=[/.-]|$)", rb"\g<1>%02d" % number, text, flags=re.MULTILINE)
+
+
+# --- where things are kept ------------------------------------------------------------------------
+
+
+def closed(path: Path) -> str:
+    path.mkdir()
+    path.chmod(0o500)
+    return str(path)
+
+
+def file(path: Path) -> str:
+    path.touch()
+    return str(path)
+
+
+# Variables of a build, made for a folder that there is; without a value, the variable is not set.
+PLACES: dict[str, Callable[[Path], dict[str, str | None]]] = {
+    "no HOME": lambda room: {"HOME": None, "XDG_CACHE_HOME": None},
+    "HOME is not there": lambda room: {"HOME": "/nonexistent", "XDG_CACHE_HOME": None},
+    "HOME is a file": lambda room: {"HOME": file(room / "home"), "XDG_CACHE_HOME": None},
+    "HOME is not writable": lambda room: {"HOME": closed(room / "home"), "XDG_CACHE_HOME": None},
+    "the cache is a file": lambda room: {"XDG_CACHE_HOME": file(room / "file")},
+    "the cache is not writable": lambda room: {"XDG_CACHE_HOME": closed(room / "closed")},
+    "the cache is relative": lambda room: {"XDG_CACHE_HOME": "relative"},
+    "the cache's name is not UTF-8": lambda room: {
+        "XDG_CACHE_HOME": os.fsdecode(os.fsencode(room) + b"/caf\xe9")
+    },
+    "the cache's name has a line break": lambda room: {"XDG_CACHE_HOME": f"{room}/a\nb"},
+    "TMPDIR is not there": lambda room: {"TMPDIR": "/nonexistent"},
+    "TMPDIR is a file": lambda room: {"TMPDIR": file(room / "file")},
+    "TMPDIR is not writable": lambda room: {"TMPDIR": closed(room / "closed")},
+    "neither cache nor TMPDIR is writable": lambda room: dict.fromkeys(
+        ("XDG_CACHE_HOME", "TMPDIR"), closed(room / "closed")
+    ),
+}

@@ -1,0 +1,155 @@
+"""Folders for builds that are disturbed: a program with its packages, and the rights of a user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fault_kinds import INFO, METADATA, write
+from kept_rows import CACHE
+from lab import HERE, Lab, install
+from matrix import build_wheel
+
+RUST = "ormsgpack==1.13.1"
+PROGRAM = """\
+import ormsgpack, bad.ormsgpack
+print(ormsgpack.unpackb(ormsgpack.packb({"a": 1})))
+"""
+RESULT = "{'a': 1}\n"
+ORDINARY = ["setpriv", "--bounding-set=-all", "--no-new-privs"]
+
+
+def ordinary(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a command whose user is bound by the modes of files."""
+    prefix = ORDINARY if os.geteuid() == 0 else []
+    return subprocess.run(
+        [*prefix, *command], capture_output=True, text=True, errors="replace", check=False,
+        stdin=subprocess.DEVNULL, timeout=1200, **options,
+    )  # fmt: skip
+
+
+def environments() -> tuple[Path, Path]:
+    """Interpreters with the freezers, without and with rustext; kept between runs."""
+    lab = Lab(CACHE, build_wheel(CACHE))
+    return lab.environment(rustext=False), lab.environment(rustext=True)
+
+
+def packages(python: Path, folder: Path) -> Path:
+    """The packages that faults are put in: the program's, and one beside it."""
+    site = folder / "packages"
+    install(python, "--target", str(site), RUST)
+    write("bad/__init__.py", "")(site)
+    write(f"{INFO}/METADATA", METADATA)(site)
+    native = Path(shutil.copy(next(site.glob("ormsgpack/*.so")), site / "bad")).name
+    names = ("__init__.py", "other.py", "other.so", native)
+    rows = [*(f"bad/{name}" for name in names), f"{INFO}/METADATA", f"{INFO}/RECORD"]
+    write(f"{INFO}/RECORD", "".join(f"{row},,\n" for row in rows))(site)
+    return site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """A program with its packages in a folder of its own, and how it is built."""
+
+    folder: Path
+    pythons: tuple[Path, Path]
+    freezer: str
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    name: str = "with"  # of the folder for a build with rustext
+
+    @property
+    def site(self) -> Path:
+        return self.folder / "site"
+
+    def environ(self, python: Path) -> dict[str, str]:
+        env = {
+            **os.environ,
+            "PYTHONPATH": str(self.site),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            "RUSTEXT_TEST_COMPILE": "",
+            "NUITKA_CACHE_DIR": str(CACHE / "nuitka"),
+            "PYINSTALLER_CONFIG_DIR": str(self.folder / "pyinstaller"),
+            **self.variables,
+        }
+        return {name: value for name, value in env.items() if value is not None}
+
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Start Python with rustext in the program's folder."""
+        python = self.pythons[1]
+        return ordinary([str(python), *arguments], cwd=self.folder, env=self.environ(python))
+
+    def command(self, *, rustext: bool) -> list[str]:
+        python = str(self.pythons[rustext])
+        if self.freezer == "pyinstaller":
+            command = [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
+        else:
+            command = [python, "-m", "nuitka", "--assume-yes-for-downloads", "--standalone"]
+            command += [f"--user-plugin={HERE / 'demote_plugin.py'}", "--quiet"]
+            command += ["--enable-plugin=rustext"] if rustext else []
+        return [*command, str(self.folder / "app.py")]
+
+    def build(self, *, rustext: bool) -> subprocess.CompletedProcess[str]:
+        out = self.folder / (self.name if rustext else "without")
+        out.mkdir(exist_ok=True)
+        env = self.environ(self.pythons[rustext])
+        return ordinary(self.command(rustext=rustext), cwd=out, env=env)
+
+    def start_build(self) -> subprocess.Popen[bytes]:
+        """Begin a build in a group of processes of its own."""
+        out = self.folder / self.name
+        out.mkdir(exist_ok=True)
+        prefix = ORDINARY if os.geteuid() == 0 else []
+        return subprocess.Popen(
+            [*prefix, *self.command(rustext=True)],
+            cwd=out, env=self.environ(self.pythons[1]), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def runs(self) -> bool:
+        """Whether the program works in a place where nothing else of the build can be found."""
+        is_folder = self.freezer == "pyinstaller"
+        bundle = self.folder / self.name / ("dist/app" if is_folder else "app.dist")
+        with tempfile.TemporaryDirectory(prefix="rustext-moved-") as text:
+            moved = Path(text) / "app"
+            try:
+                shutil.move(bundle, moved)
+            except FileNotFoundError:
+                return False
+            program = moved / ("app" if is_folder else "app.bin")
+            with hidden(self.site):
+                done = ordinary([str(program)], cwd=moved, env={"PATH": "/usr/bin:/bin"})
+        return done.returncode == 0 and done.stdout == RESULT
+
+
+@contextlib.contextmanager
+def hidden(path: Path) -> Iterator[None]:
+    other = path.with_name(f"hidden-{path.name}")
+    path.rename(other)
+    try:
+        yield
+    finally:
+        other.rename(path)
+
+
+@contextlib.contextmanager
+def room_for(pythons: tuple[Path, Path], site: Path, freezer: str) -> Iterator[Room]:
+    """A room that is there for one row of a table alone, with a copy of the packages."""
+    with tempfile.TemporaryDirectory(prefix="rustext-room-") as text:
+        shutil.copytree(site, Path(text) / "site")
+        try:
+            yield Room(folder=Path(text), pythons=pythons, freezer=freezer)
+        finally:
+            subprocess.run(["chmod", "-R", "u+rwx", text], check=False, capture_output=True)
+
+
+def escaped(text: str) -> str:
+    """Text in a cell of a table."""
+    text = text.encode("ascii", "backslashreplace").decode().replace("\n", " ")
+    return text.replace("|", "\\|").replace("<", "&lt;")
