@@ -64,6 +64,11 @@ def locked_folder(path: Path) -> None:
     path.chmod(0)
 
 
+def listed_locked_folder(site: Path) -> None:
+    append(f"{INFO}/RECORD", b"bad/closed/file.py,,\n")(site)
+    locked_folder(site / "bad/closed")
+
+
 def huge(path: Path) -> None:
     with path.open("wb") as stream:
         stream.truncate(HUGE)
@@ -187,7 +192,8 @@ FAULTS: dict[str, Fault] = {
     "a source is a FIFO": Fault(put("bad/other.py", os.mkfifo), "bad/other.py"),
     "a source does not parse": Fault(write("bad/other.py", "def f(:\n"), None),
     "a folder links to the one above": Fault(put("bad/again", link("..")), None),
-    "a folder is not readable": Fault(put("bad/closed", locked_folder), "bad/closed"),
+    "a folder is not readable": Fault(listed_locked_folder, "bad/closed"),
+    "a folder that no RECORD lists is not readable": Fault(put("bad/closed", locked_folder), None),
     "the program's package has no RECORD": Fault(remove("ormsgpack-*.dist-info/RECORD"), None),
     "the program's package has no METADATA": Fault(
         remove("ormsgpack-*.dist-info/METADATA"), "ormsgpack-1.13.1.dist-info"

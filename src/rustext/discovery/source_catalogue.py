@@ -7,7 +7,7 @@ the same.
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import Distribution
@@ -40,8 +40,17 @@ class SourceCatalogue:
     def _note_unreadable(self, dist: Distribution, sources: DistributionSources) -> None:
         for facts in sources.unreadable:
             path = dist.site / facts.file
-            if self._note_fault is not None and os.path.lexists(
-                path
-            ):  # else removed since recorded
+            if self._note_fault is not None and not _is_gone(path):
                 effect = "what it imports and opens is not known"
                 self._note_fault(path, facts.unreadable.lower(), effect)
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether a file was removed since it was recorded; a link or closed folder was not."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -64,16 +64,20 @@ def test_a_file_that_cannot_be_read_is_named_also_by_a_cached_answer(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     site = tmp_path / "site-packages"
-    install(site, "host", files={**FILES, "host/gone.py": "", "host/fifo.py": ""})
-    (site / "host/gone.py").unlink()
-    (site / "host/fifo.py").unlink()
+    lost = {"host/gone.py": "", "host/fifo.py": "", "host/round/file.py": ""}
+    install(site, "host", files={**FILES, **lost})
+    for name in lost:
+        (site / name).unlink()
     os.mkfifo(site / "host/fifo.py")
+    (site / "host/round").rmdir()
+    (site / "host/round").symlink_to("round")  # as out of reach as a folder that is closed to us
     for _ in range(2):
         env = environment(site)
         SourceCatalogue(env.note_fault, keep=True).read(env.distributions["host"])
-        (fault,) = env.faults
-        assert fault.path == site / "host/fifo.py"
-        assert "not a regular file" in fault.reason
+        fifo, out_of_reach = env.faults
+        assert fifo.path == site / "host/fifo.py"
+        assert "not a regular file" in fifo.reason
+        assert out_of_reach.path == site / "host/round/file.py"
 
 
 def test_facts_are_what_their_text_says(tmp_path: Path) -> None:
