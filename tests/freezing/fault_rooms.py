@@ -13,8 +13,7 @@ from pathlib import Path
 
 from fault_kinds import INFO, METADATA, write
 from kept_rows import CACHE
-from lab import HERE, Lab, install
-from matrix import build_wheel
+from lab import HERE, ROOT, Lab, install, uv
 
 RUST = "ormsgpack==1.13.1"
 PROGRAM = """\
@@ -36,7 +35,11 @@ def ordinary(command: list[str], **options: object) -> subprocess.CompletedProce
 
 def environments() -> tuple[Path, Path]:
     """Interpreters with the freezers, without and with rustext; kept between runs."""
-    lab = Lab(CACHE, build_wheel(CACHE))
+    folder = CACHE / "faults-wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    uv("build", "-q", "--wheel", "--out-dir", str(folder), str(ROOT))
+    (wheel,) = folder.glob("*.whl")
+    lab = Lab(CACHE, wheel)
     return lab.environment(rustext=False), lab.environment(rustext=True)
 
 

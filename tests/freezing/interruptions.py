@@ -25,9 +25,9 @@ KILLS = 25  # in each of two trials
 PROCESSES = 16
 ROUNDS = 5
 BUILDS = 5  # each so many kills, a build goes to its end
-SIZES = ("size=4k", "size=16k", "size=64k", "size=128k", "size=256k", "size=512k", "size=1m",
-         "size=2m", "nr_inodes=2", "nr_inodes=4", "nr_inodes=8", "nr_inodes=16")  # fmt: skip
-BUILT = {"size=4k", "size=128k", "size=512k", "nr_inodes=8"}  # where a build is made as well
+SIZES = (*(f"size={n}k" for n in (4, 12, 20, 32, 48, 64, 80, 96, 128)),
+         *(f"nr_inodes={n}" for n in (2, 4, 8, 16)))  # fmt: skip
+BUILT = {"size=4k", "size=48k", "size=96k", "nr_inodes=8"}  # where a build is made as well
 HOOKS = """
 import hashlib, pathlib, rustext_hooks
 for folder in map(pathlib.Path, rustext_hooks.get_hook_dirs()[1:]):
@@ -87,6 +87,7 @@ def killed(trial: Trial, *, seed: int) -> Row:
     left = 0
     for number in range(1, KILLS + 1):
         trial.empty_cache()
+        shutil.rmtree(trial.room.folder / trial.room.name, ignore_errors=True)
         moment = chance.uniform(0, whole)
         process = trial.room.start_build()
         time.sleep(moment)
@@ -117,7 +118,7 @@ def full_disk(trial: Trial) -> Row:
             )
             trial.compare(f"{size}, later")
     return trial.row(
-        f"{len(SIZES)} disks of 4 KiB to 2 MiB, or of 2 to 16 files, {len(BUILT)} builds"
+        f"{len(SIZES)} disks of 4 to 128 KiB, or of 2 to 16 files, {len(BUILT)} builds"
     )
 
 
@@ -159,6 +160,7 @@ def many_builds(trial: Trial) -> Row:
 def damaged(trial: Trial) -> Row:
     """Damage what is cached: cut it, flip a bit of it, put something else into its place."""
     chance = random.Random(0)
+    trial.build("before")
     entries = [path for path in trial.cache.rglob("*.jsonl") if path.is_file()]
     count = 0
     for entry in entries:
@@ -170,7 +172,10 @@ def damaged(trial: Trial) -> Row:
             entry.write_bytes(other)
             trial.compare(f"{entry.name} was damaged")
             count += 1
-    return trial.row(f"{count} times, in {len(entries)} files")
+    for entry in entries:
+        entry.write_bytes(entry.read_bytes()[:-1])
+    trial.build("all entries were damaged")
+    return trial.row(f"{count} times, in {len(entries)} files; then all at once")
 
 
 TRIALS: dict[str, Callable[[Trial], Row]] = {
