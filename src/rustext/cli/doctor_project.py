@@ -57,8 +57,11 @@ def check_project(folder: Path, file: Path | None = None, *, pyinstaller: bool) 
         modules = len({module for importer in importers for module in importer.imports})
         names = f"{counted(modules, 'module')} of {counted(len(importers), 'native file')}"
         yield Check(name="trace", message=f"{config.trace_file}: {names}")
+    planner = Planner(env, config, keep=True)
     try:
-        targets = tuple(iter_hook_targets(Planner(env, config, keep=True)))
+        targets = tuple(iter_hook_targets(planner))
+        for dist in filter(planner.catalogue.seems_rust, env.distributions.values()):
+            planner.sources.read(dist)  # as a build does where a program imports it
     except RustextError as error:
         yield _failed("rust-extensions", error)
         return

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -104,7 +105,7 @@ def list_folder(root: Path, known: Listing | None = None, *, quiet: bool = False
     folders = read_folders(root, _walk(root))
     faults: list[Fault] = []
     dists = tuple(iter_distributions(root, faults))
-    for fault in faults:
+    for fault in sorted(faults, key=lambda fault: str(fault.path)):
         _log.warning("%s", fault)
     files = _identify_metadata(root, dists)
     source = folder_source(root, dists)
@@ -113,7 +114,8 @@ def list_folder(root: Path, known: Listing | None = None, *, quiet: bool = False
     unchanged = iter_unchanged(known, root) if known is not None else ()
     kept = {row.path: row for row in unchanged if '"linked"' not in row.text}
     rows = []
-    paths = list(find_native(source, note_fault=_say))
+    named = {fault.path for fault in faults}
+    paths = list(find_native(source, note_fault=partial(_say, named)))
     with progress_line(f"reading {root}", quiet=quiet) as show:
         for number, path in enumerate(paths, 1):
             show(f"  {number} of {len(paths)}")
@@ -126,8 +128,9 @@ def list_folder(root: Path, known: Listing | None = None, *, quiet: bool = False
     return Listing(folders=folders, files=files, rows=_with_links(rows))
 
 
-def _say(path: Path, reason: str, _effect: str) -> None:
-    _log.warning("%s", Fault(path=path, reason=reason, effect="it is not in the list"))
+def _say(named: Collection[Path], path: Path, reason: str, _effect: str) -> None:
+    if path not in named:
+        _log.warning("%s", Fault(path=path, reason=reason, effect="it is not in the list"))
 
 
 def _walk(root: Path) -> Iterator[str]:

@@ -8,12 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from environments import write_files
+from compiling import Compile
+from environments import environment, install, write_files
 
+from rustext.cli import doctor_project
 from rustext.cli.doctor_project import check_project
 from rustext.model.findings import Severity
 from rustext.tracing.trace_file import Importer, Language, Trace, format_trace
 
+RUST = """
+int PyInit_demo(void) { return 0; }
+const char mark[] = "/rustc/0123456789012345678901234567890123456789/library/core/src/lib.rs";
+"""
 pytestmark = pytest.mark.usefixtures("lean_path")
 
 
@@ -37,6 +43,20 @@ def test_without_a_configuration_the_defaults_are_in_use(tmp_path: Path) -> None
     assert set(checks) == {"configuration", "rust-extensions"}
     assert checks["configuration"].message.startswith("the defaults: ")
     assert checks["rust-extensions"].message == "0 Rust extensions found here"
+
+
+def test_a_source_that_a_build_cannot_read_is_named(
+    tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    files = {"host/demo.so": gcc("demo.so", RUST, "-shared"), "host/part.py": ""}
+    install(site, "host", files=files)
+    (site / "host/part.py").unlink()
+    os.mkfifo(site / "host/part.py")
+    monkeypatch.setattr(doctor_project, "this_environment", lambda: environment(site))
+    (warned,) = (c for c in check_project(tmp_path, pyinstaller=False) if c.severity is not None)
+    assert warned.severity is Severity.WARNING
+    assert f"cannot read `{site}/host/part.py`" in warned.message
 
 
 def test_the_entry_point_is_called_as_a_build_does(
