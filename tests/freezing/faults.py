@@ -42,7 +42,7 @@ def measure(
         (room.folder / "app.py").write_text(more + PROGRAM)
         done = room.build(rustext=True)
         without = room.build(rustext=False) if done.returncode else None
-        works = room.runs()
+        failure = room.failure()
         lines = [
             line.replace(f"{room.site}/", "").replace(str(room.site), "").strip()
             for line in done.stderr.splitlines() + done.stdout.splitlines()
@@ -51,8 +51,8 @@ def measure(
     wrong = []
     if without is not None and without.returncode == 0:
         wrong.append("a build that worked ends with an error: " + done.stderr[-300:])
-    elif without is None and not works:
-        wrong.append("the program does not run")
+    elif without is None and failure:
+        wrong.append(failure)
     for fault in faults:
         times = sum(fault.named in line for line in lines) if fault.named else 1
         if times != 1:
@@ -61,7 +61,7 @@ def measure(
         wrong.append("a traceback")
     words = [line.replace(str(room.folder), "FOLDER") for line in lines]
     return {
-        "build": done.returncode, "runs": works, "words": words, "wrong": "; ".join(wrong)
+        "build": done.returncode, "runs": not failure, "words": words, "wrong": "; ".join(wrong)
     }  # fmt: skip
 
 

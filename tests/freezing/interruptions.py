@@ -68,8 +68,8 @@ class Trial:
         done = self.room.build(rustext=True)
         if done.returncode:
             self.wrong.append(f"{when}: the build fails: {done.stderr[-200:]}")
-        elif not self.room.runs():
-            self.wrong.append(f"{when}: the program does not run")
+        elif failure := self.room.failure():
+            self.wrong.append(f"{when}: {failure}")
 
     def empty_cache(self) -> None:
         shutil.rmtree(self.cache, ignore_errors=True)
@@ -151,8 +151,8 @@ def many_builds(trial: Trial) -> Row:
     with ThreadPoolExecutor(PROCESSES) as pool:
         done = list(pool.map(lambda room: room.build(rustext=True), rooms))
     for room, built in zip(rooms, done, strict=True):
-        if built.returncode or not room.runs():
-            trial.wrong.append(f"a build fails: {built.stderr[-200:]}")
+        if failure := built.stderr[-200:] if built.returncode else room.failure():
+            trial.wrong.append(failure)
     trial.compare("afterwards")
     return trial.row(f"{PROCESSES} builds, {PROCESSES} programs run")
 
