@@ -11,6 +11,7 @@ rustext works with it, the program runs, and the file is named once. Goes on whe
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -102,7 +103,7 @@ def table(rows: Mapping[str, Row]) -> Iterator[str]:
     for freezer, found in known.items():
         ran = [row for row in found if row is not None]
         good = sum(not row["wrong"] for row in ran)
-        yield f"- {freezer}: {good} of {len(ran)} rows are as promised; {len(found)} in all"
+        yield f"- {freezer}: {len(ran)} of {len(found)} rows were run, {good} are as promised"
     yield "\n| fault | freezer | build | program | what rustext says |"
     yield "|---|---|---|---|---|"
     for number, name in enumerate(KINDS):
@@ -110,8 +111,9 @@ def table(rows: Mapping[str, Row]) -> Iterator[str]:
             row = found[number]
             if row is None:
                 continue
-            said = "<br>".join(map(escaped, row["words"][:SHOWN])) or "nothing"
-            if more := row["words"][SHOWN:]:
+            words = [re.sub(r"^\d+ ", "", word) for word in row["words"]]  # milliseconds
+            said = "<br>".join(map(escaped, words[:SHOWN])) or "nothing"
+            if more := words[SHOWN:]:
                 said += f"<br>and {len(more)} more lines, one for each fault that is named"
             said = f"**{escaped(row['wrong'])}** {said}" if row["wrong"] else said
             runs = "runs" if row["runs"] else "fails"
