@@ -54,10 +54,11 @@ _BEGINNING = re.compile(r"""["']((?:[A-Za-z_]\w*\.){1,9})(?:["']|%s|\{)""")
 _FUNCTION = re.compile(
     r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)\s*\(\s*(?:(?:self|cls)\s*,\s*)?(\w+)", re.MULTILINE
 )
-_EXECUTES = re.compile(r"\b(?:exec|eval)\s*\(")
-# `"from package.module import name"`, `f"import package.{name}"`, `"__import__('package.module')"`
+# `"from package.module import name"`; `exec(f"import package.{name}")`, `eval("__import__(…)")`
 _EXECUTED = re.compile(
-    r"""["'](?:\\n|\s)*(?:from|import)\s+([\w.]+)([\s"'{])|__import__\(\\?["']([\w.]+)"""
+    r"""["'](?:\\n|\s)*from\s+([\w.]+)(\s)+import\s"""
+    r"""|\b(?:exec|eval)\(\s*f?["']+(?:\\n|\s)*(?:from|import)\s+([\w.]+)([\s"'{])"""
+    r"""|\beval\(\s*["']__import__\(\\?["']([\w.]+)"""
 )
 # https://docs.python.org/3/library/pickle.html#pickling-class-instances and logging.config
 _IMPORTS_FROM_DATA = re.compile(
@@ -284,9 +285,9 @@ class _Reader:
 
     def _iter_calls(self, text: str, package: str) -> Iterator[NamedCall]:
         """The calls of functions that import their first argument, as far as it is written."""
-        for name, end, called in _EXECUTED.findall(text) if _EXECUTES.search(text) else ():
-            hole = HOLE if end == "{" else ""
-            yield NamedCall(function="exec", name=f"{name}{hole}" or called, origin="")
+        for found in _EXECUTED.findall(text) if "exec(" in text or "eval(" in text else ():
+            name = "".join(found).strip("\"' \t\n").replace("{", HOLE)
+            yield NamedCall(function="exec", name=name, origin="")
         calls = rf"(?<!\w)(?<!def )({self._others})\s*\(((?:[^()]|\([^()]*\)){{0,500}})\)"
         for function, arguments in re.findall(calls, text) if self._others else ():
             for name in iter_handed(arguments, self._by_parameter[function]):
