@@ -285,7 +285,7 @@ class _Reader:
 
     def _iter_calls(self, text: str, package: str) -> Iterator[NamedCall]:
         """The calls of functions that import their first argument, as far as it is written."""
-        for found in _EXECUTED.findall(text) if "exec(" in text or "eval(" in text else ():
+        for found in _EXECUTED.findall(text) if "exec(" in text or "__import__" in text else ():
             name = "".join(found).strip("\"' \t\n").replace("{", HOLE)
             yield NamedCall(function="exec", name=name, origin="")
         calls = rf"(?<!\w)(?<!def )({self._others})\s*\(((?:[^()]|\([^()]*\)){{0,500}})\)"
