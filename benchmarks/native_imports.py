@@ -22,10 +22,10 @@ from typing import Any
 from rustext.discovery.native_files import iter_native_files, open_source
 from rustext.environment.environment import stdlib_environment
 from rustext.imports.clues import read_clues
+from rustext.imports.strings.name_filter import WantedNames
+from rustext.imports.strings.name_refs import iter_strings
 from rustext.model.evidence import EvidenceKind
 from rustext.model.native_file import NativeFile
-from rustext.strings.name_filter import WantedNames
-from rustext.strings.name_refs import iter_strings
 
 ROOT = Path(__file__).resolve().parent.parent
 # Entries that are no module names: cut short, or two names as one (see the corpus' own notes).

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from rustext.environment.environment import stdlib_environment
 from rustext.formats.binary import open_binary
+from rustext.imports.strings.name_filter import WantedNames
+from rustext.imports.strings.name_refs import iter_strings
 from rustext.model.evidence import EvidenceKind
-from rustext.strings.name_filter import WantedNames
-from rustext.strings.name_refs import iter_strings
 
 HERE = Path(__file__).resolve().parent
 

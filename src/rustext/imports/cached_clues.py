@@ -21,17 +21,17 @@ from rustext.files.cache import Cache, Listing, Row, identify, is_current, open_
 from rustext.files.codec import from_plain, to_plain
 from rustext.formats.binary import located
 from rustext.imports.clues import Clues, read_clues
+from rustext.imports.strings.name_filter import WantedNames
 from rustext.imports.verdicts import complete_names, find_named
 from rustext.model.evidence import StringRef
 from rustext.model.image import Image
 from rustext.model.native_file import NativeFile
-from rustext.strings.name_filter import WantedNames
 
 
 def find_clues(path: Path, file: NativeFile, env: Environment) -> Clues:
     """A file's clues for one environment; raises `InvalidBinary` or `UnreadableFile`."""
-    from rustext.strings.format_strings import iter_beginnings  # noqa: PLC0415
-    from rustext.strings.name_refs import iter_strings  # noqa: PLC0415  (a cached answer needs none of it)
+    from rustext.imports.strings.format_strings import iter_beginnings  # noqa: PLC0415
+    from rustext.imports.strings.name_refs import iter_strings  # noqa: PLC0415  (a cached answer needs none of it)
 
     def importable(name: str) -> bool:
         return find_named(name, env) is not None

@@ -55,8 +55,8 @@ def _read_names(module: str, path: Path) -> frozenset[str]:
 
     rustc puts others behind it.
     """
-    from rustext.strings.name_filter import WantedNames  # noqa: PLC0415
-    from rustext.strings.name_refs import iter_strings  # noqa: PLC0415  (a cached answer needs none of it)
+    from rustext.imports.strings.name_filter import WantedNames  # noqa: PLC0415
+    from rustext.imports.strings.name_refs import iter_strings  # noqa: PLC0415  (a cached answer needs none of it)
 
     prefix = f"{module}."
     wanted = WantedNames(lambda name: name.startswith(prefix), (module.partition(".")[0],))

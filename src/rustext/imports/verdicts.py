@@ -18,10 +18,10 @@ from rustext.data import read_data
 from rustext.environment.environment import Environment, Module, Owner
 from rustext.imports.clues import Clues
 from rustext.imports.crate_rules import is_installed
+from rustext.imports.strings.name_refs import reads_code
 from rustext.model.evidence import Evidence, EvidenceKind, StringRef
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import SEEN, SURE, ImplicitImport, Verdict
-from rustext.strings.name_refs import reads_code
 
 _CAPSULE_ATTRIBUTES = 2  # dotted parts of a capsule's name that are no modules
 _ORDER = tuple(EvidenceKind)

@@ -17,10 +17,10 @@ from rustext.discovery.provenance import Marks
 from rustext.environment.environment import stdlib_environment, stdlib_of, this_interpreter
 from rustext.files.codec import from_plain, to_plain
 from rustext.imports.clues import Clues
+from rustext.imports.strings import name_refs as strings
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Image
 from rustext.model.native_file import Crate
-from rustext.strings import name_refs as strings
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.python import import_clues as clues
 from rustext.verify.verify import read_subject, verify

@@ -19,13 +19,13 @@ from rustext.errors import InvalidBinary
 from rustext.files.cache import Cache, KeptFacts, open_cache
 from rustext.imports.clues import Clues
 from rustext.imports.crate_rules import find_own_rules
+from rustext.imports.strings.name_filter import WantedNames
 from rustext.imports.verdicts import doubt_of
 from rustext.model.crate_rule import CrateRule
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Binary
 from rustext.model.native_file import NativeFile
-from rustext.strings.name_filter import WantedNames
 from rustext.verify.bundle.program import Program
 from rustext.verify.common_findings import unreadable_file
 from rustext.verify.facts.python.code_names import imports_module, names_word

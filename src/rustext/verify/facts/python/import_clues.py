@@ -12,10 +12,10 @@ from pathlib import Path
 
 from rustext.files.cache import KeptFacts
 from rustext.imports.clues import Clues, read_clues
+from rustext.imports.strings.name_filter import WantedNames
+from rustext.imports.strings.name_refs import iter_strings
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.native_file import NativeFile
-from rustext.strings.name_filter import WantedNames
-from rustext.strings.name_refs import iter_strings
 
 
 def read_wanted(

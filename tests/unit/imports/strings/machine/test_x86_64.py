@@ -12,8 +12,8 @@ from compiling import Compile
 from crates import build_crate
 
 from rustext.formats.binary import address_to_offset, open_binary
-from rustext.strings.machine import x86_64 as x86
-from rustext.strings.machine.state import State, Turn
+from rustext.imports.strings.machine import x86_64 as x86
+from rustext.imports.strings.machine.state import State, Turn
 
 _LINE = re.compile(r" *([0-9a-f]+):\t(\S+)")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from compiling import Compile
 
 from rustext.formats.binary import open_binary
-from rustext.strings.machine.arm64 import Arm64
-from rustext.strings.machine.state import Flow, Region, State, Turn
+from rustext.imports.strings.machine.arm64 import Arm64
+from rustext.imports.strings.machine.state import Flow, Region, State, Turn
 
 PLACE = 0x10000
 

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 
 from rustext.formats.pointers import read_pointers
 from rustext.formats.reader import Buffer
+from rustext.imports.strings.data_refs import iter_data_refs
+from rustext.imports.strings.name_filter import IsModule
+from rustext.imports.strings.name_refs import text_regions
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.image import Image
-from rustext.strings.data_refs import iter_data_refs
-from rustext.strings.name_filter import IsModule
-from rustext.strings.name_refs import text_regions
 
 _BEGINNING = re.compile(rb"(?:[A-Za-z_]\w*\.)+")
 _LAST_DOT = re.compile(rb"\.(?=[\xc0-\xff])")

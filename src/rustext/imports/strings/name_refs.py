@@ -15,15 +15,15 @@ from itertools import chain
 from rustext.errors import InvalidBinary
 from rustext.formats.pointers import read_imports, read_pointers
 from rustext.formats.reader import Buffer
+from rustext.imports.strings.code_refs import Code
+from rustext.imports.strings.data_refs import LONGEST, iter_data_refs
+from rustext.imports.strings.import_calls import ImportCalls
+from rustext.imports.strings.machine.arm64 import Arm64
+from rustext.imports.strings.machine.state import Machine, Region
+from rustext.imports.strings.machine.x86_64 import X86, WindowsX86
+from rustext.imports.strings.name_filter import WantedNames
 from rustext.model.evidence import EvidenceKind, StringRef
 from rustext.model.image import Format, Image
-from rustext.strings.code_refs import Code
-from rustext.strings.data_refs import LONGEST, iter_data_refs
-from rustext.strings.import_calls import ImportCalls
-from rustext.strings.machine.arm64 import Arm64
-from rustext.strings.machine.state import Machine, Region
-from rustext.strings.machine.x86_64 import X86, WindowsX86
-from rustext.strings.name_filter import WantedNames
 
 _NAME = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _C_STRING = re.compile(rb"\0([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?=\0)")

@@ -14,10 +14,10 @@ from crates import DATA, build_crate
 
 from rustext.errors import InvalidBinary, RustextError
 from rustext.formats.binary import open_binary, parse_binary
+from rustext.imports.strings import name_refs as strings
+from rustext.imports.strings.name_filter import WantedNames
+from rustext.imports.strings.name_refs import iter_strings
 from rustext.model.evidence import EvidenceKind, StringRef
-from rustext.strings import name_refs as strings
-from rustext.strings.name_filter import WantedNames
-from rustext.strings.name_refs import iter_strings
 
 GLUED = DATA / "strings" / "glued.c"
 IMPORTED = {"decimal", "numpy.lib", "fractions"}  # by PyImport_Import, in glued.c

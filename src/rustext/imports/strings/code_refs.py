@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rustext.formats.reader import Buffer
-from rustext.strings.machine.state import (
+from rustext.imports.strings.machine.state import (
     Flow,
     Machine,
     Region,

@@ -11,7 +11,17 @@ import struct
 from collections.abc import Iterator
 
 from rustext.formats.reader import Buffer
-from rustext.strings.machine.state import HALF, VECTOR, Flow, Region, State, Step, Turn, Value, plus
+from rustext.imports.strings.machine.state import (
+    HALF,
+    VECTOR,
+    Flow,
+    Region,
+    State,
+    Step,
+    Turn,
+    Value,
+    plus,
+)
 
 _SP = _ZR = 31  # the same number: which one is meant depends on the instruction
 

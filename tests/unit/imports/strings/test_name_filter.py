@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rustext.strings.name_filter import WantedNames
+from rustext.imports.strings.name_filter import WantedNames
 
 NAMES = frozenset(
     {"a", "os", "os.path", "osx", "json.decoder", "email", "email.mime.text", "x.y.z"}

@@ -12,7 +12,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rustext.formats.reader import Buffer
-from rustext.strings.machine.state import HALF, VECTOR, Flow, Region, State, Step, Turn, Value, plus
+from rustext.imports.strings.machine.state import (
+    HALF,
+    VECTOR,
+    Flow,
+    Region,
+    State,
+    Step,
+    Turn,
+    Value,
+    plus,
+)
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rustext.strings.code_refs import Call, Code, Subject, handed_over
-from rustext.strings.machine.state import Flow, State, Turn, Value, after_call
+from rustext.imports.strings.code_refs import Call, Code, Subject, handed_over
+from rustext.imports.strings.machine.state import Flow, State, Turn, Value, after_call
 
 C_IMPORTS = frozenset(
     [
