@@ -231,7 +231,7 @@ def test_a_process_of_its_own_refuses_in_the_same_words(
 
 @pytest.mark.parametrize(
     "args",
-    [(), ("nonsense",), ("scan", "--nonsense"), ("verify",), ("verify", ".", "--timeout", "x")],
+    [("nonsense",), ("scan", "--nonsense"), ("verify",), ("verify", ".", "--timeout", "x")],
 )
 def test_a_command_line_that_means_nothing_ends_with_2(
     args: tuple[str, ...], capfd: pytest.CaptureFixture[str]
