@@ -202,7 +202,7 @@ def find_plugin_mark(data: mmap.mmap) -> str | None:
     """What a file exports for a library that opens it."""
     rules = read_data("bindings")["binding"]
     marks = (mark for rule in rules if rule["kind"] == "plugin" for mark in rule["marks"])
-    return next((mark for mark in marks if data.find(mark.encode()) >= 0), None)
+    return next((mark for mark in marks if _contains(data, mark.encode())), None)
 
 
 def _find_binding(
