@@ -201,10 +201,20 @@ def _data(
     taken = {*(file.path for _, file in native), *but}
     tops, scripts = {file.parts[0] for file in dist.files}, _scripts(dist)
     with_code = {file.parent for file in dist.files if file.suffix in {".py", ".so", ".pyd"}}
+    # the stubs of `_rust.abi3.so` lie in `_rust/`
+    native_modules = {
+        file.with_name(file.name.partition(".")[0])
+        for file in dist.files
+        if file.suffix in {".so", ".pyd"}
+    }
     words: dict[PurePosixPath, str | None] = {}
     for file in dist.files:
         named = file.name in code.opened and file.suffix not in {"", ".pyc"}
-        named |= file.suffix == ".pyi" and file.parent not in with_code
+        named |= (
+            file.suffix == ".pyi"
+            and file.parent not in with_code
+            and native_modules.isdisjoint(file.parents)
+        )
         if file not in taken and _may_be_data(dist, file, named=named):
             if file.suffix == ".py" and file not in scripts:  # a module: its whole name alone
                 whole = file.name in code.words and file.name != "__init__.py"

@@ -359,6 +359,8 @@ def test_stubs_without_modules_beside_them_are_data_like_others(tmp_path: Path) 
     """Such as the stubs of the standard library that a type checker reads."""
     code = {"pkg/__init__.py": "os.path.join(os.path.dirname(__file__), 'stubs', 'stdlib')"}
     code |= {"pkg/__init__.pyi": "", "pkg/stubs/mod.pyi": "", "pkg/stubs/mod.py": ""}
+    # Those of an extension module's submodules serve type checkers alone.
+    code |= {"pkg/stubs/_rust.abi3.so": "", "pkg/stubs/_rust/stdlib/keys.pyi": ""}
     stubs = {"pkg/stubs/stdlib/builtins.pyi": "", "pkg/stubs/stdlib/os/path.pyi": ""}
     install(tmp_path, "pkg", files={**code, **stubs})
     (dist,) = iter_distributions(tmp_path)
