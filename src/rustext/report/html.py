@@ -118,7 +118,8 @@ def _prose(text: str) -> str:
 
 def _iter_summary(report: VerifyReport) -> Iterator[str]:
     verdict = said(name_verdict(report))
-    yield f'<header class="{"good" if report.ok else "bad"}">'
+    doubtful = any(f.severity is Severity.WARNING for f in report.findings)
+    yield f'<header class="{("doubtful" if doubtful else "good") if report.ok else "bad"}">'
     yield f'<h1>{said(report.bundle.name)} <span class="verdict">{verdict}</span></h1>'
     yield "<dl>"
     for label, text in _iter_facts(report):

@@ -75,7 +75,7 @@ _BEGINNINGS = re.compile(
     rb'\A\{\n  "\$schema": "[^"]*sarif[^"]*",[^~]*"name": "rustext"|'
     rb"\A<!DOCTYPE html>[^~]*<meta name=\"generator\" content=\"rustext |"
     rb"\A[^\n]+ \([^\n]+\) "
-    rb"(stands alone|shows no fault|does not stand alone|is not ready for [^\n ]+): "
+    rb"((stands|may not stand|does not stand) alone|shows no fault|is not ready for [^\n ]+): "
 )
 
 

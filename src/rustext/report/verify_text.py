@@ -85,7 +85,8 @@ def print_summary(console: Console, report: VerifyReport) -> None:
     said = ", ".join(found) or "no findings"
     said += f", {report.suppressed} suppressed" if report.suppressed else ""
     head = f"{report.bundle.name} ({report.freezer}, {report.platform}) "
-    verdict = (name_verdict(report), Style.GREEN if report.ok else Style.RED)
+    doubtful = Style.YELLOW if counts[Severity.WARNING] else Style.GREEN
+    verdict = (name_verdict(report), doubtful if report.ok else Style.RED)
     tail = (
         f": {_counted(len(report.extensions), 'Rust extension')}, {report.modules} modules, "
         f"{len({e.soname for e in report.libraries})} libraries; {said}"
@@ -103,6 +104,8 @@ def print_summary(console: Console, report: VerifyReport) -> None:
 
 def name_verdict(report: VerifyReport) -> str:
     """What the report says of its bundle, in words that are true for every error."""
+    if report.ok and any(f.severity is Severity.WARNING for f in report.findings):
+        return "may not stand alone"
     if report.ok:
         return "shows no fault" if report.unjudged or report.suppressed else "stands alone"
     return f"is not ready for {report.target}" if report.target else "does not stand alone"

@@ -4,8 +4,7 @@ In: the `Code` of a module, the version of Python that wrote it, and what is kno
 Out: its `Opening`s. The calls that open them are data (`calls` in `data/bindings.toml`,
 `file_calls` in `companions.toml`). A module counts only where it asks for its own place, `__file__`
 or its resources: what it opens by a bare name lies elsewhere. What is caught where it fails is left
-out, and so are files that are written, and libraries
-of other platforms.
+out, and so are files that are written, and libraries of other platforms.
 """
 
 from __future__ import annotations
@@ -53,6 +52,10 @@ _WORD = re.compile(r"[\w-]+")
 _PLACEHOLDER = "{}"
 
 
+# What takes `..` out of a path before the system sees it.
+_NORMALIZES = frozenset({"abspath", "normpath", "realpath", "resolve"})
+_RESOURCES = "files"  # of `importlib.resources`
+_BEGINNING = re.compile(r"(?:[A-Za-z_]\w*\.)+")  # of a package's name
 # A file of data: code and libraries are looked for elsewhere.
 _DATA = re.compile(r"[\w.+-]*\w\.(?!(?:py\w?|so|dll|dylib|exe)$)[A-Za-z]\w{0,9}")
 _WRITES = re.compile(
@@ -129,6 +132,25 @@ def find_openings(
         return ()
     parts = [_read(sought, piece, table, known, str(platform)) for piece in pieces]
     return tuple(dict.fromkeys(_judge(parts, asks_system=_ASKS_SYSTEM in words)))
+
+
+def climbs(code: Code) -> bool:
+    """Whether a module hands the system paths that go through its own folder and up again."""
+    return any(
+        "__file__" in piece.names
+        and _NORMALIZES.isdisjoint(piece.names)
+        and any(isinstance(c, str) and c.startswith("..") for c in piece.constants)
+        for piece in code.iter_nested()
+    )
+
+
+def find_completed_packages(code: Code) -> frozenset[str]:
+    """The packages below which a module asks for resources, by names that it completes."""
+    pieces = tuple(code.iter_nested())
+    if not any(_RESOURCES in piece.names for piece in pieces):
+        return frozenset()
+    texts = (text for piece in pieces for text in piece.constants if isinstance(text, str))
+    return frozenset(text.removesuffix(".") for text in texts if _BEGINNING.fullmatch(text))
 
 
 def may_open(data: bytes) -> bool:

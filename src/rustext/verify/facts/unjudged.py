@@ -6,13 +6,13 @@ any of them is about the whole of the program's start.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.left_plan import why_unread
+from rustext.verify.facts.python.opened_data import find_record, iter_absent_data
 from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.subject import Subject
 
@@ -29,7 +29,7 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
         yield f"what the freezer was told: {unread}; freeze again, or give a plan with --plan"
     for start in subject.starts:
         yield from _iter_start(start, way_out)
-    completed = sorted({f for s in subject.starts for d in s.data.values() for f in d if "*" in f})
+    completed = sorted({f"{name}.*" for start in subject.starts for name in start.completed})
     if completed:
         yield f"files of packages whose names are computed: {_few(completed)}{way_out}"
     lacking = sorted({line for start in subject.starts for line in _iter_lacking(bundle, start)})
@@ -71,19 +71,13 @@ def _iter_start(start: Start, way_out: str) -> Iterator[str]:
 
 
 def _iter_lacking(bundle: Bundle, start: Start) -> Iterator[str]:
-    """The data files that modules name and the bundle lacks, or the folder that leads to them."""
-    if not start.data:
-        return
-    names = {name for _, _, files in os.walk(bundle.root) for name in files}
-    for module, files in start.data.items():
-        if module.partition(".")[0] in sys.stdlib_module_names:
-            continue  # it opens files of others
-        folder = bundle.contents.joinpath(*module.split("."))
-        for file in (file for file in files if "*" not in file):
-            name = file.rpartition("/")[2]
-            leads = not file.startswith("../") or folder.is_dir() or folder.parent.is_dir()
-            if name not in names or not leads:
-                yield f"`{name}` (`{module}`)"
+    """The absent data files of which nothing says that they belong to the program."""
+    for opened in iter_absent_data(bundle, start):
+        of_python = (
+            opened.module.partition(".")[0] in sys.stdlib_module_names
+        )  # opens others' files
+        if not (of_python or opened.certain or find_record(bundle, opened)):
+            yield f"`{opened.names[0]}` (`{opened.module}`)"
 
 
 def _few(names: Sequence[str]) -> str:

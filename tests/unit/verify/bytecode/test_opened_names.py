@@ -15,7 +15,14 @@ from compiling import Compile
 from interpreters import interpreters
 
 from rustext.verify.bundle.marshal_reader import parse_code
-from rustext.verify.bytecode.opened_names import Opening, data_files, find_openings, may_open
+from rustext.verify.bytecode.opened_names import (
+    Opening,
+    climbs,
+    data_files,
+    find_completed_packages,
+    find_openings,
+    may_open,
+)
 
 HEAD = """
 import ctypes, os, sys
@@ -240,3 +247,39 @@ def test_code_that_may_do_without_a_file_does_not_surely_read_it(name: str, fold
     assert runs(folder, source)
     found = read_data_openings(source)
     assert found == ((Opening(("one.json",), False),) if name in DATA_PERHAPS else ())
+
+
+@pytest.mark.parametrize(
+    ("call", "packages"),
+    [
+        ("from importlib.resources import files\nfiles('demo.' + name)", {"demo"}),
+        ("from importlib.resources import files\nfiles(f'demo.part.{name}')", {"demo.part"}),
+        ("from importlib.resources import files\nfiles('demo')", set()),
+        ("__import__('demo.' + name)", set()),
+    ],
+)
+def test_the_package_of_resources_is_known_where_its_name_is_completed(
+    call: str, packages: set[str]
+) -> None:
+    code = parse_code(marshal.dumps(compile(call, "code", "exec")), sys.version_info[:2])
+    assert find_completed_packages(code) == packages
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "os.path.join(os.path.dirname(__file__), '..', 'one.json')",
+        "Path(__file__).parent / '../one.json'",
+        "os.path.abspath(os.path.join(os.path.dirname(__file__), '..', 'one.json'))",
+        "Path(__file__).parent.parent / 'one.json'",
+    ],
+)
+def test_a_path_that_climbs_needs_the_folder_of_its_module(path: str, folder: Path) -> None:
+    source = f"import os\nfrom pathlib import Path\nopen({path})"
+    code = compile(source, "code", "exec")
+    (folder / "one.json").write_text("1")
+    climbing = climbs(parse_code(marshal.dumps(code), sys.version_info[:2]))
+    module = f"__file__ = {str(folder / 'part' / 'code.py')!r}\n{source}"
+    assert runs(folder, module) != climbing
+    (folder / "part").mkdir()
+    assert runs(folder, module)

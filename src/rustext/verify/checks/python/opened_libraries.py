@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from rustext.model.findings import Finding, Severity
-from rustext.verify.facts.python.opened_data import find_record, iter_absent_data
+from rustext.verify.facts.python.opened_data import find_record, is_reachable, iter_absent_data
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
 from rustext.verify.subject import Subject
 from rustext.verify.target.system_libraries import is_system_library
@@ -38,7 +38,7 @@ def check_openings(subject: Subject) -> Iterator[Finding]:
         for opened in iter_absent_data(subject.bundle, start):
             where = find_record(subject.bundle, opened)
             if opened.certain or where is not None:
-                yield _missing_data(start, opened, where)
+                yield _missing_data(subject, start, opened, where)
 
 
 class _Held:
@@ -63,13 +63,18 @@ class _Held:
         return frozenset(_SUFFIX.sub("", n).lower() for n in names if _SUFFIX.search(n))
 
 
-def _missing_data(start: Start, opened: OpenedFile, listed: str | None) -> Finding:
+def _missing_data(
+    subject: Subject, start: Start, opened: OpenedFile, listed: str | None
+) -> Finding:
     first, *others = opened.names
+    what = "which is not in the bundle"
+    if not is_reachable(subject.bundle, opened):
+        what = f"by way of the folder `{opened.through}`, which is not in the bundle"
     return Finding(
         id="missing-companion",
         severity=Severity.ERROR if opened.certain else Severity.WARNING,
         subject=first,
-        message=f"`{opened.module}` reads `{first}` next to itself, which is not in the bundle",
+        message=f"`{opened.module}` reads `{first}` next to itself, {what}",
         evidence=(
             *(("or", name) for name in others),
             *([("listed in", listed)] if listed is not None else []),

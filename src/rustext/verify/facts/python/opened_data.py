@@ -17,11 +17,22 @@ from rustext.verify.facts.python.wheel_tags import iter_recorded
 
 
 def iter_absent_data(bundle: Bundle, start: Start) -> Iterator[OpenedFile]:
-    """Yield what is opened of which the bundle holds no file by any of its names."""
+    """Yield what is opened that is not in the bundle by any of its names, or out of reach.
+
+    On Unix a path like `pkg/part/../table.json` needs the folder `pkg/part` (POSIX, pathname
+    resolution), which a bundle lacks where its modules are in an archive.
+    """
     wanted = dict.fromkeys(opened for opened in start.opened if opened.data)
     if wanted and bundle.freezer is not Freezer.CX_FREEZE:  # its archive may hold data
         held = {name for _, _, files in os.walk(bundle.root) for name in files}
-        yield from (opened for opened in wanted if held.isdisjoint(opened.names))
+        for opened in wanted:
+            if held.isdisjoint(opened.names) or not is_reachable(bundle, opened):
+                yield opened
+
+
+def is_reachable(bundle: Bundle, opened: OpenedFile) -> bool:
+    """Whether the folder that a path goes through is in the bundle."""
+    return opened.through is None or (bundle.contents / opened.through).is_dir()
 
 
 def find_record(bundle: Bundle, opened: OpenedFile) -> str | None:

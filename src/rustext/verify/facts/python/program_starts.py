@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from rustext.model.image import Format
 from rustext.verify.bundle.program import Program
@@ -27,6 +28,8 @@ class OpenedFile:
     names: tuple[str, ...]
     certain: bool  # whether the module cannot be imported where it is missing
     data: bool = False
+    # The folder that the system goes through to it, where the path goes up from there by `..`.
+    through: PurePosixPath | None = None
     computed: bool = False  # whether its package imports modules by names that it computes
 
 
@@ -42,8 +45,8 @@ class Start:
     missing: list[MissingModule] = field(default_factory=list)
     opened: list[OpenedFile] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)  # modules that import a name they compute
-    # The data files that code opens next to itself, by module.
-    data: dict[str, list[str]] = field(default_factory=dict)
+    # The packages below which code asks for resources by names that it completes.
+    completed: frozenset[str] = frozenset()
     adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
     opaque: list[str] = field(default_factory=list)  # modules whose code could not be read
     followed: bool = False  # whether the program's code could be followed at all

@@ -15,12 +15,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
+from pathlib import PurePosixPath
 from typing import Any
 
 from rustext.environment.python_text import resolve
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, identify
 from rustext.files.codec import from_plain, to_plain
+from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.marshal_reader import Code
 from rustext.verify.bundle.program import Freezer, Program
@@ -35,8 +37,14 @@ from rustext.verify.bytecode.module_code import (
     iter_stored,
     makes_modules,
 )
-from rustext.verify.bytecode.named_files import find_named_files
-from rustext.verify.bytecode.opened_names import data_files, find_openings, libraries, may_open
+from rustext.verify.bytecode.opened_names import (
+    climbs,
+    data_files,
+    find_completed_packages,
+    find_openings,
+    libraries,
+    may_open,
+)
 from rustext.verify.facts.python.import_clues import read_imported
 from rustext.verify.facts.python.program_starts import (
     MissingModule,
@@ -124,6 +132,7 @@ class _Follower:
         self._known: dict[str, Module] = {}
         self._work: list[tuple[Module, bool]] = []
         self._platform = platform_facts(bundle.image.format, store.python)
+        self._unix = bundle.image.format is not Format.PE
         self._reported: set[str] = set()
         self._bound: dict[str, frozenset[str]] = {}
         self._caught: list[tuple[Import, Module]] = []
@@ -173,9 +182,7 @@ class _Follower:
         if code is None:
             start.opaque += [] if module.namespace else [module.name]
             return
-        files = sorted(set(find_named_files(code)))
-        if files:
-            start.data[module.name] = files
+        start.completed |= find_completed_packages(code) & self._packages
         if not _COMPUTES.isdisjoint(code.names) and not _COMPUTES.isdisjoint(
             iter_loaded(code, self._store.python)
         ):
@@ -206,6 +213,9 @@ class _Follower:
 
     def _note_openings(self, name: str, code: Code, facts: Mapping[str, object]) -> None:
         kinds = (libraries(), data_files())
+        folder = PurePosixPath(*name.split("."))
+        folder = folder if name in self._packages else folder.parent
+        through = folder if self._unix and climbs(code) else None
         for sought in kinds if name in self._start.reached else kinds[:1]:
             for opening in find_openings(code, self._store.python, facts, sought):
                 opened = OpenedFile(
@@ -213,6 +223,7 @@ class _Follower:
                     names=opening.names,
                     certain=opening.certain,
                     data=sought is kinds[1],
+                    through=through,
                     computed=any(map(self._computes, _ancestors(name))),
                 )
                 self._start.opened.append(opened)
