@@ -28,6 +28,7 @@ __all__ = [
     "init_function",
     "name_file",
     "names_itself",
+    "packages_of",
     "split_suffix",
     "working_name",
 ]
@@ -182,6 +183,12 @@ def _not_a_module(suffix: str | None, kind: str, why: str) -> Naming:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def packages_of(name: str) -> tuple[str, ...]:
+    """The packages that a module is in, the innermost first."""
+    parts = name.split(".")
+    return tuple(".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
 
 
 def importer_name(path: PurePosixPath) -> str:

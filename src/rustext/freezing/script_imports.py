@@ -12,8 +12,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from rustext.discovery.module_names import packages_of
 from rustext.environment.environment import Environment, Module, Owner
 from rustext.environment.python_source import iter_statements, parse_source
+from rustext.environment.python_text import resolve
 from rustext.errors import InvalidProgram, UnreadableFile
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
 
@@ -76,27 +78,11 @@ def _iter_names(tree: ast.Module, package: str, env: Environment) -> Iterator[st
     for node in iter_statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _with_parents(alias.name)
+                yield from (*packages_of(alias.name), alias.name)
         elif isinstance(node, ast.ImportFrom):
-            base = _resolve(node, package)
-            yield from _with_parents(base)
+            base = resolve("." * node.level + (node.module or ""), package) or ""
+            yield from (*packages_of(base), base) if base else ()
             for alias in node.names:
                 name = f"{base}.{alias.name}" if base else alias.name
                 if alias.name != "*" and env.find_module(name) is not None:
                     yield name
-
-
-def _resolve(node: ast.ImportFrom, package: str) -> str:
-    """The absolute name of the module in `from … import` (PEP 328)."""
-    if not node.level:
-        return node.module or ""
-    parts = package.split(".")
-    kept = parts[: len(parts) - node.level + 1]
-    return ".".join((*kept, *filter(None, [node.module])))
-
-
-def _with_parents(name: str) -> Iterator[str]:
-    """An import of `a.b.c` imports `a` and `a.b` before."""
-    parts = name.split(".") if name else []
-    for count in range(1, len(parts) + 1):
-        yield ".".join(parts[:count])

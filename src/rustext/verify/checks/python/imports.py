@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from rustext.data import read_data
+from rustext.discovery.module_names import packages_of
 from rustext.errors import InvalidBinary
 from rustext.files.cache import Cache, KeptFacts, open_cache
 from rustext.imports.clues import Clues
@@ -67,7 +68,7 @@ class _Modules:
         self.names = bundle.modules if program is None else bundle.modules_of(program)
         natives = {file.module for _, file in bundle.files if file.module is not None}
         self._natives = natives
-        self._packages = {n for name in self.names for n in _ancestors(name)}
+        self._packages = {n for name in self.names for n in packages_of(name)}
         # Of a namespace package, other distributions may hold the rest.
         self._whole = (self._packages | self.names) - bundle.namespaces
         self.find = lru_cache(_KEPT_NAMES)(self._find)
@@ -92,7 +93,7 @@ class _Modules:
         return (
             name in self.names
             or name in self._packages
-            or not self._natives.isdisjoint(_ancestors(name))
+            or not self._natives.isdisjoint(packages_of(name))
         )
 
     def holds_part(self, name: str) -> bool:
@@ -101,7 +102,7 @@ class _Modules:
 
     def holds_capsule(self, name: str) -> bool:
         """Whether the module of a capsule is there; what follows it are attributes."""
-        return not self.names.isdisjoint(_ancestors(name)[:_CAPSULE_ATTRIBUTES])
+        return not self.names.isdisjoint(packages_of(name)[:_CAPSULE_ATTRIBUTES])
 
 
 def check_imports(subject: Subject) -> Iterator[Finding]:
@@ -157,7 +158,7 @@ def _users(subject: Subject, views: Sequence[_Modules], file: NativeFile) -> Seq
     module = file.module
     if len(views) == 1 or module is None:
         return views
-    packages = _ancestors(module)
+    packages = packages_of(module)
     version = subject.python.version if subject.python is not None else None
     using = [
         view
@@ -169,12 +170,6 @@ def _users(subject: Subject, views: Sequence[_Modules], file: NativeFile) -> Seq
         )
     ]
     return using or views
-
-
-def _ancestors(name: str) -> tuple[str, ...]:
-    """The packages that a module is in, the innermost first."""
-    parts = name.split(".")
-    return tuple(".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
 
 
 def _open_cache(subject: Subject, views: Sequence[_Modules]) -> Cache | None:

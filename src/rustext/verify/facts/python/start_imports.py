@@ -18,6 +18,7 @@ from dataclasses import fields
 from pathlib import PurePosixPath
 from typing import Any
 
+from rustext.discovery.module_names import packages_of
 from rustext.environment.python_text import resolve
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, identify
@@ -128,7 +129,7 @@ class _Follower:
     def __init__(self, bundle: Bundle, store: CodeStore, start: Start) -> None:
         self._store, self._start, self._knows_all = store, start, bundle.builtins_known
         self._modules = bundle.modules_of(start.program)
-        self._packages = {parent for name in self._modules for parent in _ancestors(name)}
+        self._packages = {parent for name in self._modules for parent in packages_of(name)}
         self._known: dict[str, Module] = {}
         self._work: list[tuple[Module, bool]] = []
         self._platform = platform_facts(bundle.image.format, store.python)
@@ -224,7 +225,7 @@ class _Follower:
                     certain=opening.certain,
                     data=sought is kinds[1],
                     through=through,
-                    computed=any(map(self._computes, _ancestors(name))),
+                    computed=any(map(self._computes, packages_of(name))),
                 )
                 self._start.opened.append(opened)
 
@@ -254,7 +255,7 @@ class _Follower:
             for text in sorted(texts):
                 self._import(text, module.name)
             return
-        around = {"", module.name, *_ancestors(module.name)}
+        around = {"", module.name, *packages_of(module.name)}
         for text in sorted(texts):
             for name in self._by_last_part.get(text.rpartition(".")[2], ()):
                 package = name.rpartition(".")[0]
@@ -359,7 +360,7 @@ class _Follower:
         base = _absolute(one, module)
         if base is None or one.lazy or not self._knows_all or self._start.adds_folders is not None:
             return False
-        names = (*reversed((*_ancestors(base),)), base)
+        names = (*reversed(packages_of(base)), base)
         absent = (n for n in names if n not in self._modules and n not in self._packages)
         first = next(absent, None)
         return first is not None and not self._may_be_made(first, module.name)
@@ -372,7 +373,7 @@ class _Follower:
         parent = name.rpartition(".")[0]
         if parent and parent not in self._known:
             return parent in self._modules
-        known = (self._known.get(at) for at in {importer, *_ancestors(name)})
+        known = (self._known.get(at) for at in {importer, *packages_of(name)})
         codes = (module.code for module in known if module is not None)
         return any(makes_modules(c, self._store.python) for c in codes if c is not None)
 
@@ -385,8 +386,3 @@ def _absolute(one: Import, module: Module) -> str | None:
 
 def _holds_text(constants: tuple[object, ...], text: str) -> bool:
     return any(c == text or (isinstance(c, tuple) and _holds_text(c, text)) for c in constants)
-
-
-def _ancestors(name: str) -> Iterator[str]:
-    while name := name.rpartition(".")[0]:
-        yield name
