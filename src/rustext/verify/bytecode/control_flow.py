@@ -54,8 +54,8 @@ class Flow:
     def find_certain(self) -> frozenset[int]:
         """The instructions that every way from the start to the end leads past."""
         before = self._find_ways()
-        if len(before) <= len(self._steps):  # what does not run binds no name
-            self._known = self._find_constants(before)
+        if len(before) <= len(self._steps):  # what never runs binds no name
+            self._known = self._find_constants(self._with_handlers(before))
             before = self._find_ways()
         end = len(self._steps)
         if end not in before:
@@ -80,6 +80,17 @@ class Flow:
                         seen.add(i)
                         work.append(i)
         return frozenset(certain - {end})
+
+    def _with_handlers(self, ran: Iterable[int]) -> set[int]:
+        """Instructions that may run, and those that do so after an error in one of them."""
+        seen = set(ran)
+        work = [i for i in map(self._handlers.get, tuple(seen)) if i is not None]
+        while work:
+            i = work.pop()
+            if i not in seen and i < len(self._steps):
+                seen.add(i)
+                work += [*self._following(i), self._handlers.get(i, i)]
+        return seen
 
     def _find_ways(self) -> dict[int, int]:
         """The instructions that may run, each with one that may run before it; the end as well."""

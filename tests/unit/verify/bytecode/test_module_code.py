@@ -62,6 +62,8 @@ print(json.dumps([base64.b64encode(marshal.dumps(code)).decode(), needed, whole]
 """
 
 SOURCES = {
+    "bound where a name is missing": "try:\n    SETTING\nexcept NameError:\n    SETTING = False\n"
+    "if SETTING:\n    import one\nelse:\n    import two",
     "plain": "import one\nimport two.three as x\nfrom four import thing\nfrom five import *\n",
     "fallback": "try:\n    import one\nexcept ImportError:\n    import two\n",
     "missing alone": "try:\n    import one\nexcept ModuleNotFoundError:\n    pass\nimport two\n",
