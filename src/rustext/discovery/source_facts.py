@@ -56,7 +56,7 @@ _FUNCTION = re.compile(
 )
 # `"from package.module import name"`; `exec(f"import package.{name}")`, `eval("__import__(…)")`
 _EXECUTED = re.compile(
-    r"""["'](?:\\n|\s)*from\s+([\w.]+)(\s)+import\s"""
+    r"""["'](?:\\n|[ \t])*from\s+([\w.]+)(\s)+import\s"""
     r"""|\b(?:exec|eval)\(\s*f?["']+(?:\\n|\s)*(?:from|import)\s+([\w.]+)([\s"'{])"""
     r"""|\beval\(\s*["']__import__\(\\?["']([\w.]+)"""
 )

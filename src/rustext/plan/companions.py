@@ -312,7 +312,8 @@ def _python_word(
 
 def _is_pattern(word: str) -> bool:
     """Whether a word with a `*` says more than a suffix."""
-    return "*" in word and word.strip("*") != "" and word[1:] != Path(word).suffix
+    several = sum(map(str.isalnum, word)) > 1  # else part of a regular expression, as in "\\s*"
+    return "*" in word and several and word[1:] != Path(word).suffix
 
 
 def _pattern(word: str) -> re.Pattern[str]:

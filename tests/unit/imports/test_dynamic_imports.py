@@ -416,3 +416,8 @@ def test_nearly_all_of_a_large_package_is_not_taken_for_its_name(
     assert found(tmp_path, lazy, **more, **{"part/__init__": ""}) == {"host.part"} - (
         set() if all_of_it else {"host.part"}
     )
+
+
+def test_a_statement_behind_a_text_is_no_text_that_is_executed(tmp_path: Path) -> None:
+    code = f'{IMPORT}exec(\'x = 1\')\ndef f():\n    """Later."""\n    from host.one import y\n'
+    assert found(tmp_path, code, one="") == set()

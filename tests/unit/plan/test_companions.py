@@ -118,6 +118,13 @@ def test_a_data_file_comes_when_the_own_code_names_it(tmp_path: Path) -> None:
     }
 
 
+def test_a_regular_expression_is_no_pattern_of_names(tmp_path: Path) -> None:
+    code = {"pkg/__init__.py": "HERE = __file__\nBLANK = re.compile(r'\\s*')"}
+    install(tmp_path, "pkg", files={**code, "pkg/setup.cfg": ""})
+    (dist,) = iter_distributions(tmp_path)
+    assert find_distant_companions(read_sources(dist), dist, ()) == ()
+
+
 @pytest.mark.parametrize(
     ("opens", "files", "others"),
     [
