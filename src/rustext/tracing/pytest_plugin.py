@@ -55,7 +55,8 @@ def pytest_configure(config: Any) -> None:
 
 
 def _finish(recording: Recording, output: Path) -> None:
-    """Write the record, and say so."""
+    """Write the record, and say so below what pytest has printed."""
+    sys.stdout.flush()
     try:
         found = recording.read(this_environment()).without_other_languages()
         digest = program_digest(found, Path.cwd())
