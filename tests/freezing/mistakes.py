@@ -10,6 +10,7 @@ what `rustext plan` says. Goes on where it was stopped.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from environments import Files, write_files
 from known_mistakes import MISTAKES
 
 TABLE = ROOT / "benchmarks" / "mistakes.md"
+_FOLDERS = re.compile(r"(?<!\S)(?:/[\w.-]+)+/")  # of the machine that made the table
 PYINSTALLER = ("-m", "PyInstaller", "--noconfirm")
 NUITKA = ("-m", "nuitka", "--standalone", "--enable-plugin=rustext", "--generate-c-only")
 DOORS = {
@@ -64,7 +66,8 @@ def measure(python: Path, files: Files, variables: Mapping[str, str], said: str)
         if last != line or "WARNING" in before:
             wrong.append("more than a line at ERROR")
         return {
-            "codes": codes, "line": line.replace(f"{folder}/", ""), "wrong": "; ".join(wrong)
+            "codes": codes, "wrong": "; ".join(wrong),
+            "line": _FOLDERS.sub("…/", line.replace(f"{folder}/", "")),
         }  # fmt: skip
 
 
