@@ -314,7 +314,8 @@ def table(rows: Mapping[str, Row]) -> Iterator[str]:
     }
     for head in heads:
         cells = [cells[head] for cells in found.values() if head in cells]
-        yield f"- {head}: yes for {cells.count('yes')} of {len(cells)}"
+        seen = f"yes for {cells.count('yes')} of {len(cells)}" if cells else "not run"
+        yield f"- {head}: {seen}"
     yield f"\n| way | {' | '.join(heads)} |"
     yield "|---" * (len(heads) + 1) + "|"
     for name in WAYS:
