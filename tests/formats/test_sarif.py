@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,31 @@ def test_what_the_command_writes_passes(
     document = json.loads(capfd.readouterr().out)
     assert document["runs"][0]["results"]
     validate(schema, document)
+
+
+@pytest.mark.network
+def test_a_fix_that_a_viewer_applies_gives_the_repaired_file(
+    schema: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.c").write_text("int main(void) { return 0; }")
+    app = tmp_path / "my app"
+    app.mkdir()
+    path = "-Wl,-rpath,$ORIGIN/../..:$ORIGIN"
+    subprocess.run(["gcc", str(tmp_path / "a.c"), "-o", str(app / "app"), path], check=True)
+    (app / "app").chmod(0o755)
+    run(["repair", str(app), "-o", str(tmp_path / "new"), "--format", "sarif"])
+    document = json.loads(capfd.readouterr().out)
+    validate(schema, document)
+    (fix,) = [f for result in document["runs"][0]["results"] for f in result.get("fixes", ())]
+    (change,) = fix["artifactChanges"]
+    assert change["artifactLocation"] == {"uri": "my%20app/app", "uriBaseId": "BUNDLE"}
+    content = bytearray((app / "app").read_bytes())
+    for replacement in change["replacements"]:
+        region = replacement["deletedRegion"]
+        end = region["byteOffset"] + region["byteLength"]
+        content[region["byteOffset"] : end] = b64decode(replacement["insertedContent"]["binary"])
+    assert content != (app / "app").read_bytes()
+    assert content == (tmp_path / "new" / "app").read_bytes()
 
 
 # --- content ----------------------------------------------------------------------------------

@@ -95,12 +95,21 @@ class Unrepaired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ByteEdit:
+    """Bytes of a file, from `offset` on, in the place of as many others."""
+
+    offset: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedFile:
     """A file that differs after a repair; a digest is SHA-256, or a link's target."""
 
     place: str
     before: str | None  # None where there was none
     after: str | None
+    edits: tuple[ByteEdit, ...] = ()  # the whole difference, where it is a few bytes of a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

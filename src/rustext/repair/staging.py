@@ -19,9 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rustext.errors import UnwritableFile
-from rustext.model.repair import ChangedFile
+from rustext.model.repair import ByteEdit, ChangedFile
 
 _ELSEWHERE = "name a place for the repaired bundle: `-o NEW`"
+_BLOCK = 4096  # bytes compared at once
+_EDITED = 16  # blocks that may differ; a file with more of them is another file
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
 
 
@@ -120,8 +122,28 @@ def compare(old: Path, new: Path) -> tuple[ChangedFile, ...]:
             for path, listed in zip(paths, (before, after), strict=True)
         ]
         if digests[0] != digests[1]:
-            found.append(ChangedFile(place=place, before=digests[0], after=digests[1]))
+            edits = _edits(*paths) if None not in digests else ()
+            found.append(ChangedFile(place=place, before=digests[0], after=digests[1], edits=edits))
     return tuple(found)
+
+
+def _edits(old: Path, new: Path) -> tuple[ByteEdit, ...]:
+    """How one regular file becomes the other, if both have one size and mode and differ little."""
+    before, after = old.lstat(), new.lstat()
+    if not stat.S_ISREG(before.st_mode) or before.st_mode != after.st_mode:
+        return ()
+    if before.st_size != after.st_size:
+        return ()
+    found = []
+    with old.open("rb") as one, new.open("rb") as other:
+        for start in range(0, before.st_size, _BLOCK):
+            blocks = one.read(_BLOCK), other.read(_BLOCK)
+            if blocks[0] != blocks[1]:
+                differ = [n for n, (a, b) in enumerate(zip(*blocks, strict=True)) if a != b]
+                first = differ[0]
+                content = blocks[1][first : differ[-1] + 1]
+                found.append(ByteEdit(offset=start + first, content=content))
+    return tuple(found) if len(found) <= _EDITED else ()
 
 
 def _list(folder: Path) -> Iterator[tuple[str, tuple[object, ...]]]:

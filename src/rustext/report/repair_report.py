@@ -6,14 +6,16 @@ a link or a mode, or more than a few bytes, is told in words alone, as `properti
 
 from __future__ import annotations
 
+from base64 import b64encode
 from itertools import groupby
 from typing import Any
 
 from rustext.model.findings import Finding
-from rustext.model.repair import Repair, RepairReport
+from rustext.model.repair import ChangedFile, Repair, RepairReport
 from rustext.report.console import Console, Style, counted
 from rustext.report.documents import finding_json, verify_json
-from rustext.report.sarif import sarif_document
+from rustext.report.escape import one_line
+from rustext.report.sarif import artifact_location, sarif_document
 from rustext.report.verify_text import print_verify
 
 _SHOWN = 8  # repairs of one finding; the rest is counted
@@ -82,17 +84,48 @@ def _repair_json(repair: Repair) -> dict[str, Any]:
 
 
 def repair_sarif(report: RepairReport) -> dict[str, Any]:
-    """The findings of the bundle as it was, each with its repairs."""
+    """The findings of the bundle as it was, each with its repairs.
+
+    Repairs that change bytes of a file and nothing else are `fixes` (SARIF 2.1.0, 3.55), which a
+    viewer can apply. SARIF has no words for a copied file, a link or a mode: these are in the
+    result's properties alone, as all repairs are.
+    """
     document = sarif_document(report.before)
     by_finding: dict[tuple[str, str, str], list[Repair]] = {}
     for repair in report.repairs:
         by_finding.setdefault(_identity(repair.finding), []).append(repair)
+    files = {file.place: file for file in report.files}
     results = document["runs"][0]["results"]
     for finding, result in zip(report.before.findings, results, strict=True):
         repairs = by_finding.get(_identity(finding), [])
         if repairs:
             result["properties"] = {"repairs": [_repair_json(repair) for repair in repairs]}
+        changed = [files.get(str(repair.place)) for repair in repairs]
+        edited = {file.place: file for file in changed if file is not None and file.edits}
+        if repairs and len(edited) == len({str(repair.place) for repair in repairs}):
+            text = "; ".join(dict.fromkeys(one_line(f"{r.place}: {r.what}") for r in repairs))
+            result["fixes"] = [
+                {
+                    "description": {"text": text},
+                    "artifactChanges": [
+                        _artifact_change(file, report.bundle.name) for file in edited.values()
+                    ],
+                }
+            ]
     return document
+
+
+def _artifact_change(file: ChangedFile, bundle: str) -> dict[str, Any]:
+    return {
+        "artifactLocation": artifact_location(f"{bundle}/{file.place}"),
+        "replacements": [
+            {
+                "deletedRegion": {"byteOffset": edit.offset, "byteLength": len(edit.content)},
+                "insertedContent": {"binary": b64encode(edit.content).decode()},
+            }
+            for edit in file.edits
+        ],
+    }
 
 
 def _identity(finding: Finding) -> tuple[str, str, str]:

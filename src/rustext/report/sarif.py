@@ -95,10 +95,7 @@ def _result(finding: Finding, rule: int, bundle: Path) -> dict[str, Any]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {
-                        "uri": quote(os.fsencode(place_of(finding, bundle))),
-                        "uriBaseId": _BASE,
-                    }
+                    "artifactLocation": artifact_location(place_of(finding, bundle))
                 },
                 "logicalLocations": [{"fullyQualifiedName": one_line(finding.subject)}],
             }
@@ -107,6 +104,11 @@ def _result(finding: Finding, rule: int, bundle: Path) -> dict[str, Any]:
             "finding/v1": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
         },
     }
+
+
+def artifact_location(place: str) -> dict[str, str]:
+    """Where a file is whose path begins with the bundle's name."""
+    return {"uri": quote(os.fsencode(place)), "uriBaseId": _BASE}
 
 
 def text_of(finding: Finding) -> str:
