@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/how-to/gates.md",
     "docs/how-to/macos-from-linux.md",
     "docs/how-to/record.md",
+    "docs/how-to/repair.md",
     "docs/how-to/windows.md",
     "docs/reference/crate-rules.md",
 )
