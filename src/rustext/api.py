@@ -139,5 +139,8 @@ def verify_all(
     )
     gate = Gate(ignore=settings.ignore)
     with find_bundles(Path(path)) as bundles:
-        found = [one.rename(judge_path(one.path, options)) for one in bundles]
+        found = []
+        for one in bundles:
+            with one.named():
+                found.append(one.rename(judge_path(one.path, options)))
     return tuple(map(gate.judge, found))

@@ -67,6 +67,14 @@ class InvalidBundle(RustextError):
     """The folder or file holds no frozen program that can be judged."""
 
 
+class NotABundle(InvalidBundle):
+    """There is nothing to judge: a file or folder of another kind, as lies next to bundles."""
+
+
+class DamagedBundle(InvalidBundle):
+    """A one-file program of which a part is missing or cannot be read."""
+
+
 class InvalidConfiguration(RustextError):
     """A command line option or `[tool.rustext]` holds a value that means nothing."""
 

@@ -79,6 +79,7 @@ def verdicts() -> Verdicts:
         VerifyReport(bundle=Path("/dist/my app"), findings=findings, **facts),
         VerifyReport(bundle=Path("/dist/good"), findings=(), **facts),
         NotJudged(bundle=Path("/dist/a\nb"), message="no\nprogram"),
+        NotJudged(bundle=Path("/dist/c\nd"), message="a\ntext", skipped=True),
     )
 
 
@@ -88,7 +89,7 @@ def test_each_finding_is_one_command_of_github_and_none_begins_in_a_name(
     report = verdicts[0]
     assert isinstance(report, VerifyReport)
     lines = to_github(verdicts).splitlines()
-    assert len(lines) == len(report.findings) + 1
+    assert len(lines) == len(report.findings) + 2
     for line in lines:
         command = re.fullmatch(r"::(error|warning|notice) title=([^:,\r\n]*)::([^\r\n]*)", line)
         assert command is not None, line
@@ -152,7 +153,7 @@ def test_each_finding_is_one_command_of_azure_as_ruff_writes_it(
     report = verdicts[0]
     assert isinstance(report, VerifyReport)
     lines = to_azure(verdicts).splitlines()
-    assert len(lines) == len(report.findings) + 1
+    assert len(lines) == len(report.findings) + 2
     for line in lines:
         written = re.fullmatch(command, line)
         assert written is not None, line
@@ -212,11 +213,15 @@ def test_junit_fits_the_schema_of_jenkins(
 def test_junit_is_xml_with_the_counts_that_it_claims(verdicts: Verdicts) -> None:
     root = ET.fromstring(to_junit(verdicts))
     assert root.tag == "testsuites"
-    assert [suite.get("name") for suite in root] == ["my app", "good", r"a\nb"]
+    assert [suite.get("name") for suite in root] == ["my app", "good", r"a\nb", r"c\nd"]
     for suite in root:
         assert suite.tag == "testsuite"
-        for key, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
+        for key, tag in (
+            ("tests", "testcase"), ("failures", "failure"), ("errors", "error"),
+            ("skipped", "skipped"),
+        ):  # fmt: skip
             assert suite.get(key) == str(len(suite.findall(f".//{tag}")))
+    assert [suite.get("skipped") for suite in root] == ["0", "0", "0", "1"]
     errors = [f for v in verdicts if isinstance(v, VerifyReport) for f in v.findings]
     failures = sum(f.severity is Severity.ERROR for f in errors)
     assert root[0].get("failures") == str(failures)

@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 
 from rustext.cli.main import run
 from rustext.model.findings import Finding, Severity
-from rustext.model.verification import VerifyReport
+from rustext.model.verification import NotJudged, VerifyReport
 from rustext.report.rules import RULES, help_uri
 from rustext.report.sarif import sarif_document
 
@@ -79,6 +79,20 @@ def test_every_finding_passes_the_official_schema(schema: dict[str, Any]) -> Non
     ]  # fmt: skip
     validate(schema, sarif_document(a_report(*findings)))
     validate(schema, sarif_document(a_report()))
+
+
+@pytest.mark.network
+def test_what_was_not_judged_is_a_run_without_results(schema: dict[str, Any]) -> None:
+    others = [
+        NotJudged(bundle=Path(f"/dist/{skipped}"), message="no program", skipped=skipped)
+        for skipped in (True, False)
+    ]
+    document = sarif_document(a_report(), *others)
+    validate(schema, document)
+    ends = [a_run["invocations"][0]["executionSuccessful"] for a_run in document["runs"]]
+    assert ends == [True, True, False]
+    # GitHub refuses a log in which two runs of a tool have one name.
+    assert len({a_run["automationDetails"]["id"] for a_run in document["runs"]}) == len(ends)
 
 
 @pytest.mark.network

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rustext.config import Config, find_config, parse_selector
-from rustext.errors import InvalidConfiguration, RustextError
+from rustext.errors import InvalidConfiguration, NotABundle, RustextError
 from rustext.model.findings import Severity
-from rustext.model.verification import NotJudged, Verdicts, VerifyReport
+from rustext.model.verification import NotJudged, Verdicts, VerifyReport, is_skipped
 from rustext.report.console import (
     Console,
     Style,
@@ -27,7 +28,7 @@ from rustext.report.output import ReportFormat, render, write_report
 from rustext.report.verify_text import print_summary, print_total, print_verdicts
 from rustext.verify.gate import Gate, reaches, read_baseline, stale_rows, write_baseline
 from rustext.verify.judge_path import VerifyOptions, judge_path
-from rustext.verify.onefile.find_bundles import find_bundles
+from rustext.verify.onefile.find_bundles import Found, find_bundles
 from rustext.verify.target.target import find_target
 
 
@@ -37,30 +38,69 @@ def verify(args: argparse.Namespace, console: Console) -> int:
     _refuse_hidden(args)
     gate = _gate(args, config)
     options = _options(args, config)
-    found: list[VerifyReport] = []
-    verdicts: list[VerifyReport | NotJudged] = []
+    judged = list(_iter_judged(args.bundles, options, quiet=args.quiet or args.json))
+    found = [one for one in judged if isinstance(one, VerifyReport)]
+    verdicts = tuple(sorted((_settle(one, gate, found) for one in judged), key=is_skipped))
+    failed = [one for one in verdicts if isinstance(one, NotJudged) and not one.skipped]
     notices = open_console(sys.stderr)
-    for path in args.bundles:
-        try:
-            for report in _judge(path, options, quiet=args.quiet or args.json):
-                found.append(report)
-                verdicts.append(gate.judge(report))
-        except (RustextError, OSError) as error:
-            if len(args.bundles) == 1 and not verdicts:
-                raise
-            said, hint = describe_error(error)
-            print_error(notices, said, hint)
-            verdicts.append(NotJudged(bundle=path, message=said, hint=hint))
+    for one in failed:
+        print_error(notices, one.message, one.hint)
     for row in () if args.quiet else stale_rows(gate.baseline, found):
         text = f" {args.baseline}: `{row[1]}` of `{row[3]}` in {row[0]} is not found any more"
         notices.line(("warning:", Style.YELLOW), text)
     if args.write_baseline is not None:
         write_baseline(found, args.write_baseline)
-    _show(tuple(verdicts), args, console)
-    reports = [one for one in verdicts if isinstance(one, VerifyReport)]
-    if len(reports) < len(verdicts):
+    _show(verdicts, args, console)
+    if failed:
         return 2
+    reports = [one for one in verdicts if isinstance(one, VerifyReport)]
     return int(reaches(reports, None if args.fail_on == "never" else Severity(args.fail_on)))
+
+
+def _iter_judged(
+    paths: Sequence[Path], options: VerifyOptions, *, quiet: bool
+) -> Iterator[VerifyReport | NotJudged]:
+    """What is found about each bundle: one a path, or each build in a folder or an archive.
+
+    Where there is only one, and it cannot be judged, the error is raised.
+    """
+    for path in paths:
+        try:
+            with find_bundles(path) as bundles:
+                for one in bundles:
+                    alone = len(paths) == len(bundles) == 1
+                    yield _judge(one, options, alone=alone, quiet=quiet)
+        except (RustextError, OSError) as error:
+            if len(paths) == 1:
+                raise
+            yield _refuse(path, error)
+
+
+def _judge(
+    one: Found, options: VerifyOptions, *, alone: bool, quiet: bool
+) -> VerifyReport | NotJudged:
+    try:
+        with one.named(), progress_line(f"reading {one.given}", quiet=quiet):
+            return one.rename(judge_path(one.path, options))
+    except (RustextError, OSError) as error:
+        if alone:
+            raise
+        return _refuse(one.given, error)
+
+
+def _refuse(path: Path, error: Exception) -> NotJudged:
+    said, hint = describe_error(error)
+    skipped = isinstance(error, NotABundle)
+    return NotJudged(bundle=path, message=said, hint=hint, skipped=skipped)
+
+
+def _settle(
+    one: VerifyReport | NotJudged, gate: Gate, found: Sequence[VerifyReport]
+) -> VerifyReport | NotJudged:
+    """The verdict: findings that count, and nothing skipped where nothing was judged."""
+    if isinstance(one, VerifyReport):
+        return gate.judge(one)
+    return replace(one, skipped=one.skipped and bool(found))
 
 
 def _refuse_hidden(args: argparse.Namespace) -> None:
@@ -100,15 +140,6 @@ def _options(args: argparse.Namespace, config: Config) -> VerifyOptions:
         cached=not args.no_cache,
         sizes=args.format == ReportFormat.HTML.value,
     )
-
-
-def _judge(path: Path, options: VerifyOptions, *, quiet: bool) -> Iterator[VerifyReport]:
-    """The reports on what is at a path: one, or one for each build in a folder or an archive."""
-    with find_bundles(path) as bundles:
-        for one in bundles:
-            with progress_line(f"reading {one.name}", quiet=quiet):
-                report = judge_path(one.path, options)
-            yield one.rename(report)
 
 
 def _show(verdicts: Verdicts, args: argparse.Namespace, console: Console) -> None:

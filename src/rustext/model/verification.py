@@ -125,11 +125,17 @@ def is_ready(program: str, findings: Iterable[Finding]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotJudged:
-    """A bundle that could not be judged, one of several, and why."""
+    """What could not be judged, one of several, and why."""
 
     bundle: Path
     message: str
     hint: str | None = None
+    skipped: bool = False  # it is no bundle, and others were judged
 
 
 Verdicts = tuple[VerifyReport | NotJudged, ...]
+
+
+def is_skipped(one: VerifyReport | NotJudged) -> bool:
+    """Whether it was no bundle, and others were judged."""
+    return isinstance(one, NotJudged) and one.skipped

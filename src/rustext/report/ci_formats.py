@@ -34,6 +34,9 @@ _WEIGHTS = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.NOTE
 # Characters that XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 MARK = "<!-- rustext -->"  # by which an earlier report is known
+_COUNTS = (
+    ("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped"),
+)  # fmt: skip
 _NOT_PLAIN = re.compile(r"([\\`*_\[\]<>|#])")
 
 
@@ -57,7 +60,11 @@ def to_github(verdicts: Verdicts) -> str:
         for report, f in _iter_findings(verdicts)
     ]
     rows += [
-        _command("error", f"{one.bundle.name} is not judged", one_line(one.message))
+        _command(
+            "notice" if one.skipped else "error",
+            f"{one.bundle.name} is not judged",
+            one_line(one.message),
+        )
         for one in verdicts
         if isinstance(one, NotJudged)
     ]
@@ -80,7 +87,7 @@ def to_azure(verdicts: Verdicts) -> str:
         for report, f in _iter_findings(verdicts)
     ]
     rows += [
-        (True, "not-judged", f"{one.bundle.name}: {one.message}")
+        (not one.skipped, "not-judged", f"{one.bundle.name}: {one.message}")
         for one in verdicts
         if isinstance(one, NotJudged)
     ]
@@ -122,7 +129,7 @@ def to_gitlab(verdicts: Verdicts) -> str:
                     "description": one_line(one.message),
                     "check_name": "not-judged",
                     "fingerprint": digest,
-                    "severity": "blocker",
+                    "severity": "info" if one.skipped else "blocker",
                     "location": _location(one.bundle.name),
                 }
             )
@@ -144,7 +151,8 @@ def to_junit(verdicts: Verdicts) -> str:
         suite = ET.SubElement(root, "testsuite", name=name)
         if isinstance(one, NotJudged):
             case = ET.SubElement(suite, "testcase", classname=name, name="judged")
-            ET.SubElement(case, "error", message=_xml(one.message))
+            tag = "skipped" if one.skipped else "error"
+            ET.SubElement(case, tag, message=_xml(one.message))
         else:
             for finding in one.findings:
                 _add_case(suite, name, finding)
@@ -152,7 +160,7 @@ def to_junit(verdicts: Verdicts) -> str:
                 ET.SubElement(suite, "testcase", classname=name, name=name_verdict(one))
             if notes := "\n".join(map(_xml, iter_notes(one))):
                 ET.SubElement(suite, "system-out").text = notes
-        for key, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
+        for key, tag in _COUNTS:
             suite.set(key, str(sum(1 for _ in suite.iter(tag))))
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")

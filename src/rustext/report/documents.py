@@ -115,12 +115,18 @@ def verdicts_json(verdicts: Verdicts) -> dict[str, Any]:
     reports = [one for one in verdicts if isinstance(one, VerifyReport)]
     if len(verdicts) == 1 and reports:
         return verify_json(reports[0])
-    failures = [one for one in verdicts if isinstance(one, NotJudged)]
+    others = [one for one in verdicts if isinstance(one, NotJudged)]
+    failures = [one for one in others if not one.skipped]
     return {
         "ok": not failures and all(report.ok for report in reports),
         "reports": [verify_json(report) for report in reports],
-        "failures": to_plain(failures, whole=True),
+        "failures": [_failure_json(one) for one in failures],
+        "skipped": [_failure_json(one) for one in others if one.skipped],
     }
+
+
+def _failure_json(one: NotJudged) -> dict[str, Any]:
+    return {"bundle": str(one.bundle), "message": one.message, "hint": one.hint}
 
 
 def _python_json(python: BundlePython) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _name(verdict: VerifyReport | NotJudged) -> str:
 def _iter_part(report: VerifyReport | NotJudged, number: int) -> Iterator[str]:
     """All about one bundle; `number` tells its anchors from those of the others."""
     if isinstance(report, NotJudged):
-        yield '<header class="bad">'
+        yield f'<header class="{"doubtful" if report.skipped else "bad"}">'
         yield f'<h1>{said(report.bundle.name)} <span class="verdict">not judged</span></h1>'
         yield f"<p>{_prose(report.message)}</p></header>"
         return

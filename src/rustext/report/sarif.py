@@ -45,16 +45,18 @@ def _driver(rules: Sequence[str]) -> dict[str, Any]:
 
 
 def _run(report: VerifyReport | NotJudged) -> dict[str, Any]:
+    # GitHub wants the runs of one tool in one log told apart.
+    name = {"automationDetails": {"id": f"rustext/{one_line(report.bundle.name)}/"}}
     if isinstance(report, NotJudged):
-        said = {"level": "error", "message": {"text": one_line(report.message)}}
-        failed = {"executionSuccessful": False, "toolExecutionNotifications": [said]}
-        return {"tool": _driver(()), "invocations": [failed], "results": []}
+        level = "note" if report.skipped else "error"
+        said = {"level": level, "message": {"text": one_line(report.message)}}
+        ended = {"executionSuccessful": report.skipped, "toolExecutionNotifications": [said]}
+        return {"tool": _driver(()), **name, "invocations": [ended], "results": []}
     used = sorted({finding.id for finding in report.findings})
     base = f"{quote(os.fsencode(report.bundle.parent.as_posix().rstrip('/')))}/"
     return {
         "tool": _driver(used),
-        # GitHub wants the runs of one tool in one log told apart.
-        "automationDetails": {"id": f"rustext/{one_line(report.bundle.name)}/"},
+        **name,
         "originalUriBaseIds": {_BASE: {"uri": f"file://{base}"}},
         "columnKind": "unicodeCodePoints",
         "invocations": [

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from rustext.model.findings import Finding, Severity
-from rustext.model.verification import IsolatedRun, SystemFloor, Verdicts, VerifyReport
+from rustext.model.verification import (
+    IsolatedRun,
+    NotJudged,
+    SystemFloor,
+    Verdicts,
+    VerifyReport,
+    is_skipped,
+)
 from rustext.report.console import Console, Style
 from rustext.report.escape import one_line
 from rustext.report.rules import help_uri
@@ -122,16 +129,21 @@ def print_verdicts(console: Console, verdicts: Verdicts, *, verbose: bool = Fals
 
 
 def print_total(console: Console, verdicts: Verdicts) -> None:
-    """One line for several bundles: how many of them are well."""
+    """One line for several bundles: how many of them are well; above it, what is no bundle."""
     if len(verdicts) == 1:
         return
-    reports = [one for one in verdicts if isinstance(one, VerifyReport)]
-    good, failed = sum(report.ok for report in reports), len(verdicts) - len(reports)
+    bundles = [one for one in verdicts if not is_skipped(one)]
+    skipped = [one for one in verdicts if isinstance(one, NotJudged) and one.skipped]
+    reports = [one for one in bundles if isinstance(one, VerifyReport)]
+    good, failed = sum(report.ok for report in reports), len(bundles) - len(reports)
     bad = len(reports) - good
     counts = ((good, "without an error"), (bad, "with errors"), (failed, "not judged"))
-    said = [f"{number} {text}" for number, text in counts if number]
-    text = f"{len(verdicts)} bundles: {', '.join(said)}"
-    console.line((text, Style.GREEN if good == len(verdicts) else Style.RED), indent=2)
+    said = ", ".join(f"{number} {text}" for number, text in counts if number)
+    text = f"{_counted(len(bundles), 'bundle')}: {said}"
+    text += f"; {_counted(len(skipped), 'other path')} not judged" if skipped else ""
+    for one in skipped:
+        console.line(f"not judged: {one.message}", indent=2)
+    console.line((text, Style.GREEN if good == len(bundles) else Style.RED), indent=2)
 
 
 def _floor(floor: SystemFloor) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import PyInstaller
 import pytest
 from archives import archive, pyz
 from compiling import Compile
@@ -55,15 +57,100 @@ def test_the_worst_of_several_bundles_decides(
     assert said(dist / "good", dist / "good")[0] == 0
 
 
-def test_what_cannot_be_judged_leaves_the_others_their_verdict(dist: Path, said: Said) -> None:
-    (dist / "notes.txt").write_text("no program")
-    code, out, err = said(dist / "bad", dist / "notes.txt", "--json", dist / "good")
+def _folder(path: Path, content: bytes) -> None:
+    path.mkdir()
+    (path / "file").write_bytes(content)
+
+
+def _object_file(path: Path) -> None:
+    """A folder as Nuitka leaves it next to its output."""
+    path.mkdir()
+    command = ["gcc", "-c", "-x", "c", "/dev/null", "-o", path / "module.o"]
+    subprocess.run(command, check=True, timeout=60)
+
+
+def _source_archive(path: Path) -> None:
+    path.write_bytes(tar_with(tarfile.TarInfo("setup.py")))
+
+
+def _executable(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o755)
+
+
+STRAYS: dict[str, Callable[[Path], object]] = {
+    "README": lambda path: path.write_text("read me"),
+    "checksums.txt": lambda path: path.write_text(f"{64 * '0'}  app.zip"),
+    ".DS_Store": lambda path: path.write_bytes(b"\0\0\0\1Bud1" + bytes(100)),
+    "run.sh": lambda path: _executable(path, b"#!/bin/sh"),
+    "app.dmg": lambda path: path.write_bytes(bytes(2048) + b"koly" + bytes(508)),
+    "app.msi": lambda path: path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512)),
+    "docs": lambda path: _folder(path, b"<html>"),
+    "app.build": _object_file,
+    "app.tar": _source_archive,
+    "tool": lambda path: shutil.copy2(shutil.which("true") or "", path),
+}
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "gone": lambda _: None,
+    "app.exe": lambda path: path.write_bytes(b""),
+    "app": lambda path: _executable(path, bytes(100)),
+    "empty": lambda path: path.mkdir(),
+    "app.zip": lambda path: path.write_bytes(b"PK\3\4" + bytes(100)),
+    "lib.so": lambda path: shutil.copy2("good.so", path),
+    "one": lambda path: shutil.copy2(BOOTLOADER, path),
+}
+# PyInstaller's own, which a program is that has lost its end on the way.
+BOOTLOADER = next((Path(PyInstaller.__file__).parent / "bootloader").glob("*/run"))
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_what_is_no_bundle_is_said_and_counted_and_fails_no_gate(
+    name: str, dist: Path, said: Said
+) -> None:
+    stray = dist / name
+    STRAYS[name](stray)
+    code, out, err = said(stray, dist / "good")
+    assert (code, err) == (0, "")
+    *_, line, last = out.splitlines()
+    assert line.startswith(f"not judged: {stray} ")
+    assert last == "1 bundle: 1 without an error; 1 other path not judged"
+    assert said(stray, dist / "bad")[0] == 1
+    for words in ((stray,), (stray, stray)):  # nothing was judged
+        code, _, err = said(*words)
+        assert code == 2
+        assert err.startswith(f"error: {stray} ")
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_may_have_been_a_bundle_fails_the_gate_and_leaves_the_others_their_verdict(
+    name: str, dist: Path, gcc: Compile, said: Said
+) -> None:
+    shutil.copy2(gcc("good.so", "int x;", "-shared"), "good.so")
+    BROKEN[name](dist / name)
+    code, out, err = said(dist / name, dist / "bad", "--json", dist / "good")
     assert code == 2
-    assert err.startswith(f"error: {dist / 'notes.txt'} is no program that a freezer made")
+    assert err.startswith(f"error: {dist / name} ")
     document = json.loads(out)
     assert [Path(r["bundle"]).name for r in document["reports"]] == ["bad", "good"]
-    assert [Path(f["bundle"]).name for f in document["failures"]] == ["notes.txt"]
-    assert document["ok"] is False
+    assert [f["bundle"] for f in document["failures"]] == [str(dist / name)]
+    assert (document["ok"], document["skipped"]) == (False, [])
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_each_format_names_what_was_not_judged(kind: str, dist: Path, said: Said) -> None:
+    (dist / "notes.txt").write_text("no program")
+    _, out, _ = said(dist / "good", dist / "notes.txt", "--format", kind)
+    assert "notes.txt" in out
+    assert "no program that a freezer made" in out
+    _, alone, _ = said(dist / "good", "--format", kind)
+    assert "notes.txt" not in alone
+
+
+def test_messages_name_what_the_user_has_named(dist: Path, said: Said) -> None:
+    (dist / "notes.txt").write_text("no program")
+    (dist / "docs").mkdir()
+    for name in ("notes.txt", "docs", "../dist/docs"):
+        assert said(f"dist/{name}")[2].startswith(f"error: dist/{name} ")
 
 
 def test_a_folder_of_builds_stands_for_each_of_them(dist: Path, gcc: Compile, said: Said) -> None:
@@ -79,6 +166,23 @@ def test_a_folder_of_builds_stands_for_each_of_them(dist: Path, gcc: Compile, sa
     _, out, _ = said(dist, "--json")
     found = [Path(r["bundle"]).name for r in json.loads(out)["reports"]]
     assert found == ["bad", "good", "one"]
+    (dist / "cut").write_bytes(BOOTLOADER.read_bytes())
+    assert said(dist, "-q")[2].startswith(f"error: {dist / 'cut'} is damaged: ")
+
+
+def test_a_damaged_program_next_to_a_whole_one_is_not_overlooked(
+    tmp_path: Path, gcc: Compile, said: Said
+) -> None:
+    python = gcc("libpython3.11.so", "int Py_Main;", "-shared", "-fPIC").read_bytes()
+    members = [(b"z", "PYZ.pyz", pyz([("m", (0, 0, 0))])), (b"b", "libpython3.11.so", python)]
+    program = BOOTLOADER.read_bytes() + archive(members)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "a").write_bytes(program)
+    (tmp_path / "dist" / "b").write_bytes(program[:-50])
+    code, out, err = said(tmp_path / "dist", "--json")
+    assert [Path(r["bundle"]).name for r in json.loads(out)["reports"]] == ["a"]
+    assert code == 2
+    assert err.startswith(f"error: {tmp_path / 'dist/b'} is damaged: ")
 
 
 FORMATS = {

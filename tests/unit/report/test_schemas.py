@@ -191,6 +191,11 @@ def test_verify(gcc: Compile, tmp_path: Path, printed: Print) -> None:
     good = printed("verify", tmp_path / "good", "--run")
     assert good["run"] is not None
     validate("verify", good)
+    write_files(tmp_path, {"notes": b"no program"})
+    words = (tmp_path / "good", tmp_path / "notes", tmp_path / "none")
+    several = printed("verify", *words, code=2)
+    assert [len(several[key]) for key in ("reports", "failures", "skipped")] == [1, 1, 1]
+    validate("verify", several)
 
 
 def test_verify_with_all_that_a_report_can_hold() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rustext.data import read_data
-from rustext.errors import InvalidBinary, InvalidBundle, UnreadableFile
+from rustext.errors import InvalidBinary, InvalidBundle, NotABundle, UnreadableFile
 from rustext.formats.binary import open_binary
 from rustext.model.image import Image, ImageKind
 from rustext.model.native_file import NativeFile
@@ -139,8 +139,10 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
     program = next(iter(programs), None)
     folders = search_path(tree, contents, *([app.resources] if app is not None else []))
     natives = read_natives(tree, folders, cached=cached)
-    if program is None and not natives.files and not natives.unreadable:
-        raise InvalidBundle(
+    loadable = any(f.binary.image.kind is not ImageKind.OTHER for _, f in natives.files)
+    if program is None and not loadable and not natives.unreadable:
+        other = tree.files and freezer is Freezer.UNKNOWN  # documents, sources, object files
+        raise (NotABundle if other else InvalidBundle)(
             f"{root} holds no program and no native file",
             hint="name the folder that the freezer reported, such as dist/app or app.dist",
         )

@@ -20,6 +20,7 @@ from typing import Any
 from rustext.errors import InvalidBinary, TruncatedBinary
 from rustext.verify.bundle.marshal_reader import parse_marshal
 
+BOOTLOADER_MARK = b"_MEIPASS"  # the attribute of `sys` that the program sets
 _MAGIC = b"MEI\014\013\012\013\016"
 _COOKIE = struct.Struct("!8sIIII64s")  # magic, archive size, TOC offset, TOC size, Python, library
 _ENTRY = struct.Struct("!IIIIBc")  # entry size, data offset, data size, full size, compressed, type

@@ -7,6 +7,7 @@ what an archive holds, which is unpacked for as long as the context lasts.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from rustext.errors import InvalidBinary, InvalidBundle, RustextError, UnreadableFile
 from rustext.model.verification import VerifyReport
-from rustext.verify.bundle.program import read_program
+from rustext.verify.bundle.program import Freezer, read_program
 from rustext.verify.onefile.open_bundle import is_one_file
 from rustext.verify.onefile.packed import is_packed, unpack
 from rustext.verify.onefile.report_paths import relocate
@@ -31,6 +32,7 @@ class Found:
     """A bundle to judge: where it is, and the path that users know it by."""
 
     path: Path
+    given: Path  # as a user names it; a member of an archive as if the archive were a folder
     unpacked: Path | None = None  # the temporary folder of the archive
     archive: Path | None = None
 
@@ -39,32 +41,34 @@ class Found:
         if self.unpacked is None or self.archive is None:
             return report
         report = relocate(report, self.unpacked, self.archive)
-        return replace(report, bundle=self.name)
+        return replace(report, bundle=self.archive / self.path.relative_to(self.unpacked))
 
-    @property
-    def name(self) -> Path:
-        """The path in the words of the user: members of an archive are named as below it."""
-        if self.unpacked is None or self.archive is None:
-            return self.path
-        return self.archive / self.path.relative_to(self.unpacked)
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Errors that come out of the block name it in the words of the user."""
+        try:
+            yield
+        except RustextError as error:
+            said, hint = str(error), error.hint or ""
+            for path in (str(self.path.absolute()), os.path.realpath(self.path)):
+                if path != os.sep:
+                    said, hint = (t.replace(path, str(self.given)) for t in (said, hint))
+            raise type(error)(said, hint=hint or None) from error
 
 
 @contextmanager
 def find_bundles(path: Path) -> Iterator[tuple[Found, ...]]:
     """The bundles at `path`, at least one; raises `InvalidBundle` or `UnreadableFile`."""
     if not path.is_file() or not is_packed(path):
-        yield tuple(Found(path=one) for one in find_builds(path))
+        yield tuple(Found(path=one, given=one) for one in find_builds(path))
         return
     archive = path.absolute()
     with tempfile.TemporaryDirectory(prefix="rustext-archive-") as name:
-        root = unpack(archive, Path(name).resolve())
-        try:
-            yield tuple(Found(path=p, unpacked=root, archive=archive) for p in find_builds(root))
-        except RustextError as error:
-            said, hint = (
-                text.replace(str(root), str(path)) for text in (str(error), error.hint or "")
-            )
-            raise type(error)(said, hint=hint or None) from error
+        root = unpack(path, Path(name).resolve())
+        yield tuple(
+            Found(path=one, given=path / one.relative_to(root), unpacked=root, archive=archive)
+            for one in find_builds(root)
+        )
 
 
 def find_builds(folder: Path) -> tuple[Path, ...]:
@@ -101,8 +105,14 @@ def _is_bundle(folder: Path) -> bool:
     if any((folder / part).exists() for part in _PARTS):
         return True
     files = [path for path in folder.iterdir() if path.is_file()]
+    alone = other = False
     for path in sorted(files, key=lambda f: (f.suffix not in _NAMED_LIKE_PROGRAMS, f.name)):
         with contextlib.suppress(InvalidBinary, InvalidBundle, UnreadableFile, OSError):
-            if read_program(path) is not None and not is_one_file(path):
+            program = read_program(path)
+            if program is not None and is_one_file(path):
+                alone = True
+            elif program is not None and program.freezer is not Freezer.UNKNOWN:
                 return True
-    return False
+            else:
+                other = other or program is not None
+    return other and not alone

@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import shutil
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -18,14 +19,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from rustext.errors import InvalidBinary, InvalidBundle, UnknownFormat, UnreadableFile
+from rustext.errors import (
+    DamagedBundle,
+    InvalidBinary,
+    InvalidBundle,
+    NotABundle,
+    UnknownFormat,
+    UnreadableFile,
+)
 from rustext.files.untrusted import open_file
 from rustext.formats.binary import open_binary
 from rustext.model.image import Format, Image, ImageKind
 from rustext.model.native_file import Provenance
 from rustext.verify.bundle.bundle import Bundle, read_bundle, read_contents
 from rustext.verify.bundle.program import Freezer, Program, parse_program
-from rustext.verify.bundle.pyinstaller_archive import Archive, Member
+from rustext.verify.bundle.pyinstaller_archive import BOOTLOADER_MARK, Archive, Member
 from rustext.verify.onefile.nuitka_payload import Layout, find_payload, iter_entries
 from rustext.verify.onefile.unpacker import Unpacker
 
@@ -105,9 +113,11 @@ def _read_first(path: Path, root: Path, first: str) -> Program | None:
 
 
 def is_one_file(path: Path) -> bool:
-    """Whether the file is a program that unpacks itself when it starts."""
+    """Whether the file is a program that unpacks itself when it starts, also a damaged one."""
     try:
         _look_at(path)
+    except DamagedBundle:
+        return True
     except (InvalidBundle, UnreadableFile):
         return False
     return True
@@ -140,18 +150,27 @@ def _look_at(path: Path) -> tuple[Program, tuple[Layout, ...]]:
             program = parse_program(path, binary, data)
             return program, _find_layouts(program, data)
     except UnknownFormat as error:
-        raise InvalidBundle(
+        raise (InvalidBundle if _is_marked_as_program(path) else NotABundle)(
             f"{path} is no program that a freezer made: {_said(error, path)}",
             hint="name the folder or the executable that the freezer reported",
         ) from error
     except InvalidBinary as error:
-        raise InvalidBundle(f"{path} is damaged: {_said(error, path)}") from error
+        raise DamagedBundle(f"{path} is damaged: {_said(error, path)}") from error
+
+
+def _is_marked_as_program(path: Path) -> bool:
+    """Whether name or mode call a file a program, and it is no script."""
+    with open_file(path) as stream:
+        head = stream.read(512)
+    text = head and b"\0" not in head
+    return path.suffix.lower() == ".exe" or bool(path.stat().st_mode & stat.S_IXUSR and not text)
 
 
 def _find_layouts(program: Program, data: mmap.mmap) -> tuple[Layout, ...]:
     path = program.path
     if program.damage is not None:
-        raise InvalidBundle(f"{path} is damaged: {program.damage}")
+        damaged = DamagedBundle if program.freezer is Freezer.PYINSTALLER else InvalidBundle
+        raise damaged(f"{path} is damaged: {program.damage}")
     if program.archive is not None and program.archive.members:
         return ()
     in_folder = program.archive is not None or program.freezer is Freezer.NUITKA
@@ -162,7 +181,12 @@ def _find_layouts(program: Program, data: mmap.mmap) -> tuple[Layout, ...]:
                 f"{path} is the program of a bundle, not a bundle",
                 hint=f"name the folder: {path.parent}",
             )
-        raise InvalidBundle(
+        if data.find(BOOTLOADER_MARK) >= 0:
+            raise DamagedBundle(
+                f"{path} is damaged: it ends without the archive that PyInstaller puts there",
+                hint="build it again, or copy it again",
+            )
+        raise NotABundle(
             f"{path} is a program that carries no archive of a freezer",
             hint="name the folder or the one-file program that the freezer reported",
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from rustext.discovery.wheels import ARCHIVE_ERRORS
-from rustext.errors import InvalidBundle, UnreadableFile
+from rustext.errors import InvalidBundle, NotABundle, UnreadableFile
 from rustext.verify.onefile.unpacker import Unpacker
 
 _CHUNK = 1 << 20  # bytes
@@ -49,7 +49,7 @@ _DISK_IMAGE = (b"koly", 512)  # the trailer of a UDIF image, and its length
 def is_packed(path: Path) -> bool:
     """Whether the file is an archive that `unpack` reads.
 
-    Raises `InvalidBundle` for a file of a kind that is known and not read, `UnreadableFile`.
+    Raises `NotABundle` for a file of a kind that is known and not read, `UnreadableFile`.
     """
     try:
         with path.open("rb") as stream:
@@ -59,18 +59,18 @@ def is_packed(path: Path) -> bool:
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read: {(error.strerror or '').lower()}") from error
     if tail == _DISK_IMAGE[0]:
-        raise InvalidBundle(
+        raise NotABundle(
             f"{path} is a disk image of macOS, which rustext does not read",
             hint="hdiutil attach mounts it on a Mac; name the application in it",
         )
     if head[8:10] == b"AI" and head[:4] == b"\x7fELF":
-        raise InvalidBundle(
+        raise NotABundle(
             f"{path} is an AppImage, which rustext does not read",
             hint="run it with --appimage-extract, and name the folder squashfs-root",
         )
     for magic, what, hint in _CLOSED:
         if head.startswith(magic):
-            raise InvalidBundle(f"{path} is {what}, which rustext does not read", hint=hint)
+            raise NotABundle(f"{path} is {what}, which rustext does not read", hint=hint)
     packed = any(head.startswith(magic) for magic, _ in _PACKERS)
     return head.startswith(_ZIP) or packed or head[_TAR_MAGIC] == b"ustar"
 
