@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,10 +140,11 @@ def _flatten(folder: Path) -> None:
     """
     work = [folder]
     for current in work:
-        with suppress(OSError):  # closed to us: `TemporaryDirectory` opens it
+        with suppress(OSError):  # not ours: `TemporaryDirectory` says so
             for entry in list(os.scandir(current)):
                 if entry.is_dir(follow_symlinks=False):
                     target = folder / f"flat-{len(work)}"
+                    Path(entry.path).chmod(stat.S_IRWXU)  # a closed folder is not moved
                     Path(entry.path).rename(target)
                     work.append(target)
 
