@@ -35,8 +35,8 @@ COMMANDS = (
     Command(
         name="scan",
         short="list the Rust extensions",
-        about="List the Rust extension modules of this environment, of a wheel or of a folder.",
-        usage="[OPTION ...] [PATH]",
+        about="List the Rust extension modules of this environment, of wheels or of a folder.",
+        usage="[OPTION ...] [PATH ...]",
         example="rustext scan dist/",
         runs="rustext.cli.scan_command:scan",
         options=("path", "python", "all", "jobs", "no-cache", "format-scan", "output-report"),
@@ -71,7 +71,7 @@ COMMANDS = (
         exits=(
             ("0", "no findings that count"),
             ("1", "findings that count (--fail-on)"),
-            ("2", "a bundle cannot be judged"),
+            ("2", "a bundle cannot be judged, or none was"),
             _FAULT,
         ),
     ),
