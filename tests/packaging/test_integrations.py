@@ -92,6 +92,8 @@ def test_the_action_fails_with_annotations_and_writes_a_summary(
     done = run_action(bundle="dist/bad", arguments="--ignore missing-library --run")
     assert done.returncode == 1, done.stderr
     assert "::error title=rustext%3A run in bad::" in done.stdout
+    done = run_action(bundle="dist/good*", arguments="--run -- a word")
+    assert (done.returncode, done.stdout) == (0, "")
     done = run_action(bundle="dist/bad", arguments="--ignore missing-library")
     assert (done.returncode, done.stdout) == (0, "")
 

@@ -71,7 +71,7 @@ COMMANDS = (
         exits=(
             ("0", "no findings that count"),
             ("1", "findings that count (--fail-on)"),
-            ("2", "a bundle cannot be judged, or none was"),
+            ("2", "something could not be judged"),
             _FAULT,
         ),
     ),

@@ -19,7 +19,7 @@ from rustext.report.rules import RULES
 _MOST_JOBS = 512
 FORMATS = ("text", "json", "html", "sarif", "github", "azure", "gitlab", "junit", "markdown")
 PAGE_FORMATS = ("text", "json", "markdown", "html")
-_FORMAT = "text for people (the default), or for a machine; -o FILE may say it by its name"
+_FORMAT = "text is the default; the name of -o FILE may say it (report.html)"
 # What the name of a report's file ends with.
 FORMAT_OF_SUFFIX = {
     ".cdx.json": "cyclonedx", ".htm": "html", ".html": "html", ".json": "json",
@@ -52,9 +52,10 @@ def _list(*names: str, **settings: Any) -> Option:
 
 
 def _choice(*names: str, choices: tuple[str, ...], help: str, **settings: Any) -> Option:  # noqa: A002
-    """A choice; the values are in the help, which a narrow terminal can break."""
+    """A choice; the values lead the help, which a narrow terminal can break."""
     settings = {"metavar": names[-1][2:].upper(), **settings}
-    return _option(*names, choices=choices, help=f"{help}; {', '.join(choices)}", **settings)
+    known = f"{', '.join(choices[:-1])} or {choices[-1]}"
+    return _option(*names, choices=choices, help=f"{known}: {help}", **settings)
 
 
 def seconds(text: str) -> float:
@@ -99,7 +100,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "color": _choice(
         "--color", choices=("auto", "always", "never"), default="auto", metavar="WHEN",
-        help="auto (the default) heeds the terminal, NO_COLOR and FORCE_COLOR",
+        help="auto is the default, and heeds the terminal, NO_COLOR and FORCE_COLOR",
     ),
     "debug": _flag("--debug", help="show where a fault of rustext is"),
     # --- of several ---
@@ -145,11 +146,11 @@ OPTIONS: Mapping[str, Option] = {
     "format": _choice("--format", choices=PAGE_FORMATS, help=_FORMAT),
     "format-scan": _choice(
         "--format", choices=(*PAGE_FORMATS, "cyclonedx"),
-        help=f"{_FORMAT}; cyclonedx is a bill of materials of the crates",
+        help=f"{_FORMAT}, cyclonedx is a bill of materials of the crates",
     ),
     "format-inspect": _choice(
         "--format", choices=(*PAGE_FORMATS, "dot"),
-        help=f"{_FORMAT}; dot is its libraries as a picture, for Graphviz",
+        help=f"{_FORMAT}, dot is its libraries as a picture, for Graphviz",
     ),
     # --- verify ---
     "alive": _option(
@@ -195,7 +196,7 @@ OPTIONS: Mapping[str, Option] = {
     "write-baseline": _file("--write-baseline", help="write all findings into such a file"),
     "fail-on": _choice(
         "--fail-on", choices=("error", "warning", "note", "never"), default="error",
-        metavar="LEVEL", help="from which findings on the exit code is 1 (default error)",
+        metavar="LEVEL", help="the least that makes the exit code 1 (default error)",
     ),
     "output-report": _file(
         "-o", "--output",
@@ -220,7 +221,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "format-repair": _choice(
         "--format", choices=("text", "json", "sarif"),
-        help="text for people (the default), or for a machine",
+        help="text is the default",
     ),
     "sarif": _option(
         "--sarif", dest="format", action="store_const", const="sarif", help="as --format sarif"
