@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import mmap
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -29,16 +30,17 @@ def known_rules() -> tuple[CrateRule, ...]:
 
 
 def iter_crate_rules(
-    file: NativeFile, data: mmap.mmap, rules: Iterable[CrateRule]
+    file: NativeFile, data: mmap.mmap, rules: Iterable[CrateRule], *, private: Iterable[Crate] = ()
 ) -> Iterator[tuple[CrateRule, str]]:
     """Those of some rules that speak of this file, each with its evidence in words.
 
     What is installed is not looked at: that is each rule's `when`. Nor is which modules the file
-    names, which `named` asks for. The crate of a file's binding need not be listed in it.
+    names, which `named` asks for. The crate of a file's binding need not be listed in it, nor
+    those that are `private`.
     """
     made = file.provenance
     own = Crate(name=made.binding.value, version=made.pyo3, source="binding")
-    crates = {c.name: c for c in (own, *reversed(made.crates))}
+    crates = {c.name: c for c in (*private, own, *reversed(made.crates))}
     for rule in rules:
         crate = crates.get(rule.crate)
         if (
@@ -57,7 +59,25 @@ def find_own_rules(
     if not rules:
         return ()
     with map_file(path) as data:
-        return tuple(iter_crate_rules(file, data, rules))
+        marks = ((rule.crate, _find_mark(rule.crate, file, data)) for rule in rules)
+        private = (Crate(name=name, version=None, source=mark) for name, mark in marks if mark)
+        return tuple(iter_crate_rules(file, data, rules, private=private))
+
+
+def _find_mark(crate: str, file: NativeFile, data: mmap.mmap) -> str | None:
+    """What a crate leaves in a file that comes from no registry: a name, or its sources' folder.
+
+    A symbol holds the length of the crate's name before the name, in both manglings:
+    https://doc.rust-lang.org/rustc/symbol-mangling/v0.html
+    """
+    word = crate.replace("-", "_")
+    for init in file.binary.image.python_inits:
+        if init.removeprefix("PyInit").strip("_") == word.strip("_"):
+            return init
+    name, both = word.encode(), b"(?:%s|%s)" % (re.escape(word).encode(), re.escape(crate).encode())
+    symbol = re.search(rb"_(?:ZN)?%d%s" % (len(name), re.escape(name)), data)
+    found = symbol or re.search(rb"(?<![-_])%s[/\\]src[/\\]" % both, data)
+    return found[0].decode("ascii") if found is not None else None
 
 
 def _fits(versions: str, version: str | None) -> bool:

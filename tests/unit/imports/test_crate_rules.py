@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from environments import environment, install
+from natives import native_file
 
 from rustext.config import Config
 from rustext.data import read_data
 from rustext.discovery.native_files import folder_source, iter_native_files
+from rustext.imports.crate_rules import find_own_rules
+from rustext.model.crate_rule import CrateRule
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import ExtensionPlan
 from rustext.plan.planner import Planner
@@ -97,3 +100,45 @@ def plans(site: Path) -> list[ExtensionPlan]:
     planner = Planner(environment(site), Config())
     files = iter_native_files(folder_source(site))
     return [planner.plan_file(path, file) for path, file in files if file.provenance.rust]
+
+
+CODE = """
+#[inline(never)] fn pick(n: usize) -> u8 { std::hint::black_box([1u8, 2])[n] }
+#[no_mangle] pub extern "C" fn %s(n: usize) -> u8 { pick(n) }
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "function", "options", "evidence"),
+    [
+        ("other", "PyInit_our_core", ["strip=symbols"], "PyInit_our_core"),
+        ("other", "PyInit__our_core", ["strip=symbols"], "PyInit__our_core"),
+        ("crates/our-core", "PyInit_more", ["strip=symbols"], "our-core/src/"),
+        ("our-core", "PyInit_more", ["strip=symbols"], "our-core/src/"),
+        ("other", "PyInit_more", ["symbol-mangling-version=v0"], "_8our_core"),
+        ("other", "PyInit_more", ["strip=symbols"], None),
+        ("not-our-core", "PyInit_more", ["strip=symbols"], None),
+    ],
+)
+def test_a_private_crate_is_known_by_what_it_leaves_in_a_file(
+    folder: str,
+    function: str,
+    options: list[str],
+    evidence: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = Path(folder, "src", "lib.rs")
+    source.parent.mkdir(parents=True)
+    source.write_text(CODE % function)
+    command = ["rustc", "--edition=2021", "--crate-type=cdylib", "--crate-name=our_core", "-O"]
+    command += [word for option in ("panic=abort", *options) for word in ("-C", option)]
+    subprocess.run([*command, "-o", "core.so", source], check=True, timeout=120)
+    rule = CrateRule(crate="our-core", imports=("colorsys",), why="joined", source="here")
+    found = find_own_rules(
+        tmp_path / "core.so", native_file(tmp_path / "core.so", tmp_path), (rule,)
+    )
+    details = [detail for _, detail in found]
+    expected = f"crate our-core (unknown version) ({evidence}): joined; here"
+    assert details == ([expected] if evidence is not None else [])
