@@ -73,7 +73,7 @@ def _iter_judged(
         except (RustextError, OSError) as error:
             if len(paths) == 1:
                 raise
-            yield _refuse(path, error)
+            yield _refuse(path, error, options)
 
 
 def _judge(
@@ -85,11 +85,13 @@ def _judge(
     except (RustextError, OSError) as error:
         if alone:
             raise
-        return _refuse(one.given, error)
+        return _refuse(one.given, error, options)
 
 
-def _refuse(path: Path, error: Exception) -> NotJudged:
+def _refuse(path: Path, error: Exception, options: VerifyOptions) -> NotJudged:
     said, hint = describe_error(error)
+    if not path.exists() and (options.run or options.alive is not None):
+        hint = hint or "words for the program come behind `--`"
     skipped = isinstance(error, NotABundle)
     return NotJudged(bundle=path, message=said, hint=hint, skipped=skipped)
 

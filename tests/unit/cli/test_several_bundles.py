@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import venv
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -144,6 +145,26 @@ def test_each_format_names_what_was_not_judged(kind: str, dist: Path, said: Said
     assert "no program that a freezer made" in out
     _, alone, _ = said(dist / "good", "--format", kind)
     assert "notes.txt" not in alone
+
+
+def test_what_is_often_named_in_place_of_a_bundle_is_told(dist: Path, said: Said) -> None:
+    """`Analysis-00.toc` is what PyInstaller writes first into `--workpath`, one a spec file."""
+    venv.create("venv")
+    for name in ("one", "two"):
+        Path("build", name).mkdir(parents=True)
+        shutil.copy2(dist / "good/good", f"build/{name}/{name}")
+        Path("build", name, "Analysis-00.toc").touch()
+    for path, start in (
+        ("venv", "venv is a virtual environment"),
+        ("build/one", "build/one is the folder that PyInstaller works in"),
+        ("build", "build/one is the folder that PyInstaller works in"),
+    ):
+        code, _, err = said(path)
+        assert code == 2
+        assert err.startswith(f"error: {start}, not a bundle\nhint: ")
+    assert said("build/one", dist / "good")[0] == 0
+    code, _, err = said(dist / "good", "--run", "word")
+    assert (code, err.splitlines()[1]) == (2, "hint: words for the program come behind `--`")
 
 
 def test_messages_name_what_the_user_has_named(dist: Path, said: Said) -> None:

@@ -42,6 +42,13 @@ from rustext.verify.bundle.tree import Link, Tree, read_tree
 __all__ = ["Bundle", "Freezer", "Program", "read_bundle", "read_contents"]
 
 
+# By a file in it.
+_OTHERS = {
+    "Analysis-00.toc": ("the folder that PyInstaller works in", "name the one in dist"),
+    "pyvenv.cfg": ("a virtual environment", "`rustext scan` lists what is in one"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """A finished bundle.
@@ -118,7 +125,14 @@ def read_bundle(root: Path, *, cached: bool = False) -> Bundle:
             f"{root} is {what}",
             hint="name the folder or the executable that the freezer reported",
         )
+    if other := describe_other(root):
+        raise NotABundle(f"{root} is {other[0]}, not a bundle", hint=other[1])
     return read_contents(root.resolve(), cached=cached)
+
+
+def describe_other(folder: Path) -> tuple[str, str] | None:
+    """What a folder is that is often named in place of a bundle, and what to do."""
+    return next((said for name, said in _OTHERS.items() if (folder / name).is_file()), None)
 
 
 def read_contents(root: Path, *, program: Program | None = None, cached: bool = False) -> Bundle:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rustext.errors import InvalidBinary, InvalidBundle, RustextError, UnreadableFile
 from rustext.model.verification import VerifyReport
+from rustext.verify.bundle.bundle import describe_other
 from rustext.verify.bundle.program import Freezer, read_program
 from rustext.verify.onefile.open_bundle import is_one_file
 from rustext.verify.onefile.packed import is_packed, unpack
@@ -80,12 +81,13 @@ def find_builds(folder: Path) -> tuple[Path, ...]:
     inner = folder
     for _ in range(_NESTED):
         try:
-            if not inner.is_dir() or _is_bundle(inner):
+            if not inner.is_dir() or describe_other(inner) or _is_bundle(inner):
                 return (inner,)
             entries = sorted(inner.iterdir())
         except OSError:  # it cannot be listed, which whoever reads it will say
             return (folder,)
-        found = tuple(entry for entry in entries if _is_build(entry))
+        builds = tuple(entry for entry in entries if _is_build(entry))
+        found = builds or tuple(entry for entry in entries if describe_other(entry))
         if found:
             return found
         if len(entries) != 1 or entries[0].is_symlink() or not entries[0].is_dir():
@@ -96,7 +98,9 @@ def find_builds(folder: Path) -> tuple[Path, ...]:
 
 def _is_build(entry: Path) -> bool:
     with contextlib.suppress(OSError):  # one that cannot be listed is not found
-        return _is_bundle(entry) if entry.is_dir() else entry.is_file() and is_one_file(entry)
+        if entry.is_dir():
+            return not describe_other(entry) and _is_bundle(entry)
+        return entry.is_file() and is_one_file(entry)
     return False
 
 

@@ -56,8 +56,8 @@ def open_bundle(path: Path, *, cached: bool = False) -> Iterator[Bundle]:
             yield bundle
             return
         path = alone
-    path = path.absolute()
     program, layouts = _look_at(path)
+    path = path.absolute()
     with tempfile.TemporaryDirectory(prefix="rustext-onefile-") as name:
         folder = Path(name).resolve()
         yield _read_unpacked(path, program, layouts, folder)
@@ -147,8 +147,8 @@ def _look_at(path: Path) -> tuple[Program, tuple[Layout, ...]]:
                     f"{path} is a library, not a bundle",
                     hint=f"`rustext inspect {path}` looks at one native file",
                 )
-            program = parse_program(path, binary, data)
-            return program, _find_layouts(program, data)
+            program = parse_program(path.absolute(), binary, data)
+            return program, _find_layouts(path, program, data)
     except UnknownFormat as error:
         raise (InvalidBundle if _is_marked_as_program(path) else NotABundle)(
             f"{path} is no program that a freezer made: {_said(error, path)}",
@@ -166,8 +166,7 @@ def _is_marked_as_program(path: Path) -> bool:
     return path.suffix.lower() == ".exe" or bool(path.stat().st_mode & stat.S_IXUSR and not text)
 
 
-def _find_layouts(program: Program, data: mmap.mmap) -> tuple[Layout, ...]:
-    path = program.path
+def _find_layouts(path: Path, program: Program, data: mmap.mmap) -> tuple[Layout, ...]:
     if program.damage is not None:
         damaged = DamagedBundle if program.freezer is Freezer.PYINSTALLER else InvalidBundle
         raise damaged(f"{path} is damaged: {program.damage}")
