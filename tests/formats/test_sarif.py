@@ -87,10 +87,10 @@ def test_what_was_not_judged_is_a_run_without_results(schema: dict[str, Any]) ->
         NotJudged(bundle=Path(f"/dist/{skipped}"), message="no program", skipped=skipped)
         for skipped in (True, False)
     ]
-    document = sarif_document(a_report(), *others)
+    document = sarif_document(a_report(), *others, a_report())
     validate(schema, document)
     ends = [a_run["invocations"][0]["executionSuccessful"] for a_run in document["runs"]]
-    assert ends == [True, True, False]
+    assert ends == [True, True, False, True]
     # GitHub refuses a log in which two runs of a tool have one name.
     assert len({a_run["automationDetails"]["id"] for a_run in document["runs"]}) == len(ends)
 

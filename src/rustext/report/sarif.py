@@ -30,7 +30,15 @@ _BASE = "BUNDLE"  # the folder in which the bundle lies
 
 def sarif_document(*verdicts: VerifyReport | NotJudged) -> dict[str, Any]:
     """The whole log, with a run for each bundle."""
-    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(one) for one in verdicts]}
+    names = [one_line(one.bundle.name) for one in verdicts]
+    runs = []
+    for number, one in enumerate(verdicts):
+        # GitHub wants the runs of one tool in one log told apart, those of namesakes as well.
+        before = names[:number].count(names[number])
+        name = f"{names[number]} {before + 1}" if before else names[number]
+        details = {"automationDetails": {"id": f"rustext/{name}/"}}
+        runs.append(details | _run(one))
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}
 
 
 def _driver(rules: Sequence[str]) -> dict[str, Any]:
@@ -45,18 +53,15 @@ def _driver(rules: Sequence[str]) -> dict[str, Any]:
 
 
 def _run(report: VerifyReport | NotJudged) -> dict[str, Any]:
-    # GitHub wants the runs of one tool in one log told apart.
-    name = {"automationDetails": {"id": f"rustext/{one_line(report.bundle.name)}/"}}
     if isinstance(report, NotJudged):
         level = "note" if report.skipped else "error"
         said = {"level": level, "message": {"text": one_line(report.message)}}
         ended = {"executionSuccessful": report.skipped, "toolExecutionNotifications": [said]}
-        return {"tool": _driver(()), **name, "invocations": [ended], "results": []}
+        return {"tool": _driver(()), "invocations": [ended], "results": []}
     used = sorted({finding.id for finding in report.findings})
     base = f"{quote(os.fsencode(report.bundle.parent.as_posix().rstrip('/')))}/"
     return {
         "tool": _driver(used),
-        **name,
         "originalUriBaseIds": {_BASE: {"uri": f"file://{base}"}},
         "columnKind": "unicodeCodePoints",
         "invocations": [
