@@ -84,9 +84,18 @@ class Console:
         self.line((title, Style.BOLD), more)
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Print rows in columns, the first of them as a head; there is at least one."""
+        """Print rows in columns, the first of them as a head; there is at least one.
+
+        On a terminal that is too narrow, each row is a line and what is below it.
+        """
         shown = [[one_line(cell) for cell in row] for row in rows]
-        widths = [max(map(len, column)) for column in zip(*shown, strict=True)][:-1]
+        *widths, last = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        if self.width is not None and sum(widths) + 2 * len(widths) + last > self.width:
+            for first, *others in shown[1:]:
+                known = zip(shown[0][1:], others, strict=True)
+                self.line((first, Style.BOLD))
+                self.line(f"  {', '.join(f'{h} {c}' for h, c in known if c != '-')}", indent=4)
+            return
         for number, row in enumerate(shown):
             text = "  ".join((*map(str.ljust, row, widths), row[-1]))
             self.line((text, Style.BOLD) if number == 0 else text)

@@ -193,3 +193,17 @@ def test_one_thing_is_not_many() -> None:
         "1 native file",
         "2 native files",
     ]
+
+
+def test_a_table_that_is_too_wide_is_not_cut_into_lines_by_the_terminal() -> None:
+    rows = [("module", "rustc", "platform"), ("app._core", "1.90.0", "elf"), ("a.b", "-", "pe")]
+    tables = {}
+    for width in (None, 27, 26):
+        out = io.StringIO()
+        Console(stream=out, width=width).table(rows)
+        tables[width] = out.getvalue()
+    assert tables[None] == tables[27]
+    assert max(map(len, tables[27].splitlines())) == 27
+    assert tables[26].splitlines() == [
+        "app._core", "  rustc 1.90.0, platform", "    elf", "a.b", "  platform pe",
+    ]  # fmt: skip
