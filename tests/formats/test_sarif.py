@@ -87,7 +87,9 @@ def test_what_was_not_judged_is_a_run_without_results(schema: dict[str, Any]) ->
         NotJudged(bundle=Path(f"/dist/{skipped}"), message="no program", skipped=skipped)
         for skipped in (True, False)
     ]
-    document = sarif_document(a_report(), *others, a_report())
+    report = a_report()
+    archived = replace(report, bundle=Path("/dist/app.zip") / report.bundle.name)
+    document = sarif_document(report, *others, archived)
     validate(schema, document)
     ends = [a_run["invocations"][0]["executionSuccessful"] for a_run in document["runs"]]
     assert ends == [True, True, False, True]

@@ -15,7 +15,7 @@ from pathlib import Path
 from rustext.config import Config, find_config, parse_selector
 from rustext.errors import InvalidConfiguration, NotABundle, RustextError
 from rustext.model.findings import Severity
-from rustext.model.verification import NotJudged, Verdicts, VerifyReport, is_skipped
+from rustext.model.verification import NotJudged, Verdicts, VerifyReport, is_skipped, name_each
 from rustext.report.console import (
     Console,
     Style,
@@ -150,9 +150,9 @@ def _show(verdicts: Verdicts, args: argparse.Namespace, console: Console) -> Non
         write_report(render(verdicts, kind, verbose=args.verbose), args.output)
         if not args.quiet:
             notice = open_console(sys.stderr)
-            for one in verdicts:
+            for name, one in zip(name_each(verdicts), verdicts, strict=True):
                 if isinstance(one, VerifyReport):
-                    print_summary(notice, one)
+                    print_summary(notice, one, name=name)
             print_total(notice, verdicts)
             notice.line(f"report: {args.output}")
     elif kind is ReportFormat.TEXT:

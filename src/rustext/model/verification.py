@@ -136,6 +136,19 @@ class NotJudged:
 Verdicts = tuple[VerifyReport | NotJudged, ...]
 
 
+def name_each(verdicts: Verdicts) -> tuple[str, ...]:
+    """The name of each bundle, with as much of its path as tells it from the others."""
+    paths = [one.bundle.parts for one in verdicts]
+    return tuple(
+        next(
+            ("/".join(path[-depth:]) for depth in range(1, len(path) + 1)
+             if sum(other[-depth:] == path[-depth:] for other in paths) == 1),
+            one.bundle.name,
+        )
+        for one, path in zip(verdicts, paths, strict=True)
+    )  # fmt: skip
+
+
 def is_skipped(one: VerifyReport | NotJudged) -> bool:
     """Whether it was no bundle, and others were judged."""
     return isinstance(one, NotJudged) and one.skipped

@@ -18,12 +18,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from rustext.model.findings import Finding, Severity
-from rustext.model.verification import NotJudged, Verdicts, VerifyReport
+from rustext.model.verification import NotJudged, Verdicts, VerifyReport, name_each
 from rustext.report.escape import one_line
 from rustext.report.rules import help_uri
 from rustext.report.sarif import place_of, text_of
@@ -40,12 +40,6 @@ _COUNTS = (
 _NOT_PLAIN = re.compile(r"([\\`*_\[\]<>|#])")
 
 
-def _iter_findings(verdicts: Verdicts) -> Iterator[tuple[VerifyReport, Finding]]:
-    for report in verdicts:
-        if isinstance(report, VerifyReport):
-            yield from ((report, finding) for finding in report.findings)
-
-
 def _with_page(finding: Finding) -> str:
     return f"{text_of(finding)}\n{help_uri(finding.id)}"
 
@@ -55,19 +49,16 @@ def _with_page(finding: Finding) -> str:
 
 def to_github(verdicts: Verdicts) -> str:
     """A workflow command for each finding."""
-    rows = [
-        _command(_LEVELS[f.severity], f"{f.id} in {report.bundle.name}", _with_page(f))
-        for report, f in _iter_findings(verdicts)
-    ]
-    rows += [
-        _command(
-            "notice" if one.skipped else "error",
-            f"{one.bundle.name} is not judged",
-            one_line(one.message),
-        )
-        for one in verdicts
-        if isinstance(one, NotJudged)
-    ]
+    rows = []
+    for name, one in zip(name_each(verdicts), verdicts, strict=True):
+        if isinstance(one, VerifyReport):
+            rows += [
+                _command(_LEVELS[f.severity], f"{f.id} in {name}", _with_page(f))
+                for f in one.findings
+            ]
+        else:
+            level = "notice" if one.skipped else "error"
+            rows.append(_command(level, f"{name} is not judged", one_line(one.message)))
     return "".join(rows)
 
 
@@ -82,15 +73,15 @@ def _command(level: str, title: str, text: str) -> str:
 
 def to_azure(verdicts: Verdicts) -> str:
     """A logging command for each finding; a note is a warning, which is the least there is."""
-    rows = [
-        (f.severity is Severity.ERROR, f.id, f"{report.bundle.name}: {_with_page(f)}")
-        for report, f in _iter_findings(verdicts)
-    ]
-    rows += [
-        (not one.skipped, "not-judged", f"{one.bundle.name}: {one.message}")
-        for one in verdicts
-        if isinstance(one, NotJudged)
-    ]
+    rows = []
+    for title, one in zip(name_each(verdicts), verdicts, strict=True):
+        if isinstance(one, VerifyReport):
+            rows += [
+                (f.severity is Severity.ERROR, f.id, f"{title}: {_with_page(f)}")
+                for f in one.findings
+            ]
+        else:
+            rows.append((not one.skipped, "not-judged", f"{title}: {one.message}"))
     return "".join(
         f"##vso[task.logissue type={'error' if bad else 'warning'};code={name};]"
         f"{'; '.join(map(one_line, text.splitlines())).replace('%', '%AZP25')}\n"
@@ -105,7 +96,8 @@ def to_gitlab(verdicts: Verdicts) -> str:
     """A list of issues; a fingerprint that comes twice is told apart, as GitLab wants it."""
     seen: dict[str, int] = {}
     rows = []
-    for report, finding in _iter_findings(verdicts):
+    found = [(r, f) for r in verdicts if isinstance(r, VerifyReport) for f in r.findings]
+    for report, finding in found:
         identity = "\0".join((report.bundle.name, finding.id, finding.subject, finding.message))
         count = seen[identity] = seen.get(identity, 0) + 1
         text = f"{identity}\0{count}".encode("utf-8", "surrogatepass")
@@ -146,8 +138,8 @@ def _location(path: str) -> dict[str, Any]:
 def to_junit(verdicts: Verdicts) -> str:
     """A suite for each bundle: errors are failures, all else is a case with output."""
     root = ET.Element("testsuites", name="rustext")
-    for one in verdicts:
-        name = _xml(one.bundle.name)
+    for title, one in zip(name_each(verdicts), verdicts, strict=True):
+        name = _xml(title)
         suite = ET.SubElement(root, "testsuite", name=name)
         if isinstance(one, NotJudged):
             case = ET.SubElement(suite, "testcase", classname=name, name="judged")
@@ -187,11 +179,11 @@ def _xml(text: str) -> str:
 
 def to_markdown(verdicts: Verdicts) -> str:
     """A section for each bundle, with a table of its findings."""
-    return "\n".join(line for one in verdicts for line in _iter_section(one))
+    named = zip(map(plain, name_each(verdicts)), verdicts, strict=True)
+    return "\n".join(line for name, one in named for line in _iter_section(name, one))
 
 
-def _iter_section(one: VerifyReport | NotJudged) -> Iterable[str]:
-    name = plain(one.bundle.name)
+def _iter_section(name: str, one: VerifyReport | NotJudged) -> Iterable[str]:
     if isinstance(one, NotJudged):
         yield f"## {name}: not judged\n\n{MARK}\n\n{plain(one.message)}\n"
         return

@@ -21,7 +21,7 @@ from rustext import __version__
 from rustext.data import package_text
 from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Edge, Missing, Resolved
-from rustext.model.verification import NotJudged, PartSize, SystemFloor, VerifyReport
+from rustext.model.verification import NotJudged, PartSize, SystemFloor, VerifyReport, name_each
 from rustext.report.escape import one_line
 from rustext.report.library_graph import NodeKind, Picture, draw_picture, draw_svg
 from rustext.report.rules import RULES, help_uri
@@ -40,8 +40,9 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def to_html(*verdicts: VerifyReport | NotJudged) -> str:
     """The page, with a part for each bundle; the same reports give the same bytes."""
-    title = "; ".join(f"{said(v.bundle.name)}: {said(_name(v))}" for v in verdicts)
-    parts = (line for number, one in enumerate(verdicts) for line in _iter_part(one, number))
+    names = tuple(map(said, name_each(verdicts)))
+    title = "; ".join(f"{n}: {said(_verdict(v))}" for n, v in zip(names, verdicts, strict=True))
+    parts = (line for i, one in enumerate(verdicts) for line in _iter_part(one, names[i], i))
     return html_page(title, parts, command="verify")
 
 
@@ -73,20 +74,20 @@ def html_page(title: str, parts: Iterable[str], *, command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _name(verdict: VerifyReport | NotJudged) -> str:
+def _verdict(verdict: VerifyReport | NotJudged) -> str:
     return "not judged" if isinstance(verdict, NotJudged) else name_verdict(verdict)
 
 
-def _iter_part(report: VerifyReport | NotJudged, number: int) -> Iterator[str]:
+def _iter_part(report: VerifyReport | NotJudged, name: str, number: int) -> Iterator[str]:
     """All about one bundle; `number` tells its anchors from those of the others."""
     if isinstance(report, NotJudged):
         yield f'<header class="{"doubtful" if report.skipped else "bad"}">'
-        yield f'<h1>{said(report.bundle.name)} <span class="verdict">not judged</span></h1>'
+        yield f'<h1>{name} <span class="verdict">not judged</span></h1>'
         yield f"<p>{_prose(report.message)}</p></header>"
         return
     mark = f"-{number + 1}" if number else ""
     yield '<div class="report">'
-    yield from _iter_summary(report)
+    yield from _iter_summary(report, name)
     yield from _iter_tools(report, mark)
     yield from _iter_findings(report.findings, mark)
     yield from _iter_graph(draw_picture(report), mark)
@@ -116,11 +117,11 @@ def _prose(text: str) -> str:
 # --- summary ----------------------------------------------------------------------------------
 
 
-def _iter_summary(report: VerifyReport) -> Iterator[str]:
+def _iter_summary(report: VerifyReport, name: str) -> Iterator[str]:
     verdict = said(name_verdict(report))
     doubtful = any(f.severity is Severity.WARNING for f in report.findings)
     yield f'<header class="{("doubtful" if doubtful else "good") if report.ok else "bad"}">'
-    yield f'<h1>{said(report.bundle.name)} <span class="verdict">{verdict}</span></h1>'
+    yield f'<h1>{name} <span class="verdict">{verdict}</span></h1>'
     yield "<dl>"
     for label, text in _iter_facts(report):
         wide = ' class="wide"' if len(text) > _WIDE else ""

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from rustext import __version__
 from rustext.model.findings import Finding
-from rustext.model.verification import NotJudged, VerifyReport
+from rustext.model.verification import NotJudged, VerifyReport, name_each
 from rustext.report.escape import one_line
 from rustext.report.rules import DOCS, RULES, help_uri
 from rustext.report.verify_text import iter_notes
@@ -30,14 +30,11 @@ _BASE = "BUNDLE"  # the folder in which the bundle lies
 
 def sarif_document(*verdicts: VerifyReport | NotJudged) -> dict[str, Any]:
     """The whole log, with a run for each bundle."""
-    names = [one_line(one.bundle.name) for one in verdicts]
-    runs = []
-    for number, one in enumerate(verdicts):
-        # GitHub wants the runs of one tool in one log told apart, those of namesakes as well.
-        before = names[:number].count(names[number])
-        name = f"{names[number]} {before + 1}" if before else names[number]
-        details = {"automationDetails": {"id": f"rustext/{name}/"}}
-        runs.append(details | _run(one))
+    # GitHub wants the runs of one tool in one log told apart.
+    runs = [
+        {"automationDetails": {"id": f"rustext/{one_line(name)}/"}, **_run(one)}
+        for name, one in zip(name_each(verdicts), verdicts, strict=True)
+    ]
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}
 
 

@@ -19,6 +19,7 @@ from rustext.model.verification import (
     Verdicts,
     VerifyReport,
     is_skipped,
+    name_each,
 )
 from rustext.report.console import Console, Style
 from rustext.report.escape import one_line
@@ -34,10 +35,12 @@ _LINES = 8  # of evidence with one label
 _LABEL = 11  # columns
 
 
-def print_verify(console: Console, report: VerifyReport, *, verbose: bool = False) -> None:
+def print_verify(
+    console: Console, report: VerifyReport, *, name: str | None = None, verbose: bool = False
+) -> None:
     """The findings of a bundle and a summary."""
     print_findings(console, report.findings, verbose=verbose)
-    print_summary(console, report)
+    print_summary(console, report, name=name)
     for note in iter_run_notes(report.run) if report.run is not None else ():
         console.line(f"note: {note}", indent=2)
 
@@ -85,13 +88,13 @@ def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bo
         console.line()
 
 
-def print_summary(console: Console, report: VerifyReport) -> None:
+def print_summary(console: Console, report: VerifyReport, *, name: str | None = None) -> None:
     """The verdict and what it is about, in one sentence, and the oldest systems that will do."""
     counts = {s: sum(f.severity is s for f in report.findings) for s in Severity}
     found = [_counted(n, s.value) for s, n in counts.items() if n]
     said = ", ".join(found) or "no findings"
     said += f", {report.suppressed} suppressed" if report.suppressed else ""
-    head = f"{report.bundle.name} ({report.freezer}, {report.platform}) "
+    head = f"{name or report.bundle.name} ({report.freezer}, {report.platform}) "
     doubtful = Style.YELLOW if counts[Severity.WARNING] else Style.GREEN
     verdict = (name_verdict(report), doubtful if report.ok else Style.RED)
     tail = (
@@ -120,11 +123,11 @@ def name_verdict(report: VerifyReport) -> str:
 
 def print_verdicts(console: Console, verdicts: Verdicts, *, verbose: bool = False) -> None:
     """What is said of each bundle and, where there are several, of all of them."""
-    reports = [one for one in verdicts if isinstance(one, VerifyReport)]
-    for report in reports:
-        print_verify(console, report, verbose=verbose)
-        if len(verdicts) > 1:
-            console.line()
+    for name, report in zip(name_each(verdicts), verdicts, strict=True):
+        if isinstance(report, VerifyReport):
+            print_verify(console, report, name=name, verbose=verbose)
+            if len(verdicts) > 1:
+                console.line()
     print_total(console, verdicts)
 
 

@@ -147,6 +147,16 @@ def test_each_format_names_what_was_not_judged(kind: str, dist: Path, said: Said
     assert "notes.txt" not in alone
 
 
+@pytest.mark.parametrize("kind", [kind for kind in REPORTS if kind != "gitlab"])
+def test_bundles_of_one_name_are_told_apart(kind: str, dist: Path, said: Said) -> None:
+    """GitLab has the place of a finding alone, which is a file."""
+    archive = shutil.make_archive("bad", "gztar", dist, "bad")
+    _, out, _ = said(dist / "bad", archive, dist / "good", "--format", kind)
+    assert "dist/bad" in out
+    assert "bad.tar.gz/bad" in out
+    assert "dist/good" not in out or kind == "json"
+
+
 def test_what_is_often_named_in_place_of_a_bundle_is_told(dist: Path, said: Said) -> None:
     """`Analysis-00.toc` is what PyInstaller writes first into `--workpath`, one a spec file."""
     venv.create("venv")
