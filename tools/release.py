@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
@@ -62,8 +61,7 @@ def build(folder: Path, *, zone: str, umask: int) -> dict[str, str]:
     run("-m", "build", "--sdist", "--outdir", str(folder), str(ROOT))
     (sdist,) = folder.glob("*.tar.gz")
     with tempfile.TemporaryDirectory() as source:
-        with tarfile.open(sdist) as archive:
-            archive.extractall(source, filter="data")
+        shutil.unpack_archive(sdist, source)
         (top,) = Path(source).iterdir()
         run("-m", "build", "--wheel", "--outdir", str(folder), str(top))
     run(str(ROOT / "tools/build_pyz.py"), str(folder / "rustext-verify.pyz"))
