@@ -332,3 +332,22 @@ def test_words_for_a_program_that_is_not_started_are_refused(command: str, capfd
     assert ended.value.code == 2
     assert "hint: add --run" in capfd.readouterr().err
     assert parse_arguments([command, "app", "--"]).arguments == []
+
+
+@pytest.mark.parametrize("command", ["verify", "scan"])
+def test_patterns_are_expanded_where_the_shell_does_not(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b", "a", "x[1]", "x1"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    words = [command, "[ab]", "no*", "x[1]"]
+    given = [Path(word) for word in words[1:]]
+    for system, expected in (
+        ("linux", given),
+        ("win32", [Path("a"), Path("b"), Path("no*"), Path("x[1]")]),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "platform", system)
+            parsed = vars(parse_arguments(words))
+        assert parsed["bundles" if command == "verify" else "paths"] == expected

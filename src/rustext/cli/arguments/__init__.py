@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from glob import glob
 from pathlib import Path
 
 from rustext.cli.arguments.options import FORMAT_OF_SUFFIX
@@ -43,6 +44,7 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
         rest = [word for word in rest if not word or word.startswith("-")]
     if rest:
         parser.refuse_unknown(own[0], rest)
+    _expand(parsed, windows=sys.platform == "win32")
     loudness = parsed.verbose - parsed.quiet
     parsed.verbose, parsed.quiet = max(loudness, 0), max(-loudness, 0)
     if "format" in parsed:
@@ -51,6 +53,16 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
         parsed.format = "json" if parsed.json else parsed.format or _guess_format(parsed, parser)
         parsed.json = parsed.format == "json"
     return parsed
+
+
+def _expand(parsed: argparse.Namespace, *, windows: bool) -> None:
+    """Put files in the place of patterns, which the shells of Windows leave as they are."""
+    for key in vars(parsed).keys() & {"bundles", "paths"} if windows else ():
+        paths: list[Path] = []
+        for path in vars(parsed)[key]:
+            found = [] if path.exists() else sorted(glob(str(path)))  # noqa: PTH207 (absolute ones)
+            paths += map(Path, found or [path])
+        setattr(parsed, key, paths)
 
 
 def _guess_format(parsed: argparse.Namespace, parser: Parser) -> str:
