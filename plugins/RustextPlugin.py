@@ -60,6 +60,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         self._options = {name.removeprefix("rustext_"): value for name, value in options.items()}
         self._strict = bool(options.get("rustext_strict"))
         self._failed: set[str] = set()
+        self._warned: set[str] = set()
         self.broken = False  # rustext itself, not one module of the program
         self._find_editable()
 
@@ -135,9 +136,12 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         build = self.session.build
         if module.isMainModule():
             scripts = _options().getMainEntryPointFilenames()
-            return [i.module for i in build.begin([Path(name).resolve() for name in scripts])]
-        path = self.stand_ins.original(path) if path is not None else None
-        return [i.module for i in build.enter(_name(module), path)]
+            found = build.begin([Path(name).resolve() for name in scripts])
+        else:
+            path = self.stand_ins.original(path) if path is not None else None
+            found = build.enter(_name(module), path)
+        self._warn_of(build.faults)  # Nuitka may end of such a file, or wait for it
+        return [i.module for i in found]
 
     @_guarded
     def createPreModuleLoadCode(self, module: Any) -> tuple[str, str] | None:
@@ -230,8 +234,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         self.info(self.session.build.summary() + ".")
         for hint in self.session.build.hints:
             self.info(hint)
-        for warning in self.session.build.warnings:
-            self.complain(warning)
+        self._warn_of(self.session.build.warnings)
         self.session.write_report()
         if self.session.options.verify:
             findings = self.session.judge(Path(dist_dir))
@@ -244,6 +247,13 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def getReportData(self, **_: Any) -> tuple[tuple[str, str], ...]:  # before 4.3, no arguments
         """Put what was added, with its evidence, into Nuitka's XML report."""
         return self.session.report_rows()
+
+    def _warn_of(self, warnings: tuple[str, ...]) -> None:
+        """Say each warning once in a build."""
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self.complain(warning)
 
     def complain(self, text: str) -> None:
         """Warn, or stop the build where the user wants that."""

@@ -21,7 +21,10 @@ import ormsgpack, bad.ormsgpack
 print(ormsgpack.unpackb(ormsgpack.packb({"a": 1})))
 """
 RESULT = "{'a': 1}\n"
-ORDINARY = ["setpriv", "--bounding-set=-all", "--no-new-privs"]
+MEMORY = 8 << 30  # bytes of a process: a freezer that reads a file without end stops there
+SECONDS = 150  # of a build with Nuitka, which takes 20 s: it waits for a FIFO without end
+DROP = ["setpriv", "--bounding-set=-all", "--no-new-privs"]
+ORDINARY = ["prlimit", f"--as={MEMORY}", *(DROP if os.geteuid() == 0 else [])]
 
 # Modules of the standard library that are not needed here: a build takes half the time without.
 SPARED = ("ssl", "hashlib", "bz2", "lzma", "ctypes", "multiprocessing", "asyncio", "socket",
@@ -30,10 +33,9 @@ SPARED = ("ssl", "hashlib", "bz2", "lzma", "ctypes", "multiprocessing", "asyncio
 
 
 def ordinary(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-    """Run a command whose user is bound by the modes of files."""
-    prefix = ORDINARY if os.geteuid() == 0 else []
+    """Run a command whose user is bound by the modes of files, with so much memory."""
     return subprocess.run(
-        [*prefix, *command], capture_output=True, text=True, errors="replace", check=False,
+        [*ORDINARY, *command], capture_output=True, text=True, errors="replace", check=False,
         stdin=subprocess.DEVNULL, timeout=1200, **options,
     )  # fmt: skip
 
@@ -99,7 +101,8 @@ class Room:
             command = [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
             command += [f"--exclude-module={name}" for name in SPARED]
         else:
-            command = [python, "-m", "nuitka", "--assume-yes-for-downloads", "--standalone"]
+            command = ["timeout", str(SECONDS), python, "-m", "nuitka", "--standalone"]
+            command += ["--assume-yes-for-downloads"]
             command += [f"--user-plugin={HERE / 'demote_plugin.py'}", "--quiet"]
             command += [f"--nofollow-import-to={name}" for name in SPARED]
             command += ["--enable-plugin=rustext"] if rustext else []
@@ -115,9 +118,8 @@ class Room:
         """Begin a build in a group of processes of its own."""
         out = self.folder / self.name
         out.mkdir(exist_ok=True)
-        prefix = ORDINARY if os.geteuid() == 0 else []
         return subprocess.Popen(
-            [*prefix, *self.command(rustext=True)],
+            [*ORDINARY, *self.command(rustext=True)],
             cwd=out, env=self.environ(self.pythons[1]), start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip

@@ -250,11 +250,16 @@ class Build:
         return tuple(sorted(found, key=lambda u: (u.module, u.function)))
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """The files that could not be read so far, a line each; the environment's among them."""
+        env = self.planner.env
+        return tuple(map(str, env.faults)) if env.distributions else ()
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the user has to look after, a line each."""
         planned = (w for path in sorted(self.plans) for w in self.plans[path].warnings)
-        faults = map(str, self.planner.env.faults)
-        return (*faults, *self.record_warnings, *self.recorded.stale, *planned)
+        return (*self.faults, *self.record_warnings, *self.recorded.stale, *planned)
 
     def summary(self) -> str:
         """One line for the freezer's log."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
-import nuitka.plugins.PluginBase
-import nuitka.Version  # noqa: F401
 import PyInstaller.config
 import pytest
 from environments import Files, write_files
 from known_mistakes import MISTAKES, table
+from nuitka_plugin import load_plugin
 from rustext_hooks import analysis_state, whole_build
 
 from rustext.cli.main import run
@@ -26,8 +24,6 @@ from rustext.freezing.project import read_project
 from rustext.freezing.session import start_session
 
 pytestmark = pytest.mark.usefixtures("lean_path")
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(params=MISTAKES)
@@ -55,17 +51,6 @@ def mistake(
     assert time.monotonic() - before < 5
 
 
-def plugin() -> ModuleType:
-    """Nuitka's plugin, as Nuitka loads it."""
-    file = ROOT / "plugins" / "RustextPlugin.py"
-    spec = importlib.util.spec_from_file_location("RustextPlugin", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_pyinstaller_ends(mistake: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     script, line = mistake
     monkeypatch.setitem(PyInstaller.config.CONF, "main_script", script)
@@ -81,7 +66,7 @@ def test_nuitka_ends(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     script, line = mistake
-    module = plugin()
+    module = load_plugin()
     options = SimpleNamespace(getMainEntryPointFilenames=lambda: [str(script)])
     monkeypatch.setattr(module, "_options", lambda: options)
     entered = SimpleNamespace(

@@ -62,7 +62,9 @@ def cached_hooks(
     try:
         return _keep_hooks(env, config, kept / "pyinstaller" / name, others, selftest=selftest)
     except OSError as error:
-        _log.warning("rustext: hooks go to a temporary folder, for %s", error)
+        reason = (error.strerror or str(error)).lower()
+        text = "rustext: cannot write to `%s`: %s; hooks go to a temporary folder"
+        _log.warning(text, error.filename or kept, reason)
     try:
         return _keep_hooks(env, config, _private_folder() / name, others, selftest=selftest)
     except OSError as error:
