@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from fault_rooms import RESULT, RUST, environments, hidden, ordinary
+from fault_rooms import RESULT, RUST, environments, hidden, ordinary, spared
 from kept_rows import KeptRows, Row, parser
 from lab import FREEZERS, HERE, ROOT, install
 
@@ -269,6 +269,7 @@ class Trial:
             command = ["-m", "nuitka", "--assume-yes-for-downloads", "--standalone", "--quiet"]
             command += ["--enable-plugin=rustext", f"--user-plugin={HERE / 'demote_plugin.py'}"]
             bundle, name, variables = out / "app.dist", "app.bin", self.paths
+        command += spared(freezer)
         done = self.start(*command, str(self.script), cwd=out, **variables)
         if done.returncode:
             return said(done, lambda _: False)

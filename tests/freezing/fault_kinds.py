@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -205,14 +205,14 @@ FAULTS: dict[str, Fault] = {
 EXCLUDED = "the program's package has no dist-info"  # it would leave no file for the two before it
 
 
-def put_all(site: Path) -> tuple[list[str], list[Fault]]:
-    """Put each fault into a package of its own, and those of the program's package where it is.
+def put_all(site: Path, without: Container[str]) -> tuple[list[str], list[Fault]]:
+    """Put each other fault into a package of its own, and the program's package's where it is.
 
     The packages `bad00`, `bad01`, ..., and the faults with the names that warnings have to hold.
     """
     packages, found = [], []
     for number, (name, fault) in enumerate(FAULTS.items()):
-        if name == EXCLUDED:
+        if name in without:
             continue
         if name.startswith("the program's"):
             fault.apply(site)

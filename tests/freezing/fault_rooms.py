@@ -32,6 +32,12 @@ SPARED = ("ssl", "hashlib", "bz2", "lzma", "ctypes", "multiprocessing", "asyncio
           "fractions", "statistics", "pdb", "curses", "readline")  # fmt: skip
 
 
+def spared(freezer: str) -> list[str]:
+    """The options that leave them out."""
+    option = "--exclude-module" if freezer == "pyinstaller" else "--nofollow-import-to"
+    return [f"{option}={name}" for name in SPARED]
+
+
 def ordinary(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
     """Run a command whose user is bound by the modes of files, with so much memory."""
     return subprocess.run(
@@ -99,14 +105,12 @@ class Room:
         python = str(self.pythons[rustext])
         if self.freezer == "pyinstaller":
             command = [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
-            command += [f"--exclude-module={name}" for name in SPARED]
         else:
             command = ["timeout", str(SECONDS), python, "-m", "nuitka", "--standalone"]
             command += ["--assume-yes-for-downloads"]
             command += [f"--user-plugin={HERE / 'demote_plugin.py'}", "--quiet"]
-            command += [f"--nofollow-import-to={name}" for name in SPARED]
             command += ["--enable-plugin=rustext"] if rustext else []
-        return [*command, str(self.folder / "app.py")]
+        return [*command, *spared(self.freezer), str(self.folder / "app.py")]
 
     def build(self, *, rustext: bool) -> subprocess.CompletedProcess[str]:
         out = self.folder / (self.name if rustext else "without")

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from fault_kinds import EXCLUDED, FAULTS, PLACES, Fault, put_all
-from fault_rooms import PROGRAM, environments, escaped, packages, room_for
+from fault_rooms import MEMORY, PROGRAM, SECONDS, environments, escaped, packages, room_for
 from interruptions import TRIALS, Trial
 from kept_rows import KeptRows, Row, parser
 from lab import FREEZERS, ROOT
@@ -72,9 +72,14 @@ def one_fault(fault: Fault, folder: Path) -> Prepared:
     return [], [fault], {}
 
 
-def all_faults(folder: Path) -> Prepared:
-    packages, faults = put_all(folder / "site")
+def all_faults(kept: KeptRows, freezer: str, folder: Path) -> Prepared:
+    packages, faults = put_all(folder / "site", {EXCLUDED, *ending(kept.read(), freezer)})
     return packages, faults, {}
+
+
+def ending(rows: Mapping[str, Row], freezer: str) -> list[str]:
+    """The faults that end a build where they are alone; as promised, without rustext as well."""
+    return [name for name in FAULTS if rows.get(f"{freezer}: {name}", {}).get("build")]
 
 
 def disturb(trial: Callable[[Trial], Row], pythons: tuple[Path, Path], site: Path) -> Row:
@@ -82,32 +87,38 @@ def disturb(trial: Callable[[Trial], Row], pythons: tuple[Path, Path], site: Pat
         return trial(Trial(room))
 
 
-KINDS = {
-    "no fault": lambda folder: ([], [], {}),
-    **{name: partial(one_fault, fault) for name, fault in FAULTS.items()},
-    "all faults at once": all_faults,
-    **{
-        name: lambda folder, make=make: ([], [], make(folder)) for name, make in PLACES.items()
-    },
-}  # fmt: skip
+def kinds(kept: KeptRows, freezer: str) -> dict[str, Callable[[Path], Prepared]]:
+    """What is done to the folder of each row, by its name."""
+    return {
+        "no fault": lambda folder: ([], [], {}),
+        **{name: partial(one_fault, fault) for name, fault in FAULTS.items()},
+        "all faults at once": partial(all_faults, kept, freezer),
+        **{
+            name: lambda folder, make=make: ([], [], make(folder)) for name, make in PLACES.items()
+        },
+    }  # fmt: skip
 
 
-def table(rows: Mapping[str, Row]) -> Iterator[str]:
+def table(kept: KeptRows) -> Iterator[str]:
     """The rows as they are kept; what has not been run has no row."""
-    known = {freezer: [rows.get(f"{freezer}: {name}") for name in KINDS] for freezer in FREEZERS}
+    rows, names = kept.read(), list(kinds(kept, "nuitka"))
+    known = {freezer: [rows.get(f"{freezer}: {name}") for name in names] for freezer in FREEZERS}
     yield "# Faults of files in a build\n"
     yield "`./test --faults`. The exit code of a build with rustext, whether the program runs in"
     yield "another folder (it fails without rustext), and what rustext says of the file. Where a"
-    yield "build fails, it fails without rustext too. All of it runs without root's right to read"
-    yield "any file. In the row of all faults, each is in a package of its own, and the program"
-    yield f'imports them all; left out is "{EXCLUDED}", which would undo two others.\n'
+    yield "build fails, it fails without rustext too: Nuitka reads METADATA and RECORD whole, as"
+    yield "UTF-8, and waits at a FIFO for its end. All of it runs without root's right to read any"
+    yield f"file, a process with {MEMORY >> 30} GB of memory at most, and a build in {SECONDS} s where it is"
+    yield "one of Nuitka (or it is ended with 124). In the row of all faults, each is in a package of"
+    yield f'its own, and the program imports them all; left out are "{EXCLUDED}",'
+    yield "which would undo two others, and the faults with which the same freezer ends.\n"
     for freezer, found in known.items():
         ran = [row for row in found if row is not None]
         good = sum(not row["wrong"] for row in ran)
         yield f"- {freezer}: {len(ran)} of {len(found)} rows were run, {good} are as promised"
     yield "\n| fault | freezer | build | program | what rustext says |"
     yield "|---|---|---|---|---|"
-    for number, name in enumerate(KINDS):
+    for number, name in enumerate(names):
         for freezer, found in known.items():
             row = found[number]
             if row is None:
@@ -141,14 +152,13 @@ def main() -> int:
         todo = {
             f"{freezer}: {name}": partial(measure, pythons, site, freezer, prepare)
             for freezer in args.freezer or FREEZERS
-            for name, prepare in KINDS.items()
+            for name, prepare in kinds(kept, freezer).items()
         }
         if args.freezer != ["nuitka"]:
             todo |= {name: partial(disturb, trial, pythons, site) for name, trial in TRIALS.items()}
         kept.measure(todo, args)
-    rows = kept.read()
-    TABLE.write_text("\n".join(table(rows)) + "\n")
-    return int(any(row["wrong"] for row in rows.values()))
+    TABLE.write_text("\n".join(table(kept)) + "\n")
+    return int(any(row["wrong"] for row in kept.read().values()))
 
 
 if __name__ == "__main__":
