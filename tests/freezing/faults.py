@@ -108,8 +108,8 @@ def table(kept: KeptRows) -> Iterator[str]:
     yield "another folder (it fails without rustext), and what rustext says of the file. Where a"
     yield "build fails, it fails without rustext too: Nuitka reads METADATA and RECORD whole, as"
     yield "UTF-8, and waits at a FIFO for its end. All of it runs without root's right to read any"
-    yield f"file; a process has {MEMORY >> 30} GB of memory at most, and a build with Nuitka that"
-    yield f"takes {SECONDS} s is ended with 124. In the row of all faults, each is in a package of its"
+    yield f"file; a process has {MEMORY >> 30} GB of memory at most, and a build with Nuitka"
+    yield f"ends with 124 after {SECONDS} s. In the row of all faults, each is in a package of its"
     yield f'own, and the program imports them all; left out are "{EXCLUDED}",'
     yield "which would undo two others, and the faults with which the same freezer ends.\n"
     for freezer, found in known.items():
