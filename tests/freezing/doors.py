@@ -14,7 +14,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,8 +21,8 @@ from functools import partial
 from pathlib import Path
 
 from fault_rooms import RESULT, RUST, environments, hidden, ordinary, spared
-from kept_rows import KeptRows, Row, parser
-from lab import FREEZERS, HERE, ROOT, install
+from kept_rows import CACHE, KeptRows, Row, parser
+from lab import FREEZERS, HERE, ROOT, install, locked
 
 TABLE = ROOT / "benchmarks" / "doors.md"
 CODE = "print({0}.unpackb({0}.packb({{'a': 1}})))\n"
@@ -330,8 +329,9 @@ def main() -> int:
     freezers = args.freezer or list(FREEZERS)
     kept = KeptRows("doors")
     _, python = environments()
-    with tempfile.TemporaryDirectory(prefix="rustext-doors-") as text:
-        folder = Path(text)
+    folder = CACHE / "doors"  # one path for all runs: of another one, ccache knows no object
+    with locked(folder):
+        shutil.rmtree(folder, ignore_errors=True)
         install(python, "--target", str(folder / "rust"), RUST)
         (native,) = folder.glob("rust/ormsgpack/*.so")
         base = python.parent.parent
@@ -340,6 +340,7 @@ def main() -> int:
             for freezer in freezers for name, way in WAYS.items()
         }  # fmt: skip
         kept.measure(todo, args)
+        shutil.rmtree(folder)
     rows = kept.read()
     TABLE.write_text("\n".join(table(rows)) + "\n")
     return int(any(row["wrong"] for row in rows.values()))
