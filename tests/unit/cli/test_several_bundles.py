@@ -96,6 +96,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "app.exe": lambda path: path.write_bytes(b""),
     "app": lambda path: _executable(path, bytes(100)),
     "empty": lambda path: path.mkdir(),
+    "closed": lambda path: path.mkdir(mode=0),
     "app.zip": lambda path: path.write_bytes(b"PK\3\4" + bytes(100)),
     "lib.so": lambda path: shutil.copy2("good.so", path),
     "one": lambda path: shutil.copy2(BOOTLOADER, path),

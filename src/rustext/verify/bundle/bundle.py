@@ -132,7 +132,9 @@ def read_bundle(root: Path, *, cached: bool = False) -> Bundle:
 
 def describe_other(folder: Path) -> tuple[str, str] | None:
     """What a folder is that is often named in place of a bundle, and what to do."""
-    return next((said for name, said in _OTHERS.items() if (folder / name).is_file()), None)
+    with contextlib.suppress(OSError):  # one that is closed to us, which whoever reads it will say
+        return next((said for name, said in _OTHERS.items() if (folder / name).is_file()), None)
+    return None
 
 
 def read_contents(root: Path, *, program: Program | None = None, cached: bool = False) -> Bundle:
