@@ -160,7 +160,6 @@ def summary(found: Trace, output: Path, outside: int = 0) -> str:
     kinds = [(kind, len(usage.of(kind))) for usage in found.usages for kind in UseKind]
     modules = sum(count for kind, count in kinds if kind in MODULES)
     files = sum(count for kind, count in kinds) - modules
-    parts = [counted(modules, "module"), f"{counted(files, 'file')} and others"]
-    parts += [f"{counted(len(found.usages), 'distribution')}"]
-    parts += [f"{counted(outside, 'other file')} opened and not named"] if outside else []
-    return f"{output}: {', '.join(parts)}"
+    said = f"{output}: {counted(modules, 'module')} and {counted(files, 'file')} of "
+    said += counted(len(found.usages), "distribution")
+    return f"{said}; {counted(outside, 'other file')} opened and not named" if outside else said

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rustext.environment.environment import Environment, read_environment, this_environment
+from rustext.errors import UnreadableFile
 from rustext.freezing.build import Build, follow_modules
 from rustext.freezing.options import read_options
 from rustext.freezing.project import program_environment, read_project
@@ -42,6 +43,8 @@ def plan_program(
     `python` is another interpreter, `config` a file in place of the nearest `pyproject.toml`,
     `traces` are further records. Raises `RustextError` for what cannot be read.
     """
+    if not script.exists():
+        raise UnreadableFile(f"{script} does not exist")
     script = script.resolve()
     env = read_environment(python) if python else this_environment()
     env = program_environment(env, script.parent)

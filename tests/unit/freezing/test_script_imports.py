@@ -167,7 +167,7 @@ def test_the_command_prints_what_would_be_told(
     assert run(["plan", str(tmp_path / "main.py")]) == 0
     assert capfd.readouterr().out == "Rust extensions (0)\n"
     assert run(["plan", str(tmp_path / "gone.py")]) == 2
-    assert "gone.py cannot be read" in capfd.readouterr().err
+    assert "gone.py does not exist" in capfd.readouterr().err
 
 
 # --- rustext nuitka-config --------------------------------------------------------------------
