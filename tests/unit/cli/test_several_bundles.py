@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -70,6 +71,12 @@ def _object_file(path: Path) -> None:
     subprocess.run(command, check=True, timeout=60)
 
 
+def _giant(path: Path) -> None:
+    """A program of which a quarter of a terabyte has never been written."""
+    shutil.copy2(BOOTLOADER, path)
+    os.truncate(path, 1 << 38)
+
+
 def _source_archive(path: Path) -> None:
     path.write_bytes(tar_with(tarfile.TarInfo("setup.py")))
 
@@ -100,6 +107,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "app.zip": lambda path: path.write_bytes(b"PK\3\4" + bytes(100)),
     "lib.so": lambda path: shutil.copy2("good.so", path),
     "one": lambda path: shutil.copy2(BOOTLOADER, path),
+    "giant": _giant,
 }
 # PyInstaller's own, which a program is that has lost its end on the way.
 BOOTLOADER = next((Path(PyInstaller.__file__).parent / "bootloader").glob("*/run"))

@@ -17,6 +17,7 @@ from pathlib import Path
 from rustext.errors import InvalidBinary, InvalidBundle, RustextError, UnreadableFile
 from rustext.model.verification import VerifyReport
 from rustext.verify.bundle.bundle import describe_other
+from rustext.verify.bundle.native_files import unreasonable_size
 from rustext.verify.bundle.program import Freezer, read_program
 from rustext.verify.onefile.open_bundle import is_one_file
 from rustext.verify.onefile.packed import is_packed, unpack
@@ -112,7 +113,7 @@ def _is_bundle(folder: Path) -> bool:
     alone = other = False
     for path in sorted(files, key=lambda f: (f.suffix not in _NAMED_LIKE_PROGRAMS, f.name)):
         with contextlib.suppress(InvalidBinary, InvalidBundle, UnreadableFile, OSError):
-            program = read_program(path)
+            program = read_program(path) if unreasonable_size(path) is None else None
             if program is not None and is_one_file(path):
                 alone = True
             elif program is not None and program.freezer is not Freezer.UNKNOWN:

@@ -32,12 +32,14 @@ from rustext.formats.binary import open_binary
 from rustext.model.image import Format, Image, ImageKind
 from rustext.model.native_file import Provenance
 from rustext.verify.bundle.bundle import Bundle, read_bundle, read_contents
+from rustext.verify.bundle.native_files import unreasonable_size
 from rustext.verify.bundle.program import Freezer, Program, parse_program
 from rustext.verify.bundle.pyinstaller_archive import BOOTLOADER_MARK, Archive, Member
 from rustext.verify.onefile.nuitka_payload import Layout, find_payload, iter_entries
 from rustext.verify.onefile.unpacker import Unpacker
 
 _CHUNK = 1 << 17  # bytes
+_BOOTLOADER = 1 << 24  # bytes; PyInstaller's own take less than 1 MiB
 _LINK_LIMIT = 4096  # bytes; Linux's PATH_MAX
 
 
@@ -147,6 +149,8 @@ def _look_at(path: Path) -> tuple[Program, tuple[Layout, ...]]:
                     f"{path} is a library, not a bundle",
                     hint=f"`rustext inspect {path}` looks at one native file",
                 )
+            if (reason := unreasonable_size(path)) is not None:
+                raise InvalidBundle(f"{path} is not read: {reason}")
             program = parse_program(path.absolute(), binary, data)
             return program, _find_layouts(path, program, data)
     except UnknownFormat as error:
@@ -180,7 +184,7 @@ def _find_layouts(path: Path, program: Program, data: mmap.mmap) -> tuple[Layout
                 f"{path} is the program of a bundle, not a bundle",
                 hint=f"name the folder: {path.parent}",
             )
-        if data.find(BOOTLOADER_MARK) >= 0:
+        if data.find(BOOTLOADER_MARK, 0, _BOOTLOADER) >= 0:
             raise DamagedBundle(
                 f"{path} is damaged: it ends without the archive that PyInstaller puts there",
                 hint="build it again, or copy it again",
