@@ -17,6 +17,7 @@ from rustext.freezing.options import read_options
 from rustext.freezing.project import program_environment, read_project
 from rustext.freezing.script_imports import iter_program
 from rustext.freezing.session import make_plan
+from rustext.imports.crate_rules import is_installed
 from rustext.model.plan import BuildPlan, Companion, RecordEffect
 from rustext.plan.planner import Planner
 from rustext.tracing.trace_file import Trace
@@ -56,7 +57,15 @@ def plan_program(
         untraced = Planner(env, replace(settings, trace=Trace()))
         plain, _, plainly_seen = follow(script, Build(untraced, folder=script.parent))
         effect = compare(build, seen, plain, plainly_seen)
-    return ProgramPlan(plan=make_plan(build), skipped=skipped, effect=effect)
+    made = make_plan(build)
+    idle = (
+        f"the rule about `{rule.crate}` in [tool.rustext] crate-rules: no Rust file of this "
+        "program shows that crate"
+        for rule in settings.crate_rules
+        if is_installed(rule.when, env) and not seen.issuperset(rule.imports)
+    )
+    made = replace(made, warnings=(*made.warnings, *idle))
+    return ProgramPlan(plan=made, skipped=skipped, effect=effect)
 
 
 def compare(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from crates import build_crate
 from environments import environment, install
 from natives import native_file
 
+from rustext.api import plan
 from rustext.config import Config
 from rustext.data import read_data
 from rustext.discovery.native_files import folder_source, iter_native_files
@@ -142,3 +145,18 @@ def test_a_private_crate_is_known_by_what_it_leaves_in_a_file(
     details = [detail for _, detail in found]
     expected = f"crate our-core (unknown version) ({evidence}): joined; here"
     assert details == ([expected] if evidence is not None else [])
+
+
+def test_a_rule_about_a_crate_that_is_nowhere_is_a_warning(tmp_path: Path) -> None:
+    shutil.copy2(build_crate("private_rule", tmp_path / "target"), tmp_path / "private_rule.so")
+    (tmp_path / "app.py").write_text("import private_rule\n")
+    found = {}
+    for crate in ("private-rule", "privat-rule"):
+        rule = f'[[tool.rustext.crate-rules]]\ncrate = "{crate}"\nimports = ["colorsys"]\n'
+        (tmp_path / "pyproject.toml").write_text(rule)
+        made = plan(tmp_path / "app.py")
+        found[crate] = ([implicit.module for implicit in made.modules], made.warnings)
+    assert found["private-rule"] == (["colorsys"], ())
+    assert found["privat-rule"][0] == []
+    (warning,) = found["privat-rule"][1]
+    assert "no Rust file of this program shows that crate" in warning
