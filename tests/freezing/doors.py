@@ -232,6 +232,7 @@ class Trial:
             "XDG_CACHE_HOME": str(self.room / "cache"),
             "PATH": f"{self.venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "RUSTEXT_TEST_COMPILE": "",
+            "NUITKA_CACHE_DIR": str(CACHE / "nuitka"),
             **self.what.variables,
             **variables,
         }

@@ -124,6 +124,7 @@ def table(kept: KeptRows) -> Iterator[str]:
             if row is None:
                 continue
             words = [re.sub(r"^\d+ ", "", word) for word in row["words"]]  # milliseconds
+            words = [re.sub(r"a{50,}", "aaa[...]aaa", word) for word in words]
             said = "<br>".join(map(escaped, words[:SHOWN])) or "nothing"
             if more := words[SHOWN:]:
                 said += f"<br>and {len(more)} more lines, one for each fault that is named"
