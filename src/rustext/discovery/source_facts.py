@@ -32,13 +32,17 @@ from rustext.discovery.source_readers import (
 from rustext.environment.distributions import Distribution
 from rustext.environment.python_source import parse_source
 from rustext.environment.python_text import (
+    completed_names,
     imported_as,
     is_lazy,
     iter_imported,
     iter_imported_names,
     iter_modules,
     iter_name_patterns,
+    iter_paths_beside,
     iter_relative,
+    iter_resource_packages,
+    iter_starred,
 )
 from rustext.files.untrusted import read_start
 from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
@@ -71,6 +75,7 @@ _LISTS_PACKAGE = re.compile(
     r"\b(iter_modules|walk_packages)\s*\([^)\n]*?(?<![\w.])(?:([A-Za-z_][\w.]*)\.)?(?:__path__|__file__)\b"
 )
 _LISTS_FILES = re.compile(r"\b(?:i?r?glob|iterdir|listdir|scandir|walk)\s*\(")
+_LOADS = ("spec_from_file_location", "SourceFileLoader")
 _READS_STUB = re.compile(r"\(\s*__name__\s*,\s*__file__\b")
 _ASKS_ENTRY_POINTS = re.compile(r"\b(?:\w*_)?(?:entry_points|entrypoints|EntryPoint)\b")
 _GROUP = re.compile(r"""["']([\w.:-]+)["']""")
@@ -147,6 +152,7 @@ class _Reader:
         self._folders = {f"/{file.parent}" for file in dist.files}
         self._own_parts = {part for file in dist.files for part in file.parts}
         self._counting = {f.parent for f, text in texts.items() if "except SyntaxError" in text}
+        self._by_module = {module_of(f): text for f, text in texts.items()}
         self._by_parameter: dict[str, Importer] = {}  # importers of others than their first one
         self._parsed = {f: self._parse(f, t) for f, t in texts.items() if _needs_tree(t)}
         self._constants = {
@@ -192,7 +198,8 @@ class _Reader:
         fresh = set(self._importers)
         while fresh:
             names = "|".join(map(re.escape, sorted(fresh)))
-            calls = re.compile(rf"(?<![\w.])(?:{names})\s*\(\s*(\w+)\s*[,)]")
+            # Of methods, only those whose name says it: many have names such as `get` and `load`.
+            calls = re.compile(rf"(?:(?<![\w.])|\.(?=\w*import))(?:{names})\s*\(\s*(\w+)\s*[,)]")
             found: set[str] = set()
             for file, text in texts.items():
                 if any(f"{name}(" in text for name in fresh):
@@ -216,6 +223,7 @@ class _Reader:
         asks = ("importlib" in text or "pkg_resources" in text) and (
             _ASKS_FOR_METADATA.search(text) is not None
         )
+        lists_files = (".py'" in text or '.py"' in text) and _LISTS_FILES.search(text) is not None
         stub = self._stub_of(file) if lazy and _READS_STUB.search(text) is not None else None
         return replace(
             facts,
@@ -239,9 +247,12 @@ class _Reader:
             lists_modules=listing,
             lists_packages=tuple(sorted(set(_iter_listed(text, package)))) if lists else (),
             imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
-            lists_files=locates
-            and (".py'" in text or '.py"' in text)
-            and _LISTS_FILES.search(text) is not None,
+            lists_files=locates and lists_files,
+            loads_files=lists_files and any(word in text for word in _LOADS),
+            folders=tuple(
+                p for p in iter_paths_beside(text) if f"/{file.parent / p}" in self._folders
+            ),
+            starred=tuple(sorted(set(iter_starred(text, package)))),
             below_native=tuple(sorted(set(self._iter_below_native(text, package)))),
             imported=tuple(sorted(set(iter_imported(text, package))))
             if listing or module_of(file) in self._compiled
@@ -256,14 +267,21 @@ class _Reader:
             uses_prefix="sys.prefix" in text,
             seeks_programs=_ASKS_FOR_PROGRAMS.search(text) is not None,
             asks_for_metadata=asks,
-            distributions=tuple(sorted(set(_GROUP.findall(text)))) if asks else (),
+            distributions=tuple(sorted(set(self._iter_asked(text, package)))) if asks else (),
             reads_stub=stub is not None,
         )
+
+    def _iter_asked(self, text: str, package: str) -> Iterator[str]:
+        """What a text asks the metadata of, by its own literals or by tables of its neighbours."""
+        yield from _GROUP.findall(text)
+        for name, module in iter_imported_names(text, package):
+            table = self._by_module.get(module) if name.isupper() else None
+            yield from _GROUP.findall(table or "")
 
     def _iter_named(self, text: str) -> Iterator[str]:
         """Patterns of files' names, and the source files that the text loads as such."""
         yield from iter_name_patterns(text)
-        if "spec_from_file_location" in text or "SourceFileLoader" in text:
+        if any(word in text for word in _LOADS):
             files = (f"{word}.py" for word in _WORD.findall(text))
             yield from (file for file in files if file in self._own_parts)
 
@@ -302,15 +320,20 @@ class _Reader:
         if names:
             call = re.compile(
                 rf"""(?<!\w)(?<!def )({"|".join(map(re.escape, sorted(names)))})\s*\(\s*"""
-                r"""(?:\w+\s*=\s*)?(?:(f?)["']([A-Za-z_.][\w.:]*)(["']|\{)|[A-Za-z_])"""
+                r"""(?:\w+\s*=\s*)?(?:(f?)["']([A-Za-z_.][\w.:]*)(["']|\{)|([A-Za-z_]\w*))"""
             )
+            completed = completed_names(text)
             for found in call.finditer(text):
-                name = f"{found[3]}{HOLE}" if found[4] == "{" and found[2] else found[3] or HOLE
+                written = found[3] or completed.get(found[5], "")
+                open_ended = written.endswith(".") and written != "."
+                hole = (found[4] == "{" and found[2]) or open_ended or not written
+                name = f"{written}{HOLE}" if hole else written
                 yield NamedCall(function=found[1], name=name, origin=origins.get(found[1], ""))
 
     def _iter_data_packages(self, text: str, file: PurePosixPath) -> Iterator[str]:
         """The packages that resources are asked for, and its own below a completed name."""
-        for package in _iter_data_packages(text, file):
+        calls = read_data("companions")["resource_calls"]
+        for package in iter_resource_packages(text, ".".join(file.parts[:-1]), calls):
             if package and not package.endswith("."):
                 yield package
                 continue
@@ -359,25 +382,6 @@ def _iter_listed(text: str, package: str) -> Iterator[tuple[str, str]]:
         found = imported_as(text, name, package) if name else ""
         if found is not None:
             yield call, found
-
-
-def _iter_data_packages(text: str, file: PurePosixPath) -> Iterator[str]:
-    """The packages that resources are asked for, by name or as an imported module.
-
-    "" or "package." stands for one whose name the code computes.
-    """
-    package = ".".join(file.parts[:-1])
-    for call in read_data("companions")["resource_calls"]:
-        place = text.find(f"{call}(")
-        while place >= 0:
-            found = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""").match(
-                text, place + len(call) + 1
-            )
-            name = found and (found[1] or imported_as(text, found[2], package))
-            computed = "resources" in text and not re.match(r"\w", text[place - 1 : place])
-            if name or (found and computed):
-                yield name or ""
-            place = text.find(f"{call}(", place + 1)
 
 
 def _compiles(text: str) -> bool:

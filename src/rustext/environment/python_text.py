@@ -8,7 +8,7 @@ little time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import resolve_name
 
 # `from x import load_plugin, other as name`; Cython has `cimport`
@@ -23,6 +23,19 @@ _PATTERN = re.compile(
 )
 _FIELD = re.compile(r"\{[^{}]*\}|%(?:\(\w+\))?0?\d*[sdr]")
 _STARTS = re.compile(r"""\.startswith\(\s*["']([\w.+@-]{3,99})["']""")
+# What a variable is bound to: `name = "package.module." + word`, or `f"package.{word}"`.
+_COMPLETED = re.compile(
+    r"""^[ \t]*(\w+)[ \t]*=[ \t]*f?["']((?:[A-Za-z_]\w*\.){1,9})"""
+    r"""(?:["'][ \t]*\+|\{[^{}"'\n]*\}["'])""",
+    re.MULTILINE,
+)
+# A folder next to the file: `join(dirname(__file__), "rules")`, `Path(__file__).parent / "rules"`.
+_BESIDE = re.compile(
+    r"""__file__\s*\)+(?:\.(?:resolve|absolute)\(\))?(?:\.parent)?\)?\s*[,/]\s*["']([\w.+@/-]+)["']"""
+)
+_FIRST_ARGUMENT = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""")
+_ALL = re.compile(r"^__all__\s*(?::[^=\n]+)?\+?=\s*[\[({]([^\])}]*)", re.MULTILINE)
+_WORD = re.compile(r"""["'](\w+)["']""")
 _LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
 # A function that is handed the module's own name, to give it what it loads late.
 _OWN_NAME = re.compile(r"__name__,|globals\(\),")
@@ -73,6 +86,18 @@ def iter_imported(text: str, package: str) -> Iterator[str]:
         yield from (f"{module}.{words.split()[0]}" for words in taken)
 
 
+def iter_starred(text: str, package: str) -> Iterator[str]:
+    """The modules that a text imports all names of: `from x import *`."""
+    for module, taken in iter_import_statements(text, package) if "import *" in text else ():
+        if "*" in taken:
+            yield module
+
+
+def iter_exported(text: str) -> Iterator[str]:
+    """The names in the literals of a module's `__all__`."""
+    return (word for listed in _ALL.findall(text) for word in _WORD.findall(listed))
+
+
 def imported_as(text: str, name: str, package: str) -> str | None:
     """The module that a name means in a text, as far as an import statement says."""
     if name in {"__package__", "__name__"}:
@@ -100,6 +125,33 @@ def iter_name_patterns(text: str) -> Iterator[str]:
         if pattern != name and sum(c.isalnum() for c in pattern) > 1:
             yield pattern
     yield from (f"{word}*" for word in _STARTS.findall(text))
+
+
+def iter_resource_packages(text: str, package: str, calls: Iterable[str]) -> Iterator[str]:
+    """The packages that resources are asked for, by name or as an imported module.
+
+    `calls` are the functions whose first argument is one. "" or "package." stands for one whose
+    name the code computes.
+    """
+    for call in calls:
+        place = text.find(f"{call}(")
+        while place >= 0:
+            found = _FIRST_ARGUMENT.match(text, place + len(call) + 1)
+            name = found and (found[1] or imported_as(text, found[2], package))
+            computed = "resources" in text and not re.match(r"\w", text[place - 1 : place])
+            if name or (found and computed):
+                yield name or ""
+            place = text.find(f"{call}(", place + 1)
+
+
+def iter_paths_beside(text: str) -> Iterator[str]:
+    """The paths that a text joins with the folder of its own file."""
+    return (path.strip("/") for path in _BESIDE.findall(text))
+
+
+def completed_names(text: str) -> dict[str, str]:
+    """The beginnings of dotted names that a text completes, by the variables that hold them."""
+    return dict(_COMPLETED.findall(text))
 
 
 def is_lazy(text: str, *, imports: bool) -> bool:

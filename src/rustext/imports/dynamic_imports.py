@@ -16,10 +16,12 @@ asks for it (https://peps.python.org/pep-0562/):
     importlib.import_module(TABLE[name][0], __name__)
     BACKEND = "package.backends.fast.Backend"
     importlib.import_module(setting.rpartition(".")[0])
+    from package.parts import *
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
@@ -29,12 +31,15 @@ from rustext.discovery.import_sites import CLASS_PATH_CALLS
 from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
-from rustext.environment.python_text import resolve
+from rustext.environment.python_text import iter_exported, iter_modules, resolve
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
+from rustext.imports.verdicts import is_too_large
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.sources import HOLE, DistributionSources, ImportSite, SourceFacts
 
 _NOT_FOR_IMPORT = frozenset({"__init__", "__main__"})  # parts of names
 _LARGE = 200  # modules
+_INDENTED = re.compile(r"^[ \t].*", re.MULTILINE)
 _SHORTEST = 4  # characters of the end of a name that is completed
 _DEEPEST = 6  # parts of a name that are completed
 
@@ -62,6 +67,7 @@ def find_named_imports(
         *_iter_tables(files, dist, env, frozenset(importers)),
         *_iter_handed(files, dist, env),
         *_iter_completed(files, env),
+        *_iter_starred(files, env),
     )
 
 
@@ -150,6 +156,25 @@ def _module_in(name: str, env: Environment) -> str:
     while "." in module and env.find_module(module) is None:
         module = module.rpartition(".")[0]
     return module if env.find_module(module) is not None else name
+
+
+def _iter_starred(files: Iterable[SourceFacts], env: Environment) -> Iterator[Named]:
+    """The modules in the `__all__` of a package of which all names are imported.
+
+    Python imports what is no attribute of the package
+    (https://docs.python.org/3/tutorial/modules.html#importing-from-a-package).
+    """
+    for facts in files:
+        for package in facts.starred:
+            module = env.find_module(package)
+            if module is None or module.path is None or module.path.name != "__init__.py":
+                continue
+            with contextlib.suppress(OSError):
+                text = read_start(module.path, SOURCE_LIMIT).decode("utf-8", "replace")
+                for name in (f"{package}.{word}" for word in iter_exported(text)):
+                    if env.find_module(name) is not None:
+                        detail = f'from {package} import *, whose `__all__` names "{name}"'
+                        yield name, _evidence(EvidenceKind.PYTHON_CALL, facts.file, detail)
 
 
 # --- names in tables ------------------------------------------------------------------------------
@@ -267,9 +292,29 @@ def _complete(name: str, env: Environment) -> tuple[str, ...]:
         pattern = _pattern(".".join(parts[:depth]))
         matching = tuple(n for n in found if pattern.fullmatch(n))
         if depth == len(parts):
-            return tuple(n for n in matching if n.rpartition(".")[2] not in _NOT_FOR_IMPORT)
+            fit = (n for n in matching if n.rpartition(".")[2] not in _NOT_FOR_IMPORT)
+            return tuple(n for n in fit if not _needs_too_large(n, env))
         found = tuple(inner for n in matching for inner in env.modules_in(n))
     return ()
+
+
+def _needs_too_large(name: str, env: Environment, depth: int = 2) -> bool:
+    """Whether a module, or one of its package that it imports, cannot do without a toolkit.
+
+    Only statements at the beginning of a line count. What any string could mean does not bring in
+    what no string does: see `is_too_large`.
+    """
+    module, package = env.find_module(name), name.rpartition(".")[0]
+    if module is None or module.path is None or module.path.suffix != ".py":
+        return False
+    text = ""
+    with contextlib.suppress(OSError):
+        text = _INDENTED.sub("", read_start(module.path, SOURCE_LIMIT).decode("utf-8", "replace"))
+    return any(
+        is_too_large(other)
+        or (depth > 1 and other.rpartition(".")[0] == package and _needs_too_large(other, env, 1))
+        for other in iter_modules(text, package)
+    )
 
 
 def _pattern(name: str) -> re.Pattern[str]:

@@ -66,11 +66,14 @@ class SourceFacts:
     words: tuple[str, ...] = ()  # literals that are one word, where names are computed
     lazy: bool = False  # the module's attributes are looked up by a function (PEP 562)
 
+    starred: tuple[str, ...] = ()  # modules that it imports all names of: `from x import *`
     lists_modules: bool = False
     # `iter_modules` or `walk_packages`, and the package whose folder it lists; "" for its own.
     lists_packages: tuple[tuple[str, str], ...] = ()
     imports_from_data: bool = False  # by functions of the standard library, as `pickle.load`
     lists_files: bool = False  # lists Python files in folders next to its code
+    loads_files: bool = False  # lists Python files in some folder, and runs them as files
+    folders: tuple[str, ...] = ()  # of its distribution, which it names next to `__file__`
     below_native: tuple[str, ...] = ()  # modules that it imports below native ones, as if packages
     imported: tuple[str, ...] = ()  # what it imports, where it lists modules or is compiled
     entry_point_groups: tuple[str, ...] = ()  # literals, where entry points are asked for

@@ -46,7 +46,11 @@ from rustext.plan.companions import (
     find_shared_files,
 )
 from rustext.plan.metadata_files import find_asked_metadata, find_plugin_metadata
-from rustext.plan.read_sources import find_listed_files, find_read_sources
+from rustext.plan.read_sources import (
+    find_listed_files,
+    find_loaded_imports,
+    find_read_sources,
+)
 from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
 from rustext.tracing.probe import Probe, probe
 
@@ -276,7 +280,8 @@ class Planner:
                 files = (file for _, file in native)
                 listed = find_plugin_modules(self.sources.read(dist), dist, self.env, files)
                 started = self._own(dist, find_started(self.sources.read(dist), self.env))
-                named = (*self._named_imports(dist), *started)
+                loaded = find_loaded_imports(self.sources.read(dist), dist, self.env)
+                named = (*self._named_imports(dist), *started, *loaded)
                 found = (*listed, *self._iter_named(dist, named))
             self._plugins[dist.name] = tuple(found)
             asked = Counter(

@@ -5,12 +5,17 @@ In: the facts of a distribution's sources, and its environment. Out: the files a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
+from rustext.environment.python_text import iter_imported
+from rustext.files.untrusted import SOURCE_LIMIT, read_start
+from rustext.imports.dynamic_imports import Named
+from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind
 from rustext.model.sources import HOLE, DistributionSources, SourceFacts
 
@@ -43,11 +48,42 @@ def find_listed_files(sources: DistributionSources, dist: Distribution) -> Itera
     for facts in used_files(sources):
         if facts.reads_stub:
             yield _companion(dist, facts.file.with_suffix(".pyi"), f"`{facts.file}` reads it")
-        if facts.lists_files:
-            folders = set(_iter_folders(facts))
-            for file in dist.files:
-                if file.parent in folders and file.suffix == ".py" and file.stem != "__init__":
-                    yield _companion(dist, file, f"`{facts.file}` lists the folder")
+    for facts, file in _iter_listed(sources, dist):
+        yield _companion(dist, file, f"`{facts.file}` lists the folder")
+
+
+def find_loaded_imports(
+    sources: DistributionSources, dist: Distribution, env: Environment
+) -> Iterator[Named]:
+    """The modules that listed files import: to a freezer these files are data."""
+    for facts, file in _iter_listed(sources, dist):
+        text = ""
+        with contextlib.suppress(OSError):
+            text = read_start(dist.site / file, SOURCE_LIMIT).decode("utf-8", "replace")
+        for name in iter_imported(text, ".".join(file.parts[:-1])):
+            if env.find_module(name) is not None:
+                detail = f'lists files that import "{name}"'
+                where = str(facts.file)
+                yield name, Evidence(kind=EvidenceKind.PYTHON_NAME, where=where, detail=detail)
+
+
+def _iter_listed(
+    sources: DistributionSources, dist: Distribution
+) -> Iterator[tuple[SourceFacts, PurePosixPath]]:
+    """The files in folders that code lists, each with that code.
+
+    Where one module lists the Python files of a folder that it is handed and runs them, it may be
+    any that another one finds next to itself, with all folders in it.
+    """
+    files = used_files(sources)
+    loads = any(f.loads_files for f in files)
+    for facts in files:
+        folders = set(_iter_folders(facts)) if facts.lists_files else set()
+        deep = [facts.file.parent / name for name in facts.folders] if loads else []
+        for file in dist.files if folders or deep else ():
+            listed = file.parent in folders or any(file.is_relative_to(folder) for folder in deep)
+            if listed and file.suffix == ".py" and file.stem != "__init__":
+                yield facts, file
 
 
 def _iter_folders(facts: SourceFacts) -> Iterator[PurePosixPath]:

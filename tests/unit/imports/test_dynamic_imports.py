@@ -250,6 +250,66 @@ def test_a_name_that_is_completed_at_run_time_may_become_any_that_is_there(
     assert found(tmp_path, f"def load(kind):\n    return {call}\n") == names
 
 
+CHAIN = """
+from importlib import import_module
+
+class Importer:
+    def import_thing(self, name):
+        return self._import(name)
+
+    def _import(self, name):
+        return import_module(name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "names"),
+    [
+        ("name = 'words.' + kind\n", {"words.small", "words.large"}),
+        ("name = f'words.{kind}'\n", {"words.small", "words.large"}),
+        ("name = f'words.{kind}.list'\n", set()),
+        ("name = '.' + kind\n", set()),
+        ("name = kind\n", set()),
+    ],
+)
+def test_a_name_may_be_completed_where_it_is_handed_to_an_importer(
+    made: str, names: set[str], tmp_path: Path
+) -> None:
+    """The window is drawn by a toolkit, which no string alone brings in."""
+    parts = {
+        "small": "",
+        "large": "",
+        "window": "from .drawn import Box",
+        "drawn": "import tkinter",
+    }
+    files = {f"words/{name}.py": text for name, text in parts.items()}
+    install(tmp_path, "words", files={"words/__init__.py": "", **files})
+    text = "from .chain import Importer\n\ndef load(kind):\n"
+    text += f"    {made}    return Importer().import_thing(name)\n"
+    assert found(tmp_path, text, chain=CHAIN) == names
+
+
+@pytest.mark.parametrize(
+    ("exports", "names"),
+    [
+        ("__all__ = ['one', 'two']", {"host.parts.one", "host.parts.two"}),
+        ("__all__: list[str] = [\n    'one',  # the first\n]", {"host.parts.one"}),
+        ("__all__ = ('none',)\nnone = 1", set()),
+        ("ALL = ['one']", set()),
+    ],
+)
+def test_all_names_of_a_package_are_modules_that_python_imports(
+    exports: str, names: set[str], tmp_path: Path
+) -> None:
+    """https://docs.python.org/3/tutorial/modules.html#importing-from-a-package"""
+    parts = {"parts/__init__": exports, "parts/one": "", "parts/two": ""}
+    assert found(tmp_path, "from .parts import *", **parts) == names
+    code = "import host, sys; print(*(m for m in sys.modules if m.startswith('host.parts.')))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
+                          text=True, check=True, timeout=60)  # fmt: skip
+    assert set(done.stdout.split()) == names
+
+
 LAZY = IMPORT + "def __getattr__(name):\n    return import_module(TABLE[name], __name__)\n"
 
 

@@ -292,6 +292,9 @@ BELOW = {"words/list.txt", "inner/table", "templates/a.html"}  # all that a fold
         ("from jinja2 import PackageLoader\nPackageLoader('pkg')", {"templates/a.html"}),
         ("__file__, 'inner'", set()),  # a package, which a word alone need not mean
         ("__file__, 'pkg/inner'", {"inner/table"}),
+        ("Blueprint('x', __name__, template_folder='./templates')", {"templates/a.html"}),
+        ("render_template('a.html')", {"templates/a.html"}),
+        ("get_template('a.html')", set()),
     ],
 )  # fmt: skip
 def test_a_distant_distribution_brings_what_its_code_opens_next_to_itself(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from environments import environment, install
 
 from rustext.discovery.source_facts import read_sources, used_files
 from rustext.plan.metadata_files import find_asked_metadata
-from rustext.plan.read_sources import find_listed_files
+from rustext.plan.read_sources import find_listed_files, find_loaded_imports
 
 LOOP = (
     "for f in os.listdir(__file__):\n  if f.endswith('.py'): import_module(f'pkg.rules.{f[:-3]}')"
@@ -37,6 +39,50 @@ def test_modules_in_a_folder_that_code_lists_are_files(
     text: str, files: set[str], tmp_path: Path
 ) -> None:
     assert listed(tmp_path, text) == files
+
+
+RUNNER = """
+import os
+from importlib.util import module_from_spec, spec_from_file_location
+
+def run_all(folder):
+    for path, _, files in os.walk(folder):
+        for name in sorted(files):
+            if name.endswith(".py"):
+                spec = spec_from_file_location(name[:-3], os.path.join(path, name))
+                spec.loader.exec_module(module_from_spec(spec))
+"""
+PROGRAM = "import os\nfrom pkg.runner import run_all\n"
+
+
+@pytest.mark.parametrize(
+    ("folder", "ran"),
+    [
+        ("os.path.join(os.path.dirname(__file__), 'rules')", ["one", "two"]),
+        ("Path(__file__).parent / 'rules'", ["one", "two"]),
+        ("Path(__file__).resolve().parent / 'rules/deep'", ["two"]),
+    ],
+)
+def test_a_folder_whose_files_another_module_runs_comes_along_with_what_they_import(
+    folder: str, ran: list[str], tmp_path: Path
+) -> None:
+    rules = {"rules/r1": "one", "rules/deep/r2": "two"}
+    files = {f"pkg/{name}.py": f"import pkg.parts.{part}" for name, part in rules.items()}
+    files |= {f"pkg/parts/{name}.py": f"print('{name}')" for name in ("one", "two", "three")}
+    program = f"{PROGRAM}from pathlib import Path\nrun_all({folder})"
+    files |= {"pkg/__init__.py": "", "pkg/main.py": program, "pkg/runner.py": RUNNER}
+    install(tmp_path, "pkg", files=files)
+    done = subprocess.run(
+        [sys.executable, "-m", "pkg.main"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    env = environment(tmp_path)
+    dist = env.distributions["pkg"]
+    sources = read_sources(dist)
+    wanted = {f"pkg/{name}.py" for name, part in rules.items() if part in ran}
+    assert sorted(done.stdout.split()) == ran
+    assert {str(c.destination) for c in find_listed_files(sources, dist)} == wanted
+    loaded = {name for name, _ in find_loaded_imports(sources, dist, env)}
+    assert loaded == {f"pkg.parts.{name}" for name in ran}
 
 
 @pytest.mark.parametrize(
@@ -67,3 +113,18 @@ def test_metadata_comes_along_for_the_distributions_that_code_names_and_requires
     ]
     assert found == ["some_dep-1.0.dist-info/METADATA"]
     assert len(list(find_asked_metadata(files, env))) == 2
+
+
+@pytest.mark.parametrize(("imported", "found"), [("NAMES", True), ("names", False)])
+def test_metadata_may_be_asked_for_by_the_names_in_a_table_of_another_module(
+    imported: str, found: bool, tmp_path: Path
+) -> None:
+    text = "from importlib.metadata import version\n"
+    text += f"from pkg.table import {imported}\nVERSIONS = [version(n) for n in {imported}]"
+    table = f"{imported} = ['some-dep']"
+    files = {"pkg/__init__.py": "", "pkg/versions.py": text, "pkg/table.py": table}
+    install(tmp_path, "pkg", files=files, requires=["some-dep"])
+    install(tmp_path, "some-dep")
+    env = environment(tmp_path)
+    sources = used_files(read_sources(env.distributions["pkg"]))
+    assert bool(list(find_asked_metadata(sources, env))) is found

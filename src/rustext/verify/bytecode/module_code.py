@@ -170,6 +170,22 @@ def iter_stored(code: Code, python: tuple[int, int]) -> Iterator[str]:
                 yield code.names[argument]
 
 
+def iter_exported(code: Code, python: tuple[int, int]) -> Iterator[str]:
+    """Yield the names in the literals that module-level code binds to `__all__`."""
+    table = find_table(python)
+    steps = decode(code.code, table) if table is not None else []
+    for i, (_, op, argument, _) in enumerate(steps):
+        if (
+            table
+            and op == table["store_name"]
+            and code.names[argument : argument + 1] == ("__all__",)
+        ):
+            at = i - 1 if load_constant(code, table, steps, i - 1) is not None else i - 2
+            while (value := load_constant(code, table, steps, at)) is not None:
+                yield from filter(_is_text, value if isinstance(value, tuple) else (value,))
+                at -= 1
+
+
 def iter_loaded(code: Code, python: tuple[int, int]) -> Iterator[str]:
     """Yield the names and attributes that module-level code asks for."""
     table = find_table(python)
@@ -203,6 +219,10 @@ def adds_folders(code: Code, python: tuple[int, int]) -> bool:
     loads = [name_of(code, table, step) for step in steps]
     pairs = set(itertools.pairwise(loads))
     return "addsitedir" in loads or not _ADDITIONS.isdisjoint(pairs)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _changes_modules(code: Code, table: Table) -> bool:

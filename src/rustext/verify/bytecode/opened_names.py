@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rustext.data import read_data
 from rustext.verify.bundle.marshal_reader import Code
@@ -50,17 +50,15 @@ _ABSOLUTE = re.compile(
 _SEPARATOR = re.compile(r"[/\\]")
 _WORD = re.compile(r"[\w-]+")
 _PLACEHOLDER = "{}"
-
-
+_AHEAD = 6  # instructions, with what a function is closed over
 # What takes `..` out of a path before the system sees it.
 _NORMALIZES = frozenset({"abspath", "normpath", "realpath", "resolve"})
 _RESOURCES = "files"  # of `importlib.resources`
 _BEGINNING = re.compile(r"(?:[A-Za-z_]\w*\.)+")  # of a package's name
 # A file of data: code and libraries are looked for elsewhere.
 _DATA = re.compile(r"[\w.+-]*\w\.(?!(?:py\w?|so|dll|dylib|exe)$)[A-Za-z]\w{0,9}")
-_WRITES = re.compile(
-    r"[awx][bt+]*|r[bt]*\+[bt]*"
-)  # modes of `open` for a file that need not be there
+# Modes of `open` for a file that need not be there.
+_WRITES = re.compile(r"[awx][bt+]*|r[bt]*\+[bt]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +68,7 @@ class Sought:
     calls: frozenset[str]
     names: Mapping[str, re.Pattern[str]]
     error: type[OSError] = OSError
+    by_name: frozenset[str] = frozenset()  # of the calls: those that look in a folder of their own
 
 
 @functools.cache
@@ -82,8 +81,14 @@ def libraries() -> Sought:
 @functools.cache
 def data_files() -> Sought:
     """The files of data that code reads."""
-    calls = frozenset(read_data("companions")["file_calls"])
-    return Sought(calls=calls, names=dict.fromkeys(_NAMES, _DATA), error=FileNotFoundError)
+    known = read_data("companions")
+    by_name = frozenset(known["template_calls"])
+    return Sought(
+        calls=by_name.union(known["file_calls"]),
+        names=dict.fromkeys(_NAMES, _DATA),
+        error=FileNotFoundError,
+        by_name=by_name,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +133,13 @@ def find_openings(
     pieces = tuple(code.iter_nested())
     words = {word for piece in pieces for word in piece.names}
     texts = {text for piece in pieces for text in piece.constants if isinstance(text, str)}
-    if sought.calls.isdisjoint(words) or _OWN_PLACE.isdisjoint(words | texts):
+    if _OWN_PLACE.isdisjoint(words | texts):
+        sought = replace(sought, calls=sought.by_name)
+    if sought.calls.isdisjoint(words):
         return ()
     parts = [_read(sought, piece, table, known, str(platform)) for piece in pieces]
+    for part in parts:  # a module that is imported is no file
+        part.names = {name: always for name, always in part.names.items() if name not in words}
     return tuple(dict.fromkeys(_judge(parts, asks_system=_ASKS_SYSTEM in words)))
 
 
@@ -187,7 +196,8 @@ def _read(
         if word == _FORMAT and isinstance(text := load_constant(code, table, steps, i + 1), str)
     ]
     for i in range(len(steps)):
-        for text in _texts(load_constant(code, table, steps, i)):
+        value = load_constant(code, table, steps, i)
+        for text in () if _is_annotation(part, i, value) else _texts(value):
             _note(part, i, text, fillings, platform)
     if sought.error is FileNotFoundError and any(
         isinstance(text, str) and _WRITES.fullmatch(text) for text in code.constants
@@ -198,16 +208,38 @@ def _read(
     return part
 
 
+def _is_annotation(part: _Part, i: int, value: object) -> bool:
+    """Whether a constant is what annotations that are not evaluated leave behind (PEP 563).
+
+    That of a variable is stored into `__annotations__`; those of a function are a tuple of its
+    parameters' names and of texts, ahead of its code.
+    """
+    if isinstance(value, str):
+        return i + 1 < len(part.words) and part.words[i + 1] == "__annotations__"
+    after = range(i + 1, min(i + _AHEAD, len(part.steps)))
+    return (
+        isinstance(value, tuple)
+        and len(value) % 2 == 0
+        and all(isinstance(text, str) and text.isidentifier() for text in value[::2])
+        and any(
+            isinstance(load_constant(part.code, part.table, part.steps, at), Code) for at in after
+        )
+    )
+
+
 def _note(part: _Part, i: int, text: str, fillings: Sequence[str], platform: str) -> None:
     """Add the names of libraries that the text loaded at `i` means."""
     caller = _caller(part, i)
+    if part.sought.calls == part.sought.by_name and caller not in part.sought.calls:
+        return
     if caller == _ADDS_SUFFIX:
         given = text + _SUFFIXES[platform] if _WORD.fullmatch(text) else text
         names = tuple(_file_names(part, given, fillings, platform))
     else:
         names = tuple(_file_names(part, text, fillings, platform))
         by_variable = part.local and caller is None and _is_only_argument(part, i)
-        if (caller in part.sought.calls or by_variable) and names == (text,):
+        bare = caller in part.sought.calls - part.sought.by_name or by_variable
+        if bare and names == (text,):
             part.bare.add(text)
             return
     for name in names:
@@ -254,6 +286,8 @@ def _is_only_argument(part: _Part, i: int) -> bool:
 def _is_bare(part: _Part, i: int) -> bool:
     """Whether the opener at `i` is called with a constant, which tells nothing of a folder."""
     at = _skip(part, i + 1)
+    if part.words[i] in part.sought.by_name:
+        return False
     if at >= len(part.steps) or not is_constant(part.table, part.steps[at]):
         return False
     value = load_constant(part.code, part.table, part.steps, at)

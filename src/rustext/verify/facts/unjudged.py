@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from mimetypes import MimeTypes
+from pathlib import PurePosixPath
 
+from rustext.data import read_data
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.left_plan import why_unread
@@ -76,8 +79,15 @@ def _iter_lacking(bundle: Bundle, start: Start) -> Iterator[str]:
         of_python = (
             opened.module.partition(".")[0] in sys.stdlib_module_names
         )  # opens others' files
-        if not (of_python or opened.certain or find_record(bundle, opened)):
+        file = _is_file(opened.names[0])
+        if file and not (of_python or opened.certain or find_record(bundle, opened)):
             yield f"`{opened.names[0]}` (`{opened.module}`)"
+
+
+def _is_file(name: str) -> bool:
+    """Whether a text is the name of a file, as far as its end tells."""
+    known, _ = MimeTypes().guess_type(name, strict=False)  # Python's own, not this machine's
+    return bool(known) or PurePosixPath(name).suffix in read_data("companions")["file_suffixes"]
 
 
 def _few(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from interpreters import interpreters
 from rustext.data import read_data
 from rustext.model.image import Format
 from rustext.verify.bundle.marshal_reader import parse_code
-from rustext.verify.bytecode.module_code import Import, find_imports
+from rustext.verify.bytecode.module_code import Import, find_imports, iter_exported
 from rustext.verify.facts.python.program_starts import platform_facts
 
 # Compiles a source and runs it once with all of its modules there, and once without each of them:
@@ -249,3 +249,18 @@ def test_the_numbers_of_instructions_are_the_interpreters_own(python: Path) -> N
     assert listed == {n for n in jumps if n < 256 and n in numbers.values()}
     backward = {o for n, o in numbers.items() if "BACKWARD" in n and "INSTRUMENTED" not in n}
     assert {o for o in row["backward"] if o in backward} == backward & listed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "['one']", "['one', 'two']", "['one', 'two', 'three']", "('one',)",
+        "('one', 'two')", "[*OTHER, 'one']",
+    ],
+)  # fmt: skip
+def test_the_names_that_a_module_exports_are_read(text: str) -> None:
+    source = f"OTHER = []\nx = 'no'\n__all__ = {text}\n"
+    found: dict[str, object] = {}
+    exec(source, found)
+    code = parse_code(marshal.dumps(compile(source, "code", "exec")), sys.version_info[:2])
+    assert set(iter_exported(code, sys.version_info[:2])) == set(found["__all__"])

@@ -249,6 +249,34 @@ def test_code_that_may_do_without_a_file_does_not_surely_read_it(name: str, fold
     assert found == ((Opening(("one.json",), False),) if name in DATA_PERHAPS else ())
 
 
+ANNOTATED = """
+from __future__ import annotations
+value: t.Any = 1
+class A:
+    def method(self: one.json, *args: t.Any, kind=None) -> t.Any:
+        import xml.dom
+        return self
+"""
+
+
+def test_a_dotted_name_of_python_is_no_file() -> None:
+    code = "open(os.path.join(here, NAME))\n"
+    assert read_data_openings(f"{ANNOTATED}{HEAD}NAME = 'xml.dom'\n{code}") == ()
+    assert read_data_openings(f"{ANNOTATED}{HEAD}NAME = 'one.json'\n{code}") != ()
+
+
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        ("render_template('one.html', page='two.html')", ("one.html",)),
+        ("get_template('one.html')", ()),
+    ],
+)
+def test_a_template_is_named_without_its_folder(call: str, names: tuple[str, ...]) -> None:
+    found = read_data_openings(f"from web import *\ndef view():\n    return {call}")
+    assert [opening.names for opening in found] == ([names] if names else [])
+
+
 @pytest.mark.parametrize(
     ("call", "packages"),
     [

@@ -33,6 +33,7 @@ from rustext.verify.bytecode.module_code import (
     Import,
     adds_folders,
     find_imports,
+    iter_exported,
     iter_loaded,
     iter_mentioned,
     iter_stored,
@@ -242,7 +243,10 @@ class _Follower:
         base = _absolute(one, module)
         if base is None or not self._import(base, module.name):
             return
-        for name in one.names:
+        known = self._known.get(base)
+        listed = known.code if "*" in one.names and known is not None else None
+        names = one.names if listed is None else iter_exported(listed, self._store.python)
+        for name in names:
             if name != "*":
                 self._take_name(base, name, module.name)
 

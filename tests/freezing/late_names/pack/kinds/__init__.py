@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 from . import rules
+from .chain import Importer
+from .runner import run_all
 
 
 def manage(group):
@@ -88,3 +90,18 @@ def class_in_a_pickle():
 
 def file_whose_name_is_completed(number=3):
     return Path(__file__).with_name(f"level-{number}").read_text().strip()
+
+
+def module_that_another_module_imports(kind="fast"):
+    name = "kinds.chained." + kind
+    return Importer().import_thing(name).__name__
+
+
+def files_that_another_module_runs():
+    return run_all(Path(__file__).parent / "steps")
+
+
+def modules_that_a_package_exports():
+    from . import everything
+
+    return everything.red.__name__, everything.blue.__name__

@@ -1,0 +1,3 @@
+"""Lists its modules, and imports none."""
+
+__all__ = ["blue", "red"]
