@@ -19,6 +19,7 @@ from rustext.environment.python_scopes import (
     Scope,
     function_scope,
     iter_bindings,
+    split_of,
     split_scope,
 )
 from rustext.environment.python_text import resolve
@@ -169,8 +170,7 @@ class _Reader:
     def _note_importer(self, node: ast.expr, scope: Scope) -> None:
         """The function of whose parameter an imported name is the value, or an element."""
         for _ in range(_DEPTH):
-            if isinstance(node, ast.Starred):
-                node = node.value
+            node = split_of(node.value if isinstance(node, ast.Starred) else node)
             found = scope.find(node.id) if isinstance(node, ast.Name) else None
             if found is None or not isinstance(node, ast.Name):
                 return

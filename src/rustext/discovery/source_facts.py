@@ -35,6 +35,7 @@ from rustext.environment.python_text import (
     completed_names,
     imported_as,
     is_lazy,
+    iter_first_parts,
     iter_imported,
     iter_imported_names,
     iter_modules,
@@ -372,7 +373,9 @@ def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:
     bounds = [*(function.start() for function in defined), len(text)]
     for function, end in zip(defined, bounds[1:], strict=True):
         name, parameter = function.groups()
-        if any(call[1] == parameter for call in calls.finditer(text, function.end(), end)):
+        handed = {call[1] for call in calls.finditer(text, function.end(), end)}
+        body = text[function.end() : end] if handed else ""
+        if not handed.isdisjoint({parameter, *iter_first_parts(body, parameter)}):
             yield name
 
 

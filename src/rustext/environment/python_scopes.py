@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _ROWS = (ast.List, ast.Tuple)
+_SPLITS = frozenset({"split", "rsplit", "partition", "rpartition"})  # methods of `str`
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -90,3 +91,13 @@ def function_scope(function: Function, outer: Scope) -> Scope:
         places=len(names),
         defaults=defaults,
     )
+
+
+def split_of(node: ast.expr) -> ast.expr:
+    """What an expression is the first part of, `x` of `x.rsplit(".", 1)[0]`, or itself."""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
+        method = node.value.func
+        first = isinstance(node.slice, ast.Constant) and node.slice.value == 0
+        if first and isinstance(method, ast.Attribute) and method.attr in _SPLITS:
+            return method.value
+    return node

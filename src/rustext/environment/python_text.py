@@ -127,6 +127,12 @@ def iter_name_patterns(text: str) -> Iterator[str]:
     yield from (f"{word}*" for word in _STARTS.findall(text))
 
 
+def iter_first_parts(text: str, name: str) -> Iterator[str]:
+    """The variables that hold the beginning of another: `module, cls = name.rsplit(".", 1)`."""
+    splits = rf"(\w+)\s*,[^=\n]*=\s*{re.escape(name)}\.r?(?:split|partition)\("
+    return (found[1] for found in re.finditer(splits, text))
+
+
 def iter_resource_packages(text: str, package: str, calls: Iterable[str]) -> Iterator[str]:
     """The packages that resources are asked for, by name or as an imported module.
 

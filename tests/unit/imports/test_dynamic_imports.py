@@ -250,6 +250,31 @@ def test_a_name_that_is_completed_at_run_time_may_become_any_that_is_there(
     assert found(tmp_path, f"def load(kind):\n    return {call}\n") == names
 
 
+BY_PATH = """
+def part(path):
+    return getattr(import_module(path.rsplit('.', 1)[0]), path.rsplit('.', 1)[1])
+"""
+IN_TWO = """
+def cached(module, name):
+    return getattr(import_module(module), name)
+
+def part(path):
+    module, name = path.rsplit('.', 1)
+    return cached(module, name)
+"""
+
+
+@pytest.mark.parametrize("function", [BY_PATH, IN_TWO])
+def test_a_function_that_imports_the_beginning_of_a_class_path_is_an_importer(
+    function: str, tmp_path: Path
+) -> None:
+    text = f"{IMPORT}{function}PARTS = part('beta.inner.__name__'), part('host.own.__doc__')"
+    assert found(tmp_path, text, own="") == {"beta.inner", "host.own"}
+    assert imported(tmp_path) == {"beta.inner"}
+    env = environment(tmp_path)
+    assert "part" in importers_of(read_sources(env.distributions["host"]))
+
+
 CHAIN = """
 from importlib import import_module
 
