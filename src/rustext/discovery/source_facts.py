@@ -33,11 +33,11 @@ from rustext.environment.distributions import Distribution
 from rustext.environment.python_source import parse_source
 from rustext.environment.python_text import (
     completed_names,
-    imported_as,
     is_lazy,
     iter_first_parts,
     iter_imported,
     iter_imported_names,
+    iter_listed_packages,
     iter_modules,
     iter_name_patterns,
     iter_paths_beside,
@@ -71,10 +71,6 @@ _IMPORTS_FROM_DATA = re.compile(
 )
 _MAY_IMPORT = re.compile(r"import|module|load|require|optional|lazy|plugin|resolve", re.IGNORECASE)
 _LISTS = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
-# The folder that is listed is that of the file itself, or of a package.
-_LISTS_PACKAGE = re.compile(
-    r"\b(iter_modules|walk_packages)\s*\([^)\n]*?(?<![\w.])(?:([A-Za-z_][\w.]*)\.)?(?:__path__|__file__)\b"
-)
 _LISTS_FILES = re.compile(r"\b(?:i?r?glob|iterdir|listdir|scandir|walk)\s*\(")
 _LOADS = ("spec_from_file_location", "SourceFileLoader")
 _READS_STUB = re.compile(r"\(\s*__name__\s*,\s*__file__\b")
@@ -151,6 +147,12 @@ class _Reader:
         }
         self._native_names = {f"{name.rpartition('.')[2]}." for name in self._compiled}
         self._folders = {f"/{file.parent}" for file in dist.files}
+        self._roots = {
+            "/".join(file.parts[place:]): "/".join(file.parts[:place])
+            for file in dist.files
+            for place in range(2, len(file.parts) - 1)
+            if file.suffix != ".py" and file.parts[place] == file.parts[0]
+        }
         self._own_parts = {part for file in dist.files for part in file.parts}
         self._counting = {f.parent for f, text in texts.items() if "except SyntaxError" in text}
         self._by_module = {module_of(f): text for f, text in texts.items()}
@@ -246,7 +248,7 @@ class _Reader:
             words=tuple(sorted(set(_WORD.findall(text)))) if computes or lazy else (),
             lazy=lazy,
             lists_modules=listing,
-            lists_packages=tuple(sorted(set(_iter_listed(text, package)))) if lists else (),
+            lists_packages=tuple(sorted(set(iter_listed_packages(text, package)))) if lists else (),
             imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
             lists_files=locates and lists_files,
             loads_files=lists_files and any(word in text for word in _LOADS),
@@ -263,6 +265,9 @@ class _Reader:
                 sorted({*self._iter_parts(text), *(self._iter_named(text) if locates else ())})
             ),
             data_packages=tuple(sorted({*self._iter_data_packages(text, file)})) if locates else (),
+            roots=tuple(sorted({self._roots[p] for p in _PATH.findall(text) if p in self._roots}))
+            if self._roots
+            else (),
             locates=locates,
             uses_file="__file__" in text,
             uses_prefix="sys.prefix" in text,
@@ -377,14 +382,6 @@ def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:
         body = text[function.end() : end] if handed else ""
         if not handed.isdisjoint({parameter, *iter_first_parts(body, parameter)}):
             yield name
-
-
-def _iter_listed(text: str, package: str) -> Iterator[tuple[str, str]]:
-    """The packages whose modules a text lists, each with the call; "" for its own."""
-    for call, name in _LISTS_PACKAGE.findall(text):
-        found = imported_as(text, name, package) if name else ""
-        if found is not None:
-            yield call, found
 
 
 def _compiles(text: str) -> bool:

@@ -34,6 +34,10 @@ _BESIDE = re.compile(
     r"""__file__\s*\)+(?:\.(?:resolve|absolute)\(\))?(?:\.parent)?\)?\s*[,/]\s*["']([\w.+@/-]+)["']"""
 )
 _FIRST_ARGUMENT = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""")
+# The folder that is listed is that of the file itself, or of a package.
+_LISTS_PACKAGE = re.compile(
+    r"\b(iter_modules|walk_packages)\s*\([^)\n]*?(?<![\w.])(?:([A-Za-z_][\w.]*)\.)?(?:__path__|__file__)\b"
+)
 _ALL = re.compile(r"^__all__\s*(?::[^=\n]+)?\+?=\s*[\[({]([^\])}]*)", re.MULTILINE)
 _WORD = re.compile(r"""["'](\w+)["']""")
 _LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
@@ -131,6 +135,14 @@ def iter_first_parts(text: str, name: str) -> Iterator[str]:
     """The variables that hold the beginning of another: `module, cls = name.rsplit(".", 1)`."""
     splits = rf"(\w+)\s*,[^=\n]*=\s*{re.escape(name)}\.r?(?:split|partition)\("
     return (found[1] for found in re.finditer(splits, text))
+
+
+def iter_listed_packages(text: str, package: str) -> Iterator[tuple[str, str]]:
+    """The packages whose modules a text lists, each with the call; "" for its own."""
+    for call, name in _LISTS_PACKAGE.findall(text):
+        found = imported_as(text, name, package) if name else ""
+        if found is not None:
+            yield call, found
 
 
 def iter_resource_packages(text: str, package: str, calls: Iterable[str]) -> Iterator[str]:

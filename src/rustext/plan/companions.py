@@ -92,14 +92,17 @@ def find_distant_companions(
     """The companions of any other distribution of the program, sorted by destination.
 
     These are the files that code opens next to itself: only words of files that find the folder
-    that they are in count, and packages whose files are asked for as resources. A word that is the
-    name of a package need not mean its files.
+    that they are in count, packages whose files are asked for as resources, and folders with a file
+    that any code names from a package on, as frameworks do: `"pkg/page.html"` for
+    `pkg/templates/pkg/page.html`. A word that is the name of a package need not mean its files.
     """
     files = used_files(sources)
     code = read_own_code(f for f in files if f.locates)
     asks = any(f.asks_for_metadata for f in files)
     strict = {file.parent for file in dist.files if file.name == "__init__.py"}
-    return _without_native(dist, native, replace(code, asks_for_metadata=asks), strict)
+    roots = frozenset(root for f in files for root in f.roots)
+    code = replace(code, asks_for_metadata=asks, paths=code.paths | roots)
+    return _without_native(dist, native, code, strict)
 
 
 def _without_native(
@@ -126,7 +129,9 @@ def read_own_code(files: Iterable[SourceFacts]) -> OwnCode:
         ),
         words=frozenset(word for f in files for word in f.parts),
         opened=frozenset(w for f in files if f.locates for w in f.parts) - {"__init__.py"},
-        paths=frozenset(w.replace("\\", "/") for f in files for w in f.parts if "/" in w),
+        paths=frozenset(
+            w.replace("\\", "/") for f in files for w in (*f.parts, *f.roots) if "/" in w
+        ),
         packages=frozenset(package for f in files for package in f.data_packages),
         locators=tuple(f.file for f in files if f.uses_file),
         climbers=tuple(f.file for f in files if f.uses_file and ".." in f.parts),

@@ -309,6 +309,15 @@ def test_a_distant_distribution_brings_what_its_code_opens_next_to_itself(
     assert places == {f"pkg/{name}" for name in names}
 
 
+def test_a_file_may_be_named_from_its_package_on(tmp_path: Path) -> None:
+    code = {"pkg/__init__.py": "PAGE = 'pkg/page.html'"}
+    pages = {f"pkg/templates/pkg/{name}.html": "" for name in ("page", "base")}
+    install(tmp_path, "pkg", files={**code, **pages, "pkg/other/page.html": ""})
+    (dist,) = iter_distributions(tmp_path)
+    found = find_distant_companions(read_sources(dist), dist, ())
+    assert {str(c.destination) for c in found} == pages.keys()
+
+
 @pytest.mark.parametrize("path", ["'..', 'table.json'", "'../table.json'"])
 def test_a_path_that_goes_up_from_a_folder_of_modules_brings_the_folder(
     path: str, tmp_path: Path

@@ -51,12 +51,8 @@ _SEPARATOR = re.compile(r"[/\\]")
 _WORD = re.compile(r"[\w-]+")
 _PLACEHOLDER = "{}"
 _AHEAD = 6  # instructions, with what a function is closed over
-# What takes `..` out of a path before the system sees it.
-_NORMALIZES = frozenset({"abspath", "normpath", "realpath", "resolve"})
-_RESOURCES = "files"  # of `importlib.resources`
-_BEGINNING = re.compile(r"(?:[A-Za-z_]\w*\.)+")  # of a package's name
 # A file of data: code and libraries are looked for elsewhere.
-_DATA = re.compile(r"[\w.+-]*\w\.(?!(?:py\w?|so|dll|dylib|exe)$)[A-Za-z]\w{0,9}")
+DATA_NAME = re.compile(r"[\w.+-]*\w\.(?!(?:py\w?|so|dll|dylib|exe)$)[A-Za-z]\w{0,9}")
 # Modes of `open` for a file that need not be there.
 _WRITES = re.compile(r"[awx][bt+]*|r[bt]*\+[bt]*")
 
@@ -85,7 +81,7 @@ def data_files() -> Sought:
     by_name = frozenset(known["template_calls"])
     return Sought(
         calls=by_name.union(known["file_calls"]),
-        names=dict.fromkeys(_NAMES, _DATA),
+        names=dict.fromkeys(_NAMES, DATA_NAME),
         error=FileNotFoundError,
         by_name=by_name,
     )
@@ -141,25 +137,6 @@ def find_openings(
     for part in parts:  # a module that is imported is no file
         part.names = {name: always for name, always in part.names.items() if name not in words}
     return tuple(dict.fromkeys(_judge(parts, asks_system=_ASKS_SYSTEM in words)))
-
-
-def climbs(code: Code) -> bool:
-    """Whether a module hands the system paths that go through its own folder and up again."""
-    return any(
-        "__file__" in piece.names
-        and _NORMALIZES.isdisjoint(piece.names)
-        and any(isinstance(c, str) and c.startswith("..") for c in piece.constants)
-        for piece in code.iter_nested()
-    )
-
-
-def find_completed_packages(code: Code) -> frozenset[str]:
-    """The packages below which a module asks for resources, by names that it completes."""
-    pieces = tuple(code.iter_nested())
-    if not any(_RESOURCES in piece.names for piece in pieces):
-        return frozenset()
-    texts = (text for piece in pieces for text in piece.constants if isinstance(text, str))
-    return frozenset(text.removesuffix(".") for text in texts if _BEGINNING.fullmatch(text))
 
 
 def may_open(data: bytes) -> bool:
@@ -292,7 +269,7 @@ def _is_bare(part: _Part, i: int) -> bool:
         return False
     value = load_constant(part.code, part.table, part.steps, at)
     if part.sought.error is FileNotFoundError:  # else a mode or an encoding
-        return isinstance(value, str) and _DATA.fullmatch(value) is not None
+        return isinstance(value, str) and DATA_NAME.fullmatch(value) is not None
     whole = isinstance(value, str) and not {"{", "%"} & set(value)
     return part.words[i] != _ADDS_SUFFIX and (value is None or whole)
 

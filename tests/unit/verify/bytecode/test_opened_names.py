@@ -15,11 +15,10 @@ from compiling import Compile
 from interpreters import interpreters
 
 from rustext.verify.bundle.marshal_reader import parse_code
+from rustext.verify.bytecode.named_paths import climbs, find_completed_packages, find_package_paths
 from rustext.verify.bytecode.opened_names import (
     Opening,
-    climbs,
     data_files,
-    find_completed_packages,
     find_openings,
     may_open,
 )
@@ -311,3 +310,9 @@ def test_a_path_that_climbs_needs_the_folder_of_its_module(path: str, folder: Pa
     assert runs(folder, module) != climbing
     (folder / "part").mkdir()
     assert runs(folder, module)
+
+
+def test_a_path_that_begins_with_a_package_names_a_file_of_it() -> None:
+    source = "class A:\n    page = 'demo/a/one.html'\n    other = 'none/two.html', 'demo/code.py'"
+    code = parse_code(marshal.dumps(compile(source, "code", "exec")), sys.version_info[:2])
+    assert find_package_paths(code, {"demo"}) == {"one.html"}

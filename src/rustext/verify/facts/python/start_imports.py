@@ -39,14 +39,8 @@ from rustext.verify.bytecode.module_code import (
     iter_stored,
     makes_modules,
 )
-from rustext.verify.bytecode.opened_names import (
-    climbs,
-    data_files,
-    find_completed_packages,
-    find_openings,
-    libraries,
-    may_open,
-)
+from rustext.verify.bytecode.named_paths import climbs, find_completed_packages, find_package_paths
+from rustext.verify.bytecode.opened_names import data_files, find_openings, libraries, may_open
 from rustext.verify.facts.python.import_clues import read_imported
 from rustext.verify.facts.python.program_starts import (
     MissingModule,
@@ -218,6 +212,9 @@ class _Follower:
         folder = PurePosixPath(*name.split("."))
         folder = folder if name in self._packages else folder.parent
         through = folder if self._unix and climbs(code) else None
+        for file in sorted(find_package_paths(code, self._packages)):
+            opened = OpenedFile(module=name, names=(file,), certain=False, data=True)
+            self._start.opened += [opened] if name in self._start.reached else []
         for sought in kinds if name in self._start.reached else kinds[:1]:
             for opening in find_openings(code, self._store.python, facts, sought):
                 opened = OpenedFile(
