@@ -150,7 +150,7 @@ class _Parser:
     def _int(self) -> int:
         return int.from_bytes(self._take(4), "little", signed=True)
 
-    def _long(self) -> int:
+    def _long(self) -> Any:
         count = self._int()
         if abs(count) > _MAX_DIGITS:
             raise IndexError(f"an integer of {abs(count)} digits")
@@ -174,6 +174,15 @@ class _CodeParser(_Parser):
     def __init__(self, data: bytes, python: tuple[int, int]) -> None:
         super().__init__(data)
         self.old = python < _WITH_EXCEPTION_TABLE
+
+    def _long(self) -> Any:
+        """An integer; a large one, such as a prime, as its bytes, as its value does not matter."""
+        start = self.at
+        count = abs(self._int())
+        if count > _MAX_DIGITS:
+            return self._take(2 * count)
+        self.at = start
+        return super()._long()
 
     def _container(self, kind: int, depth: int) -> Any:
         if kind == ord("c"):

@@ -135,6 +135,13 @@ def test_an_endless_integer_is_refused_at_once() -> None:
         parse_marshal(b"l" + struct.pack("<i", 2**22) + b"\x01\x00" * 2**22)
 
 
+def test_code_with_a_large_integer_is_read() -> None:
+    """Such as the primes of a key exchange."""
+    source = f"import one\nP = {2**4096 - 1}\nimport two"
+    code = parse_code(marshal.dumps(compile(source, "code", "exec")), sys.version_info[:2])
+    assert code.names == ("one", "P", "two")
+
+
 # --- code objects ----------------------------------------------------------------------------
 
 
