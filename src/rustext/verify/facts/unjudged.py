@@ -11,10 +11,13 @@ from collections.abc import Iterator, Sequence
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
+from packaging.utils import canonicalize_name
+
 from rustext.data import read_data
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.left_plan import why_unread
+from rustext.verify.facts.python.loose_sources import iter_lacking_imports
 from rustext.verify.facts.python.opened_data import find_record, iter_absent_data
 from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.subject import Subject
@@ -37,9 +40,17 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
         yield f"files of packages whose names are computed: {_few(completed)}{way_out}"
     lacking = sorted({line for start in subject.starts for line in _iter_lacking(bundle, start)})
     if lacking:
-        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-        named = ", ".join(lacking[:_NAMED]) + more
+        named = _some(lacking)
         yield f"files that code opens next to itself and that are not here: {named}{way_out}"
+    tops = {top for start in subject.starts for top in start.runs_files}
+    listed = sorted({f"`{m}` (`{name}`)" for m, name in iter_lacking_imports(bundle, tops)})
+    if listed:
+        yield f"what Python files in folders import, and is not here: {_some(listed)}{way_out}"
+    asked = sorted(
+        {f"`{text}` (`{m}`)" for s in subject.starts for m, text in _no_metadata(bundle, s)}
+    )
+    if asked:
+        yield f"metadata that code may ask for, and that is not here: {_some(asked)}{way_out}"
     if bundle.programs and not bundle.builtins_known and bundle.freezer is not Freezer.NUITKA:
         yield "modules of the standard library: which of them the interpreter holds is not known"
     ours = (bundle.image.format, bundle.image.architecture)
@@ -90,6 +101,17 @@ def _is_file(name: str) -> bool:
     return bool(known) or PurePosixPath(name).suffix in read_data("companions")["file_suffixes"]
 
 
+def _no_metadata(bundle: Bundle, start: Start) -> Iterator[tuple[str, str]]:
+    """The modules that may ask for metadata, with the distributions that have none here."""
+    folders = (f.name for f in bundle.contents.iterdir() if f.suffix in {".dist-info", ".egg-info"})
+    there = {canonicalize_name(name.rpartition(".")[0].partition("-")[0]) for name in folders}
+    return ((m, text) for m, text in start.asked if canonicalize_name(text) not in there)
+
+
 def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:_NAMED])
-    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
+    return _some([f"`{name}`" for name in names])
+
+
+def _some(lines: Sequence[str]) -> str:
+    shown = ", ".join(lines[:_NAMED])
+    return shown if len(lines) <= _NAMED else f"{shown} and {len(lines) - _NAMED} more"

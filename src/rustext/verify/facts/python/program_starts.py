@@ -47,6 +47,9 @@ class Start:
     computed: list[str] = field(default_factory=list)  # modules that import a name they compute
     # The packages below which code asks for resources by names that it completes.
     completed: frozenset[str] = frozenset()
+    # Modules, and packages in the bundle that they may ask the metadata of.
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    runs_files: frozenset[str] = frozenset()  # packages with code that runs the files of folders
     adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
     opaque: list[str] = field(default_factory=list)  # modules whose code could not be read
     followed: bool = False  # whether the program's code could be followed at all

@@ -34,12 +34,11 @@ from rustext.verify.bytecode.module_code import (
     adds_folders,
     find_imports,
     iter_exported,
-    iter_loaded,
     iter_mentioned,
     iter_stored,
     makes_modules,
 )
-from rustext.verify.bytecode.named_paths import climbs, find_completed_packages, find_package_paths
+from rustext.verify.bytecode.named_paths import climbs, find_package_paths
 from rustext.verify.bytecode.opened_names import data_files, find_openings, libraries, may_open
 from rustext.verify.facts.python.import_clues import read_imported
 from rustext.verify.facts.python.program_starts import (
@@ -48,6 +47,7 @@ from rustext.verify.facts.python.program_starts import (
     Start,
     platform_facts,
 )
+from rustext.verify.facts.python.start_limits import COMPUTES, note_limits
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
@@ -57,7 +57,6 @@ _LIMIT = 20_000  # modules; a program that imports more than these at its start 
 _MAKES_ATTRIBUTES = frozenset(
     ("__getattr__", "globals", "vars", "setattr", "exec", "locals", "__dict__", "global_enum")
 )
-_COMPUTES = frozenset({"import_module", "__import__"})
 
 
 def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | None) -> Start:
@@ -178,13 +177,16 @@ class _Follower:
         if code is None:
             start.opaque += [] if module.namespace else [module.name]
             return
-        start.completed |= find_completed_packages(code) & self._packages
-        if not _COMPUTES.isdisjoint(code.names) and not _COMPUTES.isdisjoint(
-            iter_loaded(code, self._store.python)
-        ):
-            start.computed.append(module.name)
+        find = functools.partial(self._code_of, importer=module)
+        note_limits(start, module.name, code, self._store.python, self._packages, find)
         if start.adds_folders is None and module.name not in self._bootstrap:
             start.adds_folders = module.name if adds_folders(code, self._store.python) else None
+
+    def _code_of(self, one: Import, importer: Module) -> Code | None:
+        """The code of the module that an import names, whether the start gets to it or not."""
+        base = _absolute(one, importer)
+        found = self._known.get(base or "") or (self._store.find(base) if base else None)
+        return found.code if found is not None else None
 
     def try_caught(self) -> None:
         """Follow the imports that every run makes and can do without, as far as they succeed."""
@@ -231,7 +233,7 @@ class _Follower:
         """Whether any code of a package that the start gets to imports a name that it computes."""
         module = self._known.get(package)
         nested = module.code.iter_nested() if module is not None and module.code is not None else ()
-        return any(not _COMPUTES.isdisjoint(code.names) for code in nested)
+        return any(not COMPUTES.isdisjoint(code.names) for code in nested)
 
     def _facts(self, module: Module, *, main: bool) -> dict[str, object]:
         return {**self._platform, "__name__": "__main__" if main else module.name}

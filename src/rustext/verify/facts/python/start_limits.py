@@ -1,0 +1,70 @@
+"""Note what of a module that a program's start gets to cannot be followed.
+
+In: the `Code` of a module. Out: entries of a `Start`: names that it computes, resources of packages
+whose names are completed, metadata that it may ask for by a name in a table (freezers see questions
+that are spelled out, `version("name")`), and folders whose files it may run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator
+
+from rustext.verify.bundle.marshal_reader import Code
+from rustext.verify.bytecode.module_code import Import, iter_loaded, iter_mentioned
+from rustext.verify.bytecode.named_paths import find_completed_packages
+from rustext.verify.facts.python.program_starts import Start
+
+COMPUTES = frozenset({"import_module", "__import__"})
+_LISTS = frozenset({"walk", "glob", "iglob", "rglob", "listdir", "iterdir", "scandir"})
+_RUNS = frozenset({"exec_module", "load_module", "run_path"})
+_MODULES = frozenset({"importlib.metadata", "importlib_metadata", "pkg_resources"})
+# https://docs.python.org/3/library/importlib.metadata.html, and the errors where there is none
+_CALLS = frozenset({"version", "distribution", "metadata", "requires", "get_distribution"})
+_HANDLED = frozenset({"PackageNotFoundError", "DistributionNotFound", "ImportError", "Exception"})
+
+
+Find = Callable[[Import], Code | None]
+
+
+def note_limits(
+    start: Start,
+    name: str,
+    code: Code,
+    python: tuple[int, int],
+    packages: Collection[str],
+    find: Find,
+) -> None:
+    """Note the limits of one module; `find` gives the code of what an import names."""
+    top = name.partition(".")[0]
+    words = {word for piece in code.iter_nested() for word in piece.names}
+    start.completed |= find_completed_packages(code) & frozenset(packages)
+    if not COMPUTES.isdisjoint(code.names) and not COMPUTES.isdisjoint(iter_loaded(code, python)):
+        start.computed.append(name)
+    if not _LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
+        start.runs_files |= {top}
+    if not _CALLS.isdisjoint(words) and _HANDLED.isdisjoint(words):
+        for text in set(_iter_asked(code, python, find)):
+            package = text.lower().replace("-", "_")
+            if package in packages and package not in {top, *sys.stdlib_module_names}:
+                start.asked.append((name, text))
+
+
+def _iter_asked(code: Code, python: tuple[int, int], find: Find) -> Iterator[str]:
+    """Yield the texts of a module that asks for metadata, and of tables that it imports."""
+    imports = tuple(iter_mentioned(code, python))
+    asked = {f"{one.module}.{name}" for one in imports for name in one.names}
+    if _MODULES.isdisjoint(asked | {one.module for one in imports}):
+        return
+    tables = [find(one) for one in imports if any(name.isupper() for name in one.names)]
+    for piece in (code, *filter(None, tables)):
+        for nested in piece.iter_nested():
+            yield from _texts(nested.constants)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _texts(item)

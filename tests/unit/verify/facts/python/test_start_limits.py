@@ -1,0 +1,84 @@
+"""What of a start cannot be followed is named, beside what happens when the program runs."""
+
+from __future__ import annotations
+
+import marshal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from environments import write_files
+
+from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.bundle.marshal_reader import Code, parse_code
+from rustext.verify.bundle.program import Freezer, Program, read_program
+from rustext.verify.facts.python.loose_sources import iter_lacking_imports
+from rustext.verify.facts.python.program_starts import Start
+from rustext.verify.facts.python.start_limits import note_limits
+
+PYTHON = sys.version_info[:2]
+TABLE = "NAMES = ['some-dep', 'json', 'app']"
+ASKS = "from importlib.metadata import version\nfrom app.table import NAMES\n"
+HANDLED = """
+from importlib.metadata import PackageNotFoundError
+try:
+    version(NAMES[0])
+except PackageNotFoundError:
+    pass
+"""
+
+
+def compiled(text: str) -> Code:
+    return parse_code(marshal.dumps(compile(text, "code", "exec")), PYTHON)
+
+
+def program() -> Program:
+    found = read_program(Path(sys.executable).resolve())
+    assert found is not None
+    return found
+
+
+def start_of(text: str) -> Start:
+    start = Start(program=program())
+    packages = {"app", "some_dep", "json"}
+    note_limits(start, "app.main", compiled(text), PYTHON, packages, lambda _: compiled(TABLE))
+    return start
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        (f"{ASKS}FOUND = [version(name) for name in NAMES[:1]]", True),
+        (f"{ASKS}def found(name=NAMES[0]):\n    return version(name)\nfound()", True),
+        (f"{ASKS}{HANDLED}", False),
+        ("from app.table import NAMES\nprint(NAMES)", False),
+    ],
+)
+def test_metadata_that_is_asked_for_by_a_table_of_another_module(
+    text: str, asked: bool, tmp_path: Path
+) -> None:
+    write_files(tmp_path, {"app/__init__.py": "", "app/table.py": TABLE, "app/main.py": text})
+    ran = subprocess.run([sys.executable, "-m", "app.main"], cwd=tmp_path, check=False)
+    assert (ran.returncode != 0) is asked
+    assert start_of(text).asked == ([("app.main", "some-dep")] if asked else [])
+
+
+def test_what_files_import_that_code_lists_and_runs(tmp_path: Path) -> None:
+    files = {
+        "app/rules/one.py": "from app.base import Base\nimport app.deep.two\nimport other.gone",
+        "app/rules/two.py": "from ..there import x\nfrom . import one",
+    }
+    write_files(tmp_path, files)
+    loose = {name.removesuffix(".py").replace("/", "."): tmp_path / name for name in files}
+    own = replace(program(), modules=frozenset({"app", "app.there", "app.rules", "other"}))
+    bundle = Bundle(
+        root=tmp_path, contents=tmp_path, program=own, programs=(own,), image=own.binary.image,
+        freezer=Freezer.PYINSTALLER, files=(), modules=own.modules, loose=loose,
+    )  # fmt: skip
+    assert list(iter_lacking_imports(bundle, {"app"})) == [("app.base", "app.rules.one")]
+    assert list(iter_lacking_imports(bundle, {"other"})) == []
+    text = "import os, runpy\nfor name in os.listdir('rules'): runpy.run_path(f'rules/{name}')"
+    assert start_of(text).runs_files == {"app"}
+    assert start_of("import os\nos.listdir('rules')").runs_files == frozenset()
