@@ -33,13 +33,13 @@ from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.environment.python_text import iter_exported, iter_modules, resolve
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
-from rustext.imports.verdicts import is_too_large
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.sources import HOLE, DistributionSources, ImportSite, SourceFacts
 
 _NOT_FOR_IMPORT = frozenset({"__init__", "__main__"})  # parts of names
 _LARGE = 200  # modules
 _INDENTED = re.compile(r"^[ \t].*", re.MULTILINE)
+_STATEMENTS = 1 << 16  # bytes of a source that its first imports are in
 _SHORTEST = 4  # characters of the end of a name that is completed
 _DEEPEST = 6  # parts of a name that are completed
 
@@ -293,28 +293,31 @@ def _complete(name: str, env: Environment) -> tuple[str, ...]:
         matching = tuple(n for n in found if pattern.fullmatch(n))
         if depth == len(parts):
             fit = (n for n in matching if n.rpartition(".")[2] not in _NOT_FOR_IMPORT)
-            return tuple(n for n in fit if not _needs_too_large(n, env))
+            return _without_toolkits(fit, env)
         found = tuple(inner for n in matching for inner in env.modules_in(n))
     return ()
 
 
-def _needs_too_large(name: str, env: Environment, depth: int = 2) -> bool:
-    """Whether a module, or one of its package that it imports, cannot do without a toolkit.
+def _without_toolkits(names: Iterable[str], env: Environment) -> tuple[str, ...]:
+    """Those of some modules that can do without what no string brings in (see `is_too_large`).
 
-    Only statements at the beginning of a line count. What any string could mean does not bring in
-    what no string does: see `is_too_large`.
+    Only statements at the beginning of a line count, also those that import others of `names`.
     """
-    module, package = env.find_module(name), name.rpartition(".")[0]
-    if module is None or module.path is None or module.path.suffix != ".py":
-        return False
-    text = ""
-    with contextlib.suppress(OSError):
-        text = _INDENTED.sub("", read_start(module.path, SOURCE_LIMIT).decode("utf-8", "replace"))
-    return any(
-        is_too_large(other)
-        or (depth > 1 and other.rpartition(".")[0] == package and _needs_too_large(other, env, 1))
-        for other in iter_modules(text, package)
-    )
+    texts = {name: _beginning_of(name, env) for name in names}
+    large = "|".join(sorted(read_data("stdlib")["never"]))
+    heavy = {n for n, t in texts.items() if re.search(rf"(?m)^(?:from|import)\s+(?:{large})\b", t)}
+    for name, text in texts.items() if heavy else ():
+        own = iter_modules(_INDENTED.sub("", text), name.rpartition(".")[0])
+        heavy |= {name} if not heavy.isdisjoint(own) else set()
+    return tuple(name for name in texts if name not in heavy)
+
+
+def _beginning_of(name: str, env: Environment) -> str:
+    module = env.find_module(name)
+    if module is not None and module.path is not None and module.path.suffix == ".py":
+        with contextlib.suppress(OSError):
+            return read_start(module.path, _STATEMENTS).decode("utf-8", "replace")
+    return ""
 
 
 def _pattern(name: str) -> re.Pattern[str]:
