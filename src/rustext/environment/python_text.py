@@ -25,7 +25,7 @@ _FIELD = re.compile(r"\{[^{}]*\}|%(?:\(\w+\))?0?\d*[sdr]")
 _STARTS = re.compile(r"""\.startswith\(\s*["']([\w.+@-]{3,99})["']""")
 # What a variable is bound to: `name = "package.module." + word`, or `f"package.{word}"`.
 _COMPLETED = re.compile(
-    r"""^[ \t]*(\w+)[ \t]*=[ \t]*f?["']((?:[A-Za-z_]\w*\.){1,9})"""
+    r"""^[ \t]*(\w+)[ \t]*(?::[^=\n]+)?=[ \t]*f?["']((?:[A-Za-z_]\w*\.){1,9})"""
     r"""(?:["'][ \t]*\+|\{[^{}"'\n]*\}["'])""",
     re.MULTILINE,
 )

@@ -20,7 +20,7 @@ _LISTS = frozenset({"walk", "glob", "iglob", "rglob", "listdir", "iterdir", "sca
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
 _MODULES = frozenset({"importlib.metadata", "importlib_metadata", "pkg_resources"})
 # https://docs.python.org/3/library/importlib.metadata.html, and the errors where there is none
-_CALLS = frozenset({"version", "distribution", "metadata", "requires", "get_distribution"})
+_CALLS = frozenset({"version", "distribution", "requires", "get_distribution"})
 _HANDLED = frozenset({"PackageNotFoundError", "DistributionNotFound", "ImportError", "Exception"})
 
 
