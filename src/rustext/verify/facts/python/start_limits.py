@@ -7,10 +7,12 @@ that are spelled out, `version("name")`), and folders whose files it may run.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Collection, Iterator
 
 from rustext.verify.bundle.marshal_reader import Code
+from rustext.verify.bytecode.instructions import decode, find_table, is_constant, name_of
 from rustext.verify.bytecode.module_code import Import, iter_loaded, iter_mentioned
 from rustext.verify.bytecode.named_paths import find_completed_packages
 from rustext.verify.facts.python.program_starts import Start
@@ -54,12 +56,26 @@ def _iter_asked(code: Code, python: tuple[int, int], find: Find) -> Iterator[str
     """Yield the texts of a module that asks for metadata, and of tables that it imports."""
     imports = tuple(iter_mentioned(code, python))
     asked = {f"{one.module}.{name}" for one in imports for name in one.names}
-    if _MODULES.isdisjoint(asked | {one.module for one in imports}):
+    if _MODULES.isdisjoint(asked | {one.module for one in imports}) or not _asks(code, python):
         return
     tables = [find(one) for one in imports if any(name.isupper() for name in one.names)]
     for piece in (code, *filter(None, tables)):
         for nested in piece.iter_nested():
             yield from _texts(nested.constants)
+
+
+def _asks(code: Code, python: tuple[int, int]) -> bool:
+    """Whether a function that asks for metadata is called with anything but a literal."""
+    table = find_table(python)
+    if table is None:
+        return False
+    for piece in code.iter_nested():
+        steps = [s for s in decode(piece.code, table) if s[1] not in table["before_call"]]
+        for step, argument in itertools.pairwise(steps):
+            asks = step[1] != table["store_name"] and name_of(piece, table, step) in _CALLS
+            if asks and not is_constant(table, argument):
+                return True
+    return False
 
 
 def _texts(value: object) -> Iterator[str]:

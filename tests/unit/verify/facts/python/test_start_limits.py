@@ -53,6 +53,7 @@ def start_of(text: str) -> Start:
         (f"{ASKS}FOUND = [version(name) for name in NAMES[:1]]", True),
         (f"{ASKS}def found(name=NAMES[0]):\n    return version(name)\nfound()", True),
         (f"{ASKS}{HANDLED}", False),
+        (f"{ASKS}version('pytest')", False),
         ("from app.table import NAMES\nprint(NAMES)", False),
     ],
 )
