@@ -7,7 +7,6 @@ that are spelled out, `version("name")`), and folders whose files it may run.
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Callable, Collection, Iterator
 
@@ -21,6 +20,7 @@ COMPUTES = frozenset({"import_module", "__import__"})
 _LISTS = frozenset({"walk", "glob", "iglob", "rglob", "listdir", "iterdir", "scandir"})
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
 _MODULES = frozenset({"importlib.metadata", "importlib_metadata", "pkg_resources"})
+_LAST_PARTS = frozenset(name.rpartition(".")[2] for name in _MODULES)
 # https://docs.python.org/3/library/importlib.metadata.html, and the errors where there is none
 _CALLS = frozenset({"version", "distribution", "requires", "get_distribution"})
 _HANDLED = frozenset({"PackageNotFoundError", "DistributionNotFound", "ImportError", "Exception"})
@@ -71,9 +71,11 @@ def _asks(code: Code, python: tuple[int, int]) -> bool:
         return False
     for piece in code.iter_nested():
         steps = [s for s in decode(piece.code, table) if s[1] not in table["before_call"]]
-        for step, argument in itertools.pairwise(steps):
-            asks = step[1] != table["store_name"] and name_of(piece, table, step) in _CALLS
-            if asks and not is_constant(table, argument):
+        words = [name_of(piece, table, step) for step in steps]
+        for i, step in enumerate(steps[:-1]):
+            plain = step[1] in (table["load_name"], table["load_global"])
+            asks = words[i] in _CALLS and (plain or words[i - 1] in _LAST_PARTS)
+            if asks and not is_constant(table, steps[i + 1]):
                 return True
     return False
 
