@@ -71,6 +71,7 @@ _IMPORTS_FROM_DATA = re.compile(
 )
 _MAY_IMPORT = re.compile(r"import|module|load|require|optional|lazy|plugin|resolve", re.IGNORECASE)
 _LISTS = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
+_ENDING = re.compile(r"""f["']\{[^{}"'\n]+\}\.([A-Za-z_]\w*)["']""")
 _LISTS_FILES = re.compile(r"\b(?:i?r?glob|iterdir|listdir|scandir|walk)\s*\(")
 _LOADS = ("spec_from_file_location", "SourceFileLoader")
 _READS_STUB = re.compile(r"\(\s*__name__\s*,\s*__file__\b")
@@ -249,6 +250,7 @@ class _Reader:
             lazy=lazy,
             lists_modules=listing,
             lists_packages=tuple(sorted(set(iter_listed_packages(text, package)))) if lists else (),
+            endings=tuple(sorted(set(_ENDING.findall(text)))) if listing and facts.sites else (),
             imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
             lists_files=locates and lists_files,
             loads_files=lists_files and any(word in text for word in _LOADS),

@@ -9,10 +9,10 @@ to be there, imported or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
-from rustext.discovery.source_facts import used_files
+from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.model.evidence import Evidence, EvidenceKind
@@ -41,12 +41,21 @@ def find_plugin_modules(
     dist: Distribution,
     env: Environment,
     native: Iterable[NativeFile] = (),
+    endings: Collection[str] = (),
 ) -> tuple[ImplicitImport, ...]:
-    """The modules that `dist`, with its native files, would find in this environment, by name."""
+    """The modules that `dist`, with its native files, would find in this environment, by name.
+
+    `endings` are last parts of the names of packages whose modules others list in what uses them.
+    """
     found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
     for facts in used_files(sources):
         for name, what in _iter_modules_for(facts, dist, env):
             found[name] = _plugin(name, str(facts.file), what)
+    for file in dist.files if endings else ():
+        if file.name == "__init__.py" and file.parent.name in endings and len(file.parts) > 2:
+            what = f"code that it requires lists the modules of `…{file.parent.name}`"
+            for name in (module_of(file), *_own_modules(file, file.parent, dist, env, deep=False)):
+                found[name] = _plugin(name, str(file), what)
     return tuple(found[name] for name in sorted(found))
 
 

@@ -70,6 +70,8 @@ class SourceFacts:
     lists_modules: bool = False
     # `iter_modules` or `walk_packages`, and the package whose folder it lists; "" for its own.
     lists_packages: tuple[tuple[str, str], ...] = ()
+    # Ends of names of packages, `templatetags` of f"{app}.templatetags", where it lists modules.
+    endings: tuple[str, ...] = ()
     imports_from_data: bool = False  # by functions of the standard library, as `pickle.load`
     lists_files: bool = False  # lists Python files in folders next to its code
     loads_files: bool = False  # lists Python files in some folder, and runs them as files

@@ -46,11 +46,7 @@ from rustext.plan.companions import (
     find_shared_files,
 )
 from rustext.plan.metadata_files import find_asked_metadata, find_plugin_metadata
-from rustext.plan.read_sources import (
-    find_listed_files,
-    find_loaded_imports,
-    find_read_sources,
-)
+from rustext.plan.read_sources import find_listed_files, find_loaded_imports, find_read_sources
 from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
 from rustext.tracing.probe import Probe, probe
 
@@ -278,7 +274,8 @@ class Planner:
             if self.looks_after(dist):
                 native = self.catalogue.native_files(dist) if self.catalogue.is_rust(dist) else ()
                 files = (file for _, file in native)
-                listed = find_plugin_modules(self.sources.read(dist), dist, self.env, files)
+                ends = self._endings_around(dist)
+                listed = find_plugin_modules(self.sources.read(dist), dist, self.env, files, ends)
                 started = self._own(dist, find_started(self.sources.read(dist), self.env))
                 loaded = find_loaded_imports(self.sources.read(dist), dist, self.env)
                 named = (*self._named_imports(dist), *started, *loaded)
@@ -291,6 +288,12 @@ class Planner:
             self._listings[dist.name] = frozenset(many)
             self._listers[dist.name] = frozenset(where for where, _ in self._listings[dist.name])
         return self._plugins[dist.name]
+
+    def _endings_around(self, dist: Distribution) -> frozenset[str]:
+        """The ends of the names of packages whose modules code that `dist` requires lists."""
+        names = self.env.requirements_of(dist.name) & self.env.distributions.keys()
+        required = (self.sources.read(self.env.distributions[name]) for name in sorted(names))
+        return frozenset(e for sources in required for f in used_files(sources) for e in f.endings)
 
     def looks_after(self, dist: Distribution) -> bool:
         """Whether the program may need more of a distribution than a freezer sees.

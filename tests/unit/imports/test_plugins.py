@@ -81,6 +81,35 @@ def test_a_group_that_another_distribution_is_asked_for_by_its_name(tmp_path: Pa
     assert found(tmp_path) == {"plugged": "asks for entry points of `host.plugins`"}
 
 
+FRAMEWORK = """
+import importlib, pkgutil
+
+def setup(apps):
+    for name in [f"{app}.addons" for app in apps]:
+        package = importlib.import_module(name)
+        for found in pkgutil.walk_packages(package.__path__, f"{name}."):
+            importlib.import_module(found.name)
+"""
+
+
+def test_a_package_whose_modules_a_framework_lists_in_what_uses_it(tmp_path: Path) -> None:
+    install(tmp_path, "frame", files={"frame.py": FRAMEWORK})
+    parts = ("__init__", "addons/__init__", "addons/tags", "other/__init__", "other/part")
+    files = {f"host/{name}.py": "" for name in parts}
+    install(tmp_path, "host", files=files, requires=["frame"])
+    env = environment(tmp_path)
+    frame = read_sources(env.distributions["frame"])
+    endings = {ending for facts in frame.files for ending in facts.endings}
+    host = env.distributions["host"]
+    found = {m.module for m in find_plugin_modules(read_sources(host), host, env, (), endings)}
+    code = "import frame, sys; frame.setup(['host'])\n"
+    code += "print(*(m for m in sys.modules if m.startswith('host.')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert found == set(done.stdout.split()) == {"host.addons", "host.addons.tags"}
+
+
 def test_a_namespace_that_is_only_imported_is_not_listed(tmp_path: Path) -> None:
     install(tmp_path, "host", files={"host/__init__.py": "import host_ext"})
     write_files(tmp_path, {"host_ext/one.py": ""})
