@@ -42,15 +42,7 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
     if lacking:
         named = _some(lacking)
         yield f"files that code opens next to itself and that are not here: {named}{way_out}"
-    tops = {top for start in subject.starts for top in start.runs_files}
-    listed = sorted({f"`{m}` (`{name}`)" for m, name in iter_lacking_imports(bundle, tops)})
-    if listed:
-        yield f"what Python files in folders import, and is not here: {_some(listed)}{way_out}"
-    asked = sorted(
-        {f"`{text}` (`{m}`)" for s in subject.starts for m, text in _no_metadata(bundle, s)}
-    )
-    if asked:
-        yield f"metadata that code may ask for, and that is not here: {_some(asked)}{way_out}"
+    yield from _iter_of_code(subject, way_out)
     if bundle.programs and not bundle.builtins_known and bundle.freezer is not Freezer.NUITKA:
         yield "modules of the standard library: which of them the interpreter holds is not known"
     ours = (bundle.image.format, bundle.image.architecture)
@@ -60,6 +52,24 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
     )
     if foreign:
         yield f"{foreign} file{'s' * (foreign > 1)} of another platform, which nothing here loads"
+
+
+def _iter_of_code(subject: Subject, way_out: str) -> Iterator[str]:
+    """What the code of the starts may do that only a run tells."""
+    bundle = subject.bundle
+    tops = {top for start in subject.starts for top in start.runs_files}
+    listed = sorted({f"`{m}` (`{name}`)" for m, name in iter_lacking_imports(bundle, tops)})
+    if listed:
+        yield f"what Python files in folders import, and is not here: {_some(listed)}{way_out}"
+    asked = sorted(
+        {f"`{text}` (`{m}`)" for s in subject.starts for m, text in _no_metadata(bundle, s)}
+    )
+    if asked:
+        yield f"metadata that code may ask for, and that is not here: {_some(asked)}{way_out}"
+    for start in subject.starts:
+        if start.reads_source and not any(bundle.contents.glob(f"{start.program.path.stem}.py")):
+            named = _few(start.reads_source)
+            yield f"whether {named} must read source of the program, which is not here{way_out}"
 
 
 def _way_out(subject: Subject) -> str:

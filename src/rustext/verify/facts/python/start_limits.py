@@ -2,7 +2,8 @@
 
 In: the `Code` of a module. Out: entries of a `Start`: names that it computes, resources of packages
 whose names are completed, metadata that it may ask for by a name in a table (freezers see questions
-that are spelled out, `version("name")`), and folders whose files it may run.
+that are spelled out, `version("name")`), folders whose files it may run, and functions that read
+the source of what they are handed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator
 
+from rustext.discovery.source_readers import READS
 from rustext.verify.bundle.marshal_reader import Code
 from rustext.verify.bytecode.instructions import decode, find_table, is_constant, name_of
 from rustext.verify.bytecode.module_code import Import, iter_loaded, iter_mentioned
@@ -19,6 +21,8 @@ from rustext.verify.facts.python.program_starts import Start
 COMPUTES = frozenset({"import_module", "__import__"})
 _LISTS = frozenset({"walk", "glob", "iglob", "rglob", "listdir", "iterdir", "scandir"})
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
+# What goes on without the source of what it is handed names one of these, as a rule.
+_FAILURES = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "TypeError"})
 _MODULES = frozenset({"importlib.metadata", "importlib_metadata", "pkg_resources"})
 _LAST_PARTS = frozenset(name.rpartition(".")[2] for name in _MODULES)
 # https://docs.python.org/3/library/importlib.metadata.html, and the errors where there is none
@@ -45,6 +49,10 @@ def note_limits(
         start.computed.append(name)
     if not _LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
         start.runs_files |= {top}
+    if top not in sys.stdlib_module_names and not READS.isdisjoint(words):
+        for piece in code.iter_nested():
+            if not READS.isdisjoint(piece.names) and _FAILURES.isdisjoint(piece.names):
+                start.reads_source.append(f"{name}.{piece.name}")
     if not _CALLS.isdisjoint(words) and _HANDLED.isdisjoint(words):
         for text in set(_iter_asked(code, python, find)):
             package = text.lower().replace("-", "_")

@@ -83,3 +83,20 @@ def test_what_files_import_that_code_lists_and_runs(tmp_path: Path) -> None:
     text = "import os, runpy\nfor name in os.listdir('rules'): runpy.run_path(f'rules/{name}')"
     assert start_of(text).runs_files == {"app"}
     assert start_of("import os\nos.listdir('rules')").runs_files == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    [
+        ("def read(f): return inspect.getsource(f)", True),
+        ("def read(f):\n    try: return inspect.getsource(f)\n    except OSError: pass", False),
+        ("def read(f): return inspect.getfile(f)", False),
+    ],
+)
+def test_functions_that_read_the_source_of_what_they_are_handed(text: str, fails: bool) -> None:
+    """As in a bundle, the function that they are handed has no source."""
+    source = f"import inspect\n{text}\n"
+    program = f"{source}exec('def f(): pass')\nread(f)"
+    ran = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert (ran.returncode != 0) is fails
+    assert start_of(source).reads_source == (["app.main.read"] if fails else [])
