@@ -21,7 +21,7 @@ from rustext.verify.facts.python.program_starts import Start
 COMPUTES = frozenset({"import_module", "__import__"})
 _LISTS = frozenset({"walk", "glob", "iglob", "rglob", "listdir", "iterdir", "scandir"})
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
-# What goes on without the source of what it is handed names one of these, as a rule.
+# What goes on without the source of what it is handed names one of these, or catches anything.
 _FAILURES = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "TypeError"})
 _MODULES = frozenset({"importlib.metadata", "importlib_metadata", "pkg_resources"})
 _LAST_PARTS = frozenset(name.rpartition(".")[2] for name in _MODULES)
@@ -51,7 +51,8 @@ def note_limits(
         start.runs_files |= {top}
     if top not in sys.stdlib_module_names and not READS.isdisjoint(words):
         for piece in code.iter_nested():
-            if not READS.isdisjoint(piece.names) and _FAILURES.isdisjoint(piece.names):
+            goes_on = piece.exceptions or not _FAILURES.isdisjoint(piece.names)
+            if not READS.isdisjoint(piece.names) and not goes_on:
                 start.reads_source.append(f"{name}.{piece.name}")
     if not _CALLS.isdisjoint(words) and _HANDLED.isdisjoint(words):
         for text in set(_iter_asked(code, python, find)):
