@@ -36,7 +36,7 @@ class TruncatedBinary(InvalidBinary):
 
 
 class UnmappedBinary(TruncatedBinary):
-    """A file that ends before what the loader reads in memory, which ends the process (SIGBUS)."""
+    """A file that lacks what the loader reads in memory, which ends the process with a signal."""
 
 
 class TooComplex(InvalidBinary):

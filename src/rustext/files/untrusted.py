@@ -1,7 +1,8 @@
 """Read a file that somebody else wrote, in bounded time and memory.
 
 In: a path and a limit in bytes. Out: the content. Only regular files are read: opening a FIFO would
-wait for its writer, and a device may never end.
+wait for its writer, and a device may never end. What its mode lets nobody read is not read by root
+either: programs run without root's privileges.
 """
 
 from __future__ import annotations
@@ -26,10 +27,19 @@ def open_file(path: Path) -> BinaryIO:
         stream = open(path, "rb", opener=_open)  # noqa: SIM115 (a Path takes no opener)
     except ValueError as error:  # a NUL in the path
         raise OSError(errno.EINVAL, str(error), str(path)) from error
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+    mode = os.fstat(stream.fileno()).st_mode
+    if not stat.S_ISREG(mode):
         stream.close()
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    if is_closed(mode):
+        stream.close()
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     return stream
+
+
+def is_closed(mode: int) -> bool:
+    """Whether a mode lets neither owner, group nor others read a file, or enter a folder."""
+    return not mode & 0o444 or (stat.S_ISDIR(mode) and not mode & 0o111)
 
 
 def _open(path: str, flags: int) -> int:

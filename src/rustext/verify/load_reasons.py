@@ -17,6 +17,7 @@ from rustext.discovery.module_names import find_init
 from rustext.model.image import ImageKind
 from rustext.model.libraries import Missing, Resolved
 from rustext.model.native_file import NativeFile
+from rustext.verify.facts.native.loaded_files import OPENED
 from rustext.verify.subject import Subject
 
 Fits = Callable[[Path, NativeFile], bool]
@@ -51,7 +52,10 @@ class Uses:
         if module is not None and self._key(path, file) not in self._modules:
             return ("imported as", module)
         asker = self._askers.get(path.resolve())
-        return ("needed by", self._subject.inside(asker)) if asker is not None else None
+        if asker is not None:
+            return ("needed by", self._subject.inside(asker))
+        reason = self._subject.loaded.surely(path)
+        return reason if reason is not None and reason[0] == OPENED else None
 
     def module_of(self, path: Path, file: NativeFile) -> str | None:
         """The module that a file was made to be, whoever can import it."""

@@ -136,9 +136,14 @@ def _is_gone(reader: Reader, row: Any) -> bool:
 
 
 def read_strings(dynamic: Dynamic) -> Strings:
-    """The string table, empty where there is none."""
+    """The string table, empty for a static file.
+
+    Raises `UnmappedBinary` where there is none for the names that the loader reads.
+    """
     reader, what = dynamic.file.reader, "the dynamic string table"
     start = dynamic.locate("DT_STRTAB", what)
+    if start is None and dynamic.needed:
+        raise UnmappedBinary("damaged: there is no DT_STRTAB, and names that are to be in it")
     if start is None:
         return Strings(reader, 0, 0)
     size = dynamic.tags.get("DT_STRSZ", reader.size - start)

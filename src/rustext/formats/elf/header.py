@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from elftools.elf.constants import E_FLAGS, SHN_INDICES
 from elftools.elf.enums import ENUM_E_MACHINE
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 MAGIC = b"\x7fELF"
 
+_ByteOrder = Literal["little", "big"]
+_Form = tuple[int, _ByteOrder]
+_BITS = {1: 32, 2: 64}
+_BYTEORDERS: dict[int, _ByteOrder] = {1: "little", 2: "big"}
+# Where a file header has its own size and that of a row of program headers, and these.
+_FORMS: tuple[tuple[_Form, int, bytes], ...] = (
+    ((64, "little"), 52, b"\x40\0\x38\0"),
+    ((64, "big"), 52, b"\0\x40\0\x38"),
+    ((32, "little"), 40, b"\x34\0\x20\0"),
+    ((32, "big"), 40, b"\0\x34\0\x20"),
+)
 _SOFT_FLOAT = E_FLAGS.EF_ARM_EABI_VER5 | E_FLAGS.EF_ARM_ABI_FLOAT_SOFT
 _PN_XNUM = 0xFFFF
 _SECTIONS = "the table of section headers"
@@ -76,6 +87,7 @@ def _layouts(bits: int, byteorder: str) -> ELFStructs:
 def read_header(data: Buffer) -> ElfFile:
     """Read the file header.
 
+    A program is read as the kernel reads it, whatever class and byte order its first bytes name.
     Raises `UnknownFormat` for a file of another format, `TruncatedBinary` or `InvalidBinary`.
     """
     ident = bytes(data[:6])
@@ -83,10 +95,29 @@ def read_header(data: Buffer) -> ElfFile:
         raise UnknownFormat("not an ELF file")
     if len(ident) < 6:
         raise TruncatedBinary(f"cut short: an ELF header of {len(data)} bytes")
-    bits = {1: 32, 2: 64}.get(ident[4])
-    byteorder = {1: "little", 2: "big"}.get(ident[5])
-    if bits is None or byteorder is None:
+    if ident[4] not in _BITS or ident[5] not in _BYTEORDERS:
         raise InvalidBinary(f"damaged: ELF class {ident[4]}, data encoding {ident[5]}")
+    form = _BITS[ident[4]], _BYTEORDERS[ident[5]]
+    started = _started_form(data)
+    if started not in {None, form} and _is_started(file := _read_header(data, *started)):
+        return file
+    return _read_header(data, *form)
+
+
+def _started_form(data: Buffer) -> _Form | None:
+    """The word size and byte order in which a kernel could start a file, whatever it says it has.
+
+    It reads its own form alone, and checks the size of a row of the program header table
+    (load_elf_phdrs in Linux's fs/binfmt_elf.c).
+    """
+    return next((form for form, at, sizes in _FORMS if data[at : at + 4] == sizes), None)
+
+
+def _is_started(file: ElfFile) -> bool:
+    return any(program.p_type == "PT_INTERP" for program in read_programs(file))
+
+
+def _read_header(data: Buffer, bits: int, byteorder: _ByteOrder) -> ElfFile:
     layouts = _layouts(bits, byteorder)
     file = ElfFile(Reader(data, byteorder=byteorder), layouts, None)
     header = file.record(layouts.Elf_Ehdr, 0, "the ELF header")

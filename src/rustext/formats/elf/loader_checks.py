@@ -64,6 +64,9 @@ def iter_refusals(data: Buffer, versions: Sequence[SymbolVersion] = ()) -> Itera
     """
     file = read_header(data)
     kind = file.header.e_type
+    if (data[4], data[5]) != (file.bits // 32, 1 if file.byteorder == "little" else 2):
+        because = f"EI_CLASS is {data[4]}, EI_DATA is {data[5]}"
+        yield Refusal(By.LIBRARIES, "wrong ELF class or byte order", because)
     yield from _check_ident(bytes(data[:16]))
     if file.header.e_version != "EV_CURRENT":
         words = "ELF file version does not match current one"
@@ -80,6 +83,7 @@ def iter_refusals(data: Buffer, versions: Sequence[SymbolVersion] = ()) -> Itera
         yield Refusal(By.LIBRARIES, words, "no PT_DYNAMIC in a segment")
         return
     yield from _check_dynamic(file, tags)
+    yield from _check_tables(file, tags, segments)
     names = {v.version for v in versions}
     of_libc = any(v.library.startswith("libc.so") for v in versions)
     if "DT_RELR" in tags and of_libc and "GLIBC_ABI_DT_RELR" not in names:
@@ -171,6 +175,36 @@ def _check_dynamic(file: ElfFile, tags: dict[str, int]) -> Iterator[Refusal]:
     if tables != counted or bool(tables) is not ("DT_VERSYM" in tags):  # elf/dl-version.c
         because = "DT_VERSYM, DT_VERNEED and DT_VERDEF do not fit together"
         yield Refusal(By.GLIBC, "the loader ends with a signal", because, fatal=True)
+
+
+def _check_tables(
+    file: ElfFile, tags: dict[str, int], segments: tuple[Any, ...]
+) -> Iterator[Refusal]:
+    """Tables that a tool has emptied or cut off: what relocations are about stays unset."""
+    row = 3 * (file.bits // 8)
+    for table, size in (("DT_RELA", "DT_RELASZ"), ("DT_JMPREL", "DT_PLTRELSZ")):
+        length = tags.get(size, 0)
+        # No linker for a machine that has DT_RELA begins one with R_*_NONE at address 0.
+        if length >= row and not any(_mapped(file, segments, tags.get(table, 0), length)[:row]):
+            because = f"what {table} leads to is not in the file"
+            words = "Inconsistency detected by ld.so: Assertion `ELFW(R_TYPE)…' failed"
+            yield Refusal(By.LIBRARIES, words, because, fatal=True)
+    for table, name in (("DT_VERNEED", "Verneed"), ("DT_VERDEF", "Verdef")):
+        if table in tags:
+            record = _mapped(file, segments, tags[table], 2)
+            number = int.from_bytes(record, "little" if file.byteorder == "little" else "big")
+            if number != 1:  # elf/dl-version.c
+                words = f"unsupported version {number} of {name} record"
+                yield Refusal(By.GLIBC, words, f"what {table} leads to is damaged")
+
+
+def _mapped(file: ElfFile, segments: tuple[Any, ...], address: int, size: int) -> bytes:
+    """The bytes at an address; none where not all of them are in one segment."""
+    for load in segments:
+        distance = address - load.p_vaddr
+        if load.p_type == "PT_LOAD" and 0 <= distance <= load.p_filesz - size:
+            return bytes(file.reader.take(load.p_offset + distance, size, "a table"))
+    return b""
 
 
 def _check_flags(tags: dict[str, int], segments: tuple[Any, ...]) -> Iterator[Refusal]:

@@ -36,7 +36,7 @@ from rustext.verify.bundle.native_files import (
     search_path,
     unreasonable_size,
 )
-from rustext.verify.bundle.program import Freezer, Program, read_program
+from rustext.verify.bundle.program import NO_ARCHIVE, Freezer, Program, read_program
 from rustext.verify.bundle.tree import Link, Tree, read_tree
 
 __all__ = ["Bundle", "Freezer", "Program", "read_bundle", "read_contents"]
@@ -149,11 +149,13 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
     program = next(iter(programs), None)
     contents = app.contents if app is not None else _find_contents(tree, program)
     freezer = _name_freezer(tree, program, contents)
-    if freezer is not Freezer.CX_FREEZE and program is not None and not program.modules:
+    if freezer is not Freezer.CX_FREEZE and program and program.freezer is Freezer.UNKNOWN:
         programs = programs[:1]
     programs = tuple(_of_freezer(one, freezer) for one in programs)
     program = next(iter(programs), None)
-    folders = search_path(tree, contents, *([app.resources] if app is not None else []))
+    resources = [app.resources] if app is not None else []
+    frozen = freezer is Freezer.PYINSTALLER
+    folders = search_path(tree, contents, *resources, frozen=frozen)
     natives = read_natives(tree, folders, cached=cached)
     loadable = any(f.binary.image.kind is not ImageKind.OTHER for _, f in natives.files)
     if program is None and not loadable and not natives.unreadable:
@@ -218,7 +220,11 @@ def _find_programs(tree: Tree, app: App | None) -> tuple[Program, ...]:
                 if program is not None:
                     programs.append(program)
     known = [p for p in programs if p.freezer is not Freezer.UNKNOWN]
-    return tuple(known or programs)
+    whole = [p for p in known if p.damage is None]
+    # What is left of a program, and cannot be started either, is a copy that somebody has put away.
+    broken = [p for p in known if p.damage is not None]
+    broken = [p for p in broken if not whole or os.access(p.path, os.X_OK)]
+    return tuple([*whole, *broken] or programs)
 
 
 def _find_contents(tree: Tree, program: Program | None) -> str:
@@ -255,8 +261,7 @@ def _of_freezer(program: Program, freezer: Freezer) -> Program:
     if program.freezer is freezer:
         return program
     if freezer is Freezer.PYINSTALLER:
-        damage = "it ends without the archive that PyInstaller puts there"
-        return replace(program, freezer=freezer, damage=damage)
+        return replace(program, freezer=freezer, damage=NO_ARCHIVE)
     return replace(program, freezer=freezer)
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from rustext.verify.bundle.tree import Tree
 # PyInstaller's, cx_Freeze's, and the embeddable package's for Windows.
 _LIBRARY = re.compile(r"(?:^|/)(?:base_library|library|python3\d+)\.zip$")
 _END = struct.Struct("<4s4H2LH")  # APPNOTE.TXT 4.3.16, end of central directory record
+_LOCAL = struct.Struct("<26x2H")  # 4.3.7, local file header: the sizes of what follows it
+_LOCAL_MAGIC = b"PK\3\4"
 _END_MAGIC = b"PK\5\6"
 _LIST_LIMIT = 8 << 20  # bytes of a zip file's list of members; 10,000 modules take 1 MB
 
@@ -60,7 +63,37 @@ def read_library(path: Path) -> tuple[LibraryModule, ...] | Unreadable:
         with zipfile.ZipFile(path) as archive:
             return tuple(_iter_members(path, archive))
     except ARCHIVE_ERRORS as error:
-        return Unreadable(path=path, reason=str(error).lower())
+        reason = getattr(error, "strerror", None) or str(error)
+        return Unreadable(path=path, reason=reason.lower())
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
+    """What CPython imports from a zip file: at most `limit` bytes, and no CRC is compared.
+
+    Raises `zipfile.BadZipFile` where Lib/zipimport.py raises an error.
+    """
+    if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise zipfile.BadZipFile("it is compressed in a way that Python cannot import")
+    stream = archive.fp
+    assert stream is not None  # noqa: S101 (it is open)
+    stream.seek(member.header_offset)
+    head = stream.read(_LOCAL.size)
+    if len(head) < _LOCAL.size or not head.startswith(_LOCAL_MAGIC):
+        raise zipfile.BadZipFile("its own header is damaged")
+    stream.seek(sum(_LOCAL.unpack(head)), os.SEEK_CUR)
+    packed = stream.read(min(member.compress_size, limit))
+    if len(packed) < member.compress_size:
+        raise zipfile.BadZipFile("it ends outside of the file")
+    if member.compress_type == zipfile.ZIP_STORED:
+        return packed
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = inflate.decompress(packed, limit)
+    except zlib.error as error:
+        raise zipfile.BadZipFile(f"it cannot be inflated: {error}") from error
+    if not inflate.eof:
+        raise zipfile.BadZipFile("it cannot be inflated: the data has no end")
+    return data
 
 
 def _iter_members(path: Path, archive: zipfile.ZipFile) -> Iterator[LibraryModule]:

@@ -46,7 +46,8 @@ def find_app(tree: Tree) -> App | None:
 
 def without_links(tree: Tree) -> Tree:
     """The tree without links to files that it holds anyway: each counts once, where it is."""
-    real = (f for f in tree.files if not os.path.islink(tree.path(f)))  # noqa: PTH114 (many)
+    names = (f for f in tree.files if f not in tree.linked)
+    real = (f for f in names if not os.path.islink(tree.path(f)))  # noqa: PTH114 (many)
     return replace(tree, files=tuple(real))
 
 

@@ -23,7 +23,7 @@ _MAX_CODE_DEPTH = 120  # functions in functions; each level is three of Python's
 _MAX_DIGITS = 64  # of 15 bits, in an integer: adding up more of them takes quadratic time
 _SHORT_STRINGS = frozenset(b"zZ")  # ASCII, one byte of length; capital: interned
 _LONG_STRINGS = frozenset(b"aAut")  # four bytes of length
-_FIXED = {ord("g"): 8, ord("y"): 16}  # a float and a complex number; their values do not matter
+_FLOATS = {ord("g"): 1, ord("y"): 2}  # a float and a complex number
 _UNFINISHED = object()  # what a reference to a container finds inside that container
 _CONSTANTS = {ord("N"): None, ord("T"): True, ord("F"): False}
 _CODE_CONSTANTS = {ord("."): ..., ord("S"): StopIteration}
@@ -187,8 +187,9 @@ class _CodeParser(_Parser):
     def _container(self, kind: int, depth: int) -> Any:
         if kind == ord("c"):
             return self._code(depth)
-        if kind in _FIXED:
-            return self._take(_FIXED[kind])
+        if kind in _FLOATS:
+            parts = struct.unpack(f"<{_FLOATS[kind]}d", self._take(8 * _FLOATS[kind]))
+            return complex(*parts) if len(parts) > 1 else parts[0]
         if kind in _CODE_CONSTANTS:
             return _CODE_CONSTANTS[kind]
         if kind in b"<>":  # sets; a tuple does as well, and nothing is hashed
@@ -198,24 +199,29 @@ class _CodeParser(_Parser):
         return super()._container(kind, depth)
 
     def _code(self, depth: int) -> Code:
-        self._take(16 + (4 if self.old else 0))  # counts; before 3.11 one more, of locals
-        flags = self._int()
-        code, constants, names = (self.value(depth + 1) for _ in range(3))
-        for _ in range(4 if self.old else 3):  # names of variables, the file's name
-            self.value(depth + 1)
-        name = self.value(depth + 1)
-        exceptions = b""
-        if self.old:
-            self._take(4)
-            self.value(depth + 1)
-        else:
-            self.value(depth + 1)  # the qualified name
-            self._take(4)
-            self.value(depth + 1)
-            exceptions = self.value(depth + 1)
-        fields = ((name, str), (code, bytes), (constants, tuple), (exceptions, bytes))
-        if not all(isinstance(value, kind) for value, kind in fields) or not (
-            isinstance(names, tuple) and all(isinstance(n, str) for n in names)
+        """A code object whose fields CPython takes (_PyCode_Validate in Objects/codeobject.c)."""
+        numbers = [self._int() for _ in range(6 if self.old else 5)]  # counts, the flags
+        code, constants, names = self._fields(depth, bytes, tuple, tuple)
+        variables, kinds, *_ = self._fields(depth, tuple, *([tuple] * 2 if self.old else [bytes]))
+        _, name = self._fields(depth, str, str)  # the first is the file's
+        if not self.old:
+            self._fields(depth, str)  # the qualified name
+        self._take(4)
+        _, *rest = self._fields(depth, *([bytes] if self.old else [bytes, bytes]))
+        counts_fit = self.old or len(variables) == len(kinds)
+        texts = all(isinstance(text, str) for text in (*names, *variables))
+        if (
+            min(numbers) < 0
+            or numbers[1] > numbers[0]
+            or not counts_fit
+            or not texts
+            or len(code) % 2
         ):
+            raise IndexError("a code object has fields that do not fit together")
+        return Code(name, numbers[-1], code, constants, names, rest[0] if rest else b"")
+
+    def _fields(self, depth: int, *kinds: type) -> list[Any]:
+        found = [self.value(depth + 1) for _ in kinds]
+        if not all(isinstance(value, kind) for value, kind in zip(found, kinds, strict=True)):
             raise IndexError("a code object has fields of other types")
-        return Code(name, flags, code, constants, names, exceptions)
+        return found

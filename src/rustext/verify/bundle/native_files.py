@@ -54,16 +54,18 @@ class Natives:
     unreadable: tuple[Unreadable, ...]
 
 
-def search_path(tree: Tree, *contents: str) -> tuple[str, ...]:
+def search_path(tree: Tree, *contents: str, frozen: bool = False) -> tuple[str, ...]:
     """The folders of the tree that its Python imports from, innermost first.
 
     `contents` take the place of `site-packages`; others are known by their names
-    (https://docs.python.org/3/library/site.html).
+    (https://docs.python.org/3/library/site.html). PyInstaller's programs, `frozen`, have the folder
+    of the standard library's extensions there, and not the one that this is in
+    (bootloader/src/pyi_pythonlib.c).
     """
     named = [
         folder
         for folder in tree.folders
-        if _is_site(*folder.rpartition("/")[::2])
+        if (_is_site(*folder.rpartition("/")[::2]) and not (frozen and _is_library(folder)))
         or folder in {f"{c}/{_EXTENSIONS}" for c in contents}
     ]
     # An archive that was unpacked under its own name is as good as the archive.
@@ -84,6 +86,10 @@ def _is_site(parent: str, name: str) -> bool:
     if name == _EXTENSIONS:
         return not parent or _PYTHON.fullmatch(parent.rpartition("/")[2]) is not None
     return _SITE.fullmatch(name) is not None
+
+
+def _is_library(folder: str) -> bool:
+    return _PYTHON.fullmatch(folder.rpartition("/")[2]) is not None
 
 
 def read_natives(tree: Tree, folders: Sequence[str], *, cached: bool = False) -> Natives:

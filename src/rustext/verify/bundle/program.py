@@ -10,12 +10,19 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from rustext.errors import InvalidBinary
-from rustext.formats.binary import open_binary
+from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.formats.binary import map_file, open_binary
 from rustext.model.image import Binary, ImageKind
 from rustext.verify.bundle.module_tables import find_nuitka_modules
 from rustext.verify.bundle.nuitka_code import NuitkaCode, find_nuitka_code
-from rustext.verify.bundle.pyinstaller_archive import Archive, parse_archive
+from rustext.verify.bundle.pyinstaller_archive import (
+    Archive,
+    find_beside,
+    is_bootloader,
+    parse_archive,
+)
+
+NO_ARCHIVE = "it ends without the archive that PyInstaller puts there"
 
 
 class Freezer(Enum):
@@ -41,8 +48,14 @@ class Program:
     extensions: frozenset[str] = frozenset()  # those of `modules` that Nuitka's table has as files
     python: tuple[int, int] | None = None
     archive: Archive | None = None  # PyInstaller's
+    beside: Path | None = None  # the file that the archive is in, if not the program itself
     code: NuitkaCode | None = None  # Nuitka's, where it was found
     damage: str | None = None
+
+    @property
+    def carrier(self) -> Path:
+        """The file that the modules are in."""
+        return self.beside or self.path
 
 
 def read_program(path: Path) -> Program | None:
@@ -61,17 +74,12 @@ def parse_program(path: Path, binary: Binary, data: mmap.mmap) -> Program:
     try:
         archive = parse_archive(data)
         if archive is not None:
-            return Program(
-                path=path,
-                binary=binary,
-                freezer=Freezer.PYINSTALLER,
-                modules=archive.modules,
-                python=archive.python,
-                archive=archive,
-            )
+            return _with_archive(path, binary, archive)
         table = find_nuitka_modules(binary.image, data)
     except InvalidBinary as error:
         return Program(path=path, binary=binary, freezer=Freezer.PYINSTALLER, damage=str(error))
+    if table is None and is_bootloader(data):
+        return _without_archive(path, binary, find_beside(path, data))
     if table is None:
         return Program(path=path, binary=binary, freezer=Freezer.UNKNOWN)
     code = damage = None
@@ -88,3 +96,34 @@ def parse_program(path: Path, binary: Binary, data: mmap.mmap) -> Program:
         code=code,
         damage=damage,
     )
+
+
+def _with_archive(
+    path: Path, binary: Binary, archive: Archive, beside: Path | None = None
+) -> Program:
+    return Program(
+        path=path,
+        binary=binary,
+        freezer=Freezer.PYINSTALLER,
+        modules=archive.modules,
+        python=archive.python,
+        archive=archive,
+        beside=beside,
+    )
+
+
+def _without_archive(path: Path, binary: Binary, beside: Path | None) -> Program:
+    """A program of PyInstaller's whose archive is `beside` it, or gone."""
+    damage = NO_ARCHIVE
+    if beside is not None:
+        damage = f"its archive is to be in `{beside.name}` next to it, and is not"
+        try:
+            with map_file(beside) as data:
+                archive = parse_archive(data)
+        except (InvalidBinary, UnreadableFile) as error:
+            reason = str(error).removeprefix(f"cannot read `{beside}`: ")
+            damage = f"its archive `{beside.name}` next to it cannot be read: {reason}"
+        else:
+            if archive is not None:
+                return _with_archive(path, binary, archive, beside)
+    return Program(path=path, binary=binary, freezer=Freezer.PYINSTALLER, damage=damage)

@@ -15,13 +15,16 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rustext.errors import InvalidBinary, TruncatedBinary
 from rustext.verify.bundle.marshal_reader import parse_marshal
 
-BOOTLOADER_MARK = b"_MEIPASS"  # the attribute of `sys` that the program sets
 _MAGIC = b"MEI\014\013\012\013\016"
+_SIDE_LOADED = b"MEI\015\013\012\013\016"  # of a program whose archive is a file next to it
+# In every bootloader since 3.3, on all platforms; the magic number itself is in none of them.
+_BOOTLOADER = (b"_MEIPASS\0", b"pyi-runtime-tmpdir\0")
 _COOKIE = struct.Struct("!8sIIII64s")  # magic, archive size, TOC offset, TOC size, Python, library
 _ENTRY = struct.Struct("!IIIIBc")  # entry size, data offset, data size, full size, compressed, type
 _PYZ = struct.Struct("!4s4sI")  # magic, Python's magic, TOC offset
@@ -142,6 +145,22 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
         contents=contents,
         library=library.split(b"\0", 1)[0].decode("utf-8", "replace"),
     )
+
+
+def is_bootloader(data: mmap.mmap) -> bool:
+    """Whether an executable begins with PyInstaller's own code, with an archive or without."""
+    return all(data.find(text, 0, _WINDOW) >= 0 for text in _BOOTLOADER)
+
+
+def find_beside(path: Path, data: mmap.mmap) -> Path | None:
+    """Where a program without an archive in it looks for one, if it was told to.
+
+    PyInstaller's `EXE(append_pkg=False)` puts it there (PyInstaller/building/api.py).
+    """
+    if data.rfind(_SIDE_LOADED, 0, _WINDOW) < 0:
+        return None
+    name = path.name.removesuffix(".exe")
+    return path.with_name(f"{name}.pkg")
 
 
 def _find_cookie(data: mmap.mmap) -> int:

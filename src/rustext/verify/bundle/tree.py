@@ -8,12 +8,20 @@ writer and a device may do anything.
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import posixpath
 import stat
+from bisect import bisect
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rustext.files.untrusted import is_closed
+
+_ALIASES, _LINKED = 100, 20_000  # links to folders, and names that go through them
 _PYTHON_CACHE = "__pycache__"
 _COUNT_WHEN_EMPTY = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
 
@@ -47,7 +55,8 @@ class Tree:
 
     `files` are the regular files that hold at least one byte or whose name says that they ought to
     (an empty `__init__.py` is a module, an empty library is a damaged one), and the links that lead
-    to such a file inside the tree.
+    to such a file inside the tree. What lies in a folder of the tree that a link leads to is there
+    under both names; those that go through such a link are `linked`.
     """
 
     root: Path
@@ -55,6 +64,7 @@ class Tree:
     folders: tuple[str, ...]
     links: tuple[Link, ...] = ()
     unlisted: tuple[Unlisted, ...] = ()
+    linked: frozenset[str] = frozenset()
 
     def path(self, relative: str) -> Path:
         """Where a file or folder of the tree is on this machine; "" is its root."""
@@ -80,10 +90,12 @@ def read_tree(root: Path) -> Tree:
             for entry in entries
             if found.add(base, folder + entry.name, entry)
         ]
+    files, folders = found.through_links(found.files), found.through_links(found.folders)
     return Tree(
         root=Path(base),
-        files=tuple(sorted(found.files)),
-        folders=tuple(sorted(found.folders)),
+        files=tuple(sorted((*found.files, *files))),
+        folders=tuple(sorted((*found.folders, *found.aliases, *folders))),
+        linked=frozenset(files),
         links=tuple(sorted(found.links, key=lambda link: link.path)),
         unlisted=tuple(sorted(found.unlisted, key=lambda u: u.path)),
     )
@@ -97,6 +109,17 @@ class _Found:
         self.folders: list[str] = []
         self.links: list[Link] = []
         self.unlisted: list[Unlisted] = []
+        self.aliases: dict[str, str] = {}  # links to folders of the tree, and where they lead
+
+    def through_links(self, paths: Sequence[str]) -> list[str]:
+        """The paths of the tree under the further names that links to folders give them."""
+        known = sorted(paths)
+        ways = (
+            link + path[len(folder) :]
+            for link, folder in self.aliases.items()
+            for path in known[bisect(known, f"{folder}/") : bisect(known, f"{folder}0")]
+        )
+        return list(itertools.islice(ways, _LINKED))
 
     def add(self, base: str, path: str, entry: os.DirEntry[str]) -> bool:
         """Note one entry; True for a folder that is to be listed in turn."""
@@ -104,14 +127,16 @@ class _Found:
             link = _follow(base, path)
             if isinstance(link, Link):
                 self.links.append(link)
-            elif link:
+            elif link and os.path.isfile(f"{base}/{path}"):  # noqa: PTH113 (as above)
                 self.files.append(path)
+            elif link:
+                self._alias(base, path)
             if not isinstance(link, Link) and _leaves(path, target := _target(f"{base}/{path}")):
                 self.links.append(Link(path=path, target=target, exists=True, inside=True))
         elif entry.is_dir(follow_symlinks=False):
             if entry.name != _PYTHON_CACHE:
                 self.folders.append(path)
-                return True
+                return self._is_open(path, entry)
         elif not entry.is_file(follow_symlinks=False):
             self.unlisted.append(
                 Unlisted(path=path, reason="neither a file nor a folder", folder=False)
@@ -119,6 +144,22 @@ class _Found:
         elif _holds_something(entry):
             self.files.append(path)
         return False
+
+    def _alias(self, base: str, path: str) -> None:
+        """Note a link to a folder, but to one that holds the link itself."""
+        target = os.path.realpath(f"{base}/{path}")[len(base) + 1 :]
+        if target and not f"{path}/".startswith(f"{target}/") and len(self.aliases) < _ALIASES:
+            self.aliases[path] = target
+
+    def _is_open(self, path: str, entry: os.DirEntry[str]) -> bool:
+        """Whether a folder is to be listed, by us at least; what lies in it may be opened."""
+        with suppress(OSError):  # it has vanished since: listing it says so
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if is_closed(mode):
+                reason = os.strerror(errno.EACCES).lower()
+                self.unlisted.append(Unlisted(path=path, reason=reason, folder=True))
+                return bool(mode & 0o111) and os.access(entry.path, os.R_OK)
+        return True
 
 
 def _holds_something(entry: os.DirEntry[str]) -> bool:
@@ -131,7 +172,7 @@ def _holds_something(entry: os.DirEntry[str]) -> bool:
 
 
 def _follow(base: str, path: str) -> Link | bool:
-    """Where a link leads: out of the tree or nowhere, to a regular file in it, or to a folder."""
+    """Where a link leads out of the tree or nowhere, else whether to what counts."""
     here = f"{base}/{path}"
     try:
         target = os.readlink(here)  # noqa: PTH115 (strings, here and below: there may be a million)
@@ -142,7 +183,9 @@ def _follow(base: str, path: str) -> Link | bool:
         return Link(path=path, target=_target(here), exists=False)
     if real != base and not real.startswith(f"{base}/"):
         return Link(path=path, target=target, exists=True)
-    return stat.S_ISREG(status.st_mode) and (status.st_size > 0 or path.endswith(_COUNT_WHEN_EMPTY))
+    regular = stat.S_ISREG(status.st_mode)
+    held = regular and (status.st_size > 0 or path.endswith(_COUNT_WHEN_EMPTY))
+    return held or stat.S_ISDIR(status.st_mode)
 
 
 def _leaves(path: str, target: str) -> bool:

@@ -20,7 +20,7 @@ from rustext.discovery.wheels import ARCHIVE_ERRORS
 from rustext.errors import InvalidBinary, TruncatedBinary
 from rustext.files.untrusted import open_file
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.bundle.loose_modules import LibraryModule
+from rustext.verify.bundle.loose_modules import LibraryModule, read_member
 from rustext.verify.bundle.marshal_reader import Code, parse_code
 from rustext.verify.bundle.nuitka_code import find_texts
 from rustext.verify.bundle.program import Program
@@ -61,7 +61,7 @@ class CodeStore:
         """Take where the code is; nothing is read before it is asked for."""
         self.python = python
         self._stack = ExitStack()
-        self._program = program.path
+        self._program = program.carrier
         stored: Sequence[StoredCode] = ()
         self._scripts: Sequence[StoredCode] = ()
         self._constants: Mapping[str, tuple[int, int]] = {}
@@ -145,9 +145,9 @@ class CodeStore:
             if member.library not in self._zips:
                 archive = self._stack.enter_context(zipfile.ZipFile(member.library))
                 self._zips[member.library] = archive
-            limit = min(_MODULE_LIMIT, self._left)
-            with self._zips[member.library].open(member.member) as stream:
-                data = stream.read(limit)
+            archive = self._zips[member.library]
+            info = archive.getinfo(member.member)
+            data = read_member(archive, info, min(_MODULE_LIMIT, self._left))
         except ARCHIVE_ERRORS:
             return None
         self._left -= len(data)

@@ -65,6 +65,13 @@ def find_imports(
     return tuple(_iter_flow(code, table, known, is_gone, {}, ())) if table is not None else ()
 
 
+def find_function(code: Code, python: tuple[int, int], name: str) -> Code | None:
+    """A function of module-level code; None without one, or where it is bound twice."""
+    table = find_table(python)
+    steps = decode(code.code, table) if table is not None else []
+    return find_functions(code, table, steps).get(name) if table is not None else None
+
+
 def iter_mentioned(code: Code, python: tuple[int, int]) -> Iterator[Import]:
     """Yield all imports of code and of functions in it, as uncertain ones, which is quick."""
     table = find_table(python)
@@ -196,8 +203,8 @@ def iter_loaded(code: Code, python: tuple[int, int]) -> Iterator[str]:
                 yield code.names[index]
 
 
-def makes_modules(code: Code, python: tuple[int, int]) -> bool:
-    """Whether code may put modules in place that no file is there for.
+def makes_modules(code: Code, python: tuple[int, int], name: str) -> bool:
+    """Whether code may put a module in place that no file is there for.
 
     That is what code does that adds to `sys.modules`, to the folders of a package or to the finders
     (https://docs.python.org/3/reference/import.html).
@@ -205,7 +212,7 @@ def makes_modules(code: Code, python: tuple[int, int]) -> bool:
     table = find_table(python)
     return table is None or any(
         not _FINDERS.isdisjoint(one.names)
-        or (not _FOLDERS_AND_MODULES.isdisjoint(one.names) and _changes_modules(one, table))
+        or (not _FOLDERS_AND_MODULES.isdisjoint(one.names) and _changes_modules(one, table, name))
         for one in code.iter_nested()
     )
 
@@ -225,15 +232,20 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _changes_modules(code: Code, table: Table) -> bool:
+def _changes_modules(code: Code, table: Table, module: str) -> bool:
     steps = decode(code.code, table)
-    for i, step in enumerate(steps):
-        name = name_of(code, table, step)
-        if name not in _FOLDERS_AND_MODULES:
-            continue
+    names = [name_of(code, table, step) for step in steps]
+    places = [i for i, name in enumerate(names) if name in _FOLDERS_AND_MODULES]
+    for i, end in itertools.pairwise((*places, len(steps))):
+        step = steps[i]
+        key = load_constant(code, table, steps, i + 1) if i + 2 < len(steps) else None
+        if isinstance(key, str) and steps[i + 2][1] == table["store_subscript"]:
+            if f"{module}.".startswith(f"{key}.") or key.startswith(f"{module}."):
+                return True
+            continue  # `sys.modules["another"] = …`
         if step[1] == table["store_name"]:
             return True
-        after = steps[i + 1 : i + 1 + _ITEM_STEPS]
+        after = steps[i + 1 : min(end, i + 1 + _ITEM_STEPS)]
         if after and name_of(code, table, after[0]) in _CHANGES:
             return True
         if any(op == table["store_subscript"] for _, op, _, _ in after):

@@ -48,6 +48,7 @@ _ABSOLUTE = re.compile(
     r"|System|Library|Applications)/"
 )
 _SEPARATOR = re.compile(r"[/\\]")
+_PATH = 4096  # characters; PATH_MAX of Linux
 _WORD = re.compile(r"[\w-]+")
 _PLACEHOLDER = "{}"
 _AHEAD = 6  # instructions, with what a function is closed over
@@ -92,10 +93,12 @@ class Opening:
     """A file that a module opens, by one of these names.
 
     `certain`: each run that imports the module opens it, and ends where it cannot be opened.
+    `words`: all names of files and folders that the module's texts have.
     """
 
     names: tuple[str, ...]
     certain: bool
+    words: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,7 +139,9 @@ def find_openings(
     parts = [_read(sought, piece, table, known, str(platform)) for piece in pieces]
     for part in parts:  # a module that is imported is no file
         part.names = {name: always for name, always in part.names.items() if name not in words}
-    return tuple(dict.fromkeys(_judge(parts, asks_system=_ASKS_SYSTEM in words)))
+    named = frozenset(part for text in texts for part in _SEPARATOR.split(text[:_PATH]))
+    found = dict.fromkeys(_judge(parts, asks_system=_ASKS_SYSTEM in words))
+    return tuple(replace(opening, words=named) for opening in found)
 
 
 def may_open(data: bytes) -> bool:

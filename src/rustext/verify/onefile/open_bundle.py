@@ -34,12 +34,11 @@ from rustext.model.native_file import Provenance
 from rustext.verify.bundle.bundle import Bundle, read_bundle, read_contents
 from rustext.verify.bundle.native_files import unreasonable_size
 from rustext.verify.bundle.program import Freezer, Program, parse_program
-from rustext.verify.bundle.pyinstaller_archive import BOOTLOADER_MARK, Archive, Member
+from rustext.verify.bundle.pyinstaller_archive import Archive, Member
 from rustext.verify.onefile.nuitka_payload import Layout, find_payload, iter_entries
 from rustext.verify.onefile.unpacker import Unpacker
 
 _CHUNK = 1 << 17  # bytes
-_BOOTLOADER = 1 << 24  # bytes; PyInstaller's own take less than 1 MiB
 _LINK_LIMIT = 4096  # bytes; Linux's PATH_MAX
 
 
@@ -85,6 +84,8 @@ def _read_unpacked(
         windows = program.binary.image.format is Format.PE
         inner = _read_first(path, root, first.replace("\\", "/") if windows else first)
     start = put_alone(path, root)
+    if program.beside is not None:
+        inner = replace(program, path=start)
     try:
         bundle = read_contents(root, program=inner)
     except InvalidBundle as error:
@@ -117,10 +118,12 @@ def _read_first(path: Path, root: Path, first: str) -> Program | None:
 def is_one_file(path: Path) -> bool:
     """Whether the file is a program that unpacks itself when it starts, also a damaged one."""
     try:
+        if unreasonable_size(path) is not None:
+            return False
         _look_at(path)
     except DamagedBundle:
         return True
-    except (InvalidBundle, UnreadableFile):
+    except (InvalidBundle, OSError, UnreadableFile):
         return False
     return True
 
@@ -173,7 +176,8 @@ def _is_marked_as_program(path: Path) -> bool:
 def _find_layouts(path: Path, program: Program, data: mmap.mmap) -> tuple[Layout, ...]:
     if program.damage is not None:
         damaged = DamagedBundle if program.freezer is Freezer.PYINSTALLER else InvalidBundle
-        raise damaged(f"{path} is damaged: {program.damage}")
+        hint = "build it again, or copy it again"
+        raise damaged(f"{path} is damaged: {program.damage}", hint=hint)
     if program.archive is not None and program.archive.members:
         return ()
     in_folder = program.archive is not None or program.freezer is Freezer.NUITKA
@@ -183,11 +187,6 @@ def _find_layouts(path: Path, program: Program, data: mmap.mmap) -> tuple[Layout
             raise InvalidBundle(
                 f"{path} is the program of a bundle, not a bundle",
                 hint=f"name the folder: {path.parent}",
-            )
-        if data.find(BOOTLOADER_MARK, 0, _BOOTLOADER) >= 0:
-            raise DamagedBundle(
-                f"{path} is damaged: it ends without the archive that PyInstaller puts there",
-                hint="build it again, or copy it again",
             )
         raise NotABundle(
             f"{path} is a program that carries no archive of a freezer",
@@ -202,7 +201,7 @@ def _unpack_archive(path: Path, program: Program, folder: Path) -> Path:
     members = archive.members if archive is not None else ()
     unpacker = _unpacker(path, program.binary.image, folder)
     try:
-        with open_file(path) as stream:
+        with open_file(program.carrier) as stream:
             for member in members:
                 if member.link:
                     target = b"".join(_iter_content(stream, member, _LINK_LIMIT))

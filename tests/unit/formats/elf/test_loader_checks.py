@@ -54,6 +54,11 @@ def tag_of(data: bytes, wanted: int) -> int:
     return at
 
 
+def place_of(data: bytes, tag: int) -> int:
+    """Where what an entry leads to is; the first segment has the same place in file and memory."""
+    return int(struct.unpack_from("<Q", data, tag_of(data, tag) + 8)[0])
+
+
 EDITS: dict[str, Callable[[bytes], list[Edit]]] = {
     "version-ident": lambda _: [(6, "B", 2)],
     "osabi": lambda _: [(7, "B", 9)],
@@ -70,6 +75,8 @@ EDITS: dict[str, Callable[[bytes], list[Edit]]] = {
     "relocation-kind": lambda d: [(tag_of(d, 20) + 8, "Q", 17)],
     "no-symbols": lambda d: [(tag_of(d, 6), "Q", 0x6000_0001)],
     "no-hash": lambda d: [(tag_of(d, 0x6FFF_FEF5), "Q", 0x6000_0001)],
+    "version-record": lambda d: [(place_of(d, 0x6FFF_FFFE), "H", 0)],
+    "no-relocation": lambda d: [(place_of(d, 7) + at, "Q", 0) for at in (0, 8, 16)],
 }
 HARMLESS: dict[str, Callable[[bytes], list[Edit]]] = {
     "gnu": lambda _: [(7, "B", 3)],
@@ -134,6 +141,34 @@ def test_what_a_linker_writes_into_the_flags(flag: str, by: By, gcc: Compile) ->
     assert refusal.by is by
     said = ld_so(path)
     assert refusal.words in said or (by is By.NEW_GLIBC_DLOPEN and said == "")
+
+
+CALLS: dict[str, Callable[[bytes], list[Edit]]] = {
+    "empty": lambda d: [(place_of(d, 23) + at, "Q", 0) for at in (0, 8, 16)],
+    "outside": lambda d: [(tag_of(d, 23) + 8, "Q", 1 << 20)],
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_without_its_relocation_ends_the_process(
+    name: str, library: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "l.so").write_bytes(edited(library, CALLS[name](library)))
+    code = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).f()"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "l.so"], check=False)
+    assert done.returncode != 0
+    assert refusals((tmp_path / "l.so").read_bytes())[0].fatal
+
+
+@pytest.mark.parametrize(("offset", "value"), [(4, 1), (5, 2), (6, 7), (7, 9), (20, 7)])
+def test_the_kernel_reads_its_own_form_of_a_program(offset: int, value: int, gcc: Compile) -> None:
+    path = gcc("program", "int main(void) { return 7; }", "-pie", "-fPIE")
+    data = path.read_bytes()
+    path.write_bytes(edited(data, [(offset, "B", value)]))
+    assert subprocess.run([path], check=False).returncode == 7
+    image = parse_elf(path.read_bytes())
+    assert (image.bits, image.kind) == (64, parse_elf(data).kind)
+    assert not [r for r in refusals(path.read_bytes()) if r.by is By.ANY]
 
 
 def test_a_program_is_no_library(gcc: Compile) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
 from environments import write_files
 
 from rustext.verify.bundle.tree import Link, Unlisted, read_tree
@@ -35,7 +36,9 @@ def test_links_are_told_apart_by_where_they_lead(tmp_path: Path) -> None:
     }.items():  # fmt: skip
         (root / name).symlink_to(target)
     tree = read_tree(root)
-    assert tree.files == ("file", "real", "sub/y")
+    assert tree.files == ("file", "folder/y", "real", "sub/y")
+    assert tree.folders == ("folder", "sub")
+    assert tree.linked == {"folder/y"}
     assert tree.links == (
         Link(path="absolute", target=str(tmp_path / "out"), exists=True),
         Link(path="gone", target="nowhere", exists=False),
@@ -44,6 +47,24 @@ def test_links_are_told_apart_by_where_they_lead(tmp_path: Path) -> None:
         Link(path="through", target="sub/../../out/there", exists=True),
         Link(path="up", target="../out/there", exists=True),
     )
+
+
+def test_links_to_folders_have_an_end(tmp_path: Path) -> None:
+    write_files(tmp_path, {f"real/{name}": "x" for name in range(300)})
+    for name in range(300):
+        (tmp_path / f"l{name}").symlink_to("real")
+        (tmp_path / f"real/l{name}").symlink_to(".")
+    assert len(read_tree(tmp_path).files) < 40_000
+
+
+@pytest.mark.parametrize("mode", [0, 0o644])
+def test_a_folder_that_nobody_may_enter_is_named_to_root_as_well(mode: int, tmp_path: Path) -> None:
+    write_files(tmp_path, {"open/x": "x", "closed/y": "y"})
+    (tmp_path / "closed").chmod(mode)
+    tree = read_tree(tmp_path)
+    (tmp_path / "closed").chmod(0o755)
+    assert tree.files == ("open/x",)
+    assert tree.unlisted == (Unlisted(path="closed", reason="permission denied", folder=True),)
 
 
 def test_links_are_followed_as_far_as_the_kernel_does(tmp_path: Path) -> None:

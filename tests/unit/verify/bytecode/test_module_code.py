@@ -16,7 +16,12 @@ from interpreters import interpreters
 from rustext.data import read_data
 from rustext.model.image import Format
 from rustext.verify.bundle.marshal_reader import parse_code
-from rustext.verify.bytecode.module_code import Import, find_imports, iter_exported
+from rustext.verify.bytecode.module_code import (
+    Import,
+    find_imports,
+    iter_exported,
+    makes_modules,
+)
 from rustext.verify.facts.python.program_starts import platform_facts
 
 # Compiles a source and runs it once with all of its modules there, and once without each of them:
@@ -200,6 +205,24 @@ def test_what_code_cannot_do_without_is_what_it_fails_without(python: Path) -> N
                 assert needed, where
             else:
                 assert (surely, unbroken) == (set(needed), set(whole)), where
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "sys.modules['made'] = sys.modules['made.part'] = sys",
+        "if 'sys' in sys.modules:\n    sys.modules['another'] = sys.modules['sys']",
+        "name = 'made.part'\nsys.modules[name] = sys",
+        "sys.modules.update({'made.part': sys})",
+        "sys.modules['other.part'] = sys",
+    ],
+)
+def test_only_the_module_that_is_named_is_put_in_place(source: str) -> None:
+    version = sys.version_info[:2]
+    code = parse_code(marshal.dumps(compile(f"import sys\n{source}", "m", "exec")), version)
+    script = f"import sys\n{source}\nsys.exit('made.part' not in sys.modules)"
+    made = subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    assert makes_modules(code, version, "made.part") is made
 
 
 @pytest.mark.skipif(sys.version_info < (3, 15), reason="PEP 810 came with Python 3.15")

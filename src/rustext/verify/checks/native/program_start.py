@@ -25,13 +25,14 @@ _LOADER_FOLDERS = frozenset({"/lib", "/lib32", "/lib64", "/libx32", "/system/bin
 
 def check_start(subject: Subject) -> Iterator[Finding]:
     """Find a loader that target machines do not have, and an embedded Python that is gone."""
-    program = subject.bundle.program
-    if program is not None:
-        yield from _check_loader(subject, program)
-        yield from _check_python(subject, program)
-    elif subject.bundle.freezer is not Freezer.UNKNOWN and (
-        subject.bundle.contents != subject.bundle.root
-    ):
+    found: dict[str, Finding] = {}  # each once, though several programs may lack the same
+    for program in subject.bundle.programs:
+        for finding in (*_check_loader(subject, program), *_check_python(subject, program)):
+            found.setdefault(finding.subject, finding)
+    yield from found.values()
+    bundle = subject.bundle
+    made = bundle.freezer is not Freezer.UNKNOWN and bundle.contents != bundle.root
+    if made and not bundle.programs:
         yield Finding(
             id="unreadable-file",
             severity=Severity.ERROR,
@@ -70,7 +71,7 @@ def _check_python(subject: Subject, program: Program) -> Iterator[Finding]:
     name = PurePosixPath(library).name
     bundle, contents = subject.bundle, subject.bundle.contents
     if program.archive is not None and program.archive.contents and bundle.origin is None:
-        named = bundle.root / program.archive.contents
+        named = program.path.resolve().parent / program.archive.contents
         contents = contents if named.exists() or bundle.image.format is Format.MACHO else named
     if not name:
         return

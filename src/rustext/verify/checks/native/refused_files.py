@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from rustext.errors import RustextError
-from rustext.formats.binary import map_file
+from rustext.files.untrusted import read_start
+from rustext.formats.binary import HEAD, is_native, map_file
 from rustext.formats.elf.libc import uses_musl
 from rustext.formats.elf.loader_checks import By, Refusal, iter_refusals
 from rustext.model.findings import Finding, Severity
@@ -41,13 +43,14 @@ def check_refusals(subject: Subject) -> Iterator[Finding]:
     yield from _check_mode(subject)
     if bundle.image.format is not Format.ELF:
         return
+    yield from _check_contents(subject)
     program = bundle.program
     stack = program is not None and By.NEW_GLIBC_DLOPEN in {
         r.by for r in _refusals(program.path, program.binary.image)
     }
     for path, file in bundle.files:
         reason = subject.loaded.surely(path)
-        if reason is None or not subject.loaded.fits(file) or path.is_symlink():
+        if reason is None or not subject.loaded.fits(file) or path != path.resolve():
             continue
         for refusal in _refusals(path, file.binary.image):
             if refusal.by is By.NEW_GLIBC_DLOPEN and stack:  # the process has such a stack anyway
@@ -60,23 +63,49 @@ def check_refusals(subject: Subject) -> Iterator[Finding]:
 
 def _check_mode(subject: Subject) -> Iterator[Finding]:
     """The kernel starts no file without an execute bit (execve(2): EACCES)."""
-    bundle, start = subject.bundle, subject.bundle.start
+    bundle = subject.bundle
     # Applications for macOS come from elsewhere, in archives that need not keep modes.
-    if start is None or bundle.freezer is Freezer.UNKNOWN or bundle.image.format is not Format.ELF:
+    if os.name != "posix" or bundle.image.format is not Format.ELF:
         return
-    try:
-        mode = start.stat().st_mode
-    except OSError:
+    starts = [bundle.origin] if bundle.origin is not None else [p.path for p in bundle.programs]
+    for start in starts if bundle.freezer is not Freezer.UNKNOWN else ():
+        mode = 0o111
+        with suppress(OSError):
+            mode = start.stat().st_mode
+        if not mode & 0o111:
+            yield Finding(
+                id="refused-file",
+                severity=Severity.ERROR,
+                subject=subject.inside(start),
+                message=f"the kernel refuses to start `{start.name}`: permission denied",
+                evidence=(("mode", f"{mode & 0o777:o}, without an execute bit"),),
+                hint=f"`chmod +x {start.name}`, and pack the bundle with what keeps modes, such as "
+                "tar",
+            )
+
+
+def _check_contents(subject: Subject) -> Iterator[Finding]:
+    """The kernel starts no file that neither is ELF nor names an interpreter (ENOEXEC)."""
+    bundle = subject.bundle
+    if bundle.origin is not None or bundle.freezer is Freezer.UNKNOWN:
         return
-    if os.name == "posix" and not mode & 0o111:
-        yield Finding(
-            id="refused-file",
-            severity=Severity.ERROR,
-            subject=subject.inside(start),
-            message=f"the kernel refuses to start `{start.name}`: permission denied",
-            evidence=(("mode", f"{mode & 0o777:o}, without an execute bit"),),
-            hint=f"`chmod +x {start.name}`, and pack the bundle with what keeps modes, such as tar",
-        )
+    others = {*bundle.loose.values(), *(module.library for module in bundle.libraries)}
+    if all(os.access(path, os.X_OK) for path in others):  # a file system without modes
+        return
+    for path in sorted(bundle.root.iterdir()):
+        with suppress(OSError):
+            if path.suffix or not path.is_file() or not os.access(path, os.X_OK):
+                continue
+            head = read_start(path, HEAD)
+            if not head.startswith(b"#!") and not is_native(head):
+                yield Finding(
+                    id="refused-file",
+                    severity=Severity.WARNING,
+                    subject=subject.inside(path),
+                    message=f"the kernel refuses to start `{path.name}`: exec format error",
+                    evidence=(("because", "it may be executed, and is no program and no script"),),
+                    hint="build the bundle again, or take its execute bits away if it is data",
+                )
 
 
 def _refusals(path: Path, image: Image) -> tuple[Refusal, ...]:

@@ -36,9 +36,9 @@ def check_symbols(subject: Subject) -> Iterator[Finding]:
         return
     scopes = SymbolScopes(bundle, loaded)
     openers: dict[Path, list[frozenset[Path]]] = defaultdict(list)
-    for module in loaded.modules:
-        if not loaded.lacks_any(module):
-            closure = loaded.closure(module)
+    for opened in (*loaded.modules, *scopes.pythons):
+        if not loaded.lacks_any(opened):
+            closure = loaded.closure(opened)
             for path in closure:
                 openers[path].append(closure)
     start = loaded.at_start if not loaded.lacks_any(bundle.program.path) else frozenset()
@@ -61,7 +61,7 @@ def _check_init_functions(subject: Subject) -> Iterator[Finding]:
     for path, file in subject.bundle.files:
         module = subject.loaded.modules.get(path.resolve())
         inits = sorted({init for image in file.binary.images for init in image.python_inits})
-        if module is None or not inits or path.is_symlink():
+        if module is None or not inits or path != path.resolve():
             continue
         name = module.rpartition(".")[2]
         wanted = init_function(name)

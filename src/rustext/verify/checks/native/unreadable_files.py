@@ -5,14 +5,18 @@ In: a `Subject`. Out: the findings `unreadable-file`, `too-complex` and `outside
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rustext.model.findings import Finding, Severity
 from rustext.model.libraries import Resolved
 from rustext.verify.bundle.native_files import Unreadable
+from rustext.verify.bundle.program import Freezer
 from rustext.verify.bundle.tree import Link
 from rustext.verify.common_findings import too_complex, unreadable_file
+from rustext.verify.facts.native.loaded_files import Reason
 from rustext.verify.subject import Subject
 
 _LINK_HINT = "put a copy of the file there, or a link to a file inside the bundle"
@@ -22,12 +26,13 @@ _SHOWN = 50  # findings of one kind; a hostile folder has a million
 def check_unreadable(subject: Subject) -> Iterator[Finding]:
     """Find the native files, archives and folders that cannot be read."""
     bundle = subject.bundle
-    if bundle.program is not None and bundle.program.damage is not None:
-        yield unreadable_file(subject.inside(bundle.program.path), bundle.program.damage)
+    for program in bundle.programs:
+        if program.damage is not None:
+            yield unreadable_file(subject.inside(program.path), program.damage)
     used, data = [], []
     paths = {file.path for file in bundle.unreadable}
     for file in bundle.unreadable:
-        if file.path.is_symlink() and file.path.resolve() in paths:
+        if (real := Path(os.path.realpath(file.path))) != file.path and real in paths:
             continue  # each file counts once, where it is
         if file.complex:
             yield too_complex(subject.inside(file.path), file.reason)
@@ -38,9 +43,7 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
         else:
             data.append(file)
     for file, reason in used[:_SHOWN]:
-        severity = subject.severity(file.path) if reason is not None else Severity.WARNING
-        ends = file.fatal and subject.loaded.ends_program(file.path)
-        severity = Severity.ERROR if ends or (file.native and reason is None) else severity
+        severity = _judge(subject, file, reason)
         finding = unreadable_file(subject.inside(file.path), file.reason, severity)
         evidence = (*finding.evidence, *([reason] if reason is not None else []))
         yield replace(finding, evidence=evidence)
@@ -48,6 +51,24 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
         yield unreadable_file(f"{bundle.path.name}: {more} more", "as above")
     if data:
         yield _note(subject, data)
+
+
+def _judge(subject: Subject, file: Unreadable, reason: Reason | None) -> Severity:
+    if file.path.is_dir():  # what a program misses of it, other findings tell
+        return Severity.ERROR if _is_listed(subject, file.path) else Severity.WARNING
+    ends = file.fatal and subject.loaded.ends_program(file.path)
+    if subject.loaded.is_started(file.path) or ends or (file.native and reason is None):
+        return Severity.ERROR
+    return subject.severity(file.path) if reason is not None else Severity.WARNING
+
+
+def _is_listed(subject: Subject, folder: Path) -> bool:
+    """Whether Python would list a folder to import from it; Nuitka's programs know all paths."""
+    loaded = subject.loaded
+    if subject.bundle.freezer is Freezer.NUITKA:
+        return False
+    inside = (path for path in loaded.modules if path.is_relative_to(folder))
+    return folder == subject.bundle.contents or any(map(loaded.is_required, (folder, *inside)))
 
 
 def _is_library(file: Unreadable) -> bool:

@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from rustext.model.findings import Finding, Severity
+from rustext.model.image import Format
 from rustext.verify.facts.python.opened_data import find_record, is_reachable, iter_absent_data
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
 from rustext.verify.subject import Subject
 from rustext.verify.target.system_libraries import is_system_library
 
 # As of `libx.so.1`, `x.abi3.so`, `x.cpython-311-x86_64-linux-gnu.so` and `libx.1.dylib`.
+_COMPUTED = re.compile(
+    r"linux|gnu|glibc|musl|mac|darwin|apple|win|x86|i\d86|amd|arm|aarch|\d\d|^cp\d|\.(?:dy)?libs$"
+)
 _SUFFIX = re.compile(r"(?:\.[\w-]+)?\.(?:so|dylib|dll|pyd)(?:\.\d+)*$", re.IGNORECASE)
 
 
@@ -34,6 +40,8 @@ def check_openings(subject: Subject) -> Iterator[Finding]:
         and not any(held.expects(name) or held.has(name) for name in opened.names)
     }
     yield from findings
+    opened_by = ((start, one) for start in subject.starts for one in start.opened if not one.data)
+    yield from filter(None, (_misplaced(subject, held, *pair) for pair in opened_by))
     for start in subject.starts:
         for opened in iter_absent_data(subject.bundle, start):
             where = find_record(subject.bundle, opened)
@@ -55,12 +63,50 @@ class _Held:
 
     def has(self, name: str) -> bool:
         """Whether a file of the bundle has this name, whatever its suffix and its folder."""
-        return _SUFFIX.sub("", name).lower() in self._stems
+        return bool(self.folders(name))
+
+    def folders(self, name: str) -> Sequence[Path]:
+        """The folders that have such a file."""
+        return self._stems.get(self._stem(name), ())
+
+    def _stem(self, name: str) -> str:
+        stem = _SUFFIX.sub("", name)
+        return stem if self._subject.bundle.image.format is Format.ELF else stem.lower()
 
     @cached_property
-    def _stems(self) -> frozenset[str]:
-        names = (name for _, _, files in os.walk(self._subject.bundle.root) for name in files)
-        return frozenset(_SUFFIX.sub("", n).lower() for n in names if _SUFFIX.search(n))
+    def _stems(self) -> Mapping[str, Sequence[Path]]:
+        found = defaultdict(list)
+        for folder, _, files in os.walk(self._subject.bundle.root):
+            for name in filter(_SUFFIX.search, files):
+                found[self._stem(name)].append(Path(folder))
+        return found
+
+
+def _misplaced(subject: Subject, held: _Held, start: Start, opened: OpenedFile) -> Finding | None:
+    """A library that is in folders alone of which the code that opens it does not speak.
+
+    Names of platforms are computed, as a rule.
+    """
+    contents, module = subject.bundle.contents, opened.module.split(".")
+    severity = _severity(start, opened)
+    folders = [folder for name in opened.names for folder in held.folders(name)]
+    for folder in folders:
+        if not folder.is_relative_to(contents):
+            return None
+        parts = folder.relative_to(contents).parts
+        if all(p in module or p in opened.words or _COMPUTED.search(p) for p in parts):
+            return None
+    if not folders or any(held.expects(name) for name in opened.names):
+        return None
+    return Finding(
+        id="missing-library",
+        severity=severity if severity is Severity.NOTE else Severity.WARNING,
+        subject=opened.names[0],
+        message=f"`{opened.module}` opens `{opened.names[0]}` next to itself, which is in another "
+        "folder of the bundle",
+        evidence=tuple(("in", subject.inside(folder)) for folder in folders),
+        hint="put it into the bundle where that code looks for it",
+    )
 
 
 def _missing_data(

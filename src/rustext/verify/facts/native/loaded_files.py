@@ -29,6 +29,7 @@ from rustext.verify.facts.python.program_starts import Start
 
 Reason = tuple[str, str]  # a line of evidence
 _STARTED = "started as"
+OPENED = "opened by"  # the program, which asks for its Python by name
 
 
 class LoadedFiles:
@@ -120,12 +121,15 @@ class LoadedFiles:
 
     @functools.cached_property
     def modules(self) -> Mapping[Path, str]:
-        """The extension modules that the process can import, by real path."""
-        found = {}
+        """The extension modules that the process can import, by real path.
+
+        One that lies in a folder with two names is known by the one that is imported.
+        """
+        found: dict[Path, str] = {}
         for path, file in self._bundle.files:
-            name = self._module_of(path, file)
-            if name is not None:
-                found[self._real(path)] = name
+            name, real = self._module_of(path, file), self._real(path)
+            if name is not None and (real not in found or name in self._imported):
+                found[real] = name
         return found
 
     def fits(self, file: NativeFile) -> bool:
@@ -183,9 +187,7 @@ class LoadedFiles:
             roots[self._real(one.path)] = (_STARTED, "the program")
             library = one.archive.library if one.archive is not None else ""
             if library:
-                roots.setdefault(
-                    self._real(bundle.contents / library), ("opened by", one.path.name)
-                )
+                roots.setdefault(self._real(bundle.contents / library), (OPENED, one.path.name))
         for path, file in bundle.files:
             if file.binary.image.kind is ImageKind.EXECUTABLE and path.parent == bundle.root:
                 roots.setdefault(self._real(path), (_STARTED, "a program"))

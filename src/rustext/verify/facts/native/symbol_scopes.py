@@ -40,12 +40,14 @@ class SymbolScopes:
     @functools.cached_property
     def started(self) -> frozenset[Path]:
         """The files of the global scope, by real path."""
-        found = set(self._loaded.at_start)
+        return self._loaded.at_start.union(*map(self._loaded.closure, self.pythons))
+
+    @property
+    def pythons(self) -> tuple[Path, ...]:
+        """The Python that PyInstaller's program opens, for all to see (RTLD_NOW, RTLD_GLOBAL)."""
         program = self._bundle.program
         library = program.archive.library if program is not None and program.archive else ""
-        if library:
-            found |= self._loaded.closure(self._bundle.contents / library)
-        return frozenset(found)
+        return ((self._bundle.contents / library).resolve(),) if library else ()
 
     def unbound(self, path: Path, scopes: Iterable[frozenset[Path]]) -> tuple[Wanted, ...]:
         """The symbols that a file asks for and that neither the global scope nor `scopes` define.

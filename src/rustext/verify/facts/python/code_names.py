@@ -9,6 +9,7 @@ the name together (`f"lib{name}.so"`). Code is searched and never executed.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,9 +37,14 @@ _STEM = 4  # letters; shorter ones are words of every program
 def find_named(bundle: Bundle, files: Iterable[Path]) -> dict[Path, str]:
     """Where the name of each file is found; files that no code names are left out."""
     wanted = {path: _patterns(bundle, path) for path in sorted(files)[:_FILES]}
+    stems: dict[bytes, list[Path]] = defaultdict(list)  # a part of all that is looked for
+    for path in wanted:
+        stems[_stem(path).encode("utf-8", "surrogateescape")].append(path)
     found: dict[Path, str] = {}
     for where, package, code in _iter_code(bundle) if wanted else ():
-        for path, (whole, stem, own) in list(wanted.items()):
+        near = [path for text, paths in stems.items() if text in code for path in paths]
+        for path in (path for path in near if path in wanted):
+            whole, stem, own = wanted[path]
             if whole.search(code) or (own == package and stem is not None and stem.search(code)):
                 found[path] = where
                 del wanted[path]
@@ -109,12 +115,16 @@ def _string(text: bytes) -> bytes:
     return rb"[zZ\xfa\xda]" + size + name + rb"|" + source
 
 
+def _stem(path: Path) -> str:
+    return path.name.partition(".")[0].removeprefix("lib")
+
+
 def _patterns(
     bundle: Bundle, path: Path
 ) -> tuple[re.Pattern[bytes], re.Pattern[bytes] | None, str]:
     name = re.escape(path.name.encode("utf-8", "surrogateescape"))
     whole = re.compile(rb"(?<![\w.-])" + name + rb"(?![\w.-])")
-    stem = path.name.partition(".")[0].removeprefix("lib")
+    stem = _stem(path)
     text = re.escape(stem.encode("utf-8", "surrogateescape"))
     inside = path.relative_to(bundle.contents) if path.is_relative_to(bundle.contents) else path
     package = inside.parts[0] if len(inside.parts) > 1 else stem
@@ -139,7 +149,7 @@ def _iter_code(bundle: Bundle) -> Iterator[tuple[str, str, bytes]]:
     """The place of code, the top-level package that it belongs to, and its bytes."""
     for program in bundle.programs:
         if program.archive is not None:
-            yield from _iter_archive(program.path, program.archive)
+            yield from _iter_archive(program.carrier, program.archive)
         elif program.freezer is Freezer.NUITKA:
             yield from _iter_nuitka(program.path)
     for number, source in enumerate(_iter_sources(bundle.contents)):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
+from rustext.files.untrusted import is_closed
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
@@ -24,10 +26,26 @@ def iter_absent_data(bundle: Bundle, start: Start) -> Iterator[OpenedFile]:
     """
     wanted = dict.fromkeys(opened for opened in start.opened if opened.data)
     if wanted and bundle.freezer is not Freezer.CX_FREEZE:  # its archive may hold data
-        held = {name for _, _, files in os.walk(bundle.root) for name in files}
+        names = frozenset(name for opened in wanted for name in opened.names)
+        held = {path.name for path in _iter_files(bundle.root, names)}
         for opened in wanted:
             if held.isdisjoint(opened.names) or not is_reachable(bundle, opened):
                 yield opened
+
+
+def _iter_files(root: Path, names: frozenset[str]) -> Iterator[Path]:
+    """The files of these names that somebody may read."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not _is_closed(Path(folder, name))]
+        yield from (
+            path for n in names.intersection(files) if not _is_closed(path := Path(folder, n))
+        )
+
+
+def _is_closed(path: Path) -> bool:
+    with suppress(OSError):
+        return is_closed(path.stat().st_mode)
+    return False  # a link that leads nowhere, of which there is a finding
 
 
 def is_reachable(bundle: Bundle, opened: OpenedFile) -> bool:

@@ -27,6 +27,7 @@ class OpenedFile:
     module: str
     names: tuple[str, ...]
     certain: bool  # whether the module cannot be imported where it is missing
+    words: frozenset[str] = frozenset()  # the names of files and folders in its texts
     data: bool = False
     # The folder that the system goes through to it, where the path goes up from there by `..`.
     through: PurePosixPath | None = None

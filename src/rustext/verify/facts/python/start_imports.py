@@ -14,7 +14,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -32,6 +32,7 @@ from rustext.verify.bytecode.instructions import is_known
 from rustext.verify.bytecode.module_code import (
     Import,
     adds_folders,
+    find_function,
     find_imports,
     iter_exported,
     iter_mentioned,
@@ -41,6 +42,7 @@ from rustext.verify.bytecode.module_code import (
 from rustext.verify.bytecode.named_paths import climbs, find_package_paths
 from rustext.verify.bytecode.opened_names import data_files, find_openings, libraries, may_open
 from rustext.verify.facts.python.import_clues import read_imported
+from rustext.verify.facts.python.importable_modules import find_packages
 from rustext.verify.facts.python.program_starts import (
     MissingModule,
     OpenedFile,
@@ -62,7 +64,6 @@ _MAKES_ATTRIBUTES = frozenset(
 def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | None) -> Start:
     """Follow a program's start; `python` is the version that wrote its bytecode, where known."""
     start = Start(program=program)
-    archive = program.archive
     if program.damage is not None:
         start.reason = program.damage
         return start
@@ -72,7 +73,7 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
         return start
     with open_store(bundle, program, python) as store:
         follower = _Follower(bundle, store, start)
-        scripts = [store.read(stored) for stored in archive.start] if archive is not None else []
+        scripts = [store.read(s) for s in (program.archive.start if program.archive else ())]
         if bundle.freezer is Freezer.CX_FREEZE:
             scripts = list(_find_cx_freeze_scripts(store, program))
         if program.code is not None:
@@ -83,6 +84,7 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
             follower.need(name, None)
         for script in scripts:
             follower.run(script)
+            follower.install(script)
         follower.try_caught()
         follower.search_rest()
     start.followed = True
@@ -107,7 +109,7 @@ def find_start(
     facts = (modules, libraries, loose, native, python)
     given = hashlib.sha256(repr(facts).encode()).hexdigest()
     plain = kept.get(
-        program.path, Any, lambda: _dump(follow_start(bundle, program, python)), given=given
+        program.carrier, Any, lambda: _dump(follow_start(bundle, program, python)), given=given
     )
     start: Start = from_plain(Start, {**plain, "program": program})
     return start
@@ -123,7 +125,7 @@ class _Follower:
     def __init__(self, bundle: Bundle, store: CodeStore, start: Start) -> None:
         self._store, self._start, self._knows_all = store, start, bundle.builtins_known
         self._modules = bundle.modules_of(start.program)
-        self._packages = {parent for name in self._modules for parent in packages_of(name)}
+        self._packages = find_packages(bundle, start.program, self._modules)
         self._known: dict[str, Module] = {}
         self._work: list[tuple[Module, bool]] = []
         self._platform = platform_facts(bundle.image.format, store.python)
@@ -145,6 +147,13 @@ class _Follower:
         self._known[script.name] = script
         self._work.append((script, True))
         self._follow()
+
+    def install(self, module: Module) -> None:
+        """Follow the `install` of a module, as PyInstaller's pyiboot01_bootstrap.py calls it."""
+        archive = self._start.program.archive
+        code = module.code and find_function(module.code, self._store.python, "install")
+        if code is not None and archive is not None and module.name not in archive.scripts:
+            self.run(replace(module, name=f"{module.name}.install", code=code))
 
     def need(self, name: str, importer: str | None) -> None:
         """Follow the import of a module that has to be there."""
@@ -211,8 +220,7 @@ class _Follower:
 
     def _note_openings(self, name: str, code: Code, facts: Mapping[str, object]) -> None:
         kinds = (libraries(), data_files())
-        folder = PurePosixPath(*name.split("."))
-        folder = folder if name in self._packages else folder.parent
+        folder = PurePosixPath(*name.split(".")[: None if name in self._packages else -1])
         through = folder if self._unix and climbs(code) else None
         for file in sorted(find_package_paths(code, self._packages)):
             opened = OpenedFile(module=name, names=(file,), certain=False, data=True)
@@ -223,6 +231,7 @@ class _Follower:
                     module=name,
                     names=opening.names,
                     certain=opening.certain,
+                    words=opening.words,
                     data=sought is kinds[1],
                     through=through,
                     computed=any(map(self._computes, packages_of(name))),
@@ -300,7 +309,7 @@ class _Follower:
                 "*" in one.names and self._may_export(_absolute(one, package), name)
                 for one in iter_mentioned(code, self._store.python)
             )
-            or makes_modules(code, self._store.python)
+            or makes_modules(code, self._store.python, f"{package.name}.{name}")
             or name.startswith("__")
         )
 
@@ -378,7 +387,7 @@ class _Follower:
             return parent in self._modules
         known = (self._known.get(at) for at in {importer, *packages_of(name)})
         codes = (module.code for module in known if module is not None)
-        return any(makes_modules(c, self._store.python) for c in codes if c is not None)
+        return any(makes_modules(c, self._store.python, name) for c in codes if c is not None)
 
 
 def _absolute(one: Import, module: Module) -> str | None:

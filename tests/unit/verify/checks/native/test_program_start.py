@@ -82,7 +82,7 @@ def test_a_program_without_the_python_that_its_archive_names_is_told(
 def test_a_bundle_whose_program_is_gone_does_not_start(tmp_path: Path, gcc: Compile) -> None:
     (tmp_path / "_internal").mkdir()
     with zipfile.ZipFile(tmp_path / "_internal/base_library.zip", "w") as library:
-        library.writestr("encodings/__init__.pyc", b"")
+        library.writestr("encodings/__init__.pyc", bytes(20))
     shutil.copy(gcc("libown.so", "int x;", "-shared", "-fPIC"), tmp_path / "_internal")
     (tmp_path / "app").touch(mode=0o755)
     assert "unreadable-file" in {f.id for f in findings(tmp_path)}

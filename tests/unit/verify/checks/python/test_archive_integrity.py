@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import marshal
+import os
 import struct
 import subprocess
 import sys
@@ -43,13 +44,13 @@ def pyz(magic: bytes = importlib.util.MAGIC_NUMBER, damage: str = "") -> bytes:
     )
 
 
-def put_library(root: Path, magic: bytes = importlib.util.MAGIC_NUMBER) -> Path:
+def put_library(root: Path, compression: int = zipfile.ZIP_DEFLATED) -> Path:
     """The standard library's part: one module, in the way of `base_library.zip`."""
-    code = marshal.dumps(compile("value = 1", "third", "exec"))
+    code = marshal.dumps(compile("value = 'a text that nothing reads'", "third", "exec"))
     path = root / "_internal/base_library.zip"
     path.parent.mkdir(exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as library:
-        library.writestr("third.pyc", magic + bytes(12) + code)
+    with zipfile.ZipFile(path, "w", compression) as library:
+        library.writestr("third.pyc", importlib.util.MAGIC_NUMBER + bytes(12) + code)
     return path
 
 
@@ -128,6 +129,89 @@ def test_a_member_that_is_said_to_go_on_behind_the_file_is_an_error(root: Path) 
     assert not imports(library, "third")
     (finding,) = damaged(root)
     assert finding.evidence[0][1].startswith("third.pyc: ")
+
+
+# What is changed in a member that is not compressed, and what Python makes of it.
+CHANGES = {
+    "text": ((b"nothing", b"anybody"), True, Severity.WARNING),
+    "type of a field": ((b"\5value", b"\1value"), False, Severity.ERROR),
+    "its own header": ((b"PK\3\4", b"PK\3\5"), False, Severity.ERROR),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_stored_member_is_judged_as_python_imports_it(what: str, root: Path) -> None:
+    (old, new), works, severity = CHANGES[what]
+    library = put_library(root, zipfile.ZIP_STORED)
+    library.write_bytes(library.read_bytes().replace(old, new, 1))
+    assert imports(library, "third") is works
+    (finding,) = damaged(root)
+    assert finding.severity is severity
+    assert finding.evidence[0][1].startswith("third.pyc: ")
+
+
+@pytest.mark.parametrize(("offset", "found"), [(8, []), (16, [Severity.WARNING])])
+def test_python_reads_neither_the_mark_of_encryption_nor_the_crc(
+    offset: int, found: list[Severity], root: Path
+) -> None:
+    library = root / "_internal/base_library.zip"
+    data = bytearray(library.read_bytes())
+    data[data.index(b"PK\1\2") + offset] ^= 1
+    library.write_bytes(data)
+    assert imports(library, "third")
+    assert [finding.severity for finding in damaged(root)] == found
+
+
+def test_an_archive_that_nobody_may_read_is_an_error_to_root_as_well(root: Path) -> None:
+    library = root / "_internal/base_library.zip"
+    library.chmod(0)
+    program = [sys.executable, "-c", "import sys; open(sys.argv[1])", library]
+    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    ran = subprocess.run([*without, *program], capture_output=True, text=True, check=False)
+    assert "PermissionError" in ran.stderr
+    (finding,) = damaged(root)
+    assert finding.severity is Severity.ERROR
+    assert finding.evidence == (("because", "permission denied"),)
+
+
+# --- programs ---------------------------------------------------------------------------------
+
+SIDE_LOADED = b"MEI\015\013\012\013\016"
+BOOTLOADER = """
+const char *const texts[] = {"_MEIPASS", "pyi-runtime-tmpdir"};
+int main(void) { return texts[0] == 0; }
+"""
+
+
+def put_second(root: Path, gcc: Compile, source: str = BOOTLOADER, end: bytes = b"") -> Path:
+    path = root / "second"
+    path.write_bytes(gcc("second", source).read_bytes() + end)
+    path.chmod(0o755)
+    return path
+
+
+def test_a_program_that_lost_its_archive_is_no_helper(root: Path, gcc: Compile) -> None:
+    put_second(root, gcc, "int main(void) { return 0; }")
+    assert damaged(root) == []
+    second = put_second(root, gcc)
+    (finding,) = damaged(root)
+    assert (finding.severity, finding.subject) == (Severity.ERROR, "app/second")
+    second.chmod(0o644)  # a copy that was put away
+    assert damaged(root) == []
+
+
+def test_an_archive_next_to_its_program_is_read(root: Path, gcc: Compile) -> None:
+    second = put_second(root, gcc, end=SIDE_LOADED)
+    (finding,) = damaged(root)
+    assert "`second.pkg`" in finding.evidence[0][1]
+    (root / "second.pkg").write_bytes(archive([(b"z", "PYZ.pyz", pyz())]))
+    assert damaged(root) == []
+    bundle = read_bundle(root)
+    (found,) = [p for p in bundle.programs if p.path == second]
+    assert found.modules == set(NAMES)
+    (root / "second.pkg").write_bytes(archive([(b"z", "PYZ.pyz", pyz(damage="first"))]))
+    (finding,) = damaged(root)
+    assert finding.subject == "app/second.pkg"
 
 
 def test_a_program_without_an_execute_bit_does_not_start(root: Path) -> None:
