@@ -1,12 +1,13 @@
 """How long `rustext verify` takes over a bundle with 1,000 native files, cached and not.
 
-    python benchmarks/verify_speed.py SITE [--bundle BUNDLE] [--files 1000]
+    python benchmarks/verify_speed.py SITE [--bundle BUNDLE] [--files 1000] [--against CHECKOUT]
 
 The bundle is assembled from one that a freezer made (if none is named: from an empty program, by
 PyInstaller) and the packages of SITE, an environment's site-packages with some hundred native
 files: all that is in it, then copies of packages under other names until there are as many native
 files as wanted. Each round is a new process; the files are in the page cache. Prints Markdown: the
-median, all rounds, the median of the processor time, and the most memory.
+median, all rounds, the median of the processor time, and the most memory. With `--against`, another
+state of the sources is measured too, in turn with this one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 3
 SUFFIXES = (".so", ".pyd", ".dylib")
 
@@ -33,26 +34,41 @@ def main() -> None:
     parser.add_argument("site", type=Path)
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--against", type=Path, help="a checkout of another state")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="verify-speed-") as name:
         folder = Path(name, "bundle")
         count = assemble(args.bundle or freeze(Path(name)), args.site, folder, args.files)
         size = sum(p.stat().st_size for p in natives(folder))
         print(f"{count} native files, {size / 1e6:,.0f} MB\n")
-        env = {**os.environ, "XDG_CACHE_HOME": f"{name}/cache"}
-        cold = [measure([str(folder), "--no-cache"], env) for _ in range(ROUNDS)]
-        measure([str(folder)], env)
-        warm = [measure([str(folder)], env) for _ in range(ROUNDS)]
+        states = {"": ROOT, **({"before: ": args.against} if args.against else {})}
+        rounds = measure_states(folder, {k: v.resolve() for k, v in states.items()}, Path(name))
     print(
         "| `rustext verify` | median | rounds | processor | peak memory |\n|---|---:|---|---:|---:|"
     )
-    for label, rounds in (("without cache", cold), ("from the cache", warm)):
-        times, processor, memory = zip(*rounds, strict=True)
+    for label, measured in rounds.items():
+        times, processor, memory = zip(*measured, strict=True)
         shown = ", ".join(f"{t:.2f}" for t in times)
         print(
             f"| {label} | {statistics.median(times):.2f} s | {shown} "
             f"| {statistics.median(processor):.2f} s | {max(memory) / 1e6:.0f} MB |"
         )
+
+
+def measure_states(
+    folder: Path, states: dict[str, Path], scratch: Path
+) -> dict[str, list[tuple[float, float, int]]]:
+    """The rounds of each state of the sources, in turn: first without the cache, then from it."""
+    found: dict[str, list[tuple[float, float, int]]] = {}
+    for label, arguments in (("without cache", ["--no-cache"]), ("from the cache", [])):
+        for turn in range(ROUNDS if arguments else ROUNDS + 1):
+            for state, checkout in states.items():
+                env = {**os.environ, "XDG_CACHE_HOME": f"{scratch}/cache-{state.strip(': ')}"}
+                env["PYTHONPATH"] = str(checkout / "src")
+                taken = measure([str(folder), *arguments], env)
+                if arguments or turn:  # the first one fills the cache
+                    found.setdefault(state + label, []).append(taken)
+    return found
 
 
 def freeze(folder: Path) -> Path:
@@ -90,17 +106,16 @@ def assemble(bundle: Path, site: Path, folder: Path, wanted: int) -> int:
 
 
 def measure(arguments: list[str], env: dict[str, str]) -> tuple[float, float, int]:
-    """Seconds, seconds of the processor, and bytes at the peak (of all rounds so far)."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(
+    """Seconds, seconds of the processor, and bytes at the peak."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
         [sys.executable, "-m", "rustext", "verify", *arguments, "--json"],
-        env=env, capture_output=True, text=True, check=False,
+        env=env, stdout=subprocess.DEVNULL,
     )  # fmt: skip
+    _, status, used = os.wait4(process.pid, 0)
     taken = time.perf_counter() - start
-    assert done.returncode in {0, 1}, done.stderr
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return taken, processor, after.ru_maxrss * 1024
+    assert os.waitstatus_to_exitcode(status) in {0, 1}
+    return taken, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
 
 
 if __name__ == "__main__":

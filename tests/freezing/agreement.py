@@ -2,11 +2,10 @@
 
     ./test --agreement [N] --bundles FOLDER [--table FILE]
 
-`N` damages (240) are spread over all bundles and all ways (`damage.py`,
-`more_damage.py`). The run is the truth: the
-program works where it ends with 0 and prints what the healthy one prints. What has been run is
-remembered in `.cache/agreement`, so that a second call goes on; it judges again what another state
-of the sources has judged.
+`N` damages (240) are spread over all bundles and all ways (`damage.py`, `more_damage.py`,
+`further_damage.py`). The run is the truth: the program works where it ends with 0 and prints what
+the healthy one prints. What has been run is remembered in `.cache/agreement`, so that a second call
+goes on; it judges again what another state of the sources has judged.
 `--bundles` takes a folder of finished bundles, each with a file `VERIFY` that names it.
 """
 
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from damage import DAMAGES, Damage, NotHere, copy_bundle, find_targets
+from further_damage import FURTHER
 from more_damage import MORE
 
 from rustext.environment.environment import stdlib_environment
@@ -37,6 +37,7 @@ from rustext.verify.verify import read_subject, verify
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".cache" / "agreement"
 TABLE = ROOT / "benchmarks" / "agreement.md"
+_DAMAGES = ("damage.py", "more_damage.py", "further_damage.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +118,7 @@ def iter_cases(bundles: list[Healthy], seed: int) -> Iterator[Case]:
     chance = random.Random(seed)
     targets = {b.name: find_targets(b.root, b.program) for b in bundles}
     while True:
-        for damage in (*DAMAGES, *MORE):
+        for damage in (*FURTHER, *DAMAGES, *MORE):
             able = [b for b in bundles if damage.targets in targets[b.name]]
             if able:
                 bundle = chance.choice(able)
@@ -141,10 +142,11 @@ def try_case(case: Case, truth: dict[str, list[object]]) -> dict[str, object] | 
             (program,) = set(root.iterdir()) - before
         verdict, found = judge(program if bundle.one_file else root)
         if case.key not in truth:
-            code, printed, last = start(root, program)
+            moved = root.rename(root.with_name("moved"))  # as bundles are, after they were made
+            code, printed, last = start(moved, moved / program.relative_to(root))
             works = code == 0 and printed == bundle.printed
-            if works and (other := root / "other").is_file():  # the second of two programs
-                code, _, last = start(root, other)
+            if works and (other := moved / "other").is_file():  # the second of two programs
+                code, _, last = start(moved, other)
             truth[case.key] = [works and code == 0, code, last]
     works, code, last = truth[case.key]
     return {
@@ -204,7 +206,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20)
     options = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
-    damages = [Path(__file__).with_name(name) for name in ("damage.py", "more_damage.py")]
+    damages = [Path(__file__).with_name(name) for name in _DAMAGES]
     file = CACHE / f"truth-{hash_files(damages)}.json"
     source = [path for end in ("*.py", "*.toml") for path in (ROOT / "src").rglob(end)]
     judged = CACHE / f"judged-{hash_files([*damages, *source])}.json"

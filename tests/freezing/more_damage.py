@@ -38,7 +38,7 @@ from rustext.verify.bundle.pyinstaller_archive import parse_archive
 _PAGE = 4096
 
 
-def _change(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+def edit(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     def apply(path: Path) -> None:
         data = path.read_bytes()
         changed = change(data)
@@ -49,15 +49,15 @@ def _change(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     return apply
 
 
-def _field(offset: int, value: bytes) -> Callable[[Path], None]:
+def set_field(offset: int, value: bytes) -> Callable[[Path], None]:
     """Set bytes of a 64-bit ELF file's header."""
-    return _change(lambda data: data[:offset] + value + data[offset + len(value) :])
+    return edit(lambda data: data[:offset] + value + data[offset + len(value) :])
 
 
 # --- transfers and disks ----------------------------------------------------------------------
 
 
-def _zeroed(first: float, last: float) -> Callable[[bytes], bytes]:
+def zero(first: float, last: float) -> Callable[[bytes], bytes]:
     def change(data: bytes) -> bytes:
         start, end = int(len(data) * first), int(len(data) * last)
         return data[:start] + bytes(end - start) + data[end:]
@@ -107,7 +107,7 @@ def _segment(kind: int, inside: int, form: str, value: int) -> Callable[[Path], 
                 return bytes(changed)
         raise NotHere
 
-    return _change(change)
+    return edit(change)
 
 
 def _entry(
@@ -128,7 +128,7 @@ def _entry(
                 )
         return bytes(changed)
 
-    return _change(change)
+    return edit(change)
 
 
 def _flags_1(bits: int) -> Callable[[Path], None]:
@@ -144,7 +144,7 @@ def _flags_1(bits: int) -> Callable[[Path], None]:
                 return bytes(changed)
         raise NotHere
 
-    return _change(change)
+    return edit(change)
 
 
 def _without_name(*names: bytes) -> Callable[[Path], None]:
@@ -156,7 +156,7 @@ def _without_name(*names: bytes) -> Callable[[Path], None]:
                 return data.replace(b"\0" + name + b"\0", b"\0" + name[:-1] + b"X\0")
         raise NotHere
 
-    return _change(change)
+    return edit(change)
 
 
 def _needs_built(source: str, *options: str) -> Callable[[Path], None]:
@@ -214,7 +214,7 @@ def stale_last(path: Path) -> None:
     path.with_name(f"{stem}.abi3.so").write_bytes(path.read_bytes()[:999])
 
 
-def _content_of(pattern: str) -> Callable[[Path], None]:
+def content_of(pattern: str) -> Callable[[Path], None]:
     """The content of another build of the same file."""
 
     def apply(path: Path) -> None:
@@ -337,7 +337,7 @@ def _tool_beside(source: str, *options: str) -> Callable[[Path], None]:
 # --- archives ---------------------------------------------------------------------------------
 
 
-def _members(
+def repack(
     change: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]],
     kind: int = zipfile.ZIP_STORED,
 ) -> Callable[[Path], None]:
@@ -364,7 +364,7 @@ def zip_folder(path: Path) -> None:
             made.write_bytes(data)
 
 
-def _member_damage(choose: Callable[[str], bool]) -> Callable[[Path], None]:
+def damage_member(choose: Callable[[str], bool]) -> Callable[[Path], None]:
     """Change bytes of one member, and not its CRC."""
 
     def apply(path: Path) -> None:
@@ -381,7 +381,7 @@ def _member_damage(choose: Callable[[str], bool]) -> Callable[[Path], None]:
     return apply
 
 
-def _named_member(*names: str) -> Callable[[str], bool]:
+def member_named(*names: str) -> Callable[[str], bool]:
     return lambda member: (
         member.removesuffix(".pyc").replace("/__init__", "").replace("/", ".") in names
     )
@@ -418,26 +418,27 @@ _EARLY = (b"json", b"json.decoder", b"typing", b"datetime", b"random", b"datacla
 MORE: list[Damage] = [
     *many(
         "native",
-        text_transfer=_change(lambda d: d.replace(b"\n", b"\r\n")),
-        text_transfer_back=_change(lambda d: d.replace(b"\r\n", b"\n")),
-        recoded=_change(_utf8), compressed=_change(gzip.compress),
-        pointer=_change(lambda _: _POINTER),
-        zeros=_change(_zeroed(0, 1)), first_page_zero=_change(lambda d: bytes(_PAGE) + d[_PAGE:]),
-        end_zero=_change(_zeroed(0.8, 1)), middle_zero=_change(_zeroed(0.45, 0.55)),
-        names_zero=_change(_zeroed(0.02, 0.1)),
-        pages=_change(_pages), doubled=_change(lambda d: d + d),
-        more_at_end=_change(lambda d: d + bytes(9999)),
-        windows=_change(lambda _: _WINDOWS),
-        macos=_change(lambda _: struct.pack("<8I", 0xFEEDFACF, 0x01000007, 3, 6, 0, 0, 0, 0)),
-        archive=_change(lambda d: b"!<arch>\n" + d),
-        executable_type=_field(16, b"\x02"), core_type=_field(16, b"\x04"),
-        padding=_field(9, b"\x01"), abi_version=_field(8, b"\x07"), gnu_abi=_field(7, b"\x03"),
-        free_bsd=_field(7, b"\x09"), flags=_field(48, b"\x01\x02"),
-        no_sections=_field(40, bytes(8)),
-        far_sections=_field(40, b"\xff" * 7 + b"\x7f"),
-        far_segments=_field(32, b"\xff" * 7 + b"\x7f"),
-        odd_segment_size=_field(54, b"\x28\0"), wide_arm=_field(18, b"\x28"),
-        x32=_field(18, b"\x03"),
+        text_transfer=edit(lambda d: d.replace(b"\n", b"\r\n")),
+        text_transfer_back=edit(lambda d: d.replace(b"\r\n", b"\n")),
+        recoded=edit(_utf8), compressed=edit(gzip.compress),
+        pointer=edit(lambda _: _POINTER),
+        zeros=edit(zero(0, 1)), first_page_zero=edit(lambda d: bytes(_PAGE) + d[_PAGE:]),
+        end_zero=edit(zero(0.8, 1)), middle_zero=edit(zero(0.45, 0.55)),
+        names_zero=edit(zero(0.02, 0.1)),
+        pages=edit(_pages), doubled=edit(lambda d: d + d),
+        more_at_end=edit(lambda d: d + bytes(9999)),
+        windows=edit(lambda _: _WINDOWS),
+        macos=edit(lambda _: struct.pack("<8I", 0xFEEDFACF, 0x01000007, 3, 6, 0, 0, 0, 0)),
+        archive=edit(lambda d: b"!<arch>\n" + d),
+        executable_type=set_field(16, b"\x02"), core_type=set_field(16, b"\x04"),
+        padding=set_field(9, b"\x01"), abi_version=set_field(8, b"\x07"),
+        gnu_abi=set_field(7, b"\x03"),
+        free_bsd=set_field(7, b"\x09"), flags=set_field(48, b"\x01\x02"),
+        no_sections=set_field(40, bytes(8)),
+        far_sections=set_field(40, b"\xff" * 7 + b"\x7f"),
+        far_segments=set_field(32, b"\xff" * 7 + b"\x7f"),
+        odd_segment_size=set_field(54, b"\x28\0"), wide_arm=set_field(18, b"\x28"),
+        x32=set_field(18, b"\x03"),
         no_dynamic=_segment(2, 0, "<I", 0), no_load=_segment(1, 0, "<I", 0),
         odd_align=_segment(1, 48, "<Q", 3), wide_align=_segment(1, 48, "<Q", 1 << 21),
         byte_align=_segment(1, 48, "<Q", 1), no_align=_segment(1, 48, "<Q", 0),
@@ -478,9 +479,9 @@ MORE: list[Damage] = [
     ),
     *many(
         "extension",
-        newer_python=_content_of("3.12.*/lib/python3.12/lib-dynload/{stem}.*.so"),
-        older_python=_content_of("3.8.*/lib/python3.8/lib-dynload/{stem}.*.so"),
-        python_2=_content_of("2.7.*/lib/python2.7/lib-dynload/{stem}.so"),
+        newer_python=content_of("3.12.*/lib/python3.12/lib-dynload/{stem}.*.so"),
+        older_python=content_of("3.8.*/lib/python3.8/lib-dynload/{stem}.*.so"),
+        python_2=content_of("2.7.*/lib/python2.7/lib-dynload/{stem}.so"),
         stale_first=stale_first, stale_last=stale_last,
         empty_source=_shadow(".py", b""), empty_bytecode=_shadow(".pyc", b""),
         own_suffix=_shadow(".so", b"stale"),
@@ -494,8 +495,8 @@ MORE: list[Damage] = [
     ),
     *many(
         "python",
-        newer_python=_content_of("3.12.*/lib/libpython3.12.so.1.0"),
-        stub=_content_of("3.11.*/lib/libpython3.so"),
+        newer_python=content_of("3.12.*/lib/libpython3.12.so.1.0"),
+        stub=content_of("3.11.*/lib/libpython3.so"),
         no_export=_without_name(b"Py_Initialize", b"PyList_New", b"Py_DecRef"),
         no_start=_without_name(b"PyConfig_InitIsolatedConfig", b"Py_Initialize"),
         no_late=_without_name(b"PyBytes_Join", b"PyComplex_FromCComplex", b"PyObject_GetAIter"),
@@ -509,33 +510,33 @@ MORE: list[Damage] = [
     ),
     *many(
         "library-archive",
-        deflated=_members(lambda m: m, zipfile.ZIP_DEFLATED),
-        lzma=_members(lambda m: m, zipfile.ZIP_LZMA),
-        in_a_folder=_members(lambda m: [(f"base_library/{n}", d) for n, d in m]),
-        sorted_otherwise=_members(lambda m: m[::-1]),
-        as_source=_members(lambda m: [(n.replace(".pyc", ".py"), d) for n, d in m]),
-        as_folder=zip_folder, prefixed=_change(lambda d: b"#!/bin/sh\n" + d),
-        commented=_change(lambda d: d + b"more"),
-        twice=_change(lambda d: d + d), tail_lost=_change(lambda d: d[:-22]),
-        empty_zip=_members(lambda _: []),
-        windows_names=_members(lambda m: [(n.replace("/", "\\"), d) for n, d in m]),
-        late_damage=_member_damage(_named_member("heapq", "traceback")),
-        early_damage=_member_damage(_named_member("codecs", "io")),
-        unused_damage=_member_damage(_named_member("encodings.cp1252", "encodings.big5")),
-        no_unused=_members(lambda m: [x for x in m if "cp1252" not in x[0]]),
-        no_encodings=_members(lambda m: [x for x in m if not x[0].startswith("encodings/")]),
-        no_keyword=_members(lambda m: [x for x in m if x[0] not in {"keyword.pyc", "reprlib.pyc"}]),
-        no_warnings=_members(lambda m: [x for x in m if x[0] != "warnings.pyc"]),
+        deflated=repack(lambda m: m, zipfile.ZIP_DEFLATED),
+        lzma=repack(lambda m: m, zipfile.ZIP_LZMA),
+        in_a_folder=repack(lambda m: [(f"base_library/{n}", d) for n, d in m]),
+        sorted_otherwise=repack(lambda m: m[::-1]),
+        as_source=repack(lambda m: [(n.replace(".pyc", ".py"), d) for n, d in m]),
+        as_folder=zip_folder, prefixed=edit(lambda d: b"#!/bin/sh\n" + d),
+        commented=edit(lambda d: d + b"more"),
+        twice=edit(lambda d: d + d), tail_lost=edit(lambda d: d[:-22]),
+        empty_zip=repack(lambda _: []),
+        windows_names=repack(lambda m: [(n.replace("/", "\\"), d) for n, d in m]),
+        late_damage=damage_member(member_named("heapq", "traceback")),
+        early_damage=damage_member(member_named("codecs", "io")),
+        unused_damage=damage_member(member_named("encodings.cp1252", "encodings.big5")),
+        no_unused=repack(lambda m: [x for x in m if "cp1252" not in x[0]]),
+        no_encodings=repack(lambda m: [x for x in m if not x[0].startswith("encodings/")]),
+        no_keyword=repack(lambda m: [x for x in m if x[0] not in {"keyword.pyc", "reprlib.pyc"}]),
+        no_warnings=repack(lambda m: [x for x in m if x[0] != "warnings.pyc"]),
         upper_case=rename(str.upper),
     ),
     *many(
         "program",
-        more_at_end_large=_change(lambda d: d + bytes(100_000)),
-        text_transfer=_change(lambda d: d.replace(b"\n", b"\r\n")),
+        more_at_end_large=edit(lambda d: d + bytes(100_000)),
+        text_transfer=edit(lambda d: d.replace(b"\n", b"\r\n")),
         early_module_damage=_archived(*_EARLY), late_module_damage=_archived(*_LATE),
-        end_zero=_change(_zeroed(0.9, 1)), table_zero=_change(_zeroed(0.98, 0.99)),
-        middle_zero=_change(_zeroed(0.6, 0.61)),
-        pages=_change(_pages), run_path=patchelf("--set-rpath", "$ORIGIN/lib"),
+        end_zero=edit(zero(0.9, 1)), table_zero=edit(zero(0.98, 0.99)),
+        middle_zero=edit(zero(0.6, 0.61)),
+        pages=edit(_pages), run_path=patchelf("--set-rpath", "$ORIGIN/lib"),
         needs_more=patchelf("--add-needed", "libnowhere.so.1"),
         same_loader=patchelf("--set-interpreter", "/lib64/ld-linux-x86-64.so.2"),
         debug_gone=run_tool("strip", "--strip-debug"),

@@ -12,6 +12,7 @@ import agreement
 import pytest
 from agreement import Case, Healthy, judge, name_outcome, start, try_case
 from damage import DAMAGES, copy_bundle, find_targets
+from further_damage import FURTHER
 from lab import Lab
 from more_damage import MORE
 
@@ -59,6 +60,7 @@ CASES = [
             "_uuid.*.so": ("only-debug", "short-relocations", "hidden"),
             "math.*.so": ("dangling-link", "abi-version", "zeros"),
             "_queue.*.so": ("delete", "text", "cut-half"),
+            "_posixsubprocess.*.so": ("one-up", "no-version-needs", "no-calls"),
             "libpython3*": ("delete", "no-hash", "needs-absolute", "text-transfer"),
         }.items()
         for way in ways
@@ -72,9 +74,18 @@ CASES = [
     *(
         ("folder", f"library-archive:{way}", "base_library.zip")
         for way in ("unused-damage", "early-damage", "stale-members", "lzma", "deflated",
-                    "as-folder", "no-keyword", "tail-lost")
+                    "as-folder", "no-keyword", "tail-lost", "unreadable", "wrong-crc", "encrypted",
+                    "no-local-header", "other-text")
     ),
-    *(("folder", f"program:{way}", "main") for way in ("early-module-damage", "no-execute-bit")),
+    *(
+        ("folder", f"program:{way}", "main")
+        for way in ("early-module-damage", "no-execute-bit", "side-loaded", "side-lost", "no-read",
+                    "other-class", "linked-away", "no-json")
+    ),
+    ("folder", "folder:linked-folder", "ormsgpack"),
+    ("folder", "folder:unreadable", "ormsgpack"),
+    ("two", "other-program:no-archive", "other"),
+    ("two", "other-program:no-interpreter", "other"),
     *(
         ("folder", f"root:{way}", "folder")
         for way in ("flattened", "programs-only", "no-dynload", "no-execute", "stale-package")
@@ -89,7 +100,7 @@ CASES = [
     ("alone", "program:pages", "main"),
     ("alone", "root:notes", "alone"),
 ]  # fmt: skip
-_WAYS = {f"{d.targets}:{d.name}": d for d in (*DAMAGES, *MORE)}
+_WAYS = {f"{d.targets}:{d.name}": d for d in (*DAMAGES, *MORE, *FURTHER)}
 
 
 @pytest.fixture(scope="module")

@@ -76,3 +76,12 @@ def test_a_library_that_code_opens_next_to_itself_is_missed(lab: Lab, tmp_path: 
         assert judge(made.bundle) == missing
         assert name not in ways or runs(made.program, *ways[name])
     assert missing == {}
+
+    found = contents / "sure" / "libsure.so"
+    (contents / "sure" / "other").mkdir()
+    aside = found.rename(contents / "sure" / "other" / found.name)
+    assert not runs(made.program)
+    assert judge(made.bundle) == {"libsure.so": "warning"}
+    aside.rename(found.with_name("LibSure.so"))
+    assert not runs(made.program)
+    assert judge(made.bundle) == {"libsure.so": "error"}
