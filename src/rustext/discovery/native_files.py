@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from rustext.discovery.library_openers import Opener, find_opener
 from rustext.discovery.module_names import Naming, name_file
-from rustext.discovery.provenance import Marks, find_plugin_mark, provenance, read_marks
+from rustext.discovery.provenance import Marks, provenance, read_marks
 from rustext.discovery.sources import NEVER_NATIVE, Package, Source, make_package
 from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_wheel
 from rustext.environment.distributions import Distribution, iter_distributions
@@ -166,11 +166,12 @@ def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) 
     opener = cache(partial(find_opener, relative, _iter_python_sources(relative, source)))
     with open_binary(path) as (binary, data):
         naming = name_file(relative, binary.images)
+        marks = _find_marks(path, binary.image, data, kept)
         judge = partial(
             provenance,
             binary.image,
             data,
-            _find_marks(path, binary.image, data, kept),
+            marks,
             sbom=package.crates if package is not None else (),
             opened_by=lambda: found.binding if (found := opener()) is not None else None,
         )
@@ -179,7 +180,6 @@ def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) 
             module = naming.module.rpartition(".")[2]
             if module in package.targets and not _has_rust(package, source, but=relative):
                 found = judge(claimed=True)
-        plugin_mark = find_plugin_mark(data) if naming.module is not None else None
     return NativeFile(
         path=source.members.get(relative, relative),
         distribution=package.name if package else None,
@@ -192,7 +192,7 @@ def read_native_file(path: Path, source: Source, kept: KeptFacts | None = None) 
         explanation=_explain(
             naming, opener() if found.rust and "no-init" in naming.kinds else None
         ),
-        plugin_mark=plugin_mark,
+        plugin_mark=marks.plugin if naming.module is not None else None,
     )
 
 

@@ -54,13 +54,14 @@ _OVERLAP = 1 << 10  # bytes; the longest text that the patterns above can match 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """What rustc has left in the bytes of a file, whoever ships it."""
+    """What rustc and others have left in the bytes of a file, whoever ships it."""
 
     rustc: str | None
     dep_v0: tuple[Crate, ...]
     panic_paths: tuple[Crate, ...]
     standard_library: bool  # a panic path of it
     mangled: bool  # a mangled name; looked for only where nothing else is found
+    plugin: str | None  # what a file exports for a library that opens it
 
 
 def read_marks(image: Image, data: mmap.mmap) -> Marks:
@@ -75,6 +76,7 @@ def read_marks(image: Image, data: mmap.mmap) -> Marks:
         panic_paths=crates,
         standard_library=standard_library,
         mangled=not found and _has_mangled_name(image, data),
+        plugin=_find_plugin_mark(data),
     )
 
 
@@ -198,8 +200,7 @@ def _find_dep_v0(image: Image, data: mmap.mmap) -> tuple[Crate, ...]:
     return ()
 
 
-def find_plugin_mark(data: mmap.mmap) -> str | None:
-    """What a file exports for a library that opens it."""
+def _find_plugin_mark(data: mmap.mmap) -> str | None:
     rules = read_data("bindings")["binding"]
     marks = (mark for rule in rules if rule["kind"] == "plugin" for mark in rule["marks"])
     return next((mark for mark in marks if _contains(data, mark.encode())), None)

@@ -38,15 +38,23 @@ def iter_crate_rules(
     names, which `named` asks for. The crate of a file's binding need not be listed in it, nor
     those that are `private`.
     """
+    from rustext.imports.strings.name_refs import text_regions  # noqa: PLC0415  (a cached answer needs none of it)
+
     made = file.provenance
     own = Crate(name=made.binding.value, version=made.pyo3, source="binding")
     crates = {c.name: c for c in (*private, own, *reversed(made.crates))}
+    regions = tuple(region for image in file.binary.images for region in text_regions(image))
+
+    def holds(text: str) -> bool:
+        word = text.encode("ascii")
+        return any(data.find(word, r.offset, r.offset + r.size) >= 0 for r in regions)
+
     for rule in rules:
         crate = crates.get(rule.crate)
         if (
             crate is not None
             and _fits(rule.versions, crate.version)
-            and all(data.find(mark.encode("ascii")) >= 0 for mark in rule.strings)
+            and all(map(holds, rule.strings))
         ):
             label = f"crate {crate.name} {crate.version or '(unknown version)'} ({crate.source})"
             yield rule, f"{label}: {rule.why}; {rule.source}"

@@ -143,6 +143,6 @@ def test_marks_are_read_as_they_were_written() -> None:
     crate = Crate(name="a", version=None, source="panic-path")
     marks = Marks(
         rustc="1.80.0", dep_v0=(crate,), panic_paths=(crate, crate),
-        standard_library=True, mangled=False,
+        standard_library=True, mangled=False, plugin="_polars_plugin_x",
     )  # fmt: skip
     assert from_plain(Marks, json.loads(json.dumps(to_plain(marks)))) == marks

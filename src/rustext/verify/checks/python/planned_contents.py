@@ -18,7 +18,8 @@ from packaging.utils import canonicalize_name
 
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.formats.binary import open_binary
+from rustext.formats.binary import map_file
+from rustext.imports.strings.name_refs import text_regions
 from rustext.model.findings import Finding, Severity
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import SEEN, BuildPlan, Companion, CompanionKind, ImplicitImport, is_sure
@@ -172,7 +173,7 @@ def _unanswered_metadata(subject: Subject) -> Iterator[Finding]:
     for path, file in bundle.files:
         top = file.module.partition(".")[0] if file.module is not None else ""
         lacking = top and top not in asking and canonicalize_name(top) not in known
-        if file.provenance.rust and lacking and _asks_metadata(path):
+        if file.provenance.rust and lacking and _asks_metadata(path, file):
             asking[top] = file
     for top, file in sorted(asking.items()):
         yield Finding(
@@ -186,9 +187,14 @@ def _unanswered_metadata(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _asks_metadata(path: Path) -> bool:
+def _asks_metadata(path: Path, file: NativeFile) -> bool:
+    regions = [r for image in file.binary.images for r in text_regions(image)]
     try:
-        with open_binary(path) as (_, data):
-            return any(data.find(word) >= 0 for word in _ASKS_METADATA)
+        with map_file(path) as data:
+            return any(
+                data.find(word, r.offset, r.offset + r.size) >= 0
+                for word in _ASKS_METADATA
+                for r in regions
+            )
     except (InvalidBinary, UnreadableFile):
         return False
