@@ -20,7 +20,7 @@ from rustext.errors import InvalidBinary, TruncatedBinary, UnmappedBinary
 from rustext.formats.elf.header import ElfFile, read_header, read_programs, section_rows
 from rustext.formats.elf.python_inits import DynamicSymbols, count_symbols
 from rustext.formats.elf.symbol_versions import iter_defined_versions, iter_needed_versions
-from rustext.formats.reader import MAX_ENTRIES, Buffer, Reader, segment_offset
+from rustext.formats.reader import MAX_NAME, MAX_TEXT, Buffer, Reader, segment_offset
 from rustext.model.image import NeedKind, Segment, SymbolVersion
 
 _PAGE = 4096  # bytes; no page of a Linux system is smaller
@@ -89,15 +89,11 @@ def read_dynamic(data: Buffer) -> Dynamic:
     tags: dict[str, int] = {}
     needed: list[tuple[int, NeedKind]] = []
     if program is not None and offset is not None:
-        layout = file.layouts.Elf_Dyn
-        count = min(program.p_filesz // layout.sizeof(), MAX_ENTRIES)
-        for entry in file.records(layout, offset, count, "the dynamic section"):
-            if entry.d_tag == "DT_NULL":
-                break
-            if entry.d_tag in _NEEDS:
-                needed.append((entry.d_val, _NEEDS[entry.d_tag]))
+        for tag, value in file.dynamic(offset, program.p_filesz):
+            if tag in _NEEDS:
+                needed.append((value, _NEEDS[tag]))
             else:
-                tags[entry.d_tag] = entry.d_val
+                tags[tag] = value
     return Dynamic(file, programs, segments, tags, tuple(needed))
 
 
@@ -227,6 +223,19 @@ class DynamicTables(NamedTuple):
     def name(self, index: int) -> str:
         """The text at an index of the string table."""
         return self.strings.name(index, "a dynamic symbol's name")
+
+    def names(self, indices: Iterable[int]) -> Iterator[str]:
+        """The texts at many indices; the table is copied once, which is quick for thousands."""
+        start, size = self.strings.start, self.strings.end - self.strings.start
+        table = self.dynamic.file.reader.take(start, size, "the dynamic string table")
+        taken = 0
+        for index in indices:
+            end = table.find(b"\0", index, index + MAX_NAME)
+            taken += end - index
+            if end < 0 or taken > MAX_TEXT:
+                yield self.name(index)  # with the limits of the reader, and its words
+            else:
+                yield table[index:end].decode("utf-8", "backslashreplace")
 
     def table(self, tag: str, size: int, what: str) -> bytes:
         """The bytes of a table that a tag points to; none without the tag."""

@@ -21,7 +21,7 @@ from elftools.elf.enums import ENUM_D_TAG, ENUM_DT_FLAGS_1
 
 from rustext.errors import InvalidBinary
 from rustext.formats.elf.header import ElfFile, read_header, read_programs
-from rustext.formats.reader import MAX_ENTRIES, Buffer
+from rustext.formats.reader import Buffer
 from rustext.model.image import SymbolVersion
 
 _PAGE = 4096  # the smallest page of every architecture that Linux runs on
@@ -139,14 +139,7 @@ def _dynamic_tags(file: ElfFile, segments: tuple[Any, ...]) -> dict[str, int] | 
             break
     else:
         return None
-    layout = file.layouts.Elf_Dyn
-    count = min(program.p_filesz // layout.sizeof(), MAX_ENTRIES)
-    tags: dict[str, int] = {}
-    for row in file.records(layout, load.p_offset + distance, count, "the dynamic section"):
-        if row.d_tag == "DT_NULL":
-            break
-        tags[row.d_tag] = row.d_val
-    return tags
+    return dict(file.dynamic(load.p_offset + distance, program.p_filesz))
 
 
 def _check_dynamic(file: ElfFile, tags: dict[str, int]) -> Iterator[Refusal]:

@@ -100,19 +100,16 @@ def parse_elf_wanted(data: Buffer) -> tuple[Wanted, ...]:
     if tables is None:
         return ()
     needed = tables.needed_versions()
-    found = []
-    for row, version in tables.rows(last=tables.first_hashed):
-        text, info, _, section, _ = row
-        if text and section == _SHN_UNDEF and info >> 4 == _STB_GLOBAL:
-            asked = needed.get(version & ~_HIDDEN)
-            found.append(
-                Wanted(
-                    tables.name(text),
-                    asked.version if asked is not None else None,
-                    asked.library if asked is not None else None,
-                )
-            )
-    return tuple(found)
+    asked = [
+        (text, needed.get(version & ~_HIDDEN))
+        for (text, info, _, section, _), version in tables.rows(last=tables.first_hashed)
+        if text and section == _SHN_UNDEF and info >> 4 == _STB_GLOBAL
+    ]
+    names = tables.names(text for text, _ in asked)
+    return tuple(
+        Wanted(name, v.version, v.library) if v is not None else Wanted(name, None, None)
+        for name, (_, v) in zip(names, asked, strict=True)
+    )
 
 
 def parse_elf_offered(data: Buffer) -> Offered:
