@@ -86,11 +86,12 @@ class SymbolScopes:
         return None
 
     def _is_global(self, wanted: Wanted) -> bool:
-        key = wanted.name, wanted.version
-        if key not in self._in_global:
-            files = self.started
-            self._in_global[key] = any(self.offered(path).has(wanted) for path in files)
-        return self._in_global[key]
+        key = wanted[:2]
+        found = self._in_global.get(key)
+        if found is None:
+            found = any(self.offered(path).has(wanted) for path in self.started)
+            self._in_global[key] = found
+        return found
 
     @functools.cached_property
     def _offers(self) -> functools._lru_cache_wrapper[Offered]:
