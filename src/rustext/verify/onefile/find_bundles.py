@@ -80,6 +80,9 @@ def find_builds(folder: Path) -> tuple[Path, ...]:
     have it.
     """
     inner = folder
+    whole = Path(os.path.realpath(folder))
+    if whole == whole.parent:  # the root, which whoever reads it will refuse
+        return (folder,)
     for _ in range(_NESTED):
         try:
             if not inner.is_dir() or describe_other(inner) or _is_bundle(inner):
