@@ -132,9 +132,9 @@ def measure(bundle: Bundle, mutation: Mutation, cache: Path, python: Path) -> Ro
 
 
 LEFT = """\
-Where a library has another one's name, nothing says which of the two files is the wrong one. The module
-that a repair puts beside a program of Nuitka's is found where it is on the top level; below a compiled
-package it was not found, and `verify` does not know that."""
+Where a library has another one's name, nothing says which of the two files is the wrong one. The
+module that a repair puts beside a program of Nuitka's is found where it is on the top level; below
+a compiled package it was not found, and `verify` does not know that."""
 VERDICTS = {0: "stands alone", 1: "findings remain", 2: "not repaired"}
 
 
