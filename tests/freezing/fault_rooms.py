@@ -169,4 +169,5 @@ def room_for(pythons: tuple[Path, Path], site: Path, freezer: str) -> Iterator[R
 def escaped(text: str) -> str:
     """Text in a cell of a table."""
     text = text.encode("ascii", "backslashreplace").decode().replace("\n", " ")
+    text = text.replace("\\u2026", "…")
     return text.replace("|", "\\|").replace("<", "&lt;")
