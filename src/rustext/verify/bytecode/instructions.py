@@ -8,7 +8,7 @@ imports and ways through the code depend on is known: `data/opcodes.toml`
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rustext.data import read_data
@@ -109,3 +109,12 @@ def name_of(code: Code, table: Table, step: Step) -> str | None:
     elif op not in (table["load_name"], table["store_name"], table.get("load_method")):
         return None
     return code.names[argument] if argument < len(code.names) else None
+
+
+def iter_texts(value: object) -> Iterator[str]:
+    """The texts in a constant: itself, or those of a tuple and the tuples in it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from iter_texts(item)

@@ -23,6 +23,7 @@ from rustext.verify.bytecode.instructions import (
     decode,
     find_table,
     is_constant,
+    iter_texts,
     load_constant,
     name_of,
 )
@@ -179,7 +180,7 @@ def _read(
     ]
     for i in range(len(steps)):
         value = load_constant(code, table, steps, i)
-        for text in () if _is_annotation(part, i, value) else _texts(value):
+        for text in () if _is_annotation(part, i, value) else iter_texts(value):
             _note(part, i, text, fillings, platform)
     if sought.error is FileNotFoundError and any(
         isinstance(text, str) and _WRITES.fullmatch(text) for text in code.constants
@@ -283,14 +284,6 @@ def _skip(part: _Part, at: int) -> int:
     while at < len(part.steps) and part.steps[at][1] in part.table["before_call"]:
         at += 1
     return at
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _texts(item)
 
 
 def _file_names(part: _Part, text: str, fillings: Sequence[str], platform: str) -> Iterator[str]:

@@ -13,7 +13,13 @@ from collections.abc import Callable, Collection, Iterator
 
 from rustext.discovery.source_readers import READS
 from rustext.verify.bundle.marshal_reader import Code
-from rustext.verify.bytecode.instructions import decode, find_table, is_constant, name_of
+from rustext.verify.bytecode.instructions import (
+    decode,
+    find_table,
+    is_constant,
+    iter_texts,
+    name_of,
+)
 from rustext.verify.bytecode.module_code import Import, iter_loaded, iter_mentioned
 from rustext.verify.bytecode.named_paths import find_completed_packages
 from rustext.verify.facts.python.program_starts import Start
@@ -70,7 +76,7 @@ def _iter_asked(code: Code, python: tuple[int, int], find: Find) -> Iterator[str
     tables = [find(one) for one in imports if any(name.isupper() for name in one.names)]
     for piece in (code, *filter(None, tables)):
         for nested in piece.iter_nested():
-            yield from _texts(nested.constants)
+            yield from iter_texts(nested.constants)
 
 
 def _asks(code: Code, python: tuple[int, int]) -> bool:
@@ -87,11 +93,3 @@ def _asks(code: Code, python: tuple[int, int]) -> bool:
             if asks and not is_constant(table, steps[i + 1]):
                 return True
     return False
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _texts(item)
