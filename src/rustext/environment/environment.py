@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 _MOST_FOLDERS = 20_000  # of one source: a home folder, or a whole file system, is no program
+_DEEPEST = 100  # parts of a module's name that are looked for; real names have ten
 
 
 class Owner(Enum):
@@ -262,6 +263,8 @@ class Environment:
 
     def _names_in(self, package: str) -> frozenset[str]:
         """What the names of a package's modules can be: few of the names that are asked for."""
+        if package.count(".") > _DEEPEST:
+            return frozenset()
         if package not in self._names:
             folders = self._folders_of(package)
             entries = (entry for folder in folders for entry in self._list(folder))

@@ -169,6 +169,11 @@ def test_builtin_modules_have_no_file_and_no_submodules() -> None:
     assert this_environment().find_module("sys.flags") is None
 
 
+def test_a_name_of_very_many_parts_is_not_looked_for() -> None:
+    assert this_environment().find_module("a." * 5000 + "b") is None
+    assert this_environment().modules_in("a." * 5000 + "b") == ()
+
+
 def test_a_zip_on_the_path_is_passed_over(tmp_path: Path) -> None:
     archive = tmp_path / "library.zip"
     with zipfile.ZipFile(archive, "w") as out:
