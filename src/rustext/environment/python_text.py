@@ -168,7 +168,7 @@ def iter_paths_beside(text: str) -> Iterator[str]:
 
 
 def completed_names(text: str) -> dict[str, str]:
-    """The beginnings of dotted names that a text completes, by the variables that hold them."""
+    """The variables that hold the beginning of a dotted name, each with that beginning."""
     return dict(_COMPLETED.findall(text))
 
 
