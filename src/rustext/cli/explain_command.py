@@ -1,4 +1,4 @@
-"""`rustext explain` and `rustext completion`: texts that come with rustext."""
+"""`rustext explain` and `rustext completion`, texts that come with rustext, and `rustext clean`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from rustext.cli.arguments import make_parser
 from rustext.data import finding_page
 from rustext.errors import RustextError
+from rustext.files.cache import clear_cache
 from rustext.report.console import Console, Style
 from rustext.report.documents import to_json
 from rustext.report.rules import RULES, help_uri
@@ -52,6 +53,16 @@ def _print_page(console: Console, text: str) -> None:
         for line in prose.splitlines():
             title = line.lstrip("# ") if line.startswith("#") else None
             console.line((title, Style.BOLD) if title else line, indent=2 * line.startswith("- "))
+
+
+def clean(args: argparse.Namespace, console: Console) -> int:
+    """Empty the cache, and say what that freed."""
+    folder, files, size = clear_cache()
+    if args.json:
+        console.write(to_json({"folder": str(folder), "files": files, "bytes": size}))
+    else:
+        console.line(f"removed {files} files ({size / 1e6:.1f} MB) from {folder}")
+    return 0
 
 
 def print_completion(args: argparse.Namespace, console: Console) -> int:

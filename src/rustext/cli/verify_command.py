@@ -36,6 +36,11 @@ def verify(args: argparse.Namespace, console: Console) -> int:
     """`rustext verify`: findings about each bundle; the worst of them decides the exit code."""
     config = find_config(Path.cwd(), args.config)
     _refuse_hidden(args)
+    if args.statistics and args.format != "text":
+        raise InvalidConfiguration(
+            f"--statistics is for text, and not for {args.format}",
+            hint="the formats for machines have each finding",
+        )
     gate = _gate(args, config)
     options = _options(args, config)
     judged = list(_iter_judged(args.bundles, options, quiet=args.quiet or args.json))
@@ -140,22 +145,25 @@ def _options(args: argparse.Namespace, config: Config) -> VerifyOptions:
         hide=tuple(args.hide),
         fix_suffix=args.fix_suffix,
         cached=not args.no_cache,
-        sizes=args.format == ReportFormat.HTML.value,
+        sizes=any(kind == ReportFormat.HTML.value for _, kind in args.reports),
     )
 
 
 def _show(verdicts: Verdicts, args: argparse.Namespace, console: Console) -> None:
-    kind = ReportFormat(args.format)
-    if args.output is not None:
-        write_report(render(verdicts, kind, verbose=args.verbose), args.output)
-        if not args.quiet:
-            notice = open_console(sys.stderr)
-            for name, one in zip(name_each(verdicts), verdicts, strict=True):
-                if isinstance(one, VerifyReport):
-                    print_summary(notice, one, name=name)
-            print_total(notice, verdicts)
-            notice.line(f"report: {args.output}")
-    elif kind is ReportFormat.TEXT:
-        print_verdicts(console, verdicts, verbose=args.verbose)
-    else:
-        console.write(render(verdicts, kind))
+    how = {"verbose": args.verbose, "statistics": args.statistics}
+    for file, name in args.reports:
+        if file is not None:
+            write_report(render(verdicts, ReportFormat(name), **how), file)
+        elif name == ReportFormat.TEXT.value:
+            print_verdicts(console, verdicts, **how)
+        else:
+            console.write(render(verdicts, ReportFormat(name)))
+    files = [file for file, _ in args.reports if file is not None]
+    if files and not args.quiet:
+        notice = open_console(sys.stderr)
+        for name, one in zip(name_each(verdicts), verdicts, strict=True):
+            if isinstance(one, VerifyReport):
+                print_summary(notice, one, name=name)
+        print_total(notice, verdicts)
+        for file in files:
+            notice.line(f"report: {file}")

@@ -19,6 +19,8 @@ import importlib
 import json
 import logging
 import os
+import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,6 +37,7 @@ _log = logging.getLogger(__name__)
 
 _LIMIT = 256 << 20  # bytes of an entry; one for 10,000 files has 10 MiB
 _KEPT = 30 * 24 * 3600  # seconds
+_OURS = re.compile(r"[0-9a-f]{16,64}(\.jsonl)?|\.(rustext|draft)-.+")  # digests, and drafts
 
 _Answer = TypeVar("_Answer")
 Identity = tuple[int, int, int, int]  # device, inode, size, time of last change in nanoseconds
@@ -130,6 +133,26 @@ def user_cache_folder() -> Path:
         return Path.home() / ".cache" / "rustext"
     folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
     return folder
+
+
+def clear_cache() -> tuple[Path, int, int]:
+    """Remove what is stored; return the folder, how many files that were, and their bytes.
+
+    What has a name that no reader gives, and what a link leads to, is left alone. Raises `OSError`.
+    """
+    home = user_cache_folder()
+    files = size = 0
+    for folder in sorted(home.iterdir()) if home.is_dir() else ():
+        for path in folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ():
+            if _OURS.fullmatch(path.name):
+                kept = [path] if not path.is_dir() or path.is_symlink() else _list_files(path)
+                files, size = files + len(kept), size + sum(one.lstat().st_size for one in kept)
+                path.unlink() if kept == [path] else shutil.rmtree(path)
+    return home, files, size
+
+
+def _list_files(folder: Path) -> list[Path]:
+    return [Path(root, name) for root, _, names in os.walk(folder) for name in names]
 
 
 @functools.cache

@@ -36,12 +36,12 @@ class ReportFormat(Enum):
     MARKDOWN = "markdown"
 
 
-def render(verdicts: VerifyReport | Verdicts, kind: ReportFormat, *, verbose: bool = False) -> str:
-    """One document that ends with a line feed; `verbose` is for `ReportFormat.TEXT`."""
+def render(verdicts: VerifyReport | Verdicts, kind: ReportFormat, **how: bool) -> str:
+    """One document that ends with a line feed; `how` is what `print_verdicts` takes, for text."""
     several = verdicts if isinstance(verdicts, tuple) else (verdicts,)
     if kind is ReportFormat.TEXT:
         out = io.StringIO()
-        print_verdicts(Console(stream=out), several, verbose=verbose)
+        print_verdicts(Console(stream=out), several, **how)
         return out.getvalue()
     return _RENDERERS[kind](several)
 
@@ -63,6 +63,7 @@ _BEGINNINGS = re.compile(
     rb'\A\{\n  "bundle": |'
     rb'\A\{\n  "ok": [a-z]+,\n  "reports": \[|'
     rb'\A\{\n  ("extensions?": [\[{]|"ok": [a-z]+,\n  "checks": |"version": 1,\n  "rustext": )|'
+    rb"\Alevel +finding +number\n|"
     rb"\A(module or file  |\d+ Rust of |(ok|error|warning) +python |Rust extensions \(\d)|"
     rb"\A[^\n]+\n  file           |"
     rb'\A\[\]\n\Z|\A\[\n  \{\n    "description": [^\n]+\n    "check_name": |'

@@ -8,6 +8,7 @@ files than one are a single block.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -21,7 +22,7 @@ from rustext.model.verification import (
     is_skipped,
     name_each,
 )
-from rustext.report.console import Console, Style
+from rustext.report.console import Console, Style, counted
 from rustext.report.escape import one_line
 from rustext.report.rules import help_uri
 
@@ -91,14 +92,14 @@ def print_findings(console: Console, findings: Iterable[Finding], *, verbose: bo
 def print_summary(console: Console, report: VerifyReport, *, name: str | None = None) -> None:
     """The verdict and what it is about, in one sentence, and the oldest systems that will do."""
     counts = {s: sum(f.severity is s for f in report.findings) for s in Severity}
-    found = [_counted(n, s.value) for s, n in counts.items() if n]
+    found = [counted(n, s.value) for s, n in counts.items() if n]
     said = ", ".join(found) or "no findings"
     said += f", {report.suppressed} suppressed" if report.suppressed else ""
     head = f"{name or report.bundle.name} ({report.freezer}, {report.platform}) "
     doubtful = Style.YELLOW if counts[Severity.WARNING] else Style.GREEN
     verdict = (name_verdict(report), doubtful if report.ok else Style.RED)
     tail = (
-        f": {_counted(len(report.extensions), 'Rust extension')}, {report.modules} modules, "
+        f": {counted(len(report.extensions), 'Rust extension')}, {report.modules} modules, "
         f"{len({e.soname for e in report.libraries})} libraries; {said}"
     )
     console.line(head, verdict, tail, indent=2)
@@ -121,14 +122,34 @@ def name_verdict(report: VerifyReport) -> str:
     return f"is not ready for {report.target}" if report.target else "does not stand alone"
 
 
-def print_verdicts(console: Console, verdicts: Verdicts, *, verbose: bool = False) -> None:
-    """What is said of each bundle and, where there are several, of all of them."""
+def print_verdicts(
+    console: Console, verdicts: Verdicts, *, verbose: bool = False, statistics: bool = False
+) -> None:
+    """What is said of each bundle and, where there are several, of all of them.
+
+    `statistics` counts the findings instead of naming them.
+    """
     for name, report in zip(name_each(verdicts), verdicts, strict=True):
         if isinstance(report, VerifyReport):
-            print_verify(console, report, name=name, verbose=verbose)
+            if statistics:
+                _print_statistics(console, report.findings)
+                print_summary(console, report, name=name)
+            else:
+                print_verify(console, report, name=name, verbose=verbose)
             if len(verdicts) > 1:
                 console.line()
     print_total(console, verdicts)
+
+
+def _print_statistics(console: Console, findings: Iterable[Finding]) -> None:
+    """A row for each id: how often it was found; worst first, most first."""
+    worst = tuple(Severity)
+    counts = Counter((finding.severity, finding.id) for finding in findings)
+    found = sorted(counts.items(), key=lambda row: (worst.index(row[0][0]), -row[1], row[0][1]))
+    rows = [(level.value, name, str(number)) for (level, name), number in found]
+    if rows:
+        console.table([("level", "finding", "number"), *rows])
+        console.line()
 
 
 def print_total(console: Console, verdicts: Verdicts) -> None:
@@ -142,8 +163,8 @@ def print_total(console: Console, verdicts: Verdicts) -> None:
     bad = len(reports) - good
     counts = ((good, "without an error"), (bad, "with errors"), (failed, "not judged"))
     said = ", ".join(f"{number} {text}" for number, text in counts if number)
-    text = f"{_counted(len(bundles), 'bundle')}: {said}"
-    text += f"; {_counted(len(skipped), 'other path')} not judged" if skipped else ""
+    text = f"{counted(len(bundles), 'bundle')}: {said}"
+    text += f"; {counted(len(skipped), 'other path')} not judged" if skipped else ""
     for one in skipped:
         console.line(f"not judged: {one.message}", indent=2)
     console.line((text, Style.GREEN if good == len(bundles) else Style.RED), indent=2)
@@ -197,7 +218,3 @@ def _print_evidence(console: Console, lines: Iterable[tuple[str, str]]) -> None:
         shown = "" if label == last else one_line(label)
         console.line(f"  {shown:<{width}} {text}", indent=width + 3)
         last = label
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

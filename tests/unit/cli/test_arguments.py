@@ -308,6 +308,69 @@ def test_a_shell_completes_commands_options_and_values(
     assert complete("rustext explain missing-") == {n for n in RULES if n.startswith("missing-")}
 
 
+# --- the environment --------------------------------------------------------------------------
+
+
+def test_a_variable_counts_for_less_than_the_command_line(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.setenv("RUSTEXT_FAIL_ON", "never")
+    monkeypatch.setenv("RUSTEXT_FORMAT", "github")
+    assert run(["verify", "app"]) == 0
+    assert capfd.readouterr().out.startswith("::error title=rustext")
+    assert run(["verify", "app", "--fail-on", "error", "--format", "text"]) == 1
+    assert capfd.readouterr().out.startswith("error[missing-library]")
+    assert run(["verify", "app", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["ok"] is False
+    assert run(["verify", "app", "-o", "r.html"]) == 0
+    assert Path("r.html").read_text().startswith("<!DOCTYPE html>")
+    assert run(["explain"]) == 0  # an option that the command does not have
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "command", "said"),
+    [
+        ("RUSTEXT_FORMAT", "sarf", "verify", "RUSTEXT_FORMAT is `sarf`"),
+        ("RUSTEXT_FORMAT", "junit", "scan", "RUSTEXT_FORMAT is `junit`"),
+        ("RUSTEXT_TIMEOUT", "-1", "verify", "RUSTEXT_TIMEOUT: `-1` is no number of seconds"),
+        ("RUSTEXT_JOBS", "many", "scan", "RUSTEXT_JOBS: `many` is no number of processes"),
+        ("RUSTEXT_NO_CACHE", "yes", "scan", "RUSTEXT_NO_CACHE is `yes`"),
+    ],
+)
+def test_a_bad_value_of_a_variable_is_said_by_its_name(
+    name: str, value: str, command: str, said: str, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as left:
+        run([command, "app"])
+    assert left.value.code == 2
+    assert said in capfd.readouterr().err
+
+
+def test_clean_removes_what_is_stored_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert run(["clean"]) == 0
+    assert "removed 0 files" in capfd.readouterr().out
+    assert run(["scan", "--python", sys.executable, "-qq"]) == 0
+    home, elsewhere = tmp_path / "cache" / "rustext", tmp_path / "elsewhere"
+    stored = [path for path in home.rglob("*") if path.is_file()]
+    assert stored
+    elsewhere.mkdir()
+    for folder in (elsewhere, home, home / "scan", home / "mine"):
+        folder.mkdir(exist_ok=True)
+        (folder / "notes.txt").write_text("mine")
+    (elsewhere / stored[0].name).write_text("mine")
+    (home / "linked").symlink_to(elsewhere)
+    capfd.readouterr()
+    assert run(["clean", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["files"] == len(stored)
+    assert not any(path.exists() for path in stored)
+    assert len(list(tmp_path.rglob("notes.txt"))) == 4
+    assert (elsewhere / stored[0].name).exists()
+
+
 def test_completion_without_shtab_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import venv
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -391,6 +392,37 @@ def test_a_report_on_several_is_one_document_and_replaced_by_the_next(
     if begins == "<?xml":
         suites = ET.fromstring(text).findall("testsuite")
         assert [(s.get("name"), s.get("failures")) for s in suites] == [("bad", "1"), ("good", "0")]
+
+
+def test_one_call_writes_a_report_in_each_format_that_is_named(
+    dist: Path, tmp_path: Path, said: Said
+) -> None:
+    files = [tmp_path / name for name in ("r.html", "r.sarif", "r.txt")]
+    words = [word for file in files for word in ("-o", file)]
+    code, out, err = said(dist, "--format", "github", "-o", "-", *words)
+    assert (code, out) == (1, said(dist, "--format", "github")[1])
+    assert err.splitlines()[-3:] == [f"report: {file}" for file in files]
+    for file, kind in zip(files, ("html", "sarif", "github"), strict=True):
+        assert file.read_text() == said(dist, "--format", kind)[1], kind
+    assert said(dist, *words, "-qq") == (1, "", "")
+    assert files[2].read_text() == said(dist)[1]  # of no format: text, as without a file
+
+
+def test_statistics_count_each_id_and_name_no_finding(dist: Path, said: Said) -> None:
+    for name in ("tool", "other"):  # nothing is seen to load them
+        shutil.copy2(dist / "bad" / "bad", dist / "bad" / "_internal" / name)
+    code, out, _ = said(dist, "--statistics")
+    rows = [line.split() for line in out.splitlines()[:3]]
+    findings = json.loads(said(dist / "bad", "--json")[1])["findings"]
+    counts = Counter((one["severity"], one["id"]) for one in findings)
+    assert set(counts) == {("error", "missing-library"), ("warning", "missing-library")}
+    assert code == 1
+    assert rows == [
+        ["level", "finding", "number"], *([*key, str(n)] for key, n in counts.items()),
+    ]  # fmt: skip
+    assert "libgone" not in out
+    code, _, err = said(dist, "--statistics", "--json")
+    assert (code, "--statistics is for text" in err) == (2, True)
 
 
 def test_words_for_the_program_come_behind_two_dashes(dist: Path, said: Said) -> None:

@@ -7,6 +7,7 @@ imported when it is chosen, for what all of them import takes longer than most o
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from glob import glob
@@ -35,6 +36,7 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     if not own:  # as ruff, uv and cargo answer
         parser.print_help(sys.stderr)
         raise SystemExit(2)
+    parser.read_variables(own[0], os.environ)
     parsed, rest = parser.parse_known_args(own)
     parsed.arguments = program
     if program and not parsed.run and getattr(parsed, "alive", None) is None:
@@ -50,8 +52,7 @@ def parse_arguments(args: Sequence[str]) -> argparse.Namespace:
     if "format" in parsed:
         if parsed.json and parsed.format not in (None, "json"):
             parser.error(f"argument --json: not allowed with argument --format {parsed.format}")
-        parsed.format = "json" if parsed.json else parsed.format or _guess_format(parsed, parser)
-        parsed.json = parsed.format == "json"
+        _settle_formats(parsed, parser)
     return parsed
 
 
@@ -65,14 +66,30 @@ def _expand(parsed: argparse.Namespace, *, windows: bool) -> None:
         setattr(parsed, key, paths)
 
 
-def _guess_format(parsed: argparse.Namespace, parser: Parser) -> str:
+def _settle_formats(parsed: argparse.Namespace, parser: Parser) -> None:
+    """Say what is written where: one file gets what was asked for, several what their names say."""
+    asked = "json" if parsed.json else parsed.format
+    spare = asked or parsed.usual_format
+    if "outputs" in parsed:
+        alone = asked if len(parsed.outputs) == 1 else None
+        parsed.reports = [
+            (output, alone or _guess_format(output, parsed, parser) or spare)
+            for output in parsed.outputs or [None]
+        ]
+        parsed.format = parsed.reports[0][1] if len(parsed.reports) == 1 else spare
+    else:
+        output = getattr(parsed, "output", None)
+        parsed.format = asked or _guess_format(output, parsed, parser) or spare
+    parsed.json = parsed.format == "json"
+
+
+def _guess_format(output: Path | None, parsed: argparse.Namespace, parser: Parser) -> str | None:
     """The format that the name in `-o NAME` means, where that is the name of a report."""
-    output: Path | None = getattr(parsed, "output", None)
     if output is None or not parsed.formats:
-        return "text"
+        return None
     ends = ("".join(output.suffixes[-2:]).lower(), output.suffix.lower())
-    found = next((FORMAT_OF_SUFFIX[end] for end in ends if end in FORMAT_OF_SUFFIX), "text")
-    if found not in parsed.formats:
+    found = next((FORMAT_OF_SUFFIX[end] for end in ends if end in FORMAT_OF_SUFFIX), None)
+    if found and found not in parsed.formats:
         known = ", ".join(parsed.formats)
         parser.refuse(f"{output}: `{parsed.name}` has no `{found}`", f"its formats are {known}")
     return found

@@ -66,7 +66,7 @@ COMMANDS = (
             "bundles", "config", "isolated", "no-cache", "run", "alive", "selftest", "plan",
             "record-verify", "timeout", "hide", "allow-system", "target", "python-kind",
             "fix-suffix", "format-verify", "select", "ignore", "baseline", "write-baseline",
-            "fail-on", "output-report",
+            "fail-on", "statistics", "output-reports",
         ),
         exits=(
             ("0", "no findings that count"),
@@ -171,6 +171,15 @@ COMMANDS = (
         example="rustext explain missing-import",
         runs="rustext.cli.explain_command:explain",
         options=("id",),
+    ),
+    Command(
+        name="clean",
+        short="empty the cache",
+        about="Remove what rustext has stored about this user's environments and bundles; the next "
+        "run reads all files again.",
+        usage="[OPTION ...]",
+        example="rustext clean",
+        runs="rustext.cli.explain_command:clean",
     ),
     Command(
         name="completion",

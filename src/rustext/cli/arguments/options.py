@@ -20,6 +20,11 @@ _MOST_JOBS = 512
 FORMATS = ("text", "json", "html", "sarif", "github", "azure", "gitlab", "junit", "markdown")
 PAGE_FORMATS = ("text", "json", "markdown", "html")
 _FORMAT = "text is the default; the name of -o FILE may say it (report.html)"
+# Options that a variable of the environment may give; the command line counts for more.
+VARIABLES = {
+    "--baseline": "RUSTEXT_BASELINE", "--fail-on": "RUSTEXT_FAIL_ON", "--format": "RUSTEXT_FORMAT",
+    "--jobs": "RUSTEXT_JOBS", "--no-cache": "RUSTEXT_NO_CACHE", "--timeout": "RUSTEXT_TIMEOUT",
+}  # fmt: skip
 # What the name of a report's file ends with.
 FORMAT_OF_SUFFIX = {
     ".cdx.json": "cyclonedx", ".htm": "html", ".html": "html", ".json": "json",
@@ -71,6 +76,11 @@ def path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("the path is empty")
     return Path(text)
+
+
+def report_file(text: str) -> Path | None:
+    """A path; None is stdout, written `-`."""
+    return None if text == "-" else path(text)
 
 
 def interpreter(text: str) -> Path:
@@ -198,8 +208,14 @@ OPTIONS: Mapping[str, Option] = {
         "--fail-on", choices=("error", "warning", "note", "never"), default="error",
         metavar="LEVEL", help="the least that makes the exit code 1 (default error)",
     ),
-    "output-report": _file(
-        "-o", "--output",
+    "statistics": _flag("--statistics", help="count the findings by id, in the place of the text"),
+    "output-reports": _list(
+        "-o", "--output", dest="outputs", type=report_file, metavar="FILE",
+        help="write the report into a file (- is stdout); an earlier report is replaced, nothing "
+        "else is; once more for one in another format",
+    ),
+    "output-report": _option(
+        "-o", "--output", type=report_file, metavar="FILE",
         help="write the report into a file; an earlier report is replaced, nothing else is",
     ),
     # --- repair ---

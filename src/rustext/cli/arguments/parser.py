@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from rustext import __version__
 from rustext.cli.arguments.commands import COMMANDS, Command
-from rustext.cli.arguments.options import COMMON, OPTIONS, Option
+from rustext.cli.arguments.options import COMMON, OPTIONS, VARIABLES, Option
 from rustext.report.console import open_console, print_error
 from rustext.report.rules import DOCS
 
@@ -72,6 +72,27 @@ class Parser(argparse.ArgumentParser):
         hint = f"did you mean `{close[0]}`?" if close else f"see `rustext help {command}`"
         self.refuse(f"rustext {command} takes no `{words[0]}`", hint)
 
+    def read_variables(self, command: str, environ: Mapping[str, str]) -> None:
+        """Take the defaults of a command's options from the environment; leave for a bad value."""
+        for action in self.commands[command]._actions if command in self.commands else ():  # noqa: SLF001
+            name = action.option_strings[-1] if action.option_strings else ""
+            text = environ.get(VARIABLES.get(name, ""))
+            if text:
+                value = self._read_variable(action, VARIABLES[name], text)
+                where = "usual_format" if name == "--format" else action.dest
+                self.commands[command].set_defaults(**{where: value})
+
+    def _read_variable(self, action: argparse.Action, variable: str, text: str) -> Any:
+        known: Iterable[Any] = ("1", "0") if action.nargs == 0 else action.choices or ()
+        if known and text not in known:
+            self.refuse(f"{variable} is `{text}`", f"it must be one of {', '.join(known)}")
+        try:
+            return text == "1" if action.nargs == 0 else self._get_value(action, text)
+        except argparse.ArgumentError as error:
+            self.refuse(
+                f"{variable}: {error.message}", f"it stands for {action.option_strings[-1]}"
+            )
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             known = sorted(map(str, action.choices))
@@ -105,9 +126,10 @@ def make_parser() -> Parser:
             _add(one.add_mutually_exclusive_group(), command.exclusive)
         _add(one, command.common)
         keys = [key for key in command.options if key.startswith("format")]
-        is_report = "output-report" in command.options
+        is_report = {"output-report", "output-reports"} & set(command.options)
         formats = OPTIONS[keys[0]].settings["choices"] if is_report else ()
         one.set_defaults(command=command.runs, name=command.name, arguments=[], formats=formats)
+        one.set_defaults(usual_format="text")
         one.set_defaults(**{key: OPTIONS[key].settings.get("default", False) for key in COMMON})
     parser.commands = commands.choices
     return parser
@@ -116,7 +138,9 @@ def make_parser() -> Parser:
 def _add(parser: argparse._ActionsContainer, keys: Iterable[str]) -> None:
     for key in keys:
         option: Option = OPTIONS[key]
-        parser.add_argument(*option.names, **option.settings)
+        variable = VARIABLES.get(option.names[-1])
+        said = f"{option.settings['help']} [{variable}]" if variable else option.settings["help"]
+        parser.add_argument(*option.names, **{**option.settings, "help": said})
 
 
 def _epilog(command: Command) -> str:
