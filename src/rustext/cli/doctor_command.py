@@ -30,6 +30,9 @@ from rustext.report.console import Console, Style
 from rustext.report.documents import to_json
 
 
+_NARROW = 60  # columns; what each check says is no longer a column then
+
+
 def print_plugin_path(args: argparse.Namespace, console: Console) -> int:
     """`rustext plugin-path`: the file that Nuitka's --user-plugin takes."""
     path = str(plugin_path())
@@ -61,10 +64,12 @@ def print_checks(args: argparse.Namespace, console: Console) -> int:
         ]
         console.write(to_json({"ok": not failed, "checks": rows}))
         return int(failed)
+    narrow = console.width is not None and console.width < _NARROW
     for check in checks:
         bad = check.severity
         label = ("ok     ", Style.GREEN) if bad is None else f"{bad.value:<7}"
-        console.line(label, f" {check.name:<18} {check.message}", indent=27)
+        said = f"{check.name}: {check.message}" if narrow else f"{check.name:<18} {check.message}"
+        console.line(label, f" {said}", indent=8 if narrow else 27)
         if check.hint:
             console.line("        ", ("hint:", Style.BOLD), f" {check.hint}", indent=14)
     return int(failed)

@@ -211,6 +211,16 @@ def test_a_folder_of_builds_stands_for_each_of_them(dist: Path, gcc: Compile, sa
     assert said(dist, "-q")[2].startswith(f"error: {dist / 'cut'} is damaged: ")
 
 
+def test_the_folder_of_a_project_stands_for_what_is_in_its_dist(dist: Path, said: Said) -> None:
+    project = dist.parent
+    (project / "app.py").write_text("print('frozen')")
+    (project / "build").mkdir()
+    assert said(project) == said(dist)
+    shutil.rmtree(dist)
+    code, _, err = said(project / "build")
+    assert (code, "holds no program" in err) == (2, True)
+
+
 def test_a_damaged_program_next_to_a_whole_one_is_not_overlooked(
     tmp_path: Path, gcc: Compile, said: Said
 ) -> None:

@@ -208,7 +208,7 @@ OPTIONS: Mapping[str, Option] = {
         "--fail-on", choices=("error", "warning", "note", "never"), default="error",
         metavar="LEVEL", help="the least that makes the exit code 1 (default error)",
     ),
-    "statistics": _flag("--statistics", help="count the findings by id, in the place of the text"),
+    "statistics": _flag("--statistics", help="count the findings by id instead of naming them"),
     "output-reports": _list(
         "-o", "--output", dest="outputs", type=report_file, metavar="FILE",
         help="write the report into a file (- is stdout); an earlier report is replaced, nothing "

@@ -37,6 +37,10 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
             for line in text.splitlines()
         )
 
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        text = super()._format_args(action, default_metavar)
+        return f"{action.metavar} ..." if text == "..." else text
+
     def _format_usage(self, usage: str | None, *others: Any, **named: Any) -> str:
         """What argparse leaves in one line: a usage that is given."""
         text = super()._format_usage(usage, *others, **named).replace("-- ", "--\xa0")

@@ -77,7 +77,8 @@ def find_builds(folder: Path) -> tuple[Path, ...]:
     """The builds in a folder; itself where it is one, where it holds none, and for a file.
 
     A folder that holds one other folder and nothing else is looked through, as archives of `dist`
-    have it.
+    have it, and so is `dist` in the folder of a project, where PyInstaller writes to:
+    https://pyinstaller.org/en/stable/usage.html#cmdoption-distpath
     """
     inner = folder
     whole = Path(os.path.realpath(folder))
@@ -94,9 +95,9 @@ def find_builds(folder: Path) -> tuple[Path, ...]:
         found = builds or tuple(entry for entry in entries if describe_other(entry))
         if found:
             return found
-        if len(entries) != 1 or entries[0].is_symlink() or not entries[0].is_dir():
+        inner = entries[0] if len(entries) == 1 else inner / "dist"
+        if inner.is_symlink() or not inner.is_dir():
             break
-        inner = entries[0]
     return (folder,)
 
 
