@@ -29,7 +29,6 @@ from rustext.plan.recorded import Recorded
 from rustext.report.console import Console, Style
 from rustext.report.documents import to_json
 
-
 _NARROW = 60  # columns; what each check says is no longer a column then
 
 
