@@ -137,11 +137,41 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         if module.isMainModule():
             scripts = _options().getMainEntryPointFilenames()
             found = build.begin([Path(name).resolve() for name in scripts])
+            unread = self._imports_of_bytecode(path)
         else:
             path = self.stand_ins.original(path) if path is not None else None
-            found = build.enter(_name(module), path)
+            found, unread = build.enter(_name(module), path), ()
         self._warn_of(build.faults)  # Nuitka may end of such a file, or wait for it
-        return [i.module for i in found]
+        return [*(i.module for i in found), *unread]
+
+    @_guarded
+    def _imports_of_bytecode(self, path: Path | None) -> Iterator[str]:
+        from rustext.freezing.nuitka.interpreted import read_imports  # noqa: PLC0415
+
+        build = self.session.build
+        if path is not None and "__main__" in build.recorded.interpreted:
+            yield from read_imports(path, build.planner.env)
+
+    def onModuleSourceCode(self, module_name: Any, source_filename: str, source_code: str) -> str:
+        """Run the program's first file from bytecode where its local variables are looked at."""
+        text = self._as_bytecode(str(module_name), source_filename, source_code)
+        return "".join(text) or source_code
+
+    @_guarded
+    def _as_bytecode(self, name: str, file: str, source: str) -> list[str]:
+        from rustext.freezing.nuitka.interpreted import MAIN_NAMES, as_bytecode  # noqa: PLC0415
+
+        if name in MAIN_NAMES and "__main__" in self.session.build.recorded.interpreted:
+            return [as_bytecode(source, Path(file))]
+        return []
+
+    def decideCompilation(self, module_name: Any) -> str | None:
+        """Keep a module as bytecode where its functions' local variables are looked at."""
+        return "bytecode" if str(module_name) in self._interpreted() else None
+
+    @_guarded
+    def _interpreted(self) -> frozenset[str]:
+        return self.session.build.recorded.interpreted - {"__main__"}  # which has to be compiled
 
     @_guarded
     def createPreModuleLoadCode(self, module: Any) -> tuple[str, str] | None:
@@ -232,6 +262,8 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def onStandaloneDistributionFinished(self, dist_dir: str, **_: Any) -> None:
         """Say in one line what was added, and what the user has to look after."""
         self.info(self.session.build.summary() + ".")
+        for name in sorted(self.session.build.recorded.interpreted):
+            self.info(f"'{name}' is bytecode: a record says that its local variables are looked at")
         for hint in self.session.build.hints:
             self.info(hint)
         self._warn_of(self.session.build.warnings)

@@ -100,6 +100,14 @@ class Recorded:
         return frozenset(use.name for u in usages for kind in kinds for use in u.of(kind))
 
     @property
+    def interpreted(self) -> frozenset[str]:
+        """The program's modules whose functions' local variables other code looks at.
+
+        Compiled functions have none that it could see.
+        """
+        return frozenset(use.name for u in self._trace.usages for use in u.of(UseKind.LOCALS))
+
+    @property
     def companions_of_all(self) -> tuple[Companion, ...]:
         """The companions that the run used, whoever has asked for them."""
         tops = (self._tops_of(dist) for dist in self._env.distributions.values())

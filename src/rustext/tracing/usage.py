@@ -39,6 +39,7 @@ class UseKind(Enum):
     METADATA = "metadata"
     LIBRARY = "libraries"
     PROGRAM = "programs"
+    LOCALS = "locals"  # modules whose functions' local variables other code looked at
 
 
 # Imports that no freezer can read off the source.

@@ -44,6 +44,7 @@ _FILES = {
     "mapped": UseKind.LIBRARY,
     "program": UseKind.PROGRAM,
     "native": UseKind.FILE,
+    "locals": UseKind.LOCALS,
 }
 # Who has read the metadata of this many distributions, out of ten, has asked for all of them.
 _MOST = 8
@@ -97,8 +98,9 @@ def _file_row(
     kind: UseKind, note: Mapping[str, Any], places: _Places
 ) -> tuple[str, UseKind, Use] | None:
     file, entry = note["file"], note["entry"]
-    if not entry:  # a library or a program of the system, by its name
-        return (SYSTEM, kind, Use(name=file, askers=(note["by"],)))
+    if not entry:  # a module; a library or a program of the system, by its name
+        owner = PROGRAM if kind is UseKind.LOCALS else SYSTEM
+        return (owner, kind, Use(name=file, askers=(note["by"],)))
     path = Path(file)
     if not (path.is_dir() if kind is UseKind.FOLDER else path.is_file()):
         return None

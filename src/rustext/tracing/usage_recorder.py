@@ -4,11 +4,11 @@ In: a function that writes a note, a mapping that JSON can hold. Out: one note f
 who asked for it: modules by the kind of their import, files, folders, metadata, libraries and
 programs. Needs the standard library alone, of Python 3.8 or later.
 
-Files and programs come from audit hooks (PEP 578). Imports come from `_find_spec`, through which
-the import system looks for each module that is not in `sys.modules`, and from `_sanity_check`, with
-which `importlib.import_module` begins. Both return before a module's code runs: nothing of this
-file is on the stack of the program's own code, neither in its tracebacks nor where `warnings` looks
-for the caller.
+Files, programs and frames come from audit hooks (PEP 578). Imports come from `_find_spec`, through
+which the import system looks for each module that is not in `sys.modules`, and from
+`_sanity_check`, with which `importlib.import_module` begins. Both return before a module's code
+runs: nothing of this file is on the stack of the program's own code, neither in its tracebacks nor
+where `warnings` looks for the caller.
 """
 
 import atexit
@@ -29,6 +29,8 @@ _SHOWING = frozenset(
 )
 _INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 _DEPTH = 200  # frames; who asks is near
+_OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function
+_FRAME_CALLS = frozenset({"_getframe", "currentframe"})
 
 
 def start(
@@ -77,6 +79,7 @@ class _Recorder:
         self._loaded: Set[str] = set()  # the files of modules
         self._by_path: Dict[Any, str] = {}  # files that were loaded by their path, and by whom
         self._outside = 0
+        self._looks = False  # at the stack, by itself
         self._handlers: Dict[str, Callable[..., None]] = {
             "open": self._open,
             "os.listdir": self._list,
@@ -90,6 +93,14 @@ class _Recorder:
 
     def hear(self, event: str, args: Tuple[Any, ...]) -> None:
         """The audit hook; whatever goes wrong here is none of the program's business."""
+        if event == "sys._getframe" and not self._looks:
+            self._looks = True
+            try:
+                self._frame(sys._getframe(1))
+            except Exception:  # noqa: BLE001
+                return
+            finally:
+                self._looks = False
         handler = self._handlers.get(event)
         if handler is not None:
             try:
@@ -273,6 +284,31 @@ class _Recorder:
         if key not in self._seen:
             self._seen.add(key)
             self._write({"do": do, "file": path, "entry": entry, "by": asker})
+
+    # --- local variables --------------------------------------------------------------------------
+
+    def _frame(self, frame: Optional[FrameType]) -> None:
+        """Note the program's function whose local variables other code looks at.
+
+        Python code does so with `f_locals`; of native code it is not known what it does with a
+        frame.
+        """
+        if frame is not None and frame.f_code.co_name == "currentframe":  # of `inspect`
+            frame = frame.f_back
+        if frame is None or self._is_standard(frame.f_code.co_filename):
+            return
+        names = frame.f_code.co_names
+        if "f_locals" not in names and not _FRAME_CALLS.isdisjoint(names):
+            return
+        asker = _module_of(frame)
+        top, place = asker.partition(".")[0], frame.f_back
+        while place is not None and _module_of(place).partition(".")[0] == top:
+            place = place.f_back
+        if place is None or not place.f_code.co_flags & _OPTIMIZED:
+            return
+        file = place.f_code.co_filename
+        if not self._is_standard(file) and not any(i in file for i in _INSTALLED):
+            self._note("locals", _module_of(place), "", asker)
 
     # --- libraries and programs -------------------------------------------------------------------
 

@@ -4,6 +4,14 @@ import importlib.util
 from pathlib import Path
 
 from late import work
+from own import words
+
+
+def remembered() -> str:
+    """Read by its name, which Nuitka has compiled away."""
+    secret = "of main"  # noqa: F841
+    return work.named("secret")
+
 
 print(work.choose())
 print(work.rules())
@@ -13,3 +21,4 @@ print(work.version())
 print(work.shown())
 print((Path(__file__).parent / "own" / "greeting").read_text().strip())
 print(importlib.util.find_spec("late_plugin") is not None)
+print(remembered(), words.remembered())

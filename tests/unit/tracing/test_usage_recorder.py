@@ -78,6 +78,42 @@ def used(site: Path, program: str, distribution: str = "pack-dist") -> dict[UseK
     return {kind: sorted(uses) for kind, uses in found.items()}
 
 
+# --- local variables ----------------------------------------------------------------------------
+
+
+def test_modules_are_noted_whose_functions_others_look_into(site: Path) -> None:
+    (site / "pack" / "looking.py").write_text(
+        """
+import inspect, operator, sys
+def look(): return sys._getframe(1).f_locals["x"]
+def count(): return sys._getframe(1).f_lineno
+def natively(): return getattr(operator.methodcaller("currentframe")(inspect).f_back, "f_locals")
+"""
+    )
+    program = """
+from pack import looking
+import counting, early, native
+def main():
+    x = 1
+    return looking.look()
+print(main(), counting.main(), native.main())
+"""
+    folder = site.parent / "program"
+    main = "import pack.looking as p\ndef main():\n    x = 2\n    return p.%s()\n"
+    write_files(
+        folder,
+        {
+            "counting.py": main % "count",
+            "native.py": main % "natively",
+            "early.py": "from pack import looking\nx = 3\nlooking.look()\n",
+        },
+    )
+    trace, _, done = run(site, program)
+    assert done.stdout == "1 4 {'x': 2}\n"
+    found = rows(trace, PROGRAM)[UseKind.LOCALS]
+    assert found == {"__main__": ("pack.looking",), "native": ("pack.looking",)}
+
+
 # --- imports ----------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -33,3 +34,7 @@ def version() -> str:
 
 def shown() -> str:
     return inspect.getsource(choose).splitlines()[0]
+
+
+def named(name: str) -> str:
+    return sys._getframe(1).f_locals[name]
