@@ -237,10 +237,24 @@ class _Recorder:
         if path.endswith(".py"):
             if not any((file, "") in _SHOWING or (file, f) in _SHOWING for file, f in passed):
                 self._note("source", path, entry, asker)
+            elif passed[:1] != [("linecache.py", "getlines")]:
+                self._watch_lines(sys.modules.get("linecache"))
         elif os.path.dirname(path).endswith(_METADATA):
             self._note("metadata", path, entry, asker)
         elif not path.endswith((".pyc", ".pth")):
             self._note("open", path, entry, asker)
+
+    def _watch_lines(self, cache: Any) -> None:
+        """See who reads the lines that `linecache` has kept since they were shown."""
+        get = cache.getlines
+
+        def getlines(filename: Any, module_globals: Any = None) -> Any:
+            if isinstance(filename, str) and self._entry(filename):
+                self.hear("open", (filename, "r", 0))
+            return get(filename, module_globals)
+
+        getlines.__code__ = getlines.__code__.replace(co_filename=cache.__file__)
+        cache.getlines = getlines if get.__module__ != __name__ else get
 
     def _is_import(self, frame: FrameType) -> bool:
         """Whether a loader reads code, for an import or for who has made the loader by a path."""

@@ -287,6 +287,23 @@ except ValueError:
     assert used(site, program)[UseKind.SOURCE] == ["pack/source.py"]
 
 
+def test_sources_are_noted_that_were_shown_before_they_were_read(site: Path) -> None:
+    program = """
+import inspect, warnings
+from pack import early, source
+assert inspect.stack()[0].code_context  # main.py
+warnings.warn_explicit("shown", UserWarning, source.__file__, 1)
+warnings.warn_explicit("shown", UserWarning, early.__file__, 1)
+print(inspect.getsource(source.shown))
+if %d: print(inspect.getsource(lambda: 1))
+"""
+    trace, _, done = run(site, program % 1)
+    assert "return 1" in done.stdout
+    assert rows(trace, "pack-dist")[UseKind.SOURCE] == {"pack/source.py": ("__main__",)}
+    assert rows(trace, PROGRAM)[UseKind.SOURCE] == {"main.py": ("__main__",)}
+    assert UseKind.SOURCE not in rows(run(site, program % 0)[0], PROGRAM)
+
+
 def test_metadata_is_asked_for_by_name_or_of_all(site: Path) -> None:
     by_name = "from importlib import metadata\nmetadata.version('other')\n"
     assert used(site, by_name, "other")[UseKind.METADATA] == ["METADATA"]
