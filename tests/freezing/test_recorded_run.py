@@ -35,10 +35,18 @@ def script(tmp_path: Path) -> Path:
 
 
 def record(lab: Lab, script: Path) -> Path:
-    """Record one run, and name the record in the project's configuration."""
+    """Record one run of somebody else's, and name the record in the project's configuration.
+
+    Their environment and their program are in other places, and so is their home.
+    """
     output = script.with_name("record.toml")
-    command = [str(lab.environment(PACKAGE, rustext=True)), "-m", "rustext", "trace", "-o"]
-    check([*command, str(output), "--", str(script)], cwd=script.parent)
+    home = script.parent / "their home"
+    environment = lab.environment(PACKAGE, rustext=True).parent.parent
+    shutil.copytree(environment, home / "env", symlinks=True)
+    shutil.copytree(PROGRAM, home / "app", ignore=shutil.ignore_patterns("latepack"))
+    command = [str(home / "env" / "bin" / "python"), "-m", "rustext", "trace", "-o", str(output)]
+    env = {**os.environ, "HOME": str(home), "USER": "they", "PYTHONDONTWRITEBYTECODE": "1"}
+    check([*command, "--", "main.py"], cwd=home / "app", env=env)
     script.with_name("pyproject.toml").write_text('[tool.rustext]\ntrace = "record.toml"\n')
     return output
 
