@@ -5,14 +5,17 @@
 A case takes a copy of a small tree, damages one to four things in it, and runs one command in a
 child process with limits of the kernel. It has to end within 20 s and 600 MB with exit code 0, 1 or
 2 and without a traceback; all else is printed with the seed that repeats it, and makes the exit
-code 1. The child is forked from a process that has everything imported, so that a case takes some
-tens of milliseconds. Nothing that was damaged is run.
+code 1. A case depends on its seed alone: `1 --seed N` repeats the Nth of any series. One in ten has
+its caches damaged as well, those that the same command has just written, and a cache's digest is
+made to fit again in half of these. The child is forked from a process that has everything imported,
+so that a case takes some tens of milliseconds. Nothing that was damaged is run.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import hashlib
 import importlib
 import os
 import pkgutil
@@ -40,6 +43,7 @@ import rustext
 from rustext.cli.main import run
 
 SECONDS, MEMORY = 20, 600 << 20
+TIME = 1_700_000_000  # of each file's last change
 MAIN = "int main(void) { return 0; }"
 RUST = f'const char *p = "/rustc/{0:040}/library/core/src/x.rs"; const char *j = "json";'
 TOKENS = (
@@ -87,7 +91,7 @@ def make_seeds(root: Path) -> None:
     )
     settings = '[project]\nname = "x"\n[tool.rustext]\ninclude = ["json"]\noptional = "never"\n'
     with zipfile.ZipFile(root / "library.zip", "w") as library:
-        library.writestr("codecs.pyc", b"\xa7\x0d\x0d\x0a" + bytes(12) + b"\xe3\0")
+        library.writestr(zipfile.ZipInfo("codecs.pyc"), b"\xa7\r\r\n" + bytes(12) + b"\xe3\0")
     bundle = {"app": program, "lib/libown.so.1": own, "pkg/demo.so": module, "pkg/__init__.py": "",
               "base_library.zip": (root / "library.zip").read_bytes(), "rustext-plan.json": plan,
               "demo-1.dist-info/METADATA": "Name: demo\nVersion: 1\n", "pkg/data.txt": "x",
@@ -113,6 +117,8 @@ def make_seeds(root: Path) -> None:
     (site / "demo-1.0.dist-info/sboms/a.cdx.json").write_text(
         '{"bomFormat": "CycloneDX", "components": [{"purl": "pkg:cargo/serde@1.0.0"}]}'
     )
+    for path in (root / "seeds").rglob("*"):
+        os.utime(path, (TIME, TIME))
     with zipfile.ZipFile(root / "seeds/demo-1.0-py3-none-any.whl", "w") as wheel:
         for path in sorted(site.rglob("*")):
             if path.is_file():
@@ -142,30 +148,14 @@ COMMANDS: tuple[Callable[[Path], list[str]], ...] = (
 
 def damage(root: Path, rng: random.Random) -> None:
     """Change one thing below a folder."""
-    files = sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+    inside = (p for p in root.rglob("*") if "cache" not in p.relative_to(root).parts)
+    files = sorted(p for p in inside if p.is_file() and not p.is_symlink())
     if not files:
         return
     path = rng.choice(files)
     kind = rng.randrange(12)
     if kind < 9:
-        data = bytearray(path.read_bytes())
-        for _ in range(rng.choice((1, 1, 2, 8))):
-            at = rng.randrange(len(data) + 1)
-            if kind < 4:
-                data[at : at + 1] = bytes([rng.randrange(256)])
-            elif kind < 6:
-                data[at:at] = rng.choice(TOKENS)
-            elif kind == 6:
-                del data[at:]
-            elif kind == 7:
-                width = rng.choice((2, 4, 8))
-                data[at : at + width] = rng.choice((0, 1, -1, 1 << 15)).to_bytes(
-                    width, "little", signed=True
-                ) if width > 2 else b"\xff\xff"  # fmt: skip
-            else:
-                end = min(len(data), at + rng.randrange(1, 4000))
-                data[at:at] = data[at:end] * rng.choice((1, 3, 50))
-        path.write_bytes(data)
+        path.write_bytes(change(path.read_bytes(), kind, rng))
     elif kind == 9:
         path.unlink()
         rng.choice((
@@ -179,19 +169,64 @@ def damage(root: Path, rng: random.Random) -> None:
         path.write_bytes(rng.choice(files).read_bytes())
 
 
-def run_case(seeds: Path, room: Path, seed: int) -> tuple[int, str, float, int, list[str]]:
-    """Exit code (negative: the signal), what was printed, seconds, bytes, and the command."""
+def change(content: bytes, kind: int, rng: random.Random) -> bytes:
+    """Change bytes in one to eight places, which move with the length of the content."""
+    data = bytearray(content)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        at = int(rng.random() * (len(data) + 1))
+        if kind < 4:
+            data[at : at + 1] = bytes([rng.randrange(256)])
+        elif kind < 6:
+            data[at:at] = rng.choice(TOKENS)
+        elif kind == 6:
+            del data[at:]
+        elif kind == 7:
+            width = rng.choice((2, 4, 8))
+            data[at : at + width] = rng.choice((0, 1, -1, 1 << 15)).to_bytes(
+                width, "little", signed=True
+            ) if width > 2 else b"\xff\xff"  # fmt: skip
+        else:
+            end = min(len(data), at + rng.randrange(1, 4000))
+            data[at:at] = data[at:end] * rng.choice((1, 3, 50))
+    return bytes(data)
+
+
+def damage_caches(folder: Path, seed: int) -> None:
+    """Change each entry in the same way: their names tell of paths, and their order is any."""
+    for path in folder.rglob("*.jsonl"):
+        rng = random.Random(f"cache {seed}")
+        content = change(path.read_bytes().partition(b"\n")[2], rng.randrange(9), rng)
+        fitting = hashlib.sha256(content).hexdigest().encode() if rng.random() < 0.5 else b"0" * 64
+        path.write_bytes(fitting + b"\n" + content)
+
+
+def make_case(seeds: Path, room: Path, seed: int, *, warm: bool = True) -> list[str]:
+    """The command; `room` holds the damaged files, and without `warm` no caches."""
     rng = random.Random(seed)
     shutil.rmtree(room, ignore_errors=True)
     shutil.copytree(seeds, room, symlinks=True)
     command = rng.choice(COMMANDS)(room)
+    if rng.random() < 0.1 and warm:
+        _run(command, room)
+        damage_caches(room / "cache", seed)
     for _ in range(rng.choice((1, 1, 2, 4))):
         damage(room, rng)
-    begin = time.monotonic()
+    return command
+
+
+def _run(command: Sequence[str], room: Path) -> tuple[int, resource.struct_rusage]:
     child = os.fork()
     if not child:
         _become(command, room)
     _, status, usage = os.wait4(child, 0)
+    return status, usage
+
+
+def run_case(seeds: Path, room: Path, seed: int) -> tuple[int, str, float, int, list[str]]:
+    """Exit code (negative: the signal), what was printed, seconds, bytes, and the command."""
+    command = make_case(seeds, room, seed)
+    begin = time.monotonic()
+    status, usage = _run(command, room)
     text = (room.parent / "printed").read_text(errors="replace")
     code = os.waitstatus_to_exitcode(status)
     return code, text, time.monotonic() - begin, usage.ru_maxrss << 10, command
@@ -233,15 +268,6 @@ def fuzz(root: Path, *, cases: int, seed: int, log: bool = False) -> Outcome:
     _import_all()
     make_seeds(root)
     seeds, room = root / "seeds", root / "case"
-    for command in COMMANDS:  # so that there are caches to damage
-        shutil.rmtree(room, ignore_errors=True)
-        child = os.fork()
-        if not child:
-            shutil.copytree(seeds, room, symlinks=True)
-            _become(command(room), room)
-        os.waitpid(child, 0)
-        if (room / "cache").is_dir():
-            shutil.copytree(room / "cache", seeds / "cache", dirs_exist_ok=True)
     gc.freeze()
     outcome = Outcome()
     for number in range(seed, seed + cases):

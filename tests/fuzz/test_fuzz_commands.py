@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import fuzz_commands
 
 FUZZER = Path(__file__).with_name("fuzz_commands.py")
 BROKEN = """
@@ -37,3 +40,27 @@ def test_a_fault_would_be_found() -> None:
     assert done.returncode == 1
     assert "3 cases, 3 failures" in done.stdout
     assert "IndexError" in done.stdout
+
+
+def read_tree(root: Path) -> dict[str, bytes | None]:
+    """What is in each file, and where each link leads."""
+    return {
+        str(path.relative_to(root)): os.fsencode(path.readlink()) if path.is_symlink()
+        else path.read_bytes() if path.is_file() else None
+        for path in root.rglob("*")
+    }  # fmt: skip
+
+
+def test_a_case_depends_on_its_seed_alone(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "another"):
+        (tmp_path / name).mkdir()
+        fuzz_commands.make_seeds(tmp_path / name)
+        cases = []
+        for seed in range(1, 30):
+            room = tmp_path / name / f"case{seed}"
+            command = fuzz_commands.make_case(tmp_path / name / "seeds", room, seed, warm=False)
+            cases.append((command[0], read_tree(room)))
+        made.append(cases)
+    assert made[0] == made[1]
+    assert len({str(tree) for _, tree in made[0]}) == 29
