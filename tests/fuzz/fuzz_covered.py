@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import marshal
+import plistlib
 import re
 import shutil
 import struct
@@ -61,15 +62,22 @@ def seed_inputs(folder: Path) -> None:
         "left_out": [], "warnings": ["w"], "unfollowed": [],
         "companions": [{"file": "p/d.txt", "kind": "data", "reason": "r"}],
     }  # fmt: skip
+    cache = struct.pack("<20sIIB3xI12x", b"glibc-ld.so.cache1.1", 1, 9, 2, 0)
+    cache += struct.pack("<iIIIQ", 3, 72, 76, 0, 0) + b"a.so\0/a.so\0"
     launcher = Path(distlib.__file__).with_name("t64.exe")
     seeds = {
         "archive": archive([(b"z", "P.pyz", pyz(table)), (b"s", "m", CODE), (b"b", "x.so", b"x")]),
+        "cache": cache,
         "code": b"\1" + code,
         "elf": elf(("needed", "libx.so.1"), ("runpath", "$ORIGIN/a:/b"), interpreter="/lib/ld.so"),
         "macho": struct.pack("<8I", 0xFEEDFACF, 0x100000C, 0, 6, 1, 32, 0, 0) + command,
         "pe": launcher.read_bytes()[:2048],
         "plan": json.dumps(plan).encode(),
-        "settings": b'[tool.rustext]\ninclude = ["json"]\noptional = "never"\n',
+        "plist": plistlib.dumps({"a": [1, 2.5, b"x"]}, fmt=plistlib.FMT_BINARY),
+        "sbom": b'{"bomFormat": "CycloneDX", "metadata": {"component": {"purl": "pkg:cargo/a@1", '
+        b'"components": [{"type": "library", "name": "a"}]}}, "components": [{"purl": '
+        b'"pkg:cargo/b@1.0%2B2"}]}',
+        "settings": b'include = ["json"]\noptional = "never"\n',
         "source": text.encode(),
         "trace": b'version = 2\npython = ["3.11"]\nplatforms = ["linux-x86_64"]\nrun = ["m.py"]\n'
         b'[[importer]]\nname = "p.d"\nlanguage = "rust"\nimports = [\n    "json",\n]\n',

@@ -12,12 +12,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rustext.config import parse_config
+from rustext.discovery.sboms import parse_sbom, parse_sbom_targets
 from rustext.environment import python_text
 from rustext.environment.python_source import parse_source
 from rustext.errors import RustextError
 from rustext.formats.binary import parse_binary
-from rustext.formats.pointers import read_imports, read_pointers
+from rustext.formats.elf.image import parse_elf_symbols
+from rustext.formats.elf.loader_checks import iter_refusals
+from rustext.formats.elf.symbol_lookup import parse_elf_offered, parse_elf_wanted
+from rustext.formats.macho.code_signature import iter_damage, parse_signature
+from rustext.formats.macho.property_lists import parse_plist
 from rustext.formats.toml import parse_toml
+from rustext.imports.strings.name_refs import iter_strings
+from rustext.loaders.ld_so_cache import parse_ld_cache
+from rustext.model.image import Format
 from rustext.plan.plan_file import parse_plan
 from rustext.tracing.trace_file import format_trace, parse_trace
 from rustext.verify.bundle.marshal_reader import parse_code, parse_marshal
@@ -41,8 +49,15 @@ def mapped(data: bytes) -> Iterator[mmap.mmap]:
 def native(data: bytes) -> None:
     binary = parse_binary(memoryview(data), Path("x"))
     for image in binary.images:
-        read_pointers(image, data)
-        read_imports(image, data)
+        with suppress(RustextError):
+            list(iter_strings(image, data))
+        if image.format is Format.ELF:
+            list(iter_refusals(data, image.versions))
+            for reader in (parse_elf_symbols, parse_elf_wanted, parse_elf_offered):
+                with suppress(RustextError):
+                    reader(data)
+        elif (signature := parse_signature(data, image)) is not None:
+            list(iter_damage(data, image, signature))
 
 
 def archive(data: bytes) -> None:
@@ -79,6 +94,11 @@ def source(data: bytes) -> None:
     list(python_text.iter_name_patterns(text))
 
 
+def sbom(data: bytes) -> None:
+    parse_sbom(data)
+    parse_sbom_targets(data)
+
+
 def trace(data: bytes) -> None:
     read = parse_trace(data.decode("utf-8", "replace"), "x")
     assert parse_trace(format_trace(read), "x") == read
@@ -98,6 +118,9 @@ TARGETS: Mapping[str, Callable[[bytes], object]] = {
     "source": source,
     "trace": trace,
     "settings": settings,
+    "sbom": sbom,
+    "plist": parse_plist,
+    "cache": parse_ld_cache,
     "plan": lambda data: parse_plan(data.decode("utf-8", "replace"), "x"),
 }
 
