@@ -12,6 +12,7 @@ that give mount namespaces alone, this process itself becomes the program.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -38,6 +39,8 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2",
           "ptmx": "pts/ptmx"}  # fmt: skip
 _SETTINGS = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs")
+# keyctl(2) by machine, as `uname` calls it: it has no function in the C library.
+_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
 _PROCESSES = 4096
 _FILE = 4 << 30  # bytes of one file
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -190,12 +193,23 @@ def _limit_processes(_: dict[str, Any]) -> None:
     Path("/proc/sys/kernel/pid_max").write_text(str(_PROCESSES))
 
 
+def _leave_keyring(_: dict[str, Any]) -> None:
+    """The session's keys, which no namespace hides: session-keyring(7)."""
+    number = _KEYCTL.get(os.uname().machine)
+    if number is None or ctypes.sizeof(ctypes.c_void_p) != 8:
+        raise OSError(errno.ENOSYS, "keyctl")
+    # Where the system refuses the call, the program cannot make it either.
+    if _libc.syscall(number, 1, None) < 0 and ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
+        raise OSError(ctypes.get_errno(), "keyctl")
+
+
 _STEPS = (
     (_hide_devices, "its devices"),
     (_hide_services, "the services of this machine"),
     (_raise_loopback, "a loopback network"),
     (_limit_processes, "a limit of processes for root"),
     (_make_read_only, "a read-only file system"),
+    (_leave_keyring, "keys of its own"),
 )
 
 

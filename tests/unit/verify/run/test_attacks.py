@@ -7,6 +7,7 @@ shows, `docs/reference/sandbox-attacks.md`, names these attacks and no others.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -167,6 +168,8 @@ ATTACKS = {
     ),
     "shared memory of this machine": "int s = shmget(0x72757374, 4096, 0); return s >= 0;",
     "files in /dev/shm": "return reach(shared);",
+    "a key of this session": 'return syscall(SYS_keyctl, 10L, -3L, "user", host, 0L) >= 0;',
+    "a key left in this session": 'syscall(SYS_add_key, "user", left, "x", 1L, -3L); return 0;',
     "input for a terminal (TIOCSTI)": (
         'int n = 0; for (int i = 0; i < 3; i++) n |= ioctl(i, TIOCSTI, "x") == 0; int t = '
         'open("/dev/tty", O_RDWR); return n || (t >= 0 && ioctl(t, TIOCSTI, "x") == 0);'
@@ -254,6 +257,7 @@ def host() -> Iterator[Host]:
     shared = Path(f"/dev/shm/rt-outside-{os.getpid()}")
     shared.touch()
     name = f"rt-{os.getpid()}"
+    add_key(name)
     with socket.socket(socket.AF_UNIX) as abstract, socket.create_server(("127.0.0.1", 0)) as tcp:
         abstract.bind(f"\0{name}")
         abstract.listen()
@@ -266,6 +270,19 @@ def host() -> Iterator[Host]:
     shutil.rmtree(folder)
     canary.unlink(missing_ok=True)
     shared.unlink()
+
+
+ADD_KEY, KEYCTL = {"x86_64": (248, 250), "aarch64": (217, 219)}[os.uname().machine]
+KEYRING = -3  # KEY_SPEC_SESSION_KEYRING, which all children inherit: session-keyring(7)
+
+
+def add_key(name: str) -> None:
+    assert ctypes.CDLL(None).syscall(ADD_KEY, b"user", name.encode(), b"secret", 6, KEYRING) > 0
+
+
+def has_key(name: str) -> bool:
+    search = 10  # KEYCTL_SEARCH
+    return ctypes.CDLL(None).syscall(KEYCTL, search, KEYRING, b"user", name.encode(), 0) > 0
 
 
 def left_behind() -> list[str]:
@@ -308,6 +325,7 @@ def test_an_attack_is_refused(attack: str, user: int | None, host: Host, gcc: Co
     assert time.monotonic() - begin < 30
     assert lacking == []
     assert left_behind() == []
+    assert not has_key(LEFT)
     assert host.process.poll() is None
     assert host.canary.read_text() == ""
 
