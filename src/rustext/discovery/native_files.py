@@ -8,6 +8,7 @@ unpacked into a temporary folder for as long as the source is open.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import mmap
 import os
 import tempfile
@@ -39,6 +40,7 @@ from rustext.model.image import Image
 from rustext.model.native_file import Binding, NativeFile
 
 _SBOM_LIMIT = 16 << 20  # bytes of a bill of materials
+_MOST_FOLDERS = 2000  # of a package whose sources are searched
 _LEFT_OUT = "nothing is added for this file"
 
 
@@ -247,7 +249,9 @@ def _iter_python_sources(
         files = [f for f, owner in source.packages.items() if owner is package]
     elif len(path.parts) > 1:
         folder = source.root / path.parts[0]
-        files = [PurePosixPath(f.relative_to(source.root)) for f in sorted(folder.rglob("*.py"))]
+        folders = itertools.islice(walk(folder), _MOST_FOLDERS)
+        found = (Path(where, n) for where, _, names in folders for n in names if n.endswith(".py"))
+        files = sorted(PurePosixPath(path.relative_to(source.root)) for path in found)
     else:
         files = []
     for file in files:

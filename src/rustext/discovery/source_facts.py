@@ -298,8 +298,7 @@ class _Reader:
         stub = file.with_suffix(".pyi")
         with contextlib.suppress(OSError):
             if stub in self._files:
-                with (self._site / stub).open("rb") as stream:
-                    return stream.read(_LIMIT).decode("utf-8", "replace")
+                return read_start(self._site / stub, _LIMIT).decode("utf-8", "replace")
         return None
 
     def _iter_below_native(self, text: str, package: str) -> Iterator[str]:

@@ -29,6 +29,8 @@ from rustext.files.untrusted import read_bytes
 from rustext.model.faults import Fault
 
 _LIMIT = 8 << 20  # bytes of a finder or of an install plan
+_MOST_FOLDERS = 100_000  # a large environment has some 5,000; a whole file system is none
+_DEEPEST = 100  # folders in each other; real ones are ten
 _SUFFIXES = (".py", *(f"{s}" for s in (".abi3.so", ".so", ".pyd")))
 
 Modules = dict[PurePosixPath, tuple[Path, ...]]  # by place below `sys.path`; folders are merged
@@ -121,16 +123,28 @@ def _make_links(editable: EditableModules) -> Path:
 def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """`os.walk` of a folder of `sys.path`, without Python's caches.
 
-    Packages that are links at its top are entered. So are all links in one of `link_folder`.
+    Packages that are links at its top are entered. So are all links in one of `link_folder`. Raises
+    `UnreadableFile` for a folder that is no environment by its size.
     """
     tops = [str(root)]
     everywhere = root.parent == user_cache_folder() / "editable"
     if not everywhere:
         tops += sorted(_iter_linked_packages(root))
-    for top in tops:
-        for folder, folders, files in os.walk(top, followlinks=everywhere):
-            folders[:] = [name for name in folders if name != "__pycache__"]
-            yield folder, folders, files
+    found = (entry for top in tops for entry in os.walk(top, followlinks=everywhere))
+    deepest = str(root).count(os.sep) + _DEEPEST
+    for number, (folder, folders, files) in enumerate(found):
+        if number == _MOST_FOLDERS:
+            raise UnreadableFile(
+                f"cannot read `{root}`: there are more than {_MOST_FOLDERS:,} folders in it",
+                hint="name the folder of an environment or of a program",
+            )
+        folders[:] = [
+            name
+            for name in folders
+            if folder.count(os.sep) < deepest and name != "__pycache__"
+            if not (everywhere and _leads_back(folder, name))
+        ]
+        yield folder, folders, files
 
 
 def _iter_linked_packages(root: Path) -> Iterator[str]:
@@ -140,8 +154,15 @@ def _iter_linked_packages(root: Path) -> Iterator[str]:
             is_package = (
                 entry.is_symlink() and entry.name.isidentifier() and os.path.isdir(entry.path)  # noqa: PTH112
             )
-            if is_package and not root.resolve().is_relative_to(Path(entry.path).resolve()):
+            if is_package and not _leads_back(str(root), entry.name):
                 yield entry.path
+
+
+def _leads_back(folder: str, name: str) -> bool:
+    """Whether an entry of a folder is a link to that folder or to one that holds it."""
+    path = f"{folder}/{name}"
+    linked = os.path.islink(path)  # noqa: PTH114 (of each folder)
+    return linked and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(path))
 
 
 def _link(place: Path, paths: tuple[Path, ...]) -> None:

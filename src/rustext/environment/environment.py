@@ -146,7 +146,8 @@ class Environment:
         Namespace packages (PEP 420) count on demand: without `__init__.py`, any folder is one, and
         a source folder can hold build trees and other environments.
         """
-        todo, seen = [source], set[str]()
+        real = Path(os.path.realpath(source))
+        todo, seen = [source], {str(real), *map(str, real.parents)}  # a link may lead back
         while todo:
             folder = todo.pop()
             if len(seen) > _MOST_FOLDERS:
@@ -162,9 +163,9 @@ class Environment:
             for entry in entries:
                 if _is_folder(entry):
                     if entry.name.isidentifier() and _is_package(entry.path, namespaces=namespaces):
-                        real = os.path.realpath(entry.path)
-                        todo += [] if real in seen else [Path(entry.path)]
-                        seen.add(real)
+                        target = os.path.realpath(entry.path)
+                        todo += [] if target in seen else [Path(entry.path)]
+                        seen.add(target)
                 elif entry.name.endswith(self.interpreter.suffixes):
                     yield Path(entry.path)
 

@@ -17,7 +17,7 @@ from rustext.environment.environment import Environment, Module, Owner
 from rustext.environment.python_source import iter_statements, parse_source
 from rustext.environment.python_text import resolve
 from rustext.errors import InvalidProgram, UnreadableFile
-from rustext.files.untrusted import SOURCE_LIMIT, read_start
+from rustext.files.untrusted import SOURCE_LIMIT, read_bytes, read_start
 
 
 def iter_program(script: Path, env: Environment) -> Iterator[str]:
@@ -26,9 +26,9 @@ def iter_program(script: Path, env: Environment) -> Iterator[str]:
     Raises `UnreadableFile`, or `InvalidProgram` if it is not Python.
     """
     try:
-        source = script.read_bytes()
-    except OSError as error:
-        raise UnreadableFile(f"{script} cannot be read: {error.strerror}") from error
+        source = read_bytes(script, SOURCE_LIMIT)
+    except UnreadableFile as error:
+        raise UnreadableFile(f"{script} cannot be read: {error}") from error
     try:
         tree = parse_source(source)
     except SyntaxError as error:

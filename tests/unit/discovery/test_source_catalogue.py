@@ -80,6 +80,15 @@ def test_a_file_that_cannot_be_read_is_named_also_by_a_cached_answer(
         assert out_of_reach.path == site / "host/round/file.py"
 
 
+def test_a_stub_that_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    """A FIFO would wait for its writer."""
+    lazy = "import lazy_loader as lazy\n_, __dir__, _ = lazy.attach_stub(__name__, __file__)\n"
+    install(tmp_path, "host", files={"host/__init__.py": lazy, "host/__init__.pyi": ""})
+    (tmp_path / "host/__init__.pyi").unlink()
+    os.mkfifo(tmp_path / "host/__init__.pyi")
+    assert read_sources(environment(tmp_path).distributions["host"]).files
+
+
 def test_facts_are_what_their_text_says(tmp_path: Path) -> None:
     install(tmp_path, "host", files=FILES)
     sources = read_sources(environment(tmp_path).distributions["host"])

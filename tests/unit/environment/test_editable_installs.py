@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from environments import environment, write_files
 
+from rustext.environment import editable_installs
 from rustext.environment.editable_installs import find_editable, link_folder, walk
 from rustext.environment.environment import with_editable
+from rustext.errors import UnreadableFile
 
 
 @pytest.fixture
@@ -139,3 +141,28 @@ def test_packages_that_are_links_are_walked_and_circles_are_not(tmp_path: Path) 
         (site / name).symlink_to(target)
     folders = {os.path.relpath(folder, site) for folder, _, _ in walk(site)}
     assert folders == {".", "own", "own/deep", "linked", "linked/sub"}
+
+
+def test_circles_of_links_in_a_linked_source_end(source: Path, tmp_path: Path) -> None:
+    name, text = finder("setuptools", source)
+    write_files(tmp_path / "site", {name: text})
+    for link, target in {"a": ".", "b": "..", "c": "/", "d": "../core", "e": "e"}.items():
+        (source / "core" / link).symlink_to(target)
+    links = link_folder(find_editable([tmp_path / "site"]))
+    assert len(list(walk(links))) < 10
+
+
+def test_folders_deep_in_each_other_are_walked_to_a_depth(tmp_path: Path) -> None:
+    """`os.walk` calls itself for each before Python 3.12, and 1,000 are an error."""
+    (tmp_path / "/".join("a" * 150)).mkdir(parents=True)
+    assert len(list(walk(tmp_path))) == 101
+
+
+def test_a_whole_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(editable_installs, "_MOST_FOLDERS", 10)
+    for number in range(9):
+        (tmp_path / str(number)).mkdir()
+    assert len(list(walk(tmp_path))) == 10
+    (tmp_path / "more").mkdir()
+    with pytest.raises(UnreadableFile, match="more than 10 folders"):
+        list(walk(tmp_path))

@@ -111,5 +111,7 @@ def test_links_that_lead_in_circles_end(tmp_path: Path) -> None:
     write_files(tmp_path, {"pkg/__init__.py": "", f"pkg/core{suffix}": ""})
     (tmp_path / "pkg" / "again").symlink_to(tmp_path / "pkg")
     (tmp_path / "pkg" / "also").symlink_to("also")
-    found = list(environment(tmp_path).iter_extensions(tmp_path))
+    (tmp_path / "pkg" / "up").symlink_to("../..")
+    (tmp_path / "pkg" / "all").symlink_to("/")
+    found = list(environment(tmp_path).iter_extensions(tmp_path, namespaces=True))
     assert [path.name for path in found] == [f"core{suffix}"]

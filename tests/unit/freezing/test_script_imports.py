@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,15 @@ def test_a_script_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.py").write_bytes(b"\0\1")
     with pytest.raises(InvalidProgram):
         set(iter_program(tmp_path / "binary.py", environment(tmp_path)))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these")
+@pytest.mark.parametrize("kind", ["FIFO", "/dev/zero", "/dev/urandom", "/proc/self/mem", "/"])
+def test_a_script_that_is_no_file_is_not_read(kind: str, tmp_path: Path) -> None:
+    script = tmp_path / "main.py"
+    os.mkfifo(script) if kind == "FIFO" else script.symlink_to(kind)
+    with pytest.raises(UnreadableFile, match="cannot be read"):
+        set(iter_program(script, environment(tmp_path)))
 
 
 # --- rustext plan -----------------------------------------------------------------------------
