@@ -62,7 +62,7 @@ def iter_run_notes(run: IsolatedRun) -> Iterator[str]:
             "the program was started without hiding anything: this kernel gives no mount namespace"
         )
     if run.lacking:
-        yield f"it ran without what this kernel does not give: {', '.join(run.lacking)}"
+        yield f"it ran without what this system does not give: {', '.join(run.lacking)}"
     if run.seconds is not None:
         yield f"it was still running after {run.seconds:g} seconds, and was ended"
 

@@ -244,7 +244,7 @@ def test_what_a_verdict_does_not_rest_on_is_in_each_report(kind: str) -> None:
     out = render(judged, ReportFormat(kind))
     assert "names from data" in out
     assert "without hiding anything" in out
-    assert "this kernel does not give: a network of its own" in out
+    assert "this system does not give: a network of its own" in out
     assert "still running after 7.5 seconds" in out
 
 

@@ -39,8 +39,16 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2",
           "ptmx": "pts/ptmx"}  # fmt: skip
 _SETTINGS = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs")
-# keyctl(2) by machine, as `uname` calls it: it has no function in the C library.
-_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
+_ALLOW, _FAIL = 0x7FFF0000, 0x00050000  # SCMP_ACT_ALLOW and SCMP_ACT_ERRNO of <seccomp.h>
+_MACHINES = ("x86_64", "x86", "x32", "aarch64", "arm")
+# What reaches the keys of the session, which no namespace hides, or the depths of the kernel, where
+# a user namespace gives the right to. Programs that need none of it see no difference.
+_REFUSED_CALLS = (
+    "add_key", "keyctl", "request_key", "bpf", "perf_event_open", "mount", "umount2", "pivot_root",
+    "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "setns",
+    "open_by_handle_at", "kexec_load", "kexec_file_load", "init_module", "finit_module",
+    "delete_module", "swapon", "swapoff", "acct", "quotactl", "reboot", "syslog",
+)  # fmt: skip
 _PROCESSES = 4096
 _FILE = 4 << 30  # bytes of one file
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -193,14 +201,18 @@ def _limit_processes(_: dict[str, Any]) -> None:
     Path("/proc/sys/kernel/pid_max").write_text(str(_PROCESSES))
 
 
-def _leave_keyring(_: dict[str, Any]) -> None:
-    """The session's keys, which no namespace hides: session-keyring(7)."""
-    number = _KEYCTL.get(os.uname().machine)
-    if number is None or ctypes.sizeof(ctypes.c_void_p) != 8:
-        raise OSError(errno.ENOSYS, "keyctl")
-    # Where the system refuses the call, the program cannot make it either.
-    if _libc.syscall(number, 1, None) < 0 and ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
-        raise OSError(ctypes.get_errno(), "keyctl")
+def _refuse_calls(_: dict[str, Any]) -> None:
+    """Load a filter of system calls, which all later processes inherit: seccomp(2)."""
+    lib = ctypes.CDLL("libseccomp.so.2")
+    lib.seccomp_init.restype = ctypes.c_void_p
+    rules = ctypes.c_void_p(lib.seccomp_init(_ALLOW))
+    for machine in _MACHINES:  # otherwise a program for another than ours would be killed
+        lib.seccomp_arch_add(rules, lib.seccomp_arch_resolve_name(machine.encode()))
+    for name in _REFUSED_CALLS:
+        number = lib.seccomp_syscall_resolve_name(name.encode())
+        lib.seccomp_rule_add(rules, _FAIL | errno.EPERM, number, 0)
+    if lib.seccomp_load(rules) != 0:
+        raise OSError(errno.EINVAL, "seccomp_load")
 
 
 _STEPS = (
@@ -209,7 +221,7 @@ _STEPS = (
     (_raise_loopback, "a loopback network"),
     (_limit_processes, "a limit of processes for root"),
     (_make_read_only, "a read-only file system"),
-    (_leave_keyring, "keys of its own"),
+    (_refuse_calls, "a filter of system calls (libseccomp)"),
 )
 
 

@@ -149,6 +149,14 @@ ATTACKS = {
         'return system("su -c true root 2>/dev/null || mount --bind / /mnt 2>/dev/null") == 0 '
         '&& geteuid() != 0;'
     ),
+    "a mount in a namespace of its own": (
+        "return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && "
+        'mount("none", "/tmp", "tmpfs", 0, 0) == 0;'
+    ),
+    "a program for the kernel (BPF)": (
+        "char b[128] = {17, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 1}; "
+        "return syscall(SYS_bpf, 0, b, 72) >= 0;"
+    ),
     "capabilities": (
         'char b[4096] = ""; int f = open("/proc/self/status", O_RDONLY); read(f, b, 4000); '
         'return !strstr(b, "CapEff:\\t0000000000000000") || !strstr(b, '
@@ -169,6 +177,11 @@ ATTACKS = {
     "shared memory of this machine": "int s = shmget(0x72757374, 4096, 0); return s >= 0;",
     "files in /dev/shm": "return reach(shared);",
     "a key of this session": 'return syscall(SYS_keyctl, 10L, -3L, "user", host, 0L) >= 0;',
+    "a key by a call of 32 bits": (
+        "int r = -1;\n#ifdef __x86_64__\n"
+        'asm volatile("int $0x80" : "=a"(r) : "a"(288), "b"(0), "c"(-3), "d"(0));'
+        "\n#endif\nreturn r >= 0;"  # KEYCTL_GET_KEYRING_ID of the session's
+    ),
     "a key left in this session": 'syscall(SYS_add_key, "user", left, "x", 1L, -3L); return 0;',
     "input for a terminal (TIOCSTI)": (
         'int n = 0; for (int i = 0; i < 3; i++) n |= ioctl(i, TIOCSTI, "x") == 0; int t = '
