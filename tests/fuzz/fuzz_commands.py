@@ -42,6 +42,7 @@ import rustext
 from rustext.cli.main import run
 
 SECONDS, MEMORY = 20, 600 << 20
+FINDER = "__editable___own_1_finder.py"  # of an editable install; names an absolute path
 TIME = 1_700_000_000  # of each file's last change
 MAIN = "int main(void) { return 0; }"
 RUST = f'const char *p = "/rustc/{0:040}/library/core/src/x.rs"; const char *j = "json";'
@@ -99,7 +100,8 @@ def make_seeds(root: Path) -> None:
     write_files(root / "seeds", {
         "one": program + package, "nuitka": program + payload([("app", program), ("d.so", module)]),
         "trace.toml": trace, "plan.json": plan, "project/pyproject.toml": settings,
-        "project/main.py": "import pkg.demo, host\nimport importlib\n",
+        "project/main.py": "import pkg.demo, host, own.core\nimport importlib\n",
+        "project/source/own/__init__.py": "", "project/source/own/core.abi3.so": module,
     })  # fmt: skip
     (root / "seeds/bundle/app").chmod(0o755)
     (root / "seeds/one").chmod(0o755)
@@ -108,14 +110,20 @@ def make_seeds(root: Path) -> None:
     own_code = "import ctypes\nctypes.CDLL('libx.so')\nopen(__file__ + '/data.txt')\n"
     install(site, "demo", files={"pkg/__init__.py": own_code, "pkg/demo.so": module})
     needs = ["demo>=1; python_version > '3'"]
-    install(site, "host", requires=needs, files={"host/__init__.py": ""})
-    (site / "host-1.0.dist-info/entry_points.txt").write_text("[g]\na = pkg:b\n")
-    (site / "host-1.0.dist-info/direct_url.json").write_text('{"dir_info": {"editable": true}}')
-    (site / "x.pth").write_text("/opt\nimport sys\n")
-    (site / "demo-1.0.dist-info/sboms").mkdir()
-    (site / "demo-1.0.dist-info/sboms/a.cdx.json").write_text(
-        '{"bomFormat": "CycloneDX", "components": [{"purl": "pkg:cargo/serde@1.0.0"}]}'
-    )
+    lazy = "import lazy\n__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)\n"
+    install(site, "host", requires=needs, files={
+        "host/__init__.py": lazy, "host/__init__.pyi": "from .part import x\n",
+        "host/part.py": "import yaml, json\nopen('settings.yaml')\n",
+        "host/settings.yaml": "a: host.part.X\n",
+        "host-1.0.dist-info/entry_points.txt": "[g]\na = pkg:b\n",
+        "host-1.0.dist-info/direct_url.json": '{"dir_info": {"editable": true}}',
+    })  # fmt: skip
+    sbom = '{"bomFormat": "CycloneDX", "components": [{"purl": "pkg:cargo/serde@1.0.0"}]}'
+    write_files(site, {
+        "x.pth": "/opt\nimport sys\n", "demo-1.0.dist-info/sboms/a.cdx.json": sbom,
+        "old.egg-info/PKG-INFO": "Name: old\nVersion: 1\n", "old.egg-info/requires.txt": "demo\n",
+        FINDER: "MAPPING = {'own': 'ROOM/project/source/own'}\n",
+    })  # fmt: skip
     for path in (root / "seeds").rglob("*"):
         os.utime(path, (TIME, TIME))
     with zipfile.ZipFile(root / "seeds/demo-1.0-py3-none-any.whl", "w") as wheel:
@@ -203,6 +211,8 @@ def make_case(seeds: Path, room: Path, seed: int, *, warm: bool = True) -> list[
     rng = random.Random(seed)
     shutil.rmtree(room, ignore_errors=True)
     shutil.copytree(seeds, room, symlinks=True)
+    finder = room / "site" / FINDER
+    finder.write_text(finder.read_text().replace("ROOM", str(room)))
     command = rng.choice(COMMANDS)(room)
     if rng.random() < 0.1 and warm:
         _run(command, room)
@@ -237,7 +247,8 @@ def _become(command: Sequence[str], room: Path) -> None:
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.environ["XDG_CACHE_HOME"] = str(room / "cache")
-        sys.path[:] = [str(room / "site"), *(p for p in sys.path if not p.endswith("-packages"))]
+        others = (p for p in sys.path[1:] if not p.endswith("-packages"))
+        sys.path[:] = [str(room / "project"), str(room / "site"), *others]
         os.chdir(room / "project" if (room / "project").is_dir() else room)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(SECONDS)

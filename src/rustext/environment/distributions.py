@@ -26,7 +26,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from rustext.errors import UnreadableFile
-from rustext.files.untrusted import is_utf8, read_text
+from rustext.files.untrusted import is_utf8, read_bytes, read_text
 from rustext.model.faults import Fault
 
 _METADATA_LIMIT, _RECORD_LIMIT = 16 << 20, 64 << 20  # bytes; the largest real RECORD has 5 MB
@@ -171,8 +171,8 @@ class Installed:
 def iter_entry_points(dist: Distribution) -> Iterator[tuple[str, str]]:
     """The group of each entry point of a distribution, and the module that it names."""
     if dist.metadata / "entry_points.txt" in dist.files:
-        with contextlib.suppress(ValueError):  # not UTF-8: nothing can read it
-            for point in metadata.Distribution.at(dist.site / dist.metadata).entry_points:
+        with contextlib.suppress(ValueError, TypeError):  # a line that Python does not take either
+            for point in _Files(dist.site / dist.metadata).entry_points:
                 yield point.group, point.value.partition(":")[0].partition("[")[0].strip()
 
 
@@ -183,11 +183,27 @@ def iter_distributions(site: Path, faults: list[Fault] | None = None) -> Iterato
         folder = getattr(raw, "_path", None)  # no public way to it before Python 3.13's `origin`
         if isinstance(folder, Path):
             try:
-                dist = _read_distribution(raw, folder, site, found)
+                dist = _read_distribution(folder, site, found)
             except _Unreadable as error:
                 found.append(error.fault)
             else:
                 yield dist
+
+
+class _Files(metadata.Distribution):
+    """The files of a metadata folder, where Python itself would wait for a FIFO."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read_text(self, filename: str) -> str | None:
+        try:
+            return read_bytes(self._folder / filename, _METADATA_LIMIT).decode("utf-8", "replace")
+        except UnreadableFile:
+            return None
+
+    def locate_file(self, path: str | os.PathLike[str]) -> Path:
+        return self._folder.parent / path
 
 
 class _Unreadable(Exception):
@@ -199,19 +215,19 @@ class _Unreadable(Exception):
         self.fault = Fault(path=path, reason=reason, effect=effect)
 
 
-def _read_distribution(
-    raw: metadata.Distribution, folder: Path, site: Path, faults: list[Fault]
-) -> Distribution:
+def _read_distribution(folder: Path, site: Path, faults: list[Fault]) -> Distribution:
     if not is_utf8(folder.name):
         raise _Unreadable(folder, "its name is not UTF-8")
     file, fields = _read_fields(folder)
     if not fields["Name"]:
         raise _Unreadable(file, "it names no distribution")
     name = canonicalize_name(str(fields["Name"]))
-    if not is_utf8(name):
-        raise _Unreadable(folder, "the distribution's name is not UTF-8")
-    lines = fields.get_all("Requires-Dist") or _old_requirements(raw, folder)
-    requires, broken = _parse_requirements(map(str, lines))
+    if "\ufffd" in name:
+        raise _Unreadable(file, "the distribution's name is not UTF-8")
+    lines = fields.get_all("Requires-Dist")
+    if (folder / "requires.txt").is_file():  # of an egg-info folder
+        lines = lines or _Files(folder).requires
+    requires, broken = _parse_requirements(map(str, lines or ()))
     if broken:
         reason = f"{', '.join(f'`{line}`' for line in broken)} is no requirement (PEP 508)"
         faults.append(Fault(path=file, reason=reason, effect="it is not followed"))
@@ -230,17 +246,13 @@ def _read_fields(folder: Path) -> tuple[Path, Message]:
     for file in (folder / "METADATA", folder / "PKG-INFO", folder):
         if os.path.lexists(file) and not file.is_dir():
             try:
-                text = read_text(file, _METADATA_LIMIT)
+                # Without surrogates, of which the parser makes objects that raise when printed.
+                text = read_bytes(file, _METADATA_LIMIT).decode("utf-8", "replace")
             except UnreadableFile as error:
                 raise _Unreadable(file, str(error)) from error
             # The description, by far the largest part, follows the header.
             return file, HeaderParser().parsestr(_END_OF_HEADER.split(text, maxsplit=1)[0])
     raise _Unreadable(folder, "there is no METADATA in it")
-
-
-def _old_requirements(raw: metadata.Distribution, folder: Path) -> Iterable[str]:
-    """The requirements of an egg-info folder, which are in a file of their own."""
-    return (raw.requires or ()) if (folder / "requires.txt").is_file() else ()
 
 
 def _read_record(

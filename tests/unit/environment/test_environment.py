@@ -5,6 +5,7 @@ from __future__ import annotations
 import ensurepip
 import importlib.machinery
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -280,6 +281,27 @@ def test_is_required_ignores_extras_and_false_markers(tmp_path: Path) -> None:
     assert [env.is_required(n) for n in ("wanted", "extra-only", "no")] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[g]\na\n", b"[g]\na = \xe4:b\n", b"a = b\n", b"[g", b"[g]\n=\n", b"[g]\na = :\n",
+     b"[g]\na = b:c [x,]\n", b"[g]\na = \0\n", b"[" * 9000, b"[g]\n" + b"a = b.c\n" * 9000],
+)  # fmt: skip
+def test_odd_entry_points_do_not_stop_the_others(content: bytes, tmp_path: Path) -> None:
+    name = "host-1.0.dist-info/entry_points.txt"
+    install(tmp_path, "host", files={name: content})
+    install(tmp_path, "good", files={name.replace("host", "good"): "[good]\na = b:c\n"})
+    assert environment(tmp_path).entry_points["good"][0][1] == "b"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs in the file system")
+def test_entry_points_that_are_no_file_are_not_opened(tmp_path: Path) -> None:
+    name = "host-1.0.dist-info/entry_points.txt"
+    install(tmp_path, "host", files={name: ""})
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    assert environment(tmp_path).entry_points == {}
+
+
 def test_odd_metadata_does_not_stop_the_others(tmp_path: Path) -> None:
     install(tmp_path, "good", requires=["one", "not a requirement ???"], files={"good.py": ""})
     write_files(
@@ -289,22 +311,27 @@ def test_odd_metadata_does_not_stop_the_others(tmp_path: Path) -> None:
             "empty-1.dist-info/METADATA": "",
             "bare-1.dist-info/INSTALLER": "pip",
             "latin-1.dist-info/METADATA": "Name: l\nAuthor: Jos\xe9\n".encode("latin-1"),
+            "mixed-1.dist-info/METADATA": b"Name: m\xe4\xe2\x80\xae\n",
+            "odd-1.dist-info/METADATA": b"Name: odd\nVersion: \xe4\xe2\x80\xae\n",
             "null-1.dist-info/METADATA": "Name: null\nVersion: 1\n",
             "null-1.dist-info/RECORD": "a,b\nlong," + "x" * 200_000,
             "old.egg-info/PKG-INFO": "Name: old\nVersion: 0.9\n",
+            "old.egg-info/requires.txt": b"\xe4\nb>1\n",
             "flat.egg-info": "Name: flat\nVersion: 0.8\n",
         },
     )
     faults: list[Fault] = []
     found = {d.name: d for d in iter_distributions(tmp_path, faults)}
-    assert set(found) == {"good", "old", "flat", "l", "null"}
+    assert set(found) == {"good", "old", "flat", "l", "null", "odd"}
     named = {str(f.path.relative_to(tmp_path)) for f in faults}
     assert named == {
         "good-1.0.dist-info/METADATA", "nameless-1.dist-info/METADATA",
         "empty-1.dist-info/METADATA", "bare-1.dist-info", "null-1.dist-info/RECORD",
+        "mixed-1.dist-info/METADATA", "old.egg-info/PKG-INFO",
     }  # fmt: skip
     assert found["null"].files == ()
     assert [str(r) for r in found["good"].requires] == ["one"]
+    assert [str(r) for r in found["old"].requires] == ["b>1"]
     assert found["old"].files == ()
 
 
