@@ -132,9 +132,9 @@ def measure(bundle: Bundle, mutation: Mutation, cache: Path, python: Path) -> Ro
 
 
 LEFT = """\
-Where a library has another one's name, nothing says which of the two files is the wrong one. The
-module that a repair puts beside a program of Nuitka's is found where it is on the top level; below
-a compiled package it was not found, and `verify` does not know that."""
+Where a library has another one's name, nothing says which of the two files is the wrong one. A
+program of Nuitka's looks for no file in a package that is inside the program: a module that is
+missing there is not repaired, and the error says how to freeze again."""
 VERDICTS = {0: "stands alone", 1: "findings remain", 2: "not repaired"}
 
 

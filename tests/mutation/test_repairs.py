@@ -11,7 +11,9 @@ import pytest
 from bundles import REQUIREMENTS, Bundle
 from lab import Lab
 from mutations import MUTATIONS
-from repairing import digests, mend, run_repair
+from repairing import digests, mend, run_repair, start
+
+from rustext.api import verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
@@ -19,6 +21,7 @@ CASES = (
     ("delete_a_library", "nuitka"),
     ("find_a_library_outside_by_run_path", "nuitka"),
     ("name_the_vendor_in_a_suffix", "nuitka"),
+    ("lose_a_module_that_rust_imports", "nuitka"),
     ("drop_a_library_that_is_opened_by_path", "nuitka"),
     ("move_a_library", "pyinstaller"),
     ("link_a_library_by_an_absolute_path", "pyinstaller"),
@@ -61,6 +64,27 @@ def test_two_c_libraries_are_left_a_finding(
     mended = mend(good_bundles["pyinstaller"], mutation, cache, tmp_path, python)
     assert mended.code == 1
     assert "libc-mix" in {f["id"] for f in mended.report["after"]["findings"]}
+
+
+def test_a_module_in_a_package_inside_nuitkas_program_is_refused(
+    good_bundles: dict[str, Bundle], cache: Path, tmp_path: Path, python: Path
+) -> None:
+    bundle = good_bundles["nuitka"].copy_to(tmp_path / "app")
+    mutation = next(m for m in MUTATIONS if m.name == "lose_the_module_that_a_crate_imports")
+    mutation.apply(bundle, cache)
+    code, out, err = run_repair(bundle.root, "-o", tmp_path / "new", "--environment", python)
+    assert (code, out) == (2, "")
+    assert "`numpy._core` is inside the program, which looks for no file in it" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+    # As it says: with the file in its place the program still does not find the module.
+    (source,) = python.parent.parent.glob("lib/python*/site-packages/numpy/_core/multiarray.py")
+    bundle.write(bundle.root / "numpy" / "_core" / source.name, source.read_bytes())
+    ended = start(bundle.root, bundle.program, python)
+    assert ended.code != 0
+    assert "No module named 'numpy._core.multiarray'" in ended.stderr
+    subjects = {f.subject for f in verify(bundle.root).findings if f.id == "missing-import"}
+    assert "numpy._core.multiarray" in subjects
 
 
 def test_without_an_environment_nothing_is_written(

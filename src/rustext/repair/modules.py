@@ -3,8 +3,9 @@
 In: a `Case`. Out: proposals for `missing-import`, `missing-companion` and `missing-metadata`. The
 programs of both freezers look for a module in their own archive or table first, and then as any
 Python does: PyInstaller's `sys.path` names the folder of the bundle's contents, Nuitka's that of
-the program, and a package's `__path__` its folder there, whether or not the package's own code is a
-file. In a package that comes from a zip file on `sys.path`, modules are members of that file.
+the program, and a package's `__path__` its folder there. PyInstaller's programs find files in the
+packages of their archive too, Nuitka's none in those of their table; see `Program.finds_file`. In a
+package that comes from a zip file on `sys.path`, modules are members of that file.
 """
 
 from __future__ import annotations
@@ -34,11 +35,27 @@ def repair_imports(case: Case) -> Iterator[Proposal]:
             yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
             continue
         for name in names if case.origin is not None else ():
+            if not _is_looked_for(case, name):
+                yield Unrepaired(finding=finding, reason=_unseen(case, name))
+                continue
             for module in case.origin.closure(name, held) if case.origin else ():
                 repair = _bring(case, finding, module, name)
                 if repair is not None and (repair.place, repair.what) not in placed:
                     placed.add((repair.place, repair.what))
                     yield repair
+
+
+def _is_looked_for(case: Case, name: str) -> bool:
+    """Whether a program of the bundle looks for a file of this name."""
+    programs = case.bundle.programs
+    return not programs or any(program.finds_file(name) for program in programs)
+
+
+def _unseen(case: Case, name: str) -> str:
+    why = f"`{name.rpartition('.')[0]}` is inside the program, which looks for no file in it"
+    if any(program.isolated for program in case.bundle.programs):
+        why = "built with `--python-flag=isolated`, the program has no folder for modules"
+    return f"{why}: freeze again with rustext's plugin or with `--include-module={name}`"
 
 
 def _names(case: Case, finding: Finding) -> tuple[str, ...]:

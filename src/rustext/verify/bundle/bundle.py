@@ -173,9 +173,12 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
     extensions = {file.module for _, file in natives.files if file.module is not None}
     builtins = _find_builtins(program, natives.files)
     known = read_data("stdlib")
+    files = extensions | loose.keys()
+    if programs:
+        files = {name for name in files if any(p.finds_file(name) for p in programs)}
     shared = frozenset(
         {
-            *(extensions | loose.keys() | {m.name for m in members}),
+            *(files | {m.name for m in members}),
             *known["always"],
             *(builtins or {*sys.builtin_module_names, *known["frozen"]}),
         }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from rustext.discovery.module_names import packages_of
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.formats.binary import map_file, open_binary
 from rustext.model.image import Binary, ImageKind
@@ -22,6 +23,7 @@ from rustext.verify.bundle.pyinstaller_archive import (
     parse_archive,
 )
 
+_FOLDER_HOOK = b"sys_path_hook"  # the name of a method of Nuitka's loader
 NO_ARCHIVE = "it ends without the archive that PyInstaller puts there"
 
 
@@ -51,6 +53,18 @@ class Program:
     beside: Path | None = None  # the file that the archive is in, if not the program itself
     code: NuitkaCode | None = None  # Nuitka's, where it was found
     damage: str | None = None
+    isolated: bool = False  # Nuitka's, built with `--python-flag=isolated`
+
+    def finds_file(self, module: str) -> bool:
+        """Whether an import of a module gets to a file of that name in the bundle's folders.
+
+        Nuitka's programs have an entry in `sys.path_hooks` that answers for the folders of the
+        packages in the table, and knows the modules of the table alone. An isolated one has none,
+        and an empty `sys.path`: it finds files in these folders, and in no others.
+        """
+        if self.freezer is not Freezer.NUITKA or module in self.modules:
+            return True
+        return self.modules.isdisjoint(packages_of(module)) is not self.isolated
 
     @property
     def carrier(self) -> Path:
@@ -95,6 +109,7 @@ def parse_program(path: Path, binary: Binary, data: mmap.mmap) -> Program:
         extensions=table.extensions,
         code=code,
         damage=damage,
+        isolated=data.find(_FOLDER_HOOK) < 0,
     )
 
 
