@@ -31,7 +31,8 @@ _SPARSE_RATIO = 16  # claimed to stored; file systems that compress stay below 1
 _FOLDERS = 50  # on `sys.path`; each file is compared with each
 # The folders of `sys.path`: the standard library's own, and those below it.
 _EXTENSIONS = "lib-dynload"
-_PYTHON = re.compile(r"python3\.\d+t?")
+# In an application for macOS, PyInstaller writes the dot out (`PyInstaller/building/osx.py`).
+_PYTHON = re.compile(r"python3(?:\.|__dot__)\d+t?")
 _SITE = re.compile(r"site-packages|dist-packages|" + _PYTHON.pattern)
 
 

@@ -126,6 +126,18 @@ def pyinstaller_app(tmp_path: Path, arm: Builder) -> Path:
     return contents.parent
 
 
+def test_extension_modules_are_found_where_pyinstaller_writes_the_dot_out(
+    pyinstaller_app: Path, arm: Builder
+) -> None:
+    """As `PyInstaller/building/osx.py` does with folders that hold code."""
+    frameworks = pyinstaller_app / "Contents/Frameworks"
+    folder = frameworks / "python3__dot__11/lib-dynload"
+    folder.mkdir(parents=True)
+    (folder / "_core.cpython-311-darwin.so").write_bytes(arm.module(None))
+    (frameworks / "python3.11").symlink_to("python3__dot__11")
+    assert "_core" in read_bundle(pyinstaller_app).modules
+
+
 def test_an_application_of_pyinstaller_is_read(pyinstaller_app: Path) -> None:
     bundle = read_bundle(pyinstaller_app)
     assert bundle.program is not None
