@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import mmap
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
-from rustext.errors import InvalidBinary, TooComplex, UnknownFormat, UnreadableFile
+from rustext.errors import InvalidBinary, RustextError, TooComplex, UnknownFormat, UnreadableFile
 from rustext.files.untrusted import open_file
 from rustext.formats.elf import header
 from rustext.formats.elf import image as elf
@@ -31,6 +32,7 @@ __all__ = [
     "offset_to_address",
     "open_binary",
     "parse_binary",
+    "parse_file",
     "read_binary",
     "read_linkage",
 ]
@@ -38,6 +40,9 @@ __all__ = [
 _MOST_SEGMENTS = 512  # real files have up to 20
 _SHARED = 1 << 20  # bytes; linkers map a page into two segments where they meet
 HEAD = 64  # bytes of a file that `is_native` looks at
+
+_Fact = TypeVar("_Fact")
+_Default = TypeVar("_Default")
 
 
 def parse_binary(data: Buffer, path: Path) -> Binary:
@@ -81,6 +86,17 @@ def open_binary(path: Path) -> Iterator[tuple[Binary, mmap.mmap]]:
     """
     with map_file(path) as data:
         yield parse_binary(data, path), data
+
+
+def parse_file(
+    path: Path, parse: Callable[[mmap.mmap], _Fact], default: _Default
+) -> _Fact | _Default:
+    """What `parse` finds in a file; `default` where it cannot be read, which is said elsewhere."""
+    try:
+        with map_file(path) as data:
+            return parse(data)
+    except RustextError:
+        return default
 
 
 def is_native(path_or_head: Path | bytes) -> bool:

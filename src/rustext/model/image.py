@@ -146,3 +146,8 @@ class Binary:
     def image(self) -> Image:
         """The first image: the only one but in fat Mach-O files."""
         return self.images[0]
+
+    @property
+    def python_inits(self) -> tuple[str, ...]:
+        """Those of all images, sorted."""
+        return tuple(sorted({init for image in self.images for init in image.python_inits}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -55,8 +56,25 @@ class Missing:
     needed_by: Path
     kind: NeedKind = NeedKind.NORMAL
 
+    @property
+    def path(self) -> None:
+        """None: there is no such file, or none that the loader takes."""
+
+    @property
+    def refused(self) -> tuple[Path, ...]:
+        """The files that the loader would come across and not take."""
+        return tuple(Path(p.path) for p in self.searched if p.rejected is not None)
+
 
 Edge = Resolved | Missing
+
+
+def iter_reached(edge: Edge) -> Iterator[Path]:
+    """The files that the loader gets to: the one that it takes, or those that it refuses."""
+    if isinstance(edge, Missing):
+        yield from edge.refused
+    elif edge.path is not None:
+        yield edge.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from types import MappingProxyType
 
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format, Image
-from rustext.model.libraries import FoundBy, LibraryGraph, Resolved
+from rustext.model.libraries import FoundBy, LibraryGraph, Missing
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion
 
@@ -114,7 +114,7 @@ def iter_moves(
     yield Move(source=graph.root, destination=module_destination(file, layout))
     seen = {graph.root}
     for edge in graph.edges:
-        if not isinstance(edge, Resolved) or edge.path is None or edge.how is FoundBy.SELF:
+        if isinstance(edge, Missing) or edge.path is None or edge.how is FoundBy.SELF:
             continue
         source = Path(os.path.normpath(edge.path))
         if source in seen or not source.is_relative_to(site):
@@ -179,7 +179,7 @@ def _check_names(
     said = set()
     for edge in graph.edges:
         if (
-            not isinstance(edge, Resolved)
+            isinstance(edge, Missing)
             or edge.path is None
             or edge.soname in said
             or file.binary.image.format is not Format.ELF
@@ -218,7 +218,7 @@ def header_edits(
         changed = {
             edge.soname: f"@executable_path/{place}"
             for edge in graph.edges
-            if isinstance(edge, Resolved) and edge.path and edge.needed_by == graph.root
+            if edge.path and edge.needed_by == graph.root
             if (place := placed.get(Path(os.path.normpath(edge.path)))) and place != destination
         }
         own = destination.name if image.soname is not None else None

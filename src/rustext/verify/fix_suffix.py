@@ -46,7 +46,7 @@ def _fix(bundle: Bundle, misnamed: tuple[Misnamed, ...]) -> Iterator[Finding]:
         yield Finding(
             id="ext-suffix",
             severity=Severity.NOTE,
-            subject=file.wanted.relative_to(bundle.root.parent).as_posix(),
+            subject=bundle.inside(file.wanted),
             message=f"made as a {how} of `{file.path.name}`, which Python never looks for",
         )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from rustext.discovery.extension_suffixes import parse_suffix, split_suffix
 from rustext.discovery.module_names import find_init
 from rustext.model.image import ImageKind
-from rustext.model.libraries import Missing, Resolved
+from rustext.model.libraries import iter_reached
 from rustext.model.native_file import NativeFile
 from rustext.verify.facts.native.loaded_files import OPENED
 from rustext.verify.subject import Subject
@@ -69,10 +69,9 @@ class Uses:
         name = ".".join((*folders[start:], stem))
         parsed = parse_suffix(suffix)
         program = self._subject.bundle.program
-        inits = {init for image in file.binary.images for init in image.python_inits}
         meant = (
             (parsed is not None and parsed.family != "")
-            or find_init(stem, inits) is not None
+            or find_init(stem, file.binary.python_inits) is not None
             or (program is not None and name in program.modules)
         )
         return name if meant else None
@@ -89,14 +88,8 @@ class Uses:
         """For each file that the loader reaches or refuses, one that asks for it by name."""
         askers: dict[Path, list[Path]] = defaultdict(list)
         for edge in self._subject.edges:
-            if edge.needed_by not in self._fitting:
-                continue
-            if isinstance(edge, Resolved) and edge.path is not None:
-                askers[edge.path].append(edge.needed_by)
-            elif isinstance(edge, Missing):
-                for place in edge.searched:
-                    if place.rejected is not None:
-                        askers[Path(place.path)].append(edge.needed_by)
+            for path in iter_reached(edge) if edge.needed_by in self._fitting else ():
+                askers[path].append(edge.needed_by)
         by_real_path: dict[Path, Path] = {}
         for path, needed_by in sorted(askers.items()):
             by_real_path.setdefault(path.resolve(), min(needed_by))

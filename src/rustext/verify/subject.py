@@ -52,16 +52,20 @@ class Subject:
 
     def in_stdlib(self, name: str) -> bool:
         """Whether a module is in the standard library of the bundle's Python."""
-        return in_stdlib(name, self.stdlib, self.python.version if self.python else None)
+        return in_stdlib(name, self.stdlib, self.version)
+
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """The version of the bundle's Python, where that is known."""
+        return self.python.version if self.python is not None else None
 
     def severity(self, path: Path) -> Severity:
         """How bad a fault of a file is: an error if a program does not start without the file."""
         return Severity.ERROR if self.loaded.is_required(path) else Severity.WARNING
 
     def inside(self, path: Path) -> str:
-        """A path as findings name it: beginning with the bundle's own name."""
-        root = self.bundle.root.parent
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+        """`Bundle.inside`."""
+        return self.bundle.inside(path)
 
 
 Check = Callable[[Subject], Iterator[Finding]]

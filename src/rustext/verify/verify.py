@@ -104,9 +104,7 @@ def verify(subject: Subject, known: Sequence[Finding] = ()) -> VerifyReport:
         extensions=tuple(file for _, file in bundle.files if file.provenance.rust),
         modules=len(bundle.modules),
         python=subject.python,
-        floors=find_floors(
-            bundle, subject.edges, subject.python.version if subject.python else None
-        ),
+        floors=find_floors(bundle, subject.edges, subject.version),
         programs=tuple(
             ProgramVerdict(
                 name=start.program.path.name,

@@ -101,6 +101,11 @@ class Bundle:
         """The modules that one program of the bundle can import."""
         return program.modules | self.shared
 
+    def inside(self, path: Path) -> str:
+        """A path as findings name it: beginning with the bundle's own name."""
+        root = self.root.parent
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
     def holds(self, path: Path) -> bool:
         """Whether a file is a part of the bundle, links followed."""
         return path.resolve().is_relative_to(self.root)

@@ -67,6 +67,11 @@ class Program:
         return self.modules.isdisjoint(packages_of(module)) is not self.isolated
 
     @property
+    def library(self) -> str:
+        """The file of Python's that PyInstaller's program opens, "" where it names none."""
+        return self.archive.library if self.archive is not None else ""
+
+    @property
     def carrier(self) -> Path:
         """The file that the modules are in."""
         return self.beside or self.path

@@ -18,7 +18,6 @@ from pathlib import Path
 from rustext.files.untrusted import open_file
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
-from rustext.model.libraries import Resolved
 from rustext.model.native_file import NativeFile
 from rustext.verify.subject import Subject
 
@@ -82,7 +81,7 @@ def _iter_users(subject: Subject, paths: frozenset[Path]) -> Iterator[tuple[str,
     users = {
         (subject.inside(edge.needed_by), subject.inside(edge.path))
         for edge in subject.edges
-        if isinstance(edge, Resolved) and edge.path in paths
+        if edge.path in paths
     }
     for user, library in sorted(users):
         yield "needed by", f"{user}, which finds {library}"

@@ -71,7 +71,7 @@ def _is_loaded(subject: Subject, edge: Edge) -> bool:
 
 def _is_unreadable(subject: Subject, edge: Missing) -> bool:
     """Whether the library is there, and another finding tells why it cannot be loaded."""
-    refused = {Path(place.path).resolve() for place in edge.searched if place.rejected is not None}
+    refused = {path.resolve() for path in edge.refused}
     return bool(refused) and (
         any(u.path.resolve() in refused for u in subject.bundle.unreadable)
         or any(

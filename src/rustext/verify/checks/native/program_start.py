@@ -67,8 +67,7 @@ def _check_loader(subject: Subject, program: Program) -> Iterator[Finding]:
 
 
 def _check_python(subject: Subject, program: Program) -> Iterator[Finding]:
-    library = program.archive.library if program.archive is not None else ""
-    name = PurePosixPath(library).name
+    library, name = program.library, PurePosixPath(program.library).name
     bundle, contents = subject.bundle, subject.bundle.contents
     if program.archive is not None and program.archive.contents and bundle.origin is None:
         named = program.path.resolve().parent / program.archive.contents

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rustext.errors import RustextError
 from rustext.files.untrusted import read_start
-from rustext.formats.binary import HEAD, is_native, map_file
+from rustext.formats.binary import HEAD, is_native, parse_file
 from rustext.formats.elf.libc import uses_musl
 from rustext.formats.elf.loader_checks import By, Refusal, iter_refusals
 from rustext.model.findings import Finding, Severity
@@ -109,11 +108,7 @@ def _check_contents(subject: Subject) -> Iterator[Finding]:
 
 
 def _refusals(path: Path, image: Image) -> tuple[Refusal, ...]:
-    try:
-        with map_file(path) as data:
-            return tuple(iter_refusals(data, image.versions))
-    except RustextError:  # what cannot be read is for another finding
-        return ()
+    return parse_file(path, lambda data: tuple(iter_refusals(data, image.versions)), ())
 
 
 def _judge(subject: Subject, path: Path, refusal: Refusal) -> Severity | None:

@@ -73,7 +73,7 @@ def _check_needed_paths(subject: Subject) -> Iterator[Finding]:
     formats = {path: file.binary.image.format for path, file in subject.bundle.files}
     for edge in subject.edges:
         is_path = formats.get(edge.needed_by) is Format.ELF and edge.soname.startswith("/")
-        if is_path and isinstance(edge, Resolved) and edge.path and subject.bundle.holds(edge.path):
+        if is_path and edge.path and subject.bundle.holds(edge.path):
             users[edge.soname][subject.inside(edge.needed_by)] = None
     for soname, files in sorted(users.items()):
         yield Finding(
@@ -91,7 +91,7 @@ def _check_needed_paths(subject: Subject) -> Iterator[Finding]:
 def _interpreter_entries(subject: Subject) -> frozenset[str]:
     """The absolute entries in the bundle's libpython."""
     program = subject.bundle.program
-    library = program.archive.library if program is not None and program.archive else ""
+    library = program.library if program is not None else ""
     return frozenset(
         text
         for path, file in subject.bundle.files

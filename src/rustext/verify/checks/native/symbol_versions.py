@@ -12,13 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rustext.errors import RustextError
-from rustext.formats.binary import open_binary
+from rustext.formats.binary import parse_file
 from rustext.formats.elf.image import parse_elf_definitions
 from rustext.formats.elf.libc import uses_musl
 from rustext.model.findings import Finding
 from rustext.model.image import Format
-from rustext.model.libraries import Resolved
 from rustext.verify.facts.native.system_needs import Need, explain
 from rustext.verify.facts.python.interpreter_files import join_findings
 from rustext.verify.subject import Subject
@@ -44,28 +42,19 @@ def _iter_lacks(subject: Subject) -> Iterator[tuple[Path, Finding]]:
         versions[bundle.program.path] = bundle.program.binary.image.versions
     defined: dict[Path, frozenset[str]] = {}
     for edge in subject.edges:
-        if not isinstance(edge, Resolved) or edge.path is None or edge.needed_by not in versions:
+        if edge.path is None or edge.needed_by not in versions:
             continue
         if subject.target is not None and not bundle.holds(edge.path):  # not this machine is meant
             continue
         if edge.path not in defined:
-            defined[edge.path] = _read_definitions(edge.path)
+            defined[edge.path] = parse_file(edge.path, parse_elf_definitions, frozenset())
         for need in versions[edge.needed_by]:
             lacks = need.library == edge.soname and need.version not in defined[edge.path]
-            if lacks and not need.weak and defined[edge.path]:
+            if lacks and not need.weak and defined[edge.path]:  # without any, none is asked for
                 found = Need(path=edge.needed_by, library=edge.soname, version=need.version)
                 inside = bundle.holds(edge.path)
                 need_with_symbols = next(explain([found]))
                 yield edge.needed_by, _too_old(subject, need_with_symbols, edge.path, inside=inside)
-
-
-def _read_definitions(path: Path) -> frozenset[str]:
-    """Without any, the loader asks for none."""
-    try:
-        with open_binary(path) as (_, data):
-            return parse_elf_definitions(data)
-    except RustextError:
-        return frozenset()
 
 
 def _too_old(subject: Subject, need: Need, library: Path, *, inside: bool) -> Finding:

@@ -60,7 +60,7 @@ def _check_init_functions(subject: Subject) -> Iterator[Finding]:
     """
     for path, file in subject.bundle.files:
         module = subject.loaded.modules.get(path.resolve())
-        inits = sorted({init for image in file.binary.images for init in image.python_inits})
+        inits = file.binary.python_inits
         if module is None or not inits or path != path.resolve():
             continue
         name = module.rpartition(".")[2]
@@ -112,10 +112,9 @@ def _is_version_gap(subject: Subject, scopes: SymbolScopes, path: Path, wanted: 
         return False
     for edge in subject.edges:
         if edge.needed_by.resolve() == path and edge.soname == wanted.library:
-            found = getattr(edge, "path", None)
-            if found is None or not subject.bundle.holds(found):
+            if edge.path is None or not subject.bundle.holds(edge.path):
                 return True
-            return not scopes.offered(found.resolve()).has_version(wanted.version)
+            return not scopes.offered(edge.path.resolve()).has_version(wanted.version)
     return False
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rustext.model.findings import Finding, Severity
-from rustext.model.libraries import Resolved
 from rustext.verify.bundle.native_files import Unreadable
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.bundle.tree import Link
@@ -94,11 +93,7 @@ def check_links(subject: Subject) -> Iterator[Finding]:
     One that some file's library is found through is a `host-library` already.
     """
     bundle = subject.bundle
-    used = {
-        str(edge.path)
-        for edge in subject.edges
-        if isinstance(edge, Resolved) and edge.path is not None
-    }
+    used = {str(edge.path) for edge in subject.edges if edge.path is not None}
     links = [
         (link, _judge_link(subject, link))
         for link in bundle.links

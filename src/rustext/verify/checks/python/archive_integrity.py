@@ -50,8 +50,7 @@ class _Fault:
 
 def check_archives(subject: Subject) -> Iterator[Finding]:
     """Find the members of archives that Python could not import."""
-    bundle = subject.bundle
-    python = subject.python.version if subject.python is not None else None
+    bundle, python = subject.bundle, subject.version
     magics: dict[bytes, str] = {}
     for name in _LIBRARIES:
         path = bundle.contents / name

@@ -159,14 +159,13 @@ def _users(subject: Subject, views: Sequence[_Modules], file: NativeFile) -> Seq
     if len(views) == 1 or module is None:
         return views
     packages = packages_of(module)
-    version = subject.python.version if subject.python is not None else None
     using = [
         view
         for view in views
         if view.program is not None
         and (
             not view.program.modules.isdisjoint(packages)
-            or imports_module(subject.bundle, view.program, version, module)
+            or imports_module(subject.bundle, view.program, subject.version, module)
         )
     ]
     return using or views

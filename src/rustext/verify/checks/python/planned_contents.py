@@ -9,6 +9,7 @@ them, and native code that asks for metadata of a distribution that the bundle h
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 from collections.abc import Iterator
@@ -17,8 +18,7 @@ from pathlib import Path, PurePosixPath
 from packaging.utils import canonicalize_name
 
 from rustext.discovery.extension_suffixes import split_suffix
-from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.formats.binary import map_file
+from rustext.formats.binary import parse_file
 from rustext.imports.strings.name_refs import text_regions
 from rustext.model.findings import Finding, Severity
 from rustext.model.native_file import NativeFile
@@ -189,12 +189,12 @@ def _unanswered_metadata(subject: Subject) -> Iterator[Finding]:
 
 def _asks_metadata(path: Path, file: NativeFile) -> bool:
     regions = [r for image in file.binary.images for r in text_regions(image)]
-    try:
-        with map_file(path) as data:
-            return any(
-                data.find(word, r.offset, r.offset + r.size) >= 0
-                for word in _ASKS_METADATA
-                for r in regions
-            )
-    except (InvalidBinary, UnreadableFile):
-        return False
+
+    def holds(data: mmap.mmap) -> bool:
+        return any(
+            data.find(word, r.offset, r.offset + r.size) >= 0
+            for word in _ASKS_METADATA
+            for r in regions
+        )
+
+    return parse_file(path, holds, default=False)

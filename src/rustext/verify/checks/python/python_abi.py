@@ -94,7 +94,7 @@ def _misfit_by_name(
             return misfit
     if file.suffix is None:
         return None
-    inits = sorted({init for image in file.binary.images for init in image.python_inits})
+    inits = file.binary.python_inits
     if inits and inits[0].startswith("PyModExport") and python.version < _NEW_MODULES:
         return _Misfit(built_for="CPython 3.15 or later", evidence=(("exports", inits[0]),))
     for needed in (n for image in file.binary.images for n in image.needed):

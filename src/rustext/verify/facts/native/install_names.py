@@ -39,7 +39,7 @@ def find_meant(names: Mapping[str, tuple[Path, NativeFile]], edge: Edge) -> Path
     if found is None:
         return None
     path, file = found
-    if any(place.rejected and Path(place.path).resolve() == path for place in edge.searched):
+    if path in {refused.resolve() for refused in edge.refused}:
         return None  # it does lead there, and that file cannot be loaded
     answers = edge.soname in {image.soname for image in file.binary.images}
     return None if answers and edge.soname.startswith("@rpath/") else path

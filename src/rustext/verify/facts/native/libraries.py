@@ -10,7 +10,7 @@ from rustext.formats.binary import read_linkage
 from rustext.loaders.resolver import Resolver
 from rustext.loaders.rules import Loader
 from rustext.model.image import Binary, Format
-from rustext.model.libraries import Edge, Resolved
+from rustext.model.libraries import Edge
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 
@@ -40,7 +40,7 @@ def resolve_bundle(bundle: Bundle, note: Callable[[Path, TooComplex], None]) -> 
         loader = Loader(executable=program, library_path=path, dll_directories=folders)
         first = Resolver(loader=loader, read=read, limit=_LIMIT)
         edges.update(_resolve(first, program, note))
-        loaded = {e.soname: e.path for e in edges if isinstance(e, Resolved) and e.path}
+        loaded = {e.soname: e.path for e in edges if e.path}
     loader = Loader(executable=program, library_path=path, dll_directories=folders, loaded=loaded)
     rest = Resolver(loader=loader, read=read, limit=_LIMIT)
     for native, _ in bundle.files:

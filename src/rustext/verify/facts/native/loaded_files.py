@@ -12,14 +12,14 @@ from __future__ import annotations
 import functools
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.extension_suffixes import parse_suffix, split_suffix
 from rustext.discovery.module_names import find_init
 from rustext.formats.elf.libc import libc_of
 from rustext.model.image import ImageKind
-from rustext.model.libraries import Edge, Missing, Resolved
+from rustext.model.libraries import Edge, Missing, iter_reached
 from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.native_files import folders_on_path, is_named_native
@@ -88,10 +88,9 @@ class LoadedFiles:
     def _required(self) -> frozenset[Path]:
         """The files that the programs load for these, by real path."""
         paths = {path for path, name in self.modules.items() if name in self._imported}
-        programs = (start.program for start in self._starts)
-        for library in (p.archive.library for p in programs if p.archive is not None):
-            if library:  # Python itself, which PyInstaller's program opens
-                paths.add(self._real(self._bundle.contents / library))
+        for start in self._starts:
+            if start.program.library:  # Python itself
+                paths.add(self._real(self._bundle.contents / start.program.library))
         return self.at_start.union(*map(self.closure, paths))
 
     def is_started(self, path: Path) -> bool:
@@ -145,13 +144,15 @@ class LoadedFiles:
 
     def _module_of(self, path: Path, file: NativeFile) -> str | None:
         """The module that a file was made to be: by its suffix, its function or a table."""
-        inits = {init for image in file.binary.images for init in image.python_inits}
+        inits = file.binary.python_inits
         # A library with the mark of a program (DF_1_PIE) was made to be a module, and is refused.
         if not self.fits(file) or (file.binary.image.kind is ImageKind.EXECUTABLE and not inits):
             return None
         return self._named_module(path, file.path, inits)
 
-    def _named_module(self, path: Path, inside: PurePosixPath, inits: set[str]) -> str | None:
+    def _named_module(
+        self, path: Path, inside: PurePosixPath, inits: Collection[str] = ()
+    ) -> str | None:
         stem, suffix = split_suffix(path.name)
         if suffix is None:
             return None
@@ -167,11 +168,7 @@ class LoadedFiles:
         needs: dict[Path, set[Path]] = defaultdict(set)
         for edge in self._edges:
             user = self._real(edge.needed_by)
-            if isinstance(edge, Resolved) and edge.path is not None:
-                needs[user].add(self._real(edge.path))
-            elif isinstance(edge, Missing):
-                refused = (Path(p.path) for p in edge.searched if p.rejected is not None)
-                needs[user].update(self._real(path) for path in refused)
+            needs[user].update(map(self._real, iter_reached(edge)))
         return {user: frozenset(found) for user, found in needs.items()}
 
     @functools.cached_property
@@ -185,9 +182,9 @@ class LoadedFiles:
         program = bundle.program
         for one in bundle.programs:
             roots[self._real(one.path)] = (_STARTED, "the program")
-            library = one.archive.library if one.archive is not None else ""
-            if library:
-                roots.setdefault(self._real(bundle.contents / library), (OPENED, one.path.name))
+            if one.library:
+                python = self._real(bundle.contents / one.library)
+                roots.setdefault(python, (OPENED, one.path.name))
         for path, file in bundle.files:
             if file.binary.image.kind is ImageKind.EXECUTABLE and path.parent == bundle.root:
                 roots.setdefault(self._real(path), (_STARTED, "a program"))
@@ -209,7 +206,7 @@ class LoadedFiles:
         if not path.is_relative_to(contents) or path.is_dir():
             return None
         inside = PurePosixPath(*folders_on_path(contents, path.parent), path.name)
-        module = self._named_module(path, inside, set())
+        module = self._named_module(path, inside)
         return None if module is None or self._is_hidden(path.name, module) else module
 
     def _is_hidden(self, file: str, module: str) -> bool:
@@ -240,7 +237,7 @@ class LoadedFiles:
             user = work.pop()
             for path in sorted(self._needs.get(user, ())):
                 if path not in reasons:
-                    reasons[path] = ("needed by", self._inside(user))
+                    reasons[path] = ("needed by", self._bundle.inside(user))
                     work.append(path)
         return reasons
 
@@ -255,10 +252,6 @@ class LoadedFiles:
         others += [u.path for u in bundle.unreadable if self._real(u.path) not in self._certain]
         named = find_named(bundle, others)
         return self._spread({self._real(p): ("named in", where) for p, where in named.items()})
-
-    def _inside(self, path: Path) -> str:
-        root = self._bundle.root.parent
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _resolve(path: Path) -> Path:

@@ -12,9 +12,7 @@ import functools
 from collections.abc import Iterable
 from pathlib import Path
 
-from rustext.errors import RustextError
-from rustext.formats.binary import map_file
-from rustext.formats.elf.header import MAGIC
+from rustext.formats.binary import parse_file
 from rustext.formats.elf.symbol_lookup import (
     Bound,
     Offered,
@@ -36,6 +34,7 @@ class SymbolScopes:
         self._bundle = bundle
         self._loaded = loaded
         self._in_global: dict[tuple[str, str | None], bool] = {}
+        self._offers: dict[Path, Offered] = {}
 
     @functools.cached_property
     def started(self) -> frozenset[Path]:
@@ -46,7 +45,7 @@ class SymbolScopes:
     def pythons(self) -> tuple[Path, ...]:
         """The Python that PyInstaller's program opens, for all to see (RTLD_NOW, RTLD_GLOBAL)."""
         program = self._bundle.program
-        library = program.archive.library if program is not None and program.archive else ""
+        library = program.library if program is not None else ""
         return ((self._bundle.contents / library).resolve(),) if library else ()
 
     def unbound(self, path: Path, scopes: Iterable[frozenset[Path]]) -> tuple[Wanted, ...]:
@@ -54,7 +53,8 @@ class SymbolScopes:
 
         Empty for a file whose symbols cannot be read: that is for another finding.
         """
-        left = [wanted for wanted in read_wanted(path) if not self._is_global(wanted)]
+        asked = parse_file(path, parse_elf_wanted, ())
+        left = [wanted for wanted in asked if not self._is_global(wanted)]
         if not left:
             return ()
         seen: set[Path] = set()
@@ -70,13 +70,15 @@ class SymbolScopes:
         others = self._loaded.at_start - {path}
         return tuple(
             w
-            for w in _read_copied(path)
+            for w in parse_file(path, parse_elf_copied, ())
             if not any(self.offered(o).has_name(w.name) for o in others)
         )
 
     def offered(self, path: Path) -> Offered:
         """The definitions of a file."""
-        return self._offers(path)
+        if path not in self._offers:
+            self._offers[path] = parse_file(path, parse_elf_offered, Offered({}))
+        return self._offers[path]
 
     def definer(self, wanted: Wanted) -> Path | None:
         """A file of the bundle that has a definition, whoever loads it."""
@@ -93,40 +95,7 @@ class SymbolScopes:
             self._in_global[key] = found
         return found
 
-    @functools.cached_property
-    def _offers(self) -> functools._lru_cache_wrapper[Offered]:
-        return functools.cache(_read_offered)
-
-
-def read_wanted(path: Path) -> tuple[Wanted, ...]:
-    """The strong undefined symbols of a file."""
-    try:
-        with map_file(path) as data:
-            return parse_elf_wanted(data) if data[: len(MAGIC)] == MAGIC else ()
-    except RustextError:
-        return ()
-
-
-def _read_copied(path: Path) -> tuple[Wanted, ...]:
-    try:
-        with map_file(path) as data:
-            return parse_elf_copied(data)
-    except RustextError:
-        return ()
-
 
 def read_bound(path: Path) -> Bound:
     """The names that a file's relocations look up."""
-    try:
-        with map_file(path) as data:
-            return parse_elf_bound(data)
-    except RustextError:
-        return Bound(frozenset(), frozenset())
-
-
-def _read_offered(path: Path) -> Offered:
-    try:
-        with map_file(path) as data:
-            return parse_elf_offered(data) if data[: len(MAGIC)] == MAGIC else Offered({})
-    except RustextError:
-        return Offered({})
+    return parse_file(path, parse_elf_bound, Bound(frozenset(), frozenset()))

@@ -8,22 +8,22 @@ itself provides. Symbols are read only where a need has to be explained.
 from __future__ import annotations
 
 import contextlib
+import mmap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from packaging.version import Version
 
 from rustext.data import read_data
-from rustext.errors import RustextError
-from rustext.formats.binary import open_binary
+from rustext.formats.binary import parse_file
 from rustext.formats.elf.image import parse_elf_names, parse_elf_symbols
 from rustext.formats.elf.libc import uses_musl
-from rustext.formats.elf.symbol_versions import DynamicSymbol
 from rustext.formats.pe.image import parse_pe_functions
 from rustext.model.image import Format, Image, NeedKind
-from rustext.model.libraries import Edge, Resolved
+from rustext.model.libraries import Edge
 from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.bundle import Bundle
 
@@ -77,7 +77,7 @@ def system_libraries(bundle: Bundle, edges: Iterable[Edge]) -> frozenset[str]:
 
 def _own_libraries(bundle: Bundle, edges: Iterable[Edge]) -> frozenset[tuple[Path, str]]:
     """Which file gets which library from the bundle itself."""
-    found = [e for e in edges if isinstance(e, Resolved) and e.path is not None]
+    found = [e for e in edges if e.path is not None]
     held = {path for path in {e.path for e in found} if path is not None and bundle.holds(path)}
     return frozenset((e.needed_by, e.soname) for e in found if e.path in held)
 
@@ -89,18 +89,12 @@ def explain(needs: Iterable[Need]) -> Iterator[Need]:
         by_file[need.path].append(need)
     for path, wanted in by_file.items():
         names: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for symbol in _symbols(path):
+        for symbol in parse_file(path, parse_elf_symbols, ()):
             if symbol.needs is not None:
                 mark = " (weak)" if symbol.weak else ""
                 names[symbol.needs.library, symbol.needs.version].append(f"{symbol.name}{mark}")
         for need in wanted:
-            yield Need(
-                path=path,
-                library=need.library,
-                version=need.version,
-                weak=need.weak,
-                symbols=tuple(sorted(names[need.library, need.version])),
-            )
+            yield replace(need, symbols=tuple(sorted(names[need.library, need.version])))
 
 
 def musl_needs(bundle: Bundle) -> Iterator[Need]:
@@ -114,8 +108,9 @@ def musl_needs(bundle: Bundle) -> Iterator[Need]:
     ends = tuple(f"{name}\0".encode("ascii") for name in since)  # linkers share common endings
     for path, _, _ in images_for(bundle, bundle.image.architecture):
         found: dict[str, list[str]] = defaultdict(list)
-        table = _names(path)
-        for symbol in _symbols(path) if any(end in table for end in ends) else ():
+        table = parse_file(path, parse_elf_names, b"")  # much faster than the symbols
+        new = any(end in table for end in ends)
+        for symbol in parse_file(path, parse_elf_symbols, ()) if new else ():
             if not symbol.defined and not symbol.weak and symbol.name in since:
                 found[since[symbol.name]].append(symbol.name)
         for version, names in sorted(found.items()):
@@ -139,7 +134,7 @@ def windows_needs(
     rows = read_data("distributions")["windows"]
     dlls = {dll: row["version"] for row in rows for dll in row["dlls"]}
     functions = {name: row["version"] for row in rows for name in row["functions"]}
-    ends = tuple(f"{name}\0".encode("ascii") for name in functions)
+    ends = [f"{name}\0".encode("ascii") for name in functions]
     own = _own_libraries(bundle, edges)
     for path, _, image in images_for(bundle, bundle.image.architecture):
         found: dict[str, list[str]] = defaultdict(list)
@@ -147,7 +142,7 @@ def windows_needs(
             since = dlls.get(needed.name.lower())
             if since and needed.kind is NeedKind.NORMAL and (path, needed.name) not in own:
                 found[since].append(needed.name)
-        for name in _functions(path, ends):
+        for name in parse_file(path, partial(_functions, ends), ()):
             if name in functions:
                 found[functions[name]].append(name)
         for version, names in sorted(found.items()):
@@ -158,12 +153,10 @@ def windows_needs(
             yield Need(path=source, library="", version=row["version"])
 
 
-def _functions(path: Path, ends: Iterable[bytes]) -> tuple[str, ...]:
+def _functions(ends: Iterable[bytes], data: mmap.mmap) -> tuple[str, ...]:
     """The functions that a file of Windows imports; none where it has none of these words."""
-    with contextlib.suppress(RustextError), open_binary(path) as (_, data):
-        if any(data.find(end) >= 0 for end in ends):
-            return tuple(name for _, name in parse_pe_functions(data))
-    return ()
+    there = any(data.find(end) >= 0 for end in ends)
+    return tuple(name for _, name in parse_pe_functions(data)) if there else ()
 
 
 def highest(needs: Iterable[Need], prefix: str = "") -> Version | None:
@@ -175,20 +168,3 @@ def highest(needs: Iterable[Need], prefix: str = "") -> Version | None:
             with contextlib.suppress(ValueError):  # GLIBC_PRIVATE, or more digits than `int` takes
                 found.append(Version(text))
     return max(found, default=None)
-
-
-def _names(path: Path) -> bytes:
-    """Every name in the file's dynamic symbols, and more: much faster than the symbols."""
-    try:
-        with open_binary(path) as (_, data):
-            return parse_elf_names(data)
-    except RustextError:
-        return b""
-
-
-def _symbols(path: Path) -> tuple[DynamicSymbol, ...]:
-    try:
-        with open_binary(path) as (_, data):
-            return parse_elf_symbols(data)
-    except RustextError:  # the table is damaged, or the file has vanished: the need remains
-        return ()

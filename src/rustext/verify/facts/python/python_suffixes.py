@@ -107,18 +107,18 @@ def find_looked_for(bundle: Bundle) -> LookedFor | None:
         with open_binary(path) as (_, data):
             found = read_compiled_in(data)
         if any(parse_suffix(suffix) for suffix in found if ".abi3" not in suffix):
-            return LookedFor(suffixes=(*found, plain), said_by=_inside(bundle, path))
+            return LookedFor(suffixes=(*found, plain), said_by=bundle.inside(path))
     for name in filter(_is_record, read_tree(bundle.contents).files):
         path = bundle.contents / name
         recorded = _RECORDED.search(read_start(path, _LIMIT))
         if recorded is not None:
             suffixes = _with_others(recorded[1].decode("ascii"), plain)
-            return LookedFor(suffixes=suffixes, said_by=_inside(bundle, path))
+            return LookedFor(suffixes=suffixes, said_by=bundle.inside(path))
     for path, _ in bundle.files:
         suffix = split_suffix(path.name)[1]
         if path.parent.name == "lib-dynload" and suffix is not None:
             suffixes = _with_others(suffix, plain)
-            return LookedFor(suffixes=suffixes, said_by=_inside(bundle, path))
+            return LookedFor(suffixes=suffixes, said_by=bundle.inside(path))
     return None
 
 
@@ -170,7 +170,3 @@ def _is_opened_by_nuitka(bundle: Bundle, folder: Path, module: str) -> bool:
         return False
     parts = folder.relative_to(bundle.contents).parts
     return ".".join((*parts, module)) in program.modules
-
-
-def _inside(bundle: Bundle, path: Path) -> str:
-    return path.relative_to(bundle.root.parent).as_posix()

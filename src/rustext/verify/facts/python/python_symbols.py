@@ -10,8 +10,7 @@ import re
 from pathlib import Path
 
 from rustext.errors import RustextError
-from rustext.formats.binary import map_file, open_binary
-from rustext.formats.elf.header import MAGIC
+from rustext.formats.binary import open_binary, parse_file
 from rustext.formats.elf.image import parse_elf_names, parse_elf_symbols
 from rustext.formats.elf.symbol_lookup import Wanted, parse_elf_bound, parse_elf_offered
 from rustext.formats.elf.symbol_versions import DynamicSymbol
@@ -56,11 +55,7 @@ class PythonSymbols:
 
     def _may_lack(self, path: Path, exports: frozenset[str]) -> bool:
         """Whether any name in the file is unknown: few files get as far as their symbols."""
-        try:
-            with map_file(path) as data:
-                names = parse_elf_names(data) if data[: len(MAGIC)] == MAGIC else b""
-        except RustextError:  # what cannot be read is for another finding
-            return False
+        names = parse_file(path, parse_elf_names, b"")
         return any(match[1].decode("ascii") not in exports for match in _NAMES.finditer(names))
 
     def _exports(self) -> tuple[str, frozenset[str]]:
@@ -118,8 +113,4 @@ def _exported(path: Path) -> frozenset[str]:
 
 
 def _symbols(path: Path) -> tuple[DynamicSymbol, ...]:
-    try:
-        with open_binary(path) as (binary, data):
-            return parse_elf_symbols(data) if binary.image.format is Format.ELF else ()
-    except RustextError:  # what cannot be read is for another finding
-        return ()
+    return parse_file(path, parse_elf_symbols, ())
