@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from rustext.discovery.source_readers import last_name
 from rustext.environment.python_scopes import (
     Scope,
     function_scope,
@@ -152,16 +153,16 @@ class _Reader:
 
     def _import_of(self, function: ast.expr, scope: Scope) -> tuple[str, list[ast.keyword]]:
         """The function that an expression is, "" for any other, and what it is always handed."""
-        name = _last_name(function)
+        name = last_name(function)
         rare = name in _OF_MODULES and _is_import(ast.unparse(function))
         if rare or name.lstrip("_") in _LAST_NAMES:
             return name, []
         found = scope.find(name) if isinstance(function, ast.Name) else None
         for value in found.bound.get(name, ()) if found is not None else ():
             keywords: list[ast.keyword] = []
-            if isinstance(value, ast.Call) and _last_name(value.func) == "partial" and value.args:
+            if isinstance(value, ast.Call) and last_name(value.func) == "partial" and value.args:
                 keywords = value.keywords
-            last = _last_name(value.args[0] if keywords and isinstance(value, ast.Call) else value)
+            last = last_name(value.args[0] if keywords and isinstance(value, ast.Call) else value)
             imports = self._renamed.get(last, last)
             if imports.lstrip("_") in _LAST_NAMES:
                 return imports, keywords
@@ -252,7 +253,7 @@ class _Reader:
     def _call_values(self, node: ast.Call, scope: Scope, depth: int) -> Iterator[str]:
         """What a few methods of strings return; of others, a part or another form of a string."""
         text = node.func.value if isinstance(node.func, ast.Attribute) else None
-        name, first = _last_name(node.func), node.args[0] if node.args else None
+        name, first = last_name(node.func), node.args[0] if node.args else None
         if isinstance(text, ast.Constant) and name == "format":
             yield from self._product(_fill(text.value, _FIELD, node.args), scope, depth)
         elif isinstance(text, ast.Constant) and name == "join" and isinstance(first, _ROWS):
@@ -279,7 +280,7 @@ class _Reader:
             for found, where in self._resolve(node.value, scope, depth - 1):
                 for element in _picked(found, node):
                     yield from self._resolve(element, where, depth - 1)
-        elif isinstance(node, ast.Call) and _last_name(node.func) in _SAME | _OF_DICTS:
+        elif isinstance(node, ast.Call) and last_name(node.func) in _SAME | _OF_DICTS:
             yield from self._resolve_call(node, scope, depth)
         else:
             yield node, scope
@@ -290,7 +291,7 @@ class _Reader:
         """What a name is bound to; an attribute of an object, in any class of the module."""
         if isinstance(node, ast.Attribute):
             yield node, scope
-            own = _last_name(node.value) in {"self", "cls"}
+            own = last_name(node.value) in {"self", "cls"}
             for value in self._attributes.get(node.attr, ()) if own else ():
                 yield from self._resolve(value, self._outermost, depth - 1)
             return
@@ -305,7 +306,7 @@ class _Reader:
     def _resolve_call(
         self, node: ast.Call, scope: Scope, depth: int
     ) -> Iterator[tuple[ast.AST, Scope]]:
-        name = _last_name(node.func)
+        name = last_name(node.func)
         if name in _SAME:
             for argument in node.args[:1]:
                 yield from self._resolve(argument, scope, depth - 1)
@@ -384,12 +385,6 @@ def _one_hole(name: str) -> str:
     while HOLE * 2 in name:
         name = name.replace(HOLE * 2, HOLE)
     return name
-
-
-def _last_name(node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _argument(call: ast.Call, position: int, keyword: str) -> ast.expr | None:

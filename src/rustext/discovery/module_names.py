@@ -20,6 +20,7 @@ from rustext.discovery.extension_suffixes import (
     split_suffix,
     triplets_of,
 )
+from rustext.model.findings import name_few
 from rustext.model.image import Format, Image, ImageKind
 
 __all__ = [
@@ -51,6 +52,7 @@ def name_file(path: PurePosixPath, images: Sequence[Image]) -> Naming:
     image = images[0]
     stem, suffix = split_suffix(path.name)
     inits = sorted({i for one in images for i in one.python_inits})
+    exports = name_few(inits, 3)
     if image.kind is ImageKind.EXECUTABLE:
         return _not_a_module(suffix, "executable", "a program; a package starts it as a process")
     if not inits:
@@ -59,13 +61,13 @@ def name_file(path: PurePosixPath, images: Sequence[Image]) -> Naming:
     kinds = (*_install_name_kinds(path, images), *_init_kinds(inits, stem))
     if suffix is None:
         kinds = (*kinds, "not-a-module-suffix")
-        why = f"{_listed(inits)} exported, but no Python looks for a module in `{path.name}`"
+        why = f"{exports} exported, but no Python looks for a module in `{path.name}`"
         return Naming(module=None, suffix=None, kinds=kinds, explanation=why)
     init = find_init(stem, inits)
     if init is None:
         kinds = (*kinds, "lib-prefix") if stem.startswith("lib") else kinds
         name = ".".join((*path.parent.parts, stem))
-        why = f"`import {name}` needs {init_function(stem)}, but the file exports {_listed(inits)}"
+        why = f"`import {name}` needs {init_function(stem)}, but the file exports {exports}"
         return Naming(module=None, suffix=suffix, kinds=kinds, explanation=why)
     return _name_module((*path.parent.parts, stem), suffix, images, kinds, init)
 
@@ -178,11 +180,6 @@ def _init_kinds(inits: Sequence[str], stem: str) -> tuple[str, ...]:
 
 def _not_a_module(suffix: str | None, kind: str, why: str) -> Naming:
     return Naming(module=None, suffix=suffix, kinds=(kind,), explanation=why)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
 def packages_of(name: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ either: programs run without root's privileges.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import sys
@@ -19,6 +20,15 @@ from rustext.errors import UnreadableFile
 # Bytes; real files stay far below.
 SOURCE_LIMIT = 4 << 20  # a Python source
 LOADER_LIMIT = 64 << 20  # a dynamic loader, its cache and its configuration
+
+
+def hash_file(path: Path) -> bytes:
+    """The SHA-256 of a regular file, read in pieces. Raises `OSError` as `open_file`."""
+    digest = hashlib.sha256()
+    with open_file(path) as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.digest()
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -24,3 +25,9 @@ class Finding:
     message: str
     evidence: tuple[tuple[str, str], ...] = ()  # (label, text) lines, in order
     hint: str | None = None
+
+
+def name_few(names: Sequence[str], most: int) -> str:
+    """The first names of a list, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from rustext import __version__
 from rustext.errors import InvalidPlan, UnreadableFile
@@ -35,6 +36,7 @@ _BEGINNING = re.compile(rb'\{\s*"version": \d+,\s*"rustext": "')
 _HINT = "freeze again, or verify with the rustext that made the bundle"
 _LONGEST, _MESSAGE = 40, 1000  # characters of the file in a message, and of a message
 _LIMIT = 16 << 20  # bytes; the plan of a large program has some hundred thousand
+_Record = TypeVar("_Record", Evidence, ImplicitImport, PlannedExtension, Unfollowed)
 
 
 # --- the file ---------------------------------------------------------------------------------
@@ -115,39 +117,32 @@ def parse_plan(text: str, where: str) -> BuildPlan:
             left_out=tuple(map(_parse_import, document["left_out"])),
             companions=tuple(map(_parse_companion, document["companions"])),
             warnings=tuple(map(str, document["warnings"])),
-            unfollowed=tuple(
-                Unfollowed(
-                    module=str(row["module"]),
-                    function=str(row["function"]),
-                    distribution=str(row["distribution"]),
-                )
-                for row in document["unfollowed"]
-            ),
+            unfollowed=tuple(_parse_row(Unfollowed, row) for row in document["unfollowed"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise InvalidPlan(f"{other}: {what}"[:_MESSAGE], hint=_HINT) from error
 
 
+def _parse_row(
+    record: type[_Record], row: Mapping[str, Any], /, **parsers: Callable[[Any], Any]
+) -> _Record:
+    """The record of a row; fields without a parser are texts."""
+    return record(**{f.name: parsers.get(f.name, str)(row[f.name]) for f in fields(record)})
+
+
 def _parse_extension(row: Mapping[str, Any]) -> PlannedExtension:
-    return PlannedExtension(
-        file=_inside(row["file"]),
-        module=_text(row["module"]),
-        distribution=_text(row["distribution"]),
-        version=_text(row["version"]),
+    return _parse_row(
+        PlannedExtension, row, file=_inside, module=_text, distribution=_text, version=_text
     )
 
 
 def _parse_import(row: Mapping[str, Any]) -> ImplicitImport:
-    return ImplicitImport(
-        module=str(row["module"]),
-        verdict=Verdict(row["verdict"]),
-        reason=str(row["reason"]),
-        evidence=tuple(
-            Evidence(kind=EvidenceKind(e["kind"]), where=str(e["where"]), detail=str(e["detail"]))
-            for e in row["evidence"]
-        ),
-    )
+    return _parse_row(ImplicitImport, row, verdict=Verdict, evidence=_parse_evidence)
+
+
+def _parse_evidence(rows: Iterable[Mapping[str, Any]]) -> tuple[Evidence, ...]:
+    return tuple(_parse_row(Evidence, row, kind=EvidenceKind) for row in rows)
 
 
 def _parse_companion(row: Mapping[str, Any]) -> Companion:

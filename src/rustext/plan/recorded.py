@@ -37,7 +37,15 @@ from rustext.tracing.usage import (
 
 _SCRIPT_GROUPS = frozenset({"console_scripts", "gui_scripts"})  # which installers read
 _METADATA_OF_ALL = ("METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt")
-_NO_DATA = frozenset({".py", ".pyc"})
+# What is added for a use, and what the code did; of a file that was used in several ways, the last.
+_ADDED = {
+    UseKind.FILE: (CompanionKind.DATA, "opened"),
+    UseKind.SOURCE: (CompanionKind.DATA, "read as source"),
+    UseKind.FOLDER: (CompanionKind.FOLDER, "listed"),
+    UseKind.METADATA: (CompanionKind.METADATA, "metadata read"),
+    UseKind.LIBRARY: (CompanionKind.LIBRARY, "loaded"),
+    UseKind.PROGRAM: (CompanionKind.EXECUTABLE, "started"),
+}
 _WHAT = {
     UseKind.IMPORT_MODULE: "imported by name",
     UseKind.ENTRY_POINT: "loaded as an entry point",
@@ -195,29 +203,34 @@ class Recorded:
                 if asker is not None and use.name in _METADATA_OF_ALL:
                     yield from self._metadata_of_all(use.name, asker, present)
             return
-        for kind, make in (
-            (UseKind.FILE, self._file),
-            (UseKind.SOURCE, self._source),
-            (UseKind.FOLDER, self._listed),
-            (UseKind.METADATA, self._metadata),
-            (UseKind.LIBRARY, self._library),
-            (UseKind.PROGRAM, self._program),
-        ):
+        for kind in _ADDED:
             for use in usage.of(kind):
                 asker = self._asker(use, present)
                 if asker is not None and (asker or self._is_present(usage, present)):
-                    yield from make(usage, use.name, asker)
+                    yield from self._use(usage, use.name, kind, asker)
+
+    def _use(self, usage: Usage, name: str, kind: UseKind, asker: str) -> Iterator[Companion]:
+        if kind is UseKind.FOLDER:
+            yield from self._listed(usage, name, asker)
+        elif kind is UseKind.METADATA:
+            yield from self._metadata(usage, name, asker)
+        else:
+            for found in self._companion(usage, name, *_ADDED[kind], asker):
+                # Other programs are scripts that start the interpreter.
+                if kind is not UseKind.PROGRAM or is_native(found.path):
+                    yield found
 
     def _companion(
         self, usage: Usage, name: str, kind: CompanionKind, what: str, asker: str
-    ) -> Companion | None:
+    ) -> Iterator[Companion]:
+        """The file as a companion; nothing where it is gone."""
         path = self._locate(usage, name)
         if path is None:
-            return None
+            return
         # Below the prefix of the environment, such as `share`: the bundle's folder is its prefix.
         parts = [part for part in PurePosixPath(name).parts if part != ".."]
         by = "native code" if asker == UNKNOWN_ASKER else f"`{asker}`"
-        return Companion(
+        yield Companion(
             path=path,
             destination=PurePosixPath(*parts),
             kind=kind,
@@ -235,13 +248,6 @@ class Recorded:
             roots = (self._folder, *self._env.sites)
         return next((root / name for root in roots if (root / name).is_file()), None)
 
-    def _file(self, usage: Usage, name: str, asker: str) -> Iterator[Companion]:
-        yield from _some(self._companion(usage, name, CompanionKind.DATA, "opened", asker))
-
-    def _source(self, usage: Usage, name: str, asker: str) -> Iterator[Companion]:
-        what = "read as source"
-        yield from _some(self._companion(usage, name, CompanionKind.DATA, what, asker))
-
     def _listed(self, usage: Usage, name: str, asker: str) -> Iterator[Companion]:
         """The data files that are directly in a folder, and the modules there that were used."""
         if usage.distribution == PYTHON:
@@ -249,29 +255,19 @@ class Recorded:
         used = {use.name for kind in MODULES for use in usage.of(kind)}
         folder = PurePosixPath(name)
         rules = read_data("companions")
-        there = False
+        no_data = {*rules["not_data_suffixes"], ".pyc"}
+        what, there = f"`{folder.name}` was listed", False
         for file in self._files_in(usage, folder):
             module = ".".join((*folder.parts, file.stem))
-            wanted = (
-                module in used
-                if file.suffix in _NO_DATA
-                else (
-                    file.suffix not in rules["not_data_suffixes"]
-                    and file.name not in rules["not_data_names"]
-                )
-            )
-            if wanted and file.suffix != ".pyc":
-                what = f"`{folder.name}` was listed"
-                for found in _some(
-                    self._companion(usage, str(file), CompanionKind.DATA, what, asker)
-                ):
-                    there = there or not is_native(found.path)
+            data = file.suffix not in no_data and file.name not in rules["not_data_names"]
+            if module in used if file.suffix == ".py" else data:
+                for found in self._companion(usage, str(file), CompanionKind.DATA, what, asker):
                     if not is_native(found.path):
+                        there = True
                         yield found
         first = next(iter(self._files_in(usage, folder)), None)
         if first is not None and not there:
-            what = f"`{folder.name}` was listed"
-            yield from _some(self._companion(usage, str(first), CompanionKind.FOLDER, what, asker))
+            yield from self._companion(usage, str(first), CompanionKind.FOLDER, what, asker)
 
     def _files_in(self, usage: Usage, folder: PurePosixPath) -> Iterator[PurePosixPath]:
         dist = self._env.distributions.get(usage.distribution)
@@ -287,8 +283,7 @@ class Recorded:
         dist = self._env.distributions.get(usage.distribution)
         if dist is not None:
             file = str(dist.metadata / name)
-            kind = CompanionKind.METADATA
-            yield from _some(self._companion(usage, file, kind, "metadata read", asker))
+            yield from self._companion(usage, file, *_ADDED[UseKind.METADATA], asker)
 
     def _metadata_of_all(
         self, name: str, asker: str, present: Collection[str]
@@ -298,20 +293,6 @@ class Recorded:
             if not self._tops_of(dist).isdisjoint(present) and _offers_entry_points(dist):
                 usage = Usage(distribution=dist.name, uses={})
                 yield from self._metadata(usage, name, asker)
-
-    def _library(self, usage: Usage, name: str, asker: str) -> Iterator[Companion]:
-        yield from _some(self._companion(usage, name, CompanionKind.LIBRARY, "loaded", asker))
-
-    def _program(self, usage: Usage, name: str, asker: str) -> Iterator[Companion]:
-        kind = CompanionKind.EXECUTABLE
-        for found in _some(self._companion(usage, name, kind, "started", asker)):
-            if is_native(found.path):  # others are scripts that start the interpreter
-                yield found
-
-
-def _some(companion: Companion | None) -> Iterator[Companion]:
-    if companion is not None:
-        yield companion
 
 
 def _offers_entry_points(dist: Distribution) -> bool:

@@ -34,6 +34,12 @@ def iter_host_libraries(subject: Subject, run: IsolatedRun) -> Iterator[Finding]
             yield host_library(library.name, evidence)
 
 
+def cut(lines: Sequence[tuple[str, str]], most: int) -> tuple[tuple[str, str], ...]:
+    """The first lines of evidence, and how many more there are."""
+    more = len(lines) - most
+    return (*lines[:most], *([("and", f"{more} more")] if more > 0 else ()))
+
+
 def too_complex(subject: str, reason: str) -> Finding:
     """The finding about a file that would take too much work to judge."""
     return Finding(

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from packaging.utils import canonicalize_name
 
 from rustext.data import read_data
+from rustext.model.findings import name_few
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.left_plan import why_unread
@@ -40,7 +41,7 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
         yield f"files of packages whose names are computed: {_few(completed)}{way_out}"
     lacking = sorted({line for start in subject.starts for line in _iter_lacking(bundle, start)})
     if lacking:
-        named = _some(lacking)
+        named = name_few(lacking, _NAMED)
         yield f"files that code opens next to itself and that are not here: {named}{way_out}"
     yield from _iter_of_code(subject, way_out)
     if bundle.programs and not bundle.builtins_known and bundle.freezer is not Freezer.NUITKA:
@@ -60,12 +61,14 @@ def _iter_of_code(subject: Subject, way_out: str) -> Iterator[str]:
     tops = {top for start in subject.starts for top in start.runs_files}
     listed = sorted({f"`{m}` (`{name}`)" for m, name in iter_lacking_imports(bundle, tops)})
     if listed:
-        yield f"what Python files in folders import, and is not here: {_some(listed)}{way_out}"
+        named = name_few(listed, _NAMED)
+        yield f"what Python files in folders import, and is not here: {named}{way_out}"
     asked = sorted(
         {f"`{text}` (`{m}`)" for s in subject.starts for m, text in _no_metadata(bundle, s)}
     )
     if asked:
-        yield f"metadata that code may ask for, and that is not here: {_some(asked)}{way_out}"
+        named = name_few(asked, _NAMED)
+        yield f"metadata that code may ask for, and that is not here: {named}{way_out}"
     for start in subject.starts:
         if start.reads_source and not any(bundle.contents.glob(f"{start.program.path.stem}.py")):
             named = _few(start.reads_source)
@@ -119,9 +122,4 @@ def _no_metadata(bundle: Bundle, start: Start) -> Iterator[tuple[str, str]]:
 
 
 def _few(names: Sequence[str]) -> str:
-    return _some([f"`{name}`" for name in names])
-
-
-def _some(lines: Sequence[str]) -> str:
-    shown = ", ".join(lines[:_NAMED])
-    return shown if len(lines) <= _NAMED else f"{shown} and {len(lines) - _NAMED} more"
+    return name_few([f"`{name}`" for name in names], _NAMED)

@@ -12,7 +12,6 @@ What was added is not looked for, and code in the list has a signature of its ow
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -20,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.files.untrusted import open_file, read_start
+from rustext.files.untrusted import hash_file, read_start
 from rustext.formats.binary import open_binary
 from rustext.formats.macho.code_signature import (
     INFO_SLOT,
@@ -31,6 +30,7 @@ from rustext.formats.macho.code_signature import (
 from rustext.formats.macho.property_lists import read_plist
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.native_files import unreasonable_size
+from rustext.verify.common_findings import cut
 from rustext.verify.subject import Subject
 
 _INFO, _RESOURCES = "Info.plist", "_CodeSignature/CodeResources"
@@ -51,14 +51,13 @@ def check_seal(subject: Subject) -> Iterator[Finding]:
     except OSError as error:
         changes.append(("cannot be read", str(error).lower()))
     if changes:
-        more = [("and", f"{len(changes) - _MAX_SHOWN} more")] if len(changes) > _MAX_SHOWN else []
         yield Finding(
             id="signature",
             severity=Severity.WARNING if signature.ad_hoc else Severity.ERROR,
             subject=subject.inside(contents / _RESOURCES),
             message=f"`{subject.bundle.root.name}` is not what was signed, and Gatekeeper calls it "
             "damaged",
-            evidence=(*changes[:_MAX_SHOWN], *more),
+            evidence=cut(changes, _MAX_SHOWN),
             hint="sign the application again after its last change: "
             "`codesign --force --sign IDENTITY APPLICATION`",
         )
@@ -123,16 +122,8 @@ def _digest(known: dict[tuple[int, int], bytes | None], path: Path) -> bytes | N
     status = path.stat()
     file = status.st_dev, status.st_ino
     if file not in known:
-        known[file] = None if unreasonable_size(path) is not None else _hash(path)
+        known[file] = None if unreasonable_size(path) is not None else hash_file(path)
     return known[file]
-
-
-def _hash(path: Path) -> bytes:
-    found = hashlib.sha256()
-    with open_file(path) as stream:
-        while chunk := stream.read(1 << 20):
-            found.update(chunk)
-    return found.digest()
 
 
 def _find(contents: Path, name: str) -> Path | None:

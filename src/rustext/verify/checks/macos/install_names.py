@@ -15,6 +15,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
 from rustext.model.libraries import Edge, Missing
 from rustext.model.native_file import NativeFile
+from rustext.verify.common_findings import cut
 from rustext.verify.facts.native.install_names import file_names, find_meant
 from rustext.verify.subject import Subject
 
@@ -35,18 +36,18 @@ def check_install_names(subject: Subject) -> Iterator[Finding]:
         if target is not None and (edge.soname, edge.needed_by) not in said:
             said.add((edge.soname, edge.needed_by))
             yield _misnamed(subject, edge, target)
-    odd = [(path, name) for path, file in subject.bundle.files for name in _odd_names(file)]
+    odd = [
+        ("file", f"{subject.inside(path)}: {name}")
+        for path, file in subject.bundle.files
+        for name in _odd_names(file)
+    ]
     if odd:
-        more = [("and", f"{len(odd) - _MAX_SHOWN} more")] if len(odd) > _MAX_SHOWN else []
         yield Finding(
             id="install-name",
             severity=Severity.NOTE,
             subject=subject.bundle.path.name,
             message="files call themselves by a name of the machine or Python that built them",
-            evidence=(
-                *(("file", f"{subject.inside(path)}: {name}") for path, name in odd[:_MAX_SHOWN]),
-                *more,
-            ),
+            evidence=cut(odd, _MAX_SHOWN),
             hint="nothing to do: dyld does not look for a file's own name; to keep build paths out "
             "of a release, `install_name_tool -id NAME FILE` and sign it again",
         )

@@ -10,18 +10,16 @@ libraries apart by path, and modules that are opened by path are told apart ever
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from rustext.files.untrusted import open_file
+from rustext.files.untrusted import hash_file
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
 from rustext.model.native_file import NativeFile
 from rustext.verify.subject import Subject
-
-_CHUNK = 1 << 20
 
 
 def check_duplicates(subject: Subject) -> Iterator[Finding]:
@@ -52,9 +50,8 @@ def _judge(subject: Subject, name: str, paths: list[Path]) -> Iterator[Finding]:
     """Identical copies cost room and no more; of different ones, one is the wrong one."""
     digests: dict[Path, str] = {}
     for path in paths:
-        digest = _digest(path)
-        if digest is not None:
-            digests[path] = digest
+        with suppress(OSError):  # it has vanished since
+            digests[path] = hash_file(path).hex()
     if len(digests) < 2:
         return
     same = len(set(digests.values())) == 1
@@ -85,15 +82,3 @@ def _iter_users(subject: Subject, paths: frozenset[Path]) -> Iterator[tuple[str,
     }
     for user, library in sorted(users):
         yield "needed by", f"{user}, which finds {library}"
-
-
-def _digest(path: Path) -> str | None:
-    """The content's SHA-256; None for a file that has vanished since."""
-    digest = hashlib.sha256()
-    try:
-        with open_file(path) as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-    except OSError:
-        return None
-    return digest.hexdigest()

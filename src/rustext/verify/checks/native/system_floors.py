@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from rustext.formats.elf.libc import uses_musl
-from rustext.model.findings import Finding, Severity
+from rustext.model.findings import Finding, Severity, name_few
 from rustext.model.image import Format
 from rustext.verify.facts.native.system_needs import (
     Need,
@@ -108,7 +108,10 @@ def _check_musl(subject: Subject, target: Target) -> Iterator[Finding]:
             subject=subject.inside(need.path),
             message=f"`{need.path.name}` calls functions that musl has since {version}, "
             f"{'and' if above else 'which'} {target.tag} does not promise{' it' if above else ''}",
-            evidence=(("functions", _symbols(need)), ("first in", systems or "no known release")),
+            evidence=(
+                ("functions", name_few(need.symbols, _SHOWN)),
+                ("first in", systems or "no known release"),
+            ),
             hint="build against an older musl, or name a newer `--target`",
         )
 
@@ -138,13 +141,8 @@ def _by_file(needs: Iterable[Need]) -> dict[Path, list[Need]]:
 
 def _line(need: Need) -> str:
     weak = ", weakly" if need.weak else ""
-    symbols = _symbols(need)
+    symbols = name_few(need.symbols, _SHOWN)
     return f"{need.version} of {need.library}{weak}{f': {symbols}' if symbols else ''}"
-
-
-def _symbols(need: Need) -> str:
-    more = len(need.symbols) - _SHOWN
-    return ", ".join(need.symbols[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _offer(policy: Platform, needs: Iterable[Need]) -> str:

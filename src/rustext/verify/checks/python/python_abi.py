@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rustext.discovery.extension_suffixes import parse_suffix
-from rustext.model.findings import Finding
+from rustext.model.findings import Finding, name_few
 from rustext.model.native_file import NativeFile
 from rustext.model.verification import BundlePython
 from rustext.verify.facts.python.bundled_python import python_of_library, python_of_suffix
@@ -135,10 +135,9 @@ def _misfit_by_symbols(
     absent = symbols.absent_from_python(path)
     if not absent:
         return None
-    more = len(absent) - _SHOWN
-    names = ", ".join(absent[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
     said_by = ("asked", f"the exports of {symbols.provider}")
-    return _Misfit(built_for="another Python", evidence=(("lacks", names), said_by))
+    evidence = (("lacks", name_few(absent, _SHOWN)), said_by)
+    return _Misfit(built_for="another Python", evidence=evidence)
 
 
 def _misfit_by_slots(
