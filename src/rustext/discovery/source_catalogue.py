@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rustext.discovery.source_facts import read_sources
+from rustext.discovery.source_facts import read_sources, used_files
 from rustext.environment.distributions import Distribution
 from rustext.files.cache import KeptFacts, open_cache
 from rustext.model.faults import NoteFault
-from rustext.model.sources import DistributionSources
+from rustext.model.sources import DistributionSources, SourceFacts
 
 
 class SourceCatalogue:
@@ -24,6 +24,7 @@ class SourceCatalogue:
         self._note_fault = note_fault
         self._keep = keep
         self._sources: dict[str, DistributionSources] = {}
+        self._used: dict[str, tuple[SourceFacts, ...]] = {}
 
     def read(self, dist: Distribution) -> DistributionSources:
         """The facts of one distribution; files that cannot be read are noted as faults."""
@@ -36,6 +37,12 @@ class SourceCatalogue:
             kept.save()
             self._note_unreadable(dist, self._sources[dist.name])
         return self._sources[dist.name]
+
+    def used(self, dist: Distribution) -> tuple[SourceFacts, ...]:
+        """Those of the files that a program can have: see `used_files`."""
+        if dist.name not in self._used:
+            self._used[dist.name] = used_files(self.read(dist))
+        return self._used[dist.name]
 
     def _note_unreadable(self, dist: Distribution, sources: DistributionSources) -> None:
         for facts in sources.unreadable:

@@ -1,6 +1,6 @@
 """What a native file says of the modules that it imports: strings, and the rules of its crates.
 
-In: a native file, and how strings are found in it. Out: its `Clues`; the file is opened once.
+In: a native file and its bytes, and how strings are found in them. Out: its `Clues`.
 """
 
 from __future__ import annotations
@@ -24,21 +24,27 @@ class Clues:
 
     strings: tuple[StringRef, ...] = ()
     rules: tuple[tuple[CrateRule, str], ...] = ()  # of data/crates.toml, with the evidence
+    below: tuple[str, ...] | None = None  # names below the module's own; None if nobody has asked
 
 
-def read_clues(
-    path: Path, file: NativeFile, find: Callable[[Image, mmap.mmap], Iterable[StringRef]]
-) -> Clues:
-    """Read a file's clues, the strings of each image with `find`.
+Find = Callable[[Image, mmap.mmap], Iterable[StringRef]]
 
-    There are none where the file is not linked to Python's import. Raises `InvalidBinary` or
-    `UnreadableFile`.
-    """
+
+def read_clues(path: Path, file: NativeFile, find: Find) -> Clues:
+    """Read a file's clues, as `clues_in`; raises `InvalidBinary` or `UnreadableFile`."""
     with map_file(path) as data:
-        if not can_import(data):
-            return Clues()
-        strings = tuple(ref for image in file.binary.images for ref in find(image, data))
-        return Clues(strings=strings, rules=tuple(iter_crate_rules(file, data, known_rules())))
+        return clues_in(data, file, find)
+
+
+def clues_in(data: mmap.mmap, file: NativeFile, find: Find) -> Clues:
+    """The clues in a file's bytes, the strings of each image with `find`.
+
+    There are none where the file is not linked to Python's import. Raises `InvalidBinary`.
+    """
+    if not can_import(data):
+        return Clues()
+    strings = tuple(ref for image in file.binary.images for ref in find(image, data))
+    return Clues(strings=strings, rules=tuple(iter_crate_rules(file, data, known_rules())))
 
 
 def can_import(data: mmap.mmap) -> bool:

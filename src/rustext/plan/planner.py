@@ -15,10 +15,10 @@ from pathlib import Path, PurePath, PurePosixPath
 from rustext.config import Config, Scope
 from rustext.discovery.catalogue import Catalogue
 from rustext.discovery.source_catalogue import SourceCatalogue
-from rustext.discovery.source_facts import module_of, used_files
+from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
-from rustext.imports.cached_clues import KeptClues
+from rustext.imports.cached_clues import KeptClues, find_below
 from rustext.imports.cython_imports import find_own_imports
 from rustext.imports.dynamic_imports import (
     Named,
@@ -83,7 +83,6 @@ class Planner:
         self._named: dict[str, tuple[tuple[str, Evidence], ...]] = {}
         self._plugins: dict[str, tuple[ImplicitImport, ...]] = {}
         self._listings: dict[str, frozenset[tuple[str, str]]] = {}  # file and call
-        self._listers: dict[str, frozenset[str]] = {}  # their files
         self._speaking: dict[tuple[str, str, bool], tuple[ImplicitImport, ...]] = {}
         self._facts: dict[str, dict[Path, SourceFacts]] = {}
         self._any_rust: bool | None = None
@@ -199,23 +198,30 @@ class Planner:
             return ()
         found = self._plugins_of(dist)
         own = PurePosixPath(path.relative_to(dist.site).as_posix())
-        key = (
-            dist.name,
-            _top_of(own) if everything or str(own) not in self._listers[dist.name] else str(own),
-            everything,
-        )
+        many = self._listings[dist.name] if not everything else frozenset()
+        lists = any(where == str(own) for where, _ in many)
+        key = (dist.name, str(own) if lists else _top_of(own), everything)
         if key not in self._speaking:
-            many = self._listings[dist.name] if not everything else frozenset()
             self._speaking[key] = tuple(
                 i for i in found if any(_speaks_in(e, own, many) for e in i.evidence)
             )
         return self._speaking[key]
 
     def runtime_modules(self, module: str, path: Path) -> tuple[str, ...]:
-        """The modules that an extension makes as it loads; raises as `find_runtime_modules`."""
+        """The modules that an extension makes as it loads.
+
+        Raises `InvalidBinary` or `UnreadableFile`.
+        """
         dist = self.env.owner_of(path)
         sources = self.sources.read(dist) if dist is not None else None
-        return find_runtime_modules(module, path, sources, self.env)
+
+        def names_in_binary() -> Iterable[str]:
+            file = self.catalogue.read_file(path)
+            if self._kept is None:
+                return find_below(module, path, file)
+            return self._kept.find(path, file, below=module).below or ()
+
+        return find_runtime_modules(module, sources, self.env, names_in_binary)
 
     def listers_for(self, path: Path) -> tuple[str, ...]:
         """The modules of the distribution of `path` that count only where they enter themselves.
@@ -226,9 +232,8 @@ class Planner:
         if dist is None or not self.looks_after(dist):
             return ()
         self._plugins_of(dist)
-        files = set(map(PurePosixPath, self._listers[dist.name])).union(
-            f.file for f in used_files(self.sources.read(dist)) if f.takes_sources or f.runs_main
-        )
+        files = {PurePosixPath(where) for where, _ in self._listings[dist.name]}
+        files |= {f.file for f in self.sources.used(dist) if f.takes_sources or f.runs_main}
         return tuple(sorted(map(module_of, files)))
 
     def _own(self, dist: Distribution, named: Iterable[Named]) -> Iterator[Named]:
@@ -243,7 +248,7 @@ class Planner:
         dist = self.env.owner_of(path)
         if dist is None or not self.looks_after(dist):
             return False
-        return any(f.starts_python for f in used_files(self.sources.read(dist)))
+        return any(f.starts_python for f in self.sources.used(dist))
 
     def facts_of(self, path: Path) -> SourceFacts | None:
         """What the source of a distribution's module says, if rustext looks after it."""
@@ -251,9 +256,7 @@ class Planner:
         if dist is None or not self.looks_after(dist):
             return None
         if dist.name not in self._facts:
-            self._facts[dist.name] = {
-                dist.site / f.file: f for f in used_files(self.sources.read(dist))
-            }
+            self._facts[dist.name] = {dist.site / f.file: f for f in self.sources.used(dist)}
         return self._facts[dist.name].get(path)
 
     def unfollowed_in(self, path: Path) -> tuple[Unfollowed, ...]:
@@ -286,14 +289,13 @@ class Planner:
             )
             many = (ask for ask, count in asked.items() if count > _MANY)
             self._listings[dist.name] = frozenset(many)
-            self._listers[dist.name] = frozenset(where for where, _ in self._listings[dist.name])
         return self._plugins[dist.name]
 
     def _endings_around(self, dist: Distribution) -> frozenset[str]:
         """The ends of the names of packages whose modules code that `dist` requires lists."""
         names = self.env.requirements_of(dist.name) & self.env.distributions.keys()
-        required = (self.sources.read(self.env.distributions[name]) for name in sorted(names))
-        return frozenset(e for sources in required for f in used_files(sources) for e in f.endings)
+        required = (self.sources.used(self.env.distributions[name]) for name in sorted(names))
+        return frozenset(ending for files in required for f in files for ending in f.endings)
 
     def looks_after(self, dist: Distribution) -> bool:
         """Whether the program may need more of a distribution than a freezer sees.
@@ -352,7 +354,7 @@ class Planner:
             return False
         names = (dist.name, *sorted(self.env.requirements_of(dist.name)))
         users = (self.env.distributions[name] for name in names if name in self.env.distributions)
-        return any(f.uses_prefix for user in users for f in used_files(self.sources.read(user)))
+        return any(f.uses_prefix for user in users for f in self.sources.used(user))
 
     def _find_companions(self, dist: Distribution) -> tuple[Companion, ...]:
         sources, native = self.sources.read(dist), self.catalogue.native_files(dist)
@@ -369,7 +371,7 @@ class Planner:
             *found,
             *find_plugin_metadata(dist, plugins),
             *find_asked_metadata(
-                used_files(sources), self.env, among=self.env.requirements_of(dist.name)
+                self.sources.used(dist), self.env, among=self.env.requirements_of(dist.name)
             ),
             *find_read_sources(sources, self.env),
             *find_listed_files(sources, dist),

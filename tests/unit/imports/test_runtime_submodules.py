@@ -10,10 +10,10 @@ import pytest
 from crates import build_crate
 from environments import environment, install
 
-from rustext.discovery.source_facts import read_sources
+from rustext.config import Config
 from rustext.errors import InvalidBinary
-from rustext.imports import runtime_submodules as runtime_modules
-from rustext.imports.runtime_submodules import find_runtime_modules
+from rustext.imports import cached_clues
+from rustext.plan.planner import Planner
 
 NATIVE = "late/_native.so"
 
@@ -25,9 +25,8 @@ def native(cache: Path) -> Path:
 
 
 def find(site: Path, module: str = "late._native", path: str = NATIVE) -> tuple[str, ...]:
-    env = environment(site)
-    dist = env.owner_of(site / path)
-    return find_runtime_modules(module, site / path, read_sources(dist) if dist else None, env)
+    planner = Planner(environment(site), Config(), keep=True)
+    return planner.runtime_modules(module, site / path)
 
 
 def test_the_module_that_the_crate_makes_can_be_imported(native: Path, tmp_path: Path) -> None:
@@ -52,7 +51,7 @@ def test_a_binary_is_read_once(
 ) -> None:
     install(tmp_path, "late", files={"late/__init__.py": "", NATIVE: native})
     assert find(tmp_path) == ("late._native.made",)
-    monkeypatch.setattr(runtime_modules, "_read_names", lambda *_: {"late._native.other"})
+    monkeypatch.setattr(cached_clues, "_find_below", lambda *_: ("late._native.other",))
     assert find(tmp_path) == ("late._native.made",)
     (tmp_path / NATIVE).write_bytes(native.read_bytes() + b"changed")
     assert find(tmp_path) == ("late._native.other",)
