@@ -23,17 +23,6 @@ from rustext.discovery.extension_suffixes import (
 from rustext.model.findings import name_few
 from rustext.model.image import Format, Image, ImageKind
 
-__all__ = [
-    "Naming",
-    "find_init",
-    "init_function",
-    "name_file",
-    "names_itself",
-    "packages_of",
-    "split_suffix",
-    "working_name",
-]
-
 _PYTHON_TAG = re.compile(r"\.(?:cpython-|cp|pypy|abi|graalpy)\d+")
 
 

@@ -22,21 +22,6 @@ from rustext.formats.pe import image as pe
 from rustext.formats.reader import Buffer, segment_offset
 from rustext.model.image import Binary, Format, Image
 
-__all__ = [
-    "HEAD",
-    "Buffer",
-    "address_to_offset",
-    "is_native",
-    "located",
-    "map_file",
-    "offset_to_address",
-    "open_binary",
-    "parse_binary",
-    "parse_file",
-    "read_binary",
-    "read_linkage",
-]
-
 _MOST_SEGMENTS = 512  # real files have up to 20
 _SHARED = 1 << 20  # bytes; linkers map a page into two segments where they meet
 HEAD = 64  # bytes of a file that `is_native` looks at

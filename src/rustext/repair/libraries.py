@@ -28,7 +28,7 @@ from rustext.repair.apply import find_patchelf, no_patchelf
 from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
 from rustext.repair.origin import fits
 from rustext.verify.bundle.program import Freezer
-from rustext.verify.facts.native.install_names import file_names, find_meant
+from rustext.verify.facts.native.libraries import file_names, find_meant
 
 
 def repair_missing_libraries(case: Case) -> Iterator[Proposal]:

@@ -28,8 +28,7 @@ from rustext.verify.facts.python.bundled_python import find_bundled_python
 from rustext.verify.fix_suffix import fix_suffixes
 from rustext.verify.onefile.open_bundle import open_bundle
 from rustext.verify.run.isolated_run import python_folders
-from rustext.verify.run.selftest import run_selftest
-from rustext.verify.run.start import run_bundle
+from rustext.verify.run.start import run_bundle, run_selftest
 from rustext.verify.target.requested_python import choose_python
 from rustext.verify.target.target import Target
 from rustext.verify.verify import read_subject, verify

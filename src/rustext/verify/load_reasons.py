@@ -12,12 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from rustext.discovery.extension_suffixes import parse_suffix, split_suffix
-from rustext.discovery.module_names import find_init
 from rustext.model.image import ImageKind
 from rustext.model.libraries import iter_reached
 from rustext.model.native_file import NativeFile
-from rustext.verify.facts.native.loaded_files import OPENED
+from rustext.verify.facts.native.loaded_files import OPENED, name_module
 from rustext.verify.subject import Subject
 
 Fits = Callable[[Path, NativeFile], bool]
@@ -61,20 +59,10 @@ class Uses:
         """The module that a file was made to be, whoever can import it."""
         if file.binary.image.kind is ImageKind.EXECUTABLE:
             return None
-        stem, suffix = split_suffix(path.name)
-        if suffix is None:
-            return None
         folders = file.path.parent.parts  # below one that is no name, it is found by its own
         start = max((n for n, part in enumerate(folders, 1) if not part.isidentifier()), default=0)
-        name = ".".join((*folders[start:], stem))
-        parsed = parse_suffix(suffix)
-        program = self._subject.bundle.program
-        meant = (
-            (parsed is not None and parsed.family != "")
-            or find_init(stem, file.binary.python_inits) is not None
-            or (program is not None and name in program.modules)
-        )
-        return name if meant else None
+        inits = file.binary.python_inits
+        return name_module(self._subject.bundle, folders[start:], path.name, inits)
 
     def _key(self, path: Path, file: NativeFile) -> tuple[str, str] | None:
         """A module by its package and last name: one for each machine may have a folder each."""

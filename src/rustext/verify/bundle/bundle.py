@@ -39,9 +39,6 @@ from rustext.verify.bundle.native_files import (
 from rustext.verify.bundle.program import NO_ARCHIVE, Freezer, Program, read_program
 from rustext.verify.bundle.tree import Link, Tree, read_tree
 
-__all__ = ["Bundle", "Freezer", "Program", "read_bundle", "read_contents"]
-
-
 # By a file in it.
 _OTHERS = {
     "Analysis-00.toc": ("the folder that PyInstaller works in", "name the one in dist"),

@@ -1,4 +1,4 @@
-"""Start a bundle in isolation."""
+"""Start a bundle in isolation, or the self-test that was built into it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from rustext.errors import InvalidBundle
 from rustext.model.image import Format
 from rustext.model.verification import IsolatedRun
+from rustext.plan.selftest import SELFTEST_FILE, SELFTEST_VARIABLE, SelfTest, parse_answers
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.onefile.open_bundle import put_alone
 from rustext.verify.run.isolated_run import run_isolated, temporary_folder
@@ -62,6 +63,22 @@ def run_bundle(
         for path in ended.libraries
     )
     return replace(ended, libraries=tuple(libraries))
+
+
+def run_selftest(bundle: Bundle, *, hide: Sequence[Path] = (), timeout: float = 60) -> SelfTest:
+    """Start the program's self-test.
+
+    Raises `InvalidBundle` where none is built in, or for another system, and `ForeignProcessError`
+    if it cannot be started.
+    """
+    if bundle.start is None or not (bundle.contents / SELFTEST_FILE).is_file():
+        raise InvalidBundle(
+            f"{bundle.path} has no self-test built in",
+            hint="freeze it with `selftest = true` in [tool.rustext], or with Nuitka's "
+            "--rustext-selftest, and again without for the release",
+        )
+    variables = {SELFTEST_VARIABLE: "1"}
+    return parse_answers(run_bundle(bundle, hide=hide, timeout=timeout, variables=variables))
 
 
 def name_end(run: IsolatedRun) -> str:

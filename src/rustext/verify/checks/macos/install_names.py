@@ -16,7 +16,7 @@ from rustext.model.image import Format
 from rustext.model.libraries import Edge, Missing
 from rustext.model.native_file import NativeFile
 from rustext.verify.common_findings import cut
-from rustext.verify.facts.native.install_names import file_names, find_meant
+from rustext.verify.facts.native.libraries import file_names, find_meant
 from rustext.verify.subject import Subject
 
 # The system's, and where delocate says that a library was copied (`delocate/delocating.py`).

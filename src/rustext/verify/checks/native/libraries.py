@@ -16,7 +16,7 @@ from rustext.model.image import Format, ImageKind, NeedKind
 from rustext.model.libraries import Edge, Missing, Resolved
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.common_findings import host_library
-from rustext.verify.facts.native.install_names import file_names, find_meant
+from rustext.verify.facts.native.libraries import file_names, find_meant
 from rustext.verify.subject import Subject
 from rustext.verify.target.policies import target_policy
 from rustext.verify.target.system_libraries import is_system_library

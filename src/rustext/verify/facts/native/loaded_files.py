@@ -13,7 +13,7 @@ import functools
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rustext.discovery.extension_suffixes import parse_suffix, split_suffix
 from rustext.discovery.module_names import find_init
@@ -30,6 +30,19 @@ from rustext.verify.facts.python.program_starts import Start
 Reason = tuple[str, str]  # a line of evidence
 _STARTED = "started as"
 OPENED = "opened by"  # the program, which asks for its Python by name
+
+
+def name_module(
+    bundle: Bundle, folders: Sequence[str], file: str, inits: Collection[str] = ()
+) -> str | None:
+    """The module that a file was made to be: by its suffix, its function or a program's table."""
+    stem, suffix = split_suffix(file)
+    if suffix is None:
+        return None
+    name, parsed = ".".join((*folders, stem)), parse_suffix(suffix)
+    tagged = parsed is not None and parsed.family != ""
+    listed = any(name in program.modules for program in bundle.programs)
+    return name if tagged or listed or find_init(stem, inits) is not None else None
 
 
 class LoadedFiles:
@@ -148,19 +161,7 @@ class LoadedFiles:
         # A library with the mark of a program (DF_1_PIE) was made to be a module, and is refused.
         if not self.fits(file) or (file.binary.image.kind is ImageKind.EXECUTABLE and not inits):
             return None
-        return self._named_module(path, file.path, inits)
-
-    def _named_module(
-        self, path: Path, inside: PurePosixPath, inits: Collection[str] = ()
-    ) -> str | None:
-        stem, suffix = split_suffix(path.name)
-        if suffix is None:
-            return None
-        name = ".".join((*inside.parent.parts, stem))
-        parsed = parse_suffix(suffix)
-        tagged = parsed is not None and parsed.family != ""
-        listed = any(name in program.modules for program in self._bundle.programs)
-        return name if tagged or listed or find_init(stem, inits) is not None else None
+        return name_module(self._bundle, file.path.parent.parts, path.name, inits)
 
     @functools.cached_property
     def _needs(self) -> Mapping[Path, frozenset[Path]]:
@@ -205,8 +206,8 @@ class LoadedFiles:
         contents = self._bundle.contents
         if not path.is_relative_to(contents) or path.is_dir():
             return None
-        inside = PurePosixPath(*folders_on_path(contents, path.parent), path.name)
-        module = self._named_module(path, inside)
+        folders = folders_on_path(contents, path.parent)
+        module = name_module(self._bundle, folders, path.name)
         return None if module is None or self._is_hidden(path.name, module) else module
 
     def _is_hidden(self, file: str, module: str) -> bool:

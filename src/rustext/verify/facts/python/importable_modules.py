@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from rustext.discovery.extension_suffixes import split_suffix
-from rustext.discovery.module_names import packages_of
+from rustext.discovery.module_names import importer_name, packages_of
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Program
 
@@ -18,7 +18,7 @@ def importable_modules(bundle: Bundle) -> frozenset[str]:
     library of a group of modules by a digest.
     """
     unsaid = {
-        ".".join((*file.path.parent.parts, split_suffix(file.path.name)[0]))
+        importer_name(file.path)
         for _, file in bundle.files
         if file.module is None and split_suffix(file.path.name)[1] is not None
     }

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from rustext.errors import RustextError
-from rustext.formats.binary import Buffer, address_to_offset, map_file
+from rustext.formats.binary import address_to_offset, map_file
 from rustext.formats.pointers import read_pointers
+from rustext.formats.reader import Buffer
 from rustext.model.image import Binary, Image
 
 # Include/moduleobject.h: Py_mod_multiple_interpreters and Py_mod_gil have small values, and follow

@@ -38,7 +38,7 @@ from rustext.plan.selftest import SELFTEST_FILE, SelfTest, entry_source, format_
 from rustext.report.verify_text import name_verdict
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.facts.left_plan import find_plan
-from rustext.verify.run.selftest import run_selftest
+from rustext.verify.run.start import run_selftest
 from rustext.verify.verify import read_subject, verify
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
