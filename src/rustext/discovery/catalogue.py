@@ -1,7 +1,10 @@
-"""The native files of an environment's distributions, each read once.
+"""The native files and Python sources of an environment's distributions, each read once.
 
-In: an environment. Out: the native files of each distribution, and whether it is a Rust
-distribution or a neighbour of one. What a distribution holds is read when it is first asked for.
+In: an environment, or a distribution. Out: the native files of each distribution, and whether it is
+a Rust distribution or a neighbour of one; what its sources say, as `DistributionSources`. What a
+distribution holds is read when it is first asked for. With a cache, a second build reads none of
+it: an entry counts as long as the distribution's RECORD and the sizes, times and modes of its files
+are the same.
 """
 
 from __future__ import annotations
@@ -15,14 +18,17 @@ from rustext.discovery.native_files import (
     iter_native_files,
     read_native_file,
 )
+from rustext.discovery.source_facts import read_sources, used_files
 from rustext.discovery.sources import Source
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, open_cache
 from rustext.formats.binary import read_linkage
+from rustext.model.faults import NoteFault
 from rustext.model.image import Binary
 from rustext.model.native_file import NativeFile
+from rustext.model.sources import DistributionSources, SourceFacts
 
 
 class Catalogue:
@@ -113,3 +119,50 @@ def _is_rust_program(path: Path) -> bool:
         return path.is_file() and is_rust(path)
     except (InvalidBinary, UnreadableFile):
         return False
+
+
+class SourceCatalogue:
+    """Facts by distribution; remembers what it has read for as long as it lives."""
+
+    def __init__(self, note_fault: NoteFault | None = None, *, keep: bool = False) -> None:
+        """With `keep`, facts are cached on disk for the next run."""
+        self._note_fault = note_fault
+        self._keep = keep
+        self._sources: dict[str, DistributionSources] = {}
+        self._used: dict[str, tuple[SourceFacts, ...]] = {}
+
+    def read(self, dist: Distribution) -> DistributionSources:
+        """The facts of one distribution; files that cannot be read are noted as faults."""
+        if dist.name not in self._sources:
+            record = dist.site / dist.metadata / "RECORD"
+            kept = KeptFacts(open_cache("sources", dist.name) if self._keep else None, dist.site)
+            self._sources[dist.name] = kept.get(
+                record, DistributionSources, lambda: read_sources(dist), given=dist.identity()
+            )
+            kept.save()
+            self._note_unreadable(dist, self._sources[dist.name])
+        return self._sources[dist.name]
+
+    def used(self, dist: Distribution) -> tuple[SourceFacts, ...]:
+        """Those of the files that a program can have: see `used_files`."""
+        if dist.name not in self._used:
+            self._used[dist.name] = used_files(self.read(dist))
+        return self._used[dist.name]
+
+    def _note_unreadable(self, dist: Distribution, sources: DistributionSources) -> None:
+        for facts in sources.unreadable:
+            path = dist.site / facts.file
+            if self._note_fault is not None and not _is_gone(path):
+                effect = "what it imports and opens is not known"
+                self._note_fault(path, facts.unreadable.lower(), effect)
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether a file was removed since it was recorded; a link or closed folder was not."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -64,12 +64,12 @@ class HeaderEdits:
 def iter_warnings(
     file: NativeFile,
     graph: LibraryGraph,
-    site: Path,
+    site: Path | None,
     *,
     siblings: Iterable[tuple[Path, NativeFile]] = (),
     companions: Iterable[Companion] = (),
 ) -> Iterator[Finding]:
-    """What will not load in one freezer's bundle or the other's.
+    """What will not load in one freezer's bundle or the other's; nothing for a file of no folder.
 
     `siblings` are the native files of the same distribution, which keep their places if Python
     imports them; so do its companions.
@@ -78,7 +78,8 @@ def iter_warnings(
     fixed = {c.path: c.destination for c in companions}
     for layout in Layout:
         placed = {path: module_destination(sibling, layout) for path, sibling in modules}
-        yield from check_destinations(file, graph, site, layout, placed={**fixed, **placed})
+        if site is not None:
+            yield from check_destinations(file, graph, site, layout, placed={**fixed, **placed})
 
 
 # --- what moves where -------------------------------------------------------------------------

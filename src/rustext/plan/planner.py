@@ -13,8 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
 from rustext.config import Config, Scope
-from rustext.discovery.catalogue import Catalogue
-from rustext.discovery.source_catalogue import SourceCatalogue
+from rustext.discovery.catalogue import Catalogue, SourceCatalogue
 from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
@@ -45,9 +44,10 @@ from rustext.plan.companions import (
     find_neighbour_companions,
     find_shared_files,
 )
+from rustext.plan.destinations import iter_warnings
 from rustext.plan.metadata_files import find_asked_metadata, find_plugin_metadata
 from rustext.plan.read_sources import find_listed_files, find_loaded_imports, find_read_sources
-from rustext.plan.warnings import destination_warnings, missing_warnings, run_path_warnings
+from rustext.plan.warnings import missing_warnings, run_path_warnings
 from rustext.tracing.probe import Probe, probe
 
 _QUOTED = re.compile(r'"[^"]*"')
@@ -125,6 +125,9 @@ class Planner:
         )
         libraries = self._resolver.resolve(path)
         companions = self._companions_of(dist) if dist is not None else ()
+        siblings = self.catalogue.native_files(dist) if dist is not None else ()
+        site = self.env.site_of(path)
+        moved = iter_warnings(file, libraries, site, siblings=siblings, companions=companions)
         return ExtensionPlan(
             file=file,
             path=path,
@@ -134,13 +137,7 @@ class Planner:
             warnings=(
                 *missing_warnings(file, libraries, self.env),
                 *run_path_warnings(file),
-                *destination_warnings(
-                    file,
-                    libraries,
-                    self.env.site_of(path),
-                    siblings=self.catalogue.native_files(dist) if dist is not None else (),
-                    companions=companions,
-                ),
+                *(f"{finding.message}; {finding.hint}" for finding in moved),
                 *(probed.warnings if probed is not None else ()),
             ),
         )

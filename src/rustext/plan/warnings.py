@@ -1,19 +1,16 @@
-"""Warnings about a native file: what the loader will not find, here or in a bundle.
+"""Warnings about a native file: what the loader will not find.
 
 In: a native file, its library graph, and the environment. Out: one line for each problem.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 from rustext.environment.environment import Environment
 from rustext.model.image import Format
 from rustext.model.libraries import LibraryGraph
 from rustext.model.native_file import NativeFile
-from rustext.model.plan import Companion
-from rustext.plan import destinations
 
 
 def missing_warnings(file: NativeFile, libraries: LibraryGraph, env: Environment) -> Iterator[str]:
@@ -37,22 +34,6 @@ def missing_warnings(file: NativeFile, libraries: LibraryGraph, env: Environment
             yield f"{file.path} needs `{soname}` of {owners[0]}, which has to be loaded first"
         else:
             yield f"{file.path} needs `{soname}`, which is not {where}"
-
-
-def destination_warnings(
-    file: NativeFile,
-    libraries: LibraryGraph,
-    site: Path | None,
-    *,
-    siblings: Sequence[tuple[Path, NativeFile]],
-    companions: Iterable[Companion],
-) -> Iterator[str]:
-    """What will not load from where the freezers put it; nothing for a file of no folder."""
-    if site is not None:
-        found = destinations.iter_warnings(
-            file, libraries, site, siblings=siblings, companions=companions
-        )
-        yield from (f"{finding.message}; {finding.hint}" for finding in found)
 
 
 def run_path_warnings(file: NativeFile) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import IsolatedRun
 from rustext.verify.subject import Subject
-from rustext.verify.target.system_libraries import is_system_library
+from rustext.verify.target.policies import is_system_library
 
 
 def host_library(soname: str, evidence: Sequence[tuple[str, str]]) -> Finding:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from environments import environment, install
 
-from rustext.discovery.source_catalogue import SourceCatalogue
+from rustext.discovery.catalogue import SourceCatalogue
 from rustext.discovery.source_facts import read_sources
 from rustext.files.codec import from_plain, to_plain
 from rustext.model.sources import DistributionSources

@@ -33,7 +33,7 @@ from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.subject import platform_of
-from rustext.verify.target.system_libraries import is_system_library
+from rustext.verify.target.policies import is_system_library
 from rustext.verify.verify import read_subject, sort_findings, verify
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]

@@ -18,8 +18,11 @@ from rustext.model.findings import name_few
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.left_plan import why_unread
-from rustext.verify.facts.python.loose_sources import iter_lacking_imports
-from rustext.verify.facts.python.opened_data import find_record, iter_absent_data
+from rustext.verify.facts.python.opened_data import (
+    find_record,
+    iter_absent_data,
+    iter_lacking_imports,
+)
 from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.subject import Subject
 

@@ -1,8 +1,9 @@
-"""What a manylinux policy or a release of a distribution offers, and which is the oldest that does.
+"""What systems offer: manylinux policies, releases of distributions, and their own libraries.
 
 In: the symbol versions that files need (`GLIBC_2.34`, `GLIBCXX_3.4.30`) and the libraries that they
-expect of the system. Out: whether a `Platform` has them. The facts are data, with their sources, in
-`data/manylinux.toml` and `data/distributions.toml`.
+expect of the system. Out: whether a `Platform` has them, and which is the oldest that does. The
+facts are data, with their sources, in `data/manylinux.toml`, `distributions.toml` and
+`policies.toml`.
 """
 
 from __future__ import annotations
@@ -145,3 +146,16 @@ def target_policy(target: Target) -> Platform:
         raise ValueError(f"{target.tag} is no manylinux target")
     glibc = Version(f"{target.version[0]}.{target.version[1]}")
     return policy_for(glibc, target.architectures[0], target.tag)
+
+
+def is_system_library(soname: str, libc: str | None = None) -> bool:
+    """Whether the platform's policy lets a program expect this library of the system.
+
+    `libc` is "glibc" or "musl"; without it, any platform's policy will do.
+    """
+    policies = read_data("policies")
+    tables = {"glibc": [policies["linux"]], "musl": [policies["musl"]]}
+    return any(
+        soname in table["libraries"] or soname.startswith(tuple(table["loaders"]))
+        for table in tables.get(libc or "", policies.values())
+    )

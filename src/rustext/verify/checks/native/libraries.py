@@ -18,8 +18,7 @@ from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.common_findings import host_library
 from rustext.verify.facts.native.libraries import file_names, find_meant
 from rustext.verify.subject import Subject
-from rustext.verify.target.policies import target_policy
-from rustext.verify.target.system_libraries import is_system_library
+from rustext.verify.target.policies import is_system_library, target_policy
 
 
 def check_libraries(subject: Subject) -> Iterator[Finding]:

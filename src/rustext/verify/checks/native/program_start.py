@@ -17,7 +17,7 @@ from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.common_findings import host_library
 from rustext.verify.facts.python.python_symbols import find_unopened
 from rustext.verify.subject import Subject
-from rustext.verify.target.system_libraries import is_system_library
+from rustext.verify.target.policies import is_system_library
 
 # The folders of the loaders in the psABIs (https://sourceware.org/glibc/wiki/ABIList) and musl's.
 _LOADER_FOLDERS = frozenset({"/lib", "/lib32", "/lib64", "/libx32", "/system/bin"})

@@ -22,7 +22,7 @@ from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format, Image
 from rustext.model.libraries import Edge, FoundBy, Missing, Resolved
 from rustext.verify.subject import Subject
-from rustext.verify.target.system_libraries import is_system_library
+from rustext.verify.target.policies import is_system_library
 
 _ORIGIN = re.compile(r"^(?:\$ORIGIN|\$\{ORIGIN\}|@loader_path)(?=/|$)")
 _PROGRAM = re.compile(r"^@executable_path(?=/|$)")

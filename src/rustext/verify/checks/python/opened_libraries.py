@@ -20,7 +20,7 @@ from rustext.model.image import Format
 from rustext.verify.facts.python.opened_data import find_record, is_reachable, iter_absent_data
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
 from rustext.verify.subject import Subject
-from rustext.verify.target.system_libraries import is_system_library
+from rustext.verify.target.policies import is_system_library
 
 # As of `libx.so.1`, `x.abi3.so`, `x.cpython-311-x86_64-linux-gnu.so` and `libx.1.dylib`.
 _COMPUTED = re.compile(

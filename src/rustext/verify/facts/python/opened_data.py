@@ -1,21 +1,27 @@
-"""Find the data files that code of a program's start reads next to itself and that are not there.
+"""Find the files that code of a program's start reads, and what files that it runs would import.
 
-In: a `Bundle`, and a `Start`. Out: what is opened and absent, and for one of these whether a RECORD
-in the bundle lists such a file for the package.
+In: a `Bundle`, and a `Start`. Out: the data files next to the code that are opened and absent, and
+for one of these whether a RECORD in the bundle lists such a file for the package; the modules of
+their own package that Python files in a folder import and that are not there. Code may list such
+files and run them; a freezer does not follow what they import.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from rustext.files.untrusted import is_closed
+from rustext.discovery.module_names import packages_of
+from rustext.environment.python_text import iter_modules
+from rustext.files.untrusted import SOURCE_LIMIT, is_closed, read_start
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
 from rustext.verify.facts.python.wheel_tags import iter_recorded
+
+_SOURCES = 2000  # Python files in folders that are looked at
 
 
 def iter_absent_data(bundle: Bundle, start: Start) -> Iterator[OpenedFile]:
@@ -61,3 +67,26 @@ def find_record(bundle: Bundle, opened: OpenedFile) -> str | None:
             if file.name in opened.names and file.parts[0] == top:
                 return f"{record.parent.name}/RECORD"
     return None
+
+
+def iter_lacking_imports(bundle: Bundle, tops: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield a module that is not in the bundle, and the module of the file that imports it.
+
+    `tops` are the top-level packages that count: those with code that runs such files.
+    """
+    archived = frozenset(name for p in bundle.programs for name in p.modules)
+    there = archived | bundle.shared
+    there |= {package for name in there for package in packages_of(name)}
+    files = [
+        (name, path)
+        for name, path in sorted(bundle.loose.items())
+        if path.suffix == ".py" and name not in archived and name.partition(".")[0] in tops
+    ]
+    for name, path in files[:_SOURCES]:
+        text, package = "", name if path.stem == "__init__" else name.rpartition(".")[0]
+        with suppress(OSError):
+            text = read_start(path, SOURCE_LIMIT).decode("utf-8", "replace")
+        for module in iter_modules(text, package):
+            own = module.partition(".")[0] == name.partition(".")[0] and "." in module
+            if own and module not in there and module.rpartition(".")[0] in there:
+                yield module, name
