@@ -7,13 +7,12 @@ its files that the code opens by a literal, or in a folder that it names. In a f
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from rustext.files.untrusted import read_start
+from rustext.files.untrusted import text_of
 
 _SUFFIXES = frozenset({".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf"})
 _NO_DATA = frozenset({".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".dylib", ".md", ".rst", ""})
@@ -64,14 +63,11 @@ def iter_setting_names(
         )
     )
     for file, _ in zip(named, range(_MOST), strict=False):
-        with contextlib.suppress(OSError):
-            text = read_start(folder / file, _LIMIT).decode("utf-8", "replace")
-            form = file.suffix in _SUFFIXES
-            names = (
-                find_names(text, settings=True) if form else tuple(sorted(set(own.findall(text))))
-            )
-            if names:
-                yield file, names
+        text = text_of(folder / file, _LIMIT)
+        form = file.suffix in _SUFFIXES
+        names = find_names(text, settings=True) if form else tuple(sorted(set(own.findall(text))))
+        if names:
+            yield file, names
 
 
 def find_names(text: str, *, settings: bool) -> tuple[str, ...]:

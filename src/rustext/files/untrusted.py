@@ -22,6 +22,14 @@ SOURCE_LIMIT = 4 << 20  # a Python source
 LOADER_LIMIT = 64 << 20  # a dynamic loader, its cache and its configuration
 
 
+def text_of(path: Path, limit: int = SOURCE_LIMIT) -> str:
+    """The beginning of a text in UTF-8; "" where it cannot be read."""
+    try:
+        return read_start(path, limit).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def hash_file(path: Path) -> bytes:
     """The SHA-256 of a regular file, read in pieces. Raises `OSError` as `open_file`."""
     digest = hashlib.sha256()

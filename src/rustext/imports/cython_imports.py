@@ -24,7 +24,7 @@ from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.environment.python_text import iter_imported
-from rustext.files.untrusted import SOURCE_LIMIT, read_start
+from rustext.files.untrusted import text_of
 from rustext.formats.binary import open_binary
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
@@ -167,10 +167,7 @@ def _from_sources(file: NativeFile, dist: Distribution) -> Iterator[tuple[str, E
         if source in seen or source not in known:
             continue
         seen.add(source)
-        try:
-            text = read_start(dist.site / source, SOURCE_LIMIT).decode("utf-8", "replace")
-        except OSError:  # recorded, and gone
-            continue
+        text = text_of(dist.site / source)
         waiting += [_beside(source, name) for name in _INCLUDE.findall(text)]
         evidence = Evidence(
             kind=EvidenceKind.PYTHON_NAME, where=str(source), detail="an import statement"

@@ -21,7 +21,6 @@ asks for it (https://peps.python.org/pep-0562/):
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
@@ -32,7 +31,7 @@ from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.environment.python_text import iter_exported, iter_modules, resolve
-from rustext.files.untrusted import SOURCE_LIMIT, read_start
+from rustext.files.untrusted import text_of
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.sources import HOLE, DistributionSources, ImportSite, SourceFacts
 
@@ -169,12 +168,10 @@ def _iter_starred(files: Iterable[SourceFacts], env: Environment) -> Iterator[Na
             module = env.find_module(package)
             if module is None or module.path is None or module.path.name != "__init__.py":
                 continue
-            with contextlib.suppress(OSError):
-                text = read_start(module.path, SOURCE_LIMIT).decode("utf-8", "replace")
-                for name in (f"{package}.{word}" for word in iter_exported(text)):
-                    if env.find_module(name) is not None:
-                        detail = f'from {package} import *, whose `__all__` names "{name}"'
-                        yield name, _evidence(EvidenceKind.PYTHON_CALL, facts.file, detail)
+            for name in (f"{package}.{word}" for word in iter_exported(text_of(module.path))):
+                if env.find_module(name) is not None:
+                    detail = f'from {package} import *, whose `__all__` names "{name}"'
+                    yield name, _evidence(EvidenceKind.PYTHON_CALL, facts.file, detail)
 
 
 # --- names in tables ------------------------------------------------------------------------------
@@ -315,8 +312,7 @@ def _without_toolkits(names: Iterable[str], env: Environment) -> tuple[str, ...]
 def _beginning_of(name: str, env: Environment) -> str:
     module = env.find_module(name)
     if module is not None and module.path is not None and module.path.suffix == ".py":
-        with contextlib.suppress(OSError):
-            return read_start(module.path, _STATEMENTS).decode("utf-8", "replace")
+        return text_of(module.path, _STATEMENTS)
     return ""
 
 

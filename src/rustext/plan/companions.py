@@ -24,7 +24,7 @@ from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion, CompanionKind
 from rustext.model.sources import DistributionSources, SourceFacts
-from rustext.plan.metadata_files import iter_metadata
+from rustext.plan.metadata_files import iter_metadata, own_file
 
 # Below the prefix: https://specifications.freedesktop.org/basedir-spec/latest/,
 # https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch04s11.html
@@ -144,12 +144,8 @@ def _refused(dist: Distribution, sources: DistributionSources) -> Iterator[Compa
     """The sources that this Python cannot compile, where the distribution's code counts on that."""
     for facts in sources.files:
         if facts.refused:
-            yield Companion(
-                path=dist.site / facts.file,
-                destination=facts.file,
-                kind=CompanionKind.DATA,
-                reason="this Python cannot compile it, and the code that imports it counts on that",
-            )
+            why = "this Python cannot compile it, and the code that imports it counts on that"
+            yield own_file(dist, facts.file, CompanionKind.DATA, why)
 
 
 def _path_loaded(
@@ -231,12 +227,8 @@ def _data(
     for file, word in words.items():
         said = word or (file.name if file.name in in_native else None)
         if said is not None and (dist.site / file).is_file():
-            yield Companion(
-                path=dist.site / file,
-                destination=file,
-                kind=CompanionKind.DATA,
-                reason=f"the distribution's own code names `{said}`",
-            )
+            why = f"the distribution's own code names `{said}`"
+            yield own_file(dist, file, CompanionKind.DATA, why)
 
 
 def _scripts(dist: Distribution) -> set[PurePosixPath]:
@@ -274,12 +266,7 @@ def find_named_files(
     """The data files of a distribution that the code of others names in full."""
     for file in other.files:
         if file.name in words and file.suffix != ".py" and _may_be_data(other, file):
-            yield Companion(
-                path=other.site / file,
-                destination=file,
-                kind=CompanionKind.DATA,
-                reason=f"{where} names `{file.name}`",
-            )
+            yield own_file(other, file, CompanionKind.DATA, f"{where} names `{file.name}`")
 
 
 def _may_be_data(dist: Distribution, file: PurePosixPath, *, named: bool = False) -> bool:
@@ -368,9 +355,5 @@ def _folders(dist: Distribution, code: OwnCode, others: Sequence[Companion]) -> 
             continue  # a freezer calls it, and no program
         if len(file.parts) > 1 and folder not in there and _may_be_data(dist, file):
             there.add(folder)
-            yield Companion(
-                path=dist.site / file,
-                destination=file,
-                kind=CompanionKind.FOLDER,
-                reason=f"`{file.name}` builds a path from where it lies",
-            )
+            why = f"`{file.name}` builds a path from where it lies"
+            yield own_file(dist, file, CompanionKind.FOLDER, why)

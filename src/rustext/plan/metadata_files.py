@@ -47,9 +47,11 @@ def iter_metadata(dist: Distribution, reason: str = _ANY_NAME) -> Iterator[Compa
     """The metadata that code asks for by a name which no freezer can read off the source."""
     for file in dist.files:
         if file.parent == dist.metadata and file.name in _FILES:
-            yield Companion(
-                path=dist.site / file,
-                destination=PurePosixPath(file),
-                kind=CompanionKind.METADATA,
-                reason=reason,
-            )
+            yield own_file(dist, file, CompanionKind.METADATA, reason)
+
+
+def own_file(
+    dist: Distribution, file: PurePosixPath, kind: CompanionKind, reason: str
+) -> Companion:
+    """A file of a distribution as a companion, with the same place in the bundle."""
+    return Companion(path=dist.site / file, destination=file, kind=kind, reason=reason)

@@ -5,7 +5,6 @@ In: the facts of a distribution's sources, and its environment. Out: the files a
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -13,11 +12,12 @@ from rustext.discovery.source_facts import module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.environment.python_text import iter_imported
-from rustext.files.untrusted import SOURCE_LIMIT, read_start
+from rustext.files.untrusted import text_of
 from rustext.imports.dynamic_imports import Named
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind
 from rustext.model.sources import HOLE, DistributionSources, SourceFacts
+from rustext.plan.metadata_files import own_file
 
 
 def find_read_sources(sources: DistributionSources, env: Environment) -> Iterator[Companion]:
@@ -47,9 +47,10 @@ def find_listed_files(sources: DistributionSources, dist: Distribution) -> Itera
     """
     for facts in used_files(sources):
         if facts.reads_stub:
-            yield _companion(dist, facts.file.with_suffix(".pyi"), f"`{facts.file}` reads it")
+            stub = facts.file.with_suffix(".pyi")
+            yield own_file(dist, stub, CompanionKind.DATA, f"`{facts.file}` reads it")
     for facts, file in _iter_listed(sources, dist):
-        yield _companion(dist, file, f"`{facts.file}` lists the folder")
+        yield own_file(dist, file, CompanionKind.DATA, f"`{facts.file}` lists the folder")
 
 
 def find_loaded_imports(
@@ -57,9 +58,7 @@ def find_loaded_imports(
 ) -> Iterator[Named]:
     """The modules that listed files import: to a freezer these files are data."""
     for facts, file in _iter_listed(sources, dist):
-        text = ""
-        with contextlib.suppress(OSError):
-            text = read_start(dist.site / file, SOURCE_LIMIT).decode("utf-8", "replace")
+        text = text_of(dist.site / file)
         for name in iter_imported(text, ".".join(file.parts[:-1])):
             if env.find_module(name) is not None:
                 detail = f'lists files that import "{name}"'
@@ -94,9 +93,3 @@ def _iter_folders(facts: SourceFacts) -> Iterator[PurePosixPath]:
         folder = PurePosixPath(*package)
         if last == HOLE and folder.is_relative_to(facts.file.parent):
             yield folder
-
-
-def _companion(dist: Distribution, file: PurePosixPath, reason: str) -> Companion:
-    return Companion(
-        path=dist.site / file, destination=file, kind=CompanionKind.DATA, reason=reason
-    )

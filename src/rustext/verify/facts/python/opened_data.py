@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from rustext.discovery.module_names import packages_of
 from rustext.environment.python_text import iter_modules
-from rustext.files.untrusted import SOURCE_LIMIT, is_closed, read_start
+from rustext.files.untrusted import is_closed, text_of
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
@@ -83,10 +83,8 @@ def iter_lacking_imports(bundle: Bundle, tops: Collection[str]) -> Iterator[tupl
         if path.suffix == ".py" and name not in archived and name.partition(".")[0] in tops
     ]
     for name, path in files[:_SOURCES]:
-        text, package = "", name if path.stem == "__init__" else name.rpartition(".")[0]
-        with suppress(OSError):
-            text = read_start(path, SOURCE_LIMIT).decode("utf-8", "replace")
-        for module in iter_modules(text, package):
+        package = name if path.stem == "__init__" else name.rpartition(".")[0]
+        for module in iter_modules(text_of(path), package):
             own = module.partition(".")[0] == name.partition(".")[0] and "." in module
             if own and module not in there and module.rpartition(".")[0] in there:
                 yield module, name

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from email.parser import HeaderParser
 from pathlib import Path
 
-from rustext.files.untrusted import read_start
+from rustext.files.untrusted import text_of
 from rustext.verify.bundle.bundle import Bundle
 
 _LIMIT = 1 << 20  # bytes of a metadata file that are read; a RECORD of 10,000 files has that many
@@ -27,7 +27,7 @@ def stable_abi_floors(bundle: Bundle) -> dict[Path, tuple[int, int]]:
     """The oldest CPython for each file that a wheel for the stable ABI has installed."""
     floors: dict[Path, tuple[int, int]] = {}
     for wheel in sorted(bundle.contents.glob("*.dist-info/WHEEL")):
-        floor = parse_floor(_read(wheel))
+        floor = parse_floor(text_of(wheel, _LIMIT))
         if floor is None:
             continue
         for name in iter_recorded(wheel.with_name("RECORD")):
@@ -51,13 +51,6 @@ def parse_floor(text: str) -> tuple[int, int] | None:
 def iter_recorded(record: Path) -> Iterator[str]:
     """The files that a RECORD lists, up to what is no CSV; none where it cannot be read."""
     with contextlib.suppress(csv.Error):
-        for row in csv.reader(_read(record).splitlines()):
+        for row in csv.reader(text_of(record, _LIMIT).splitlines()):
             if row and row[0]:
                 yield row[0]
-
-
-def _read(path: Path) -> str:
-    try:
-        return read_start(path, _LIMIT).decode("utf-8", "replace")
-    except OSError:
-        return ""
