@@ -21,7 +21,6 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from typing import Any, TypeVar
 from rustext import __version__
 from rustext.data import package_folder
 from rustext.files.codec import from_plain, to_plain
+from rustext.files.output import replace_file
 from rustext.files.untrusted import is_strangers, read_start
 
 _log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Cache:
         try:
             content = "\n".join(lines).encode("ascii")
             self._folder.mkdir(parents=True, exist_ok=True)
-            _replace(self._path(root), _digest(content) + b"\n" + content)
+            replace_file(self._path(root), _digest(content) + b"\n" + content)
             _prune(self._folder)
         except (OSError, ValueError) as error:
             _log.debug("nothing is stored for %s: %s", root, error)
@@ -232,19 +232,6 @@ def _prune(folder: Path) -> None:
         with contextlib.suppress(OSError):  # another writer was faster
             if path.stat().st_mtime < oldest:
                 path.unlink()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a temporary file next to `path` and move it into place."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rustext-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 class KeptFacts:

@@ -89,14 +89,18 @@ def _beginning(path: Path) -> bytes:
 
 def _replace(path: Path, data: bytes) -> None:
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        replace_file(path, data, _mode(path))
     except PermissionError:  # the file may be written to, and its folder not
         path.write_bytes(data)
-        return
+
+
+def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a temporary file next to `path` and move it into place. Raises `OSError`."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-        Path(name).chmod(_mode(path))
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,13 @@ from rustext.discovery.native_files import folder_source, read_native_file
 from rustext.discovery.sources import NEVER_NATIVE, Source
 from rustext.errors import InvalidBinary, TooComplex, UnmappedBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, open_cache
-from rustext.files.untrusted import open_file
+from rustext.files.untrusted import read_start
 from rustext.formats.binary import HEAD, is_native
+from rustext.formats.elf.header import MAGIC
 from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.tree import Tree
 
 _NATIVE_NAME = re.compile(r"\.(?:so|pyd|dll|dylib)$|^lib[^/]*\.so(?:\.\d+)+$")
-_ELF = b"\x7fELF"
 _LINKER_SCRIPTS = (b"/* GNU ld script", b"INPUT", b"GROUP", b"OUTPUT_FORMAT")  # ld(1), "Scripts"
 _SIZE_LIMIT = 4 << 30  # bytes; no loader maps a larger file, and the largest real one has 2 GiB
 _SPARSE_FLOOR = 64 << 20  # bytes; below that a file with holes is read like any other
@@ -104,7 +105,9 @@ def read_natives(tree: Tree, folders: Sequence[str], *, cached: bool = False) ->
     outside = Source(root=tree.root, packages={})
     files: list[tuple[Path, NativeFile]] = []
     unreadable: list[Unreadable] = []
-    for name in _candidates(tree):
+    for name in tree.files:
+        if os.path.splitext(name)[1] in NEVER_NATIVE:  # noqa: PTH122 (hot loop)
+            continue
         path = tree.path(name)
         source = next((s for prefix, s in sources if name.startswith(prefix)), outside)
         found = _read(path, source, kept)
@@ -136,12 +139,6 @@ def unreasonable_size(path: Path) -> str | None:
     return None
 
 
-def _candidates(tree: Tree) -> Iterator[str]:
-    for name in tree.files:
-        if os.path.splitext(name)[1] not in NEVER_NATIVE:  # noqa: PTH122 (hot loop)
-            yield name
-
-
 def _read(path: Path, source: Source, kept: KeptFacts) -> NativeFile | Unreadable | None:
     named = is_named_native(path.name)
     try:
@@ -161,8 +158,7 @@ def _read(path: Path, source: Source, kept: KeptFacts) -> NativeFile | Unreadabl
 
 def _without_magic(path: Path) -> Unreadable | None:
     """A file that has a library's name alone; a linker script has it by right."""
-    with open_file(path) as stream:
-        head = stream.read(HEAD)
+    head = read_start(path, HEAD)
     if not head:
         return Unreadable(path=path, reason="the file is empty")
     if head.startswith(_LINKER_SCRIPTS):
@@ -172,11 +168,9 @@ def _without_magic(path: Path) -> Unreadable | None:
 
 def _is_elf(path: Path) -> bool:
     """ELF's magic number is no accident; those of Mach-O and PE are two or four common bytes."""
-    try:
-        with open_file(path) as stream:
-            return stream.read(len(_ELF)) == _ELF
-    except OSError:
-        return False
+    with suppress(OSError):
+        return read_start(path, len(MAGIC)) == MAGIC
+    return False
 
 
 def _reason(error: Exception, path: Path) -> str:

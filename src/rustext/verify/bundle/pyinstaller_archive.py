@@ -110,7 +110,8 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     members: list[Member] = []
     start_code: list[StoredCode] = []
     contents = ""
-    for kind, name, member in _iter_entries(data, start, start + toc, toc_size):
+    for kind, member in _iter_entries(data, start, start + toc, toc_size):
+        name = member.name
         if kind == b"z":
             places.add((member.offset, member.size))
         elif kind in _CODE:
@@ -176,8 +177,8 @@ def _find_cookie(data: mmap.mmap) -> int:
 
 def _iter_entries(
     data: mmap.mmap, start: int, at: int, size: int
-) -> Iterator[tuple[bytes, str, Member]]:
-    """Type, name and place of each entry of the table of contents at `at`."""
+) -> Iterator[tuple[bytes, Member]]:
+    """Type and place of each entry of the table of contents at `at`."""
     if size > _TABLE_LIMIT:
         raise TruncatedBinary(f"PyInstaller's archive claims a table of {size:,} bytes")
     end = at + size
@@ -189,18 +190,15 @@ def _iter_entries(
         name = raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
         if start + offset + length > len(data):
             raise TruncatedBinary(f"`{name}` in PyInstaller's archive ends outside of the file")
-        yield (
-            kind,
-            name,
-            Member(
-                name=name,
-                offset=start + offset,
-                size=length,
-                full_size=full,
-                compressed=bool(compressed),
-                link=kind == b"n",
-            ),
+        member = Member(
+            name=name,
+            offset=start + offset,
+            size=length,
+            full_size=full,
+            compressed=bool(compressed),
+            link=kind == b"n",
         )
+        yield kind, member
         at += entry
 
 

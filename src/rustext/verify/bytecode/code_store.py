@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -47,18 +47,14 @@ class Module:
     texts: frozenset[str] | None = None
 
 
-class CodeStore:
-    """The modules of one program, in the order in which its importers look for them."""
+class CodeStore(AbstractContextManager["CodeStore"]):
+    """The modules of one program, in the order in which its importers look for them.
 
-    def __init__(
-        self,
-        *,
-        python: tuple[int, int],
-        program: Program,
-        libraries: tuple[LibraryModule, ...],
-        loose: Mapping[str, Path],
-    ) -> None:
-        """Take where the code is; nothing is read before it is asked for."""
+    What it opens is closed at the end of the context.
+    """
+
+    def __init__(self, bundle: Bundle, program: Program, python: tuple[int, int]) -> None:
+        """Nothing is read before it is asked for; `python` is the version that wrote the code."""
         self.python = python
         self._stack = ExitStack()
         self._program = program.carrier
@@ -70,14 +66,14 @@ class CodeStore:
         elif program.code is not None:
             stored, self._constants = program.code.bytecode, program.code.constants
         self._stored = {s.name: s for s in stored}
-        self._libraries = {m.name: m for m in reversed(libraries)}
-        self._loose = loose
+        self._libraries = {m.name: m for m in reversed(bundle.libraries)}
+        self._loose = bundle.loose
         self._zips: dict[Path, zipfile.ZipFile] = {}
         self._file: BinaryIO | None = None
         self._left = _TOTAL_LIMIT
 
-    def close(self) -> None:
-        """Close the files that were opened."""
+    def __exit__(self, *error: object) -> None:
+        """Close what was opened."""
         self._stack.close()
 
     def find(self, name: str) -> Module | None:
@@ -161,18 +157,3 @@ class CodeStore:
             return None
         self._left -= len(data)
         return data
-
-
-@contextmanager
-def open_store(bundle: Bundle, program: Program, python: tuple[int, int]) -> Iterator[CodeStore]:
-    """The code of a program of a bundle, written by this version of Python."""
-    store = CodeStore(
-        python=python,
-        program=program,
-        libraries=bundle.libraries,
-        loose=bundle.loose,
-    )
-    try:
-        yield store
-    finally:
-        store.close()

@@ -92,10 +92,7 @@ class Unpacker:
             or end.split("/", 1)[0] == ".."
             or "\0" in target
         ):
-            raise InvalidBundle(
-                f"{self._name} holds the link `{name[:_SHOWN]}` to "
-                f"`{target[:_SHOWN]}`, which leads out of it"
-            )
+            raise self._refused(f"the link `{name[:_SHOWN]}` to `{target[:_SHOWN]}`")
         self._links[inner] = target
 
     def finish(self) -> Path:
@@ -105,9 +102,7 @@ class Unpacker:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if not path.parent.resolve().is_relative_to(self._folder.resolve()):
-                    raise InvalidBundle(
-                        f"{self._name} holds `{inner[:_SHOWN]}`, which leads out of it"
-                    )
+                    raise self._refused(f"`{inner[:_SHOWN]}`")
                 path.symlink_to(target)
             except OSError as error:
                 raise InvalidBundle(f"{self._name} holds `{inner[:_SHOWN]}` twice") from error
@@ -115,10 +110,11 @@ class Unpacker:
         for inner in self._links:  # one may lead out by way of another
             path = self._folder / inner
             if not _is_endless(path) and not Path(os.path.realpath(path)).is_relative_to(home):
-                raise InvalidBundle(
-                    f"{self._name} holds the link `{inner[:_SHOWN]}`, which leads out of it"
-                )
+                raise self._refused(f"the link `{inner[:_SHOWN]}`")
         return self._folder
+
+    def _refused(self, what: str, why: str = "leads out of it") -> InvalidBundle:
+        return InvalidBundle(f"{self._name} holds {what}, which {why}")
 
     def _enter(self, name: str) -> str:
         """The path of a member below the folder."""
@@ -127,13 +123,9 @@ class Unpacker:
             raise InvalidBundle(f"{self._name} holds more than {_MEMBERS:,} files")
         pure = PureWindowsPath(name) if self._windows else PurePosixPath(name)
         if pure.anchor or ".." in pure.parts or not pure.parts or "\0" in name:
-            raise InvalidBundle(
-                f"{self._name} holds the path `{name[:_SHOWN]}`, which leads out of it"
-            )
+            raise self._refused(f"the path `{name[:_SHOWN]}`")
         if len(pure.parts) > _DEPTH:
-            raise InvalidBundle(
-                f"{self._name} holds the path `{name[:_SHOWN]}`, which is nested too deeply"
-            )
+            raise self._refused(f"the path `{name[:_SHOWN]}`", "is nested too deeply")
         return pure.as_posix()
 
     def _claim(self, size: int, name: str) -> None:

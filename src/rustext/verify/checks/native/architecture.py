@@ -25,9 +25,7 @@ def check_architecture(subject: Subject) -> Iterator[Finding]:
     """Find the files for other machines, and what they are there for."""
     bundle = subject.bundle
     own = bundle.program.binary.images if bundle.program is not None else (bundle.image,)
-    wrong_program = _check_target(subject, own)
-    if wrong_program is not None:
-        yield wrong_program
+    yield from _check_target(subject, own)
     wanted = _wanted(subject, own)
 
     def fits(_: Path, file: NativeFile) -> bool:
@@ -67,16 +65,16 @@ def _wanted(subject: Subject, own: tuple[Image, ...]) -> set[Machine]:
     return meant or machines
 
 
-def _check_target(subject: Subject, own: tuple[Image, ...]) -> Finding | None:
+def _check_target(subject: Subject, own: tuple[Image, ...]) -> Iterator[Finding]:
     target, program = subject.target, subject.bundle.program
     if target is None:
-        return None
+        return
     there = {i.architecture for i in own if i.format is target.format}
     lacks = [a for a in target.architectures if a not in there]
     if not lacks:
-        return None
+        return
     name = subject.inside(program.path if program is not None else subject.bundle.root)
-    return Finding(
+    yield Finding(
         id="architecture",
         severity=Severity.ERROR,
         subject=name,

@@ -16,6 +16,8 @@ from rustext.model.native_file import NativeFile
 from rustext.verify.load_reasons import Uses
 from rustext.verify.subject import Subject
 
+_WHEELS = {"glibc": "manylinux", "musl": "musllinux"}
+
 
 def check_libc(subject: Subject) -> Iterator[Finding]:
     """Find the files that are linked against another C library than the program."""
@@ -53,7 +55,7 @@ def check_libc(subject: Subject) -> Iterator[Finding]:
             subject=subject.inside(path),
             message=f"`{path.name}` is linked against {other}, the program against {libc}",
             evidence=(*_said_by(file.binary.image), *((why,) if why is not None else ())),
-            hint=f"install the package's wheel for {_wheels(libc)}"
+            hint=f"install the package's wheel for {_WHEELS[libc]}"
             if loadable
             else f"it starts only where {other} is installed",
         )
@@ -64,7 +66,3 @@ def _said_by(image: Image) -> tuple[tuple[str, str], ...]:
         return (("loader", image.interpreter),)
     names = (n.name for n in image.needed if n.name.startswith(("libc.", "ld-")))
     return tuple(("needs", name) for name in names)
-
-
-def _wheels(libc: str) -> str:
-    return {"glibc": "manylinux", "musl": "musllinux"}[libc]

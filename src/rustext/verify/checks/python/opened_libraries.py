@@ -37,7 +37,7 @@ def check_openings(subject: Subject) -> Iterator[Finding]:
         for start in subject.starts
         for opened in start.opened
         if not opened.data
-        and not any(held.expects(name) or held.has(name) for name in opened.names)
+        and not any(held.expects(name) or held.folders(name) for name in opened.names)
     }
     yield from findings
     opened_by = ((start, one) for start in subject.starts for one in start.opened if not one.data)
@@ -61,12 +61,8 @@ class _Held:
         planned = {c.destination.name for c in plan.companions} if plan is not None else set()
         return name in self._subject.allow_system | planned or is_system_library(name)
 
-    def has(self, name: str) -> bool:
-        """Whether a file of the bundle has this name, whatever its suffix and its folder."""
-        return bool(self.folders(name))
-
     def folders(self, name: str) -> Sequence[Path]:
-        """The folders that have such a file."""
+        """The folders with a file of this name, whatever its suffix."""
         return self._stems.get(self._stem(name), ())
 
     def _stem(self, name: str) -> str:

@@ -21,7 +21,7 @@ from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.marshal_reader import parse_code
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.bundle.pyinstaller_archive import Archive, inflate
-from rustext.verify.bytecode.code_store import open_store
+from rustext.verify.bytecode.code_store import CodeStore
 from rustext.verify.bytecode.module_code import iter_mentioned
 
 # The whole name; the stem as a string of its own; and the package whose code may name it so.
@@ -78,7 +78,7 @@ def imports_module(
     if python is None:
         return False
     package, _, last = module.rpartition(".")
-    with open_store(bundle, program, python) as store:
+    with CodeStore(bundle, program, python) as store:
         for _, data in store.iter_marshalled():
             if last.encode() not in data:
                 continue
@@ -100,7 +100,7 @@ def names_word(bundle: Bundle, program: Program | None, word: str) -> bool:
         return False
     if program.freezer is Freezer.NUITKA:
         return any(word.encode() in data for _, _, data in _iter_nuitka(program.path))
-    with open_store(bundle, program, _ANY_VERSION) as store:
+    with CodeStore(bundle, program, _ANY_VERSION) as store:
         return any(word.encode() in data for _, data in store.iter_marshalled())
 
 
@@ -119,9 +119,7 @@ def _stem(path: Path) -> str:
     return path.name.partition(".")[0].removeprefix("lib")
 
 
-def _patterns(
-    bundle: Bundle, path: Path
-) -> tuple[re.Pattern[bytes], re.Pattern[bytes] | None, str]:
+def _patterns(bundle: Bundle, path: Path) -> _Patterns:
     name = re.escape(path.name.encode("utf-8", "surrogateescape"))
     whole = re.compile(rb"(?<![\w.-])" + name + rb"(?![\w.-])")
     stem = _stem(path)

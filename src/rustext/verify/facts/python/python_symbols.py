@@ -7,6 +7,7 @@ functions when it is loaded, and libpython, or the program that it is linked int
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from pathlib import Path
 
 from rustext.errors import RustextError
@@ -33,17 +34,15 @@ class PythonSymbols:
     def __init__(self, bundle: Bundle) -> None:
         """Read nothing yet."""
         self._bundle = bundle
-        self._found: tuple[str, frozenset[str]] | None = None
-        self._others: frozenset[str] | None = None
 
     @property
     def provider(self) -> str:
         """The file that exports Python's functions, or "" where none does."""
-        return self._exports()[0]
+        return self._python[0]
 
     def absent_from_python(self, path: Path) -> tuple[str, ...]:
         """The functions that a module asks for and nothing in the bundle exports, sorted."""
-        provider, exports = self._exports()
+        provider, exports = self._python
         if not provider or not self._may_lack(path, exports):
             return ()
         absent = {
@@ -51,19 +50,16 @@ class PythonSymbols:
             for s in _symbols(path)
             if not s.defined and not s.weak and s.name not in exports and _PYTHON.fullmatch(s.name)
         }
-        return tuple(sorted(absent - self._other_exports())) if absent else ()
+        return tuple(sorted(absent - self._other_exports)) if absent else ()
 
     def _may_lack(self, path: Path, exports: frozenset[str]) -> bool:
         """Whether any name in the file is unknown: few files get as far as their symbols."""
         names = parse_file(path, parse_elf_names, b"")
         return any(match[1].decode("ascii") not in exports for match in _NAMES.finditer(names))
 
-    def _exports(self) -> tuple[str, frozenset[str]]:
-        if self._found is None:
-            self._found = self._find_python()
-        return self._found
-
-    def _find_python(self) -> tuple[str, frozenset[str]]:
+    @cached_property
+    def _python(self) -> tuple[str, frozenset[str]]:
+        """The name of the file that exports Python's functions, and these."""
         bundle = self._bundle
         if bundle.image.format is not Format.ELF:
             return "", frozenset()
@@ -74,12 +70,11 @@ class PythonSymbols:
                 return path.name, exports
         return "", frozenset()
 
+    @cached_property
     def _other_exports(self) -> frozenset[str]:
         """What other libraries export under such names; hardly ever asked for."""
-        if self._others is None:
-            files = (path for path, file in self._bundle.files if file.suffix is None)
-            self._others = frozenset().union(*map(_exported, files))
-        return self._others
+        files = (path for path, file in self._bundle.files if file.suffix is None)
+        return frozenset().union(*map(_exported, files))
 
 
 def find_unopened(program: Path, library: Path) -> tuple[str, ...]:

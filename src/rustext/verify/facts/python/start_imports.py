@@ -27,7 +27,7 @@ from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.marshal_reader import Code
 from rustext.verify.bundle.program import Freezer, Program
-from rustext.verify.bytecode.code_store import CodeStore, Module, open_store
+from rustext.verify.bytecode.code_store import CodeStore, Module
 from rustext.verify.bytecode.instructions import is_known
 from rustext.verify.bytecode.module_code import (
     Import,
@@ -71,7 +71,7 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
         version = ".".join(map(str, python)) if python is not None else "an unknown version"
         start.reason = f"bytecode of Python {version} cannot be followed"
         return start
-    with open_store(bundle, program, python) as store:
+    with CodeStore(bundle, program, python) as store:
         follower = _Follower(bundle, store, start)
         scripts = [store.read(s) for s in (program.archive.start if program.archive else ())]
         if bundle.freezer is Freezer.CX_FREEZE:
