@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from rustext.data import read_data
 from rustext.errors import RustextError
-from rustext.loaders.rules import Mapped, Place, Rejection
+from rustext.loaders.rules import Mapped, Place, Rejection, Rules
 from rustext.model.image import Binary, Format, Image, ImageKind
 from rustext.model.libraries import FoundBy
 
 _RPATH = "@rpath/"
 
 
-class MachORules:
+class MachORules(Rules):
     """dyld, for one process of one architecture."""
 
     breadth_first = False  # JustInTimeLoader::loadDependents recurses after each image's own list
@@ -31,14 +30,6 @@ class MachORules:
     def __init__(self, program: Mapped) -> None:
         self._program = program
         self._data: dict[str, Any] = read_data("system_libraries")["macos"]
-
-    def preloaded(self) -> Iterable[tuple[str, Path]]:
-        """Return nothing: dyld itself cannot be linked to."""
-        return ()
-
-    def key(self, mapped: Mapped, name: str) -> str:  # noqa: ARG002
-        """Install names are compared unchanged."""
-        return name
 
     def names(self, mapped: Mapped, needed: str | None) -> Iterator[str]:  # noqa: ARG002
         """An image answers to its path and to its own install name, whatever form that has."""

@@ -19,7 +19,7 @@ from rustext.errors import InvalidBinary, RustextError
 from rustext.files.untrusted import LOADER_LIMIT, read_start
 from rustext.loaders.elf import select
 from rustext.loaders.ld_so_cache import CacheEntry, parse_ld_cache, read_ld_so_conf
-from rustext.loaders.rules import Loader, Mapped, Place, Rejection
+from rustext.loaders.rules import Loader, Mapped, Place, Rejection, Rules
 from rustext.loaders.sysroot import Sysroot
 from rustext.model.image import Binary, Image
 from rustext.model.libraries import FoundBy
@@ -109,10 +109,8 @@ def _dst_lib(folders: Iterable[str]) -> str:
     return posixpath.basename(first)
 
 
-class GlibcRules:
+class GlibcRules(Rules):
     """ld.so of glibc, for one process."""
-
-    breadth_first = True
 
     def __init__(
         self, loader: Loader, root: Sysroot, program: Mapped, system: SystemFolders

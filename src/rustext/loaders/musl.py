@@ -12,20 +12,18 @@ from rustext.data import read_data
 from rustext.errors import RustextError
 from rustext.files.untrusted import LOADER_LIMIT, read_start
 from rustext.loaders.elf import iter_places, select
-from rustext.loaders.rules import Loader, Mapped, Place, Rejection
+from rustext.loaders.rules import Loader, Mapped, Place, Rejection, Rules
 from rustext.loaders.sysroot import Sysroot
 from rustext.model.image import Binary, Image
 from rustext.model.libraries import FoundBy
 
 
-class MuslRules:
+class MuslRules(Rules):
     """musl's loader, for one process.
 
     It compares files by the name that they were found under, never by soname, makes no difference
     between DT_RPATH and DT_RUNPATH, and takes the first file that can be opened.
     """
-
-    breadth_first = True
 
     def __init__(self, loader: Loader, root: Sysroot, program: Mapped) -> None:
         self._loader = loader

@@ -8,11 +8,12 @@ records that `resolve` and the rules in `elf_loader`, `macho_loader` and `pe_loa
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import ClassVar
 
 from rustext.errors import RustextError
 from rustext.model.image import Binary, Image
@@ -87,27 +88,31 @@ class Rejection:
     final: bool = False
 
 
-class Rules(Protocol):
+class Rules(ABC):
     """The rules of one platform's loader, for one process."""
 
-    @property
-    def breadth_first(self) -> bool:
-        """Whether all libraries of a level are loaded before those that they need."""
+    # Whether all libraries of a level are loaded before those that they need.
+    breadth_first: ClassVar[bool] = True
 
     def preloaded(self) -> Iterable[tuple[str, Path]]:
         """Return what is in every process before its program, by name."""
+        return ()
 
-    def key(self, mapped: Mapped, name: str) -> str:
+    def key(self, mapped: Mapped, name: str) -> str:  # noqa: ARG002
         """Return the name under which a needed library is looked up among those loaded."""
+        return name
 
+    @abstractmethod
     def names(self, mapped: Mapped, needed: str | None) -> Iterable[str]:
         """Return the keys under which an image counts as loaded from now on.
 
         `needed` is the key that it was found for, None for one that is opened by path.
         """
 
+    @abstractmethod
     def places(self, mapped: Mapped, name: str) -> Iterator[Place]:
         """Yield the files that are tried for a library that `mapped` needs, in order."""
 
+    @abstractmethod
     def select(self, found: Binary | RustextError) -> Image | Rejection:
         """Return the image of a file that this process can load, or why there is none."""

@@ -10,19 +10,18 @@ LOAD_LIBRARY_SEARCH_DEFAULT_DIRS and LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR of CPython
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from rustext.data import read_data
 from rustext.errors import RustextError
-from rustext.loaders.rules import Loader, Mapped, Place, Rejection
+from rustext.loaders.rules import Loader, Mapped, Place, Rejection, Rules
 from rustext.loaders.sysroot import Sysroot
 from rustext.model.image import Binary, Format, Image
 from rustext.model.libraries import FoundBy
 
 
-class PeRules:
+class PeRules(Rules):
     """The Windows loader, for one process."""
 
     breadth_first = False  # each import is loaded, with its own imports, before the next one
@@ -33,10 +32,6 @@ class PeRules:
         self._added = tuple(root.enter(path) for path in loader.dll_directories)
         self._data: dict[str, Any] = read_data("system_libraries")["windows"]
         self._listings: dict[str, dict[str, str]] = {}
-
-    def preloaded(self) -> Iterable[tuple[str, Path]]:
-        """Return nothing: what is in every process is on the system's list."""
-        return ()
 
     def key(self, mapped: Mapped, name: str) -> str:  # noqa: ARG002
         """Module names are compared without regard to case."""
