@@ -20,6 +20,7 @@ from rustext.verify.bytecode.instructions import (
     Table,
     decode,
     find_table,
+    iter_texts,
     load_constant,
     name_of,
 )
@@ -189,7 +190,7 @@ def iter_exported(code: Code, python: tuple[int, int]) -> Iterator[str]:
         ):
             at = i - 1 if load_constant(code, table, steps, i - 1) is not None else i - 2
             while (value := load_constant(code, table, steps, at)) is not None:
-                yield from filter(_is_text, value if isinstance(value, tuple) else (value,))
+                yield from iter_texts(value)
                 at -= 1
 
 
@@ -226,10 +227,6 @@ def adds_folders(code: Code, python: tuple[int, int]) -> bool:
     loads = [name_of(code, table, step) for step in steps]
     pairs = set(itertools.pairwise(loads))
     return "addsitedir" in loads or not _ADDITIONS.isdisjoint(pairs)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def _changes_modules(code: Code, table: Table, module: str) -> bool:

@@ -7,7 +7,7 @@ any of them is about the whole of the program's start.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
@@ -39,13 +39,11 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
         yield f"what the freezer was told: {unread}; freeze again, or give a plan with --plan"
     for start in subject.starts:
         yield from _iter_start(start, way_out)
-    completed = sorted({f"{name}.*" for start in subject.starts for name in start.completed})
-    if completed:
-        yield f"files of packages whose names are computed: {_few(completed)}{way_out}"
-    lacking = sorted({line for start in subject.starts for line in _iter_lacking(bundle, start)})
-    if lacking:
-        named = name_few(lacking, _NAMED)
-        yield f"files that code opens next to itself and that are not here: {named}{way_out}"
+    completed = (f"`{name}.*`" for start in subject.starts for name in start.completed)
+    yield from _iter_named("files of packages whose names are computed", completed, way_out)
+    lacking = (line for start in subject.starts for line in _iter_lacking(bundle, start))
+    what = "files that code opens next to itself and that are not here"
+    yield from _iter_named(what, lacking, way_out)
     yield from _iter_of_code(subject, way_out)
     if bundle.programs and not bundle.builtins_known and bundle.freezer is not Freezer.NUITKA:
         yield "modules of the standard library: which of them the interpreter holds is not known"
@@ -62,16 +60,10 @@ def _iter_of_code(subject: Subject, way_out: str) -> Iterator[str]:
     """What the code of the starts may do that only a run tells."""
     bundle = subject.bundle
     tops = {top for start in subject.starts for top in start.runs_files}
-    listed = sorted({f"`{m}` (`{name}`)" for m, name in iter_lacking_imports(bundle, tops)})
-    if listed:
-        named = name_few(listed, _NAMED)
-        yield f"what Python files in folders import, and is not here: {named}{way_out}"
-    asked = sorted(
-        {f"`{text}` (`{m}`)" for s in subject.starts for m, text in _no_metadata(bundle, s)}
-    )
-    if asked:
-        named = name_few(asked, _NAMED)
-        yield f"metadata that code may ask for, and that is not here: {named}{way_out}"
+    listed = (f"`{m}` (`{name}`)" for m, name in iter_lacking_imports(bundle, tops))
+    yield from _iter_named("what Python files in folders import, and is not here", listed, way_out)
+    asked = (f"`{text}` (`{m}`)" for s in subject.starts for m, text in _no_metadata(bundle, s))
+    yield from _iter_named("metadata that code may ask for, and that is not here", asked, way_out)
     for start in subject.starts:
         if start.reads_source and not any(bundle.contents.glob(f"{start.program.path.stem}.py")):
             named = _few(start.reads_source)
@@ -122,6 +114,12 @@ def _no_metadata(bundle: Bundle, start: Start) -> Iterator[tuple[str, str]]:
     folders = (f.name for f in bundle.contents.iterdir() if f.suffix in {".dist-info", ".egg-info"})
     there = {canonicalize_name(name.rpartition(".")[0].partition("-")[0]) for name in folders}
     return ((m, text) for m, text in start.asked if canonicalize_name(text) not in there)
+
+
+def _iter_named(what: str, names: Iterable[str], way_out: str) -> Iterator[str]:
+    found = sorted(set(names))
+    if found:
+        yield f"{what}: {name_few(found, _NAMED)}{way_out}"
 
 
 def _few(names: Sequence[str]) -> str:
