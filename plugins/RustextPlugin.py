@@ -291,7 +291,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         """Warn, or stop the build where the user wants that."""
         if self._strict:
             self.sysexit(text)
-        self.warning(f"{text}; the build goes on")
+        self.warning(text)
 
     def complain_of(self, about: Any, error: Exception) -> None:
         """Say what went wrong with a module or a folder, for each once."""

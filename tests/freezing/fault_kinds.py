@@ -18,10 +18,14 @@ HUGE = 5 << 30
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is done to a folder of packages, and the name that a warning has to hold."""
+    """What is done to a folder of packages, and the name that a warning has to hold.
+
+    What has no such name is `legal`: nothing may be said of it.
+    """
 
     apply: Callable[[Path], object]
     named: str | None
+    legal: str = ""
 
 
 def write(name: str, content: bytes | str) -> Callable[[Path], object]:
@@ -111,6 +115,28 @@ def remove(pattern: str) -> Callable[[Path], object]:
     return apply
 
 
+def listed(name: str, apply: Callable[[Path], object]) -> Callable[[Path], object]:
+    """The same with a row in RECORD, as an installer writes it."""
+
+    def both(site: Path) -> None:
+        append(f"{INFO}/RECORD", f"{name},,\n".encode())(site)
+        apply(site)
+
+    return both
+
+
+def of_other(kind: str, apply: Callable[[Path], object]) -> Fault:
+    """A fault of one file of the package, which the program does not import."""
+    name = f"bad/other.{kind}"
+    return Fault(listed(name, apply), name)
+
+
+def of_metadata(name: str, content: str) -> Fault:
+    """A fault of one file of the package's dist-info."""
+    name = f"{INFO}/{name}"
+    return Fault(listed(name, write(name, content)), name)
+
+
 INFO = "bad-1.0.dist-info"
 FINDER = "MAPPING = {'gone': '/nonexistent/src/gone'}\nNAMESPACES = {}\ndef install():\n    pass\n"
 ELF = b"\x7fELF\x02\x01\x01"
@@ -124,9 +150,13 @@ FAULTS: dict[str, Fault] = {
     "RECORD is not readable": Fault(put(f"{INFO}/RECORD", locked), f"{INFO}/RECORD"),
     "RECORD has 5 GB": Fault(put(f"{INFO}/RECORD", huge), f"{INFO}/RECORD"),
     "RECORD never ends": Fault(put(f"{INFO}/RECORD", link("/dev/zero")), f"{INFO}/RECORD"),
-    "RECORD has absolute rows": Fault(append(f"{INFO}/RECORD", b"/etc/passwd,,\n"), None),
+    "RECORD has absolute rows": Fault(
+        append(f"{INFO}/RECORD", b"/etc/passwd,,\n"), None, "a RECORD may hold absolute paths"
+    ),
     "RECORD has rows above its folder": Fault(
-        append(f"{INFO}/RECORD", b"../../../../../etc/x,,\n"), None
+        append(f"{INFO}/RECORD", b"../../../../../etc/x,,\n"),
+        None,
+        "a RECORD lists programs and other files outside of its folder so",
     ),
     "RECORD has a row that is not UTF-8": Fault(
         append(f"{INFO}/RECORD", b"bad/caf\xe9.py,,\n"), f"{INFO}/RECORD"
@@ -135,10 +165,10 @@ FAULTS: dict[str, Fault] = {
         append(f"{INFO}/RECORD", b"bad/a\0b.so,,\n"), f"{INFO}/RECORD"
     ),
     "RECORD has a row that is too long": Fault(
-        append(f"{INFO}/RECORD", b"bad/" + b"a" * 5000 + b".so,,\n"), None
+        append(f"{INFO}/RECORD", b"bad/" + b"a" * 5000 + b".so,,\n"), "bad/aaaa"
     ),
     "RECORD names files that are gone": Fault(
-        append(f"{INFO}/RECORD", b"bad/gone.py,,\nbad/gone.so,,\n"), None
+        append(f"{INFO}/RECORD", b"bad/gone.py,,\nbad/gone.so,,\n"), f"{INFO}/RECORD"
     ),
     "METADATA is not there": Fault(remove(f"{INFO}/METADATA"), INFO),
     "METADATA is not readable": Fault(put(f"{INFO}/METADATA", locked), f"{INFO}/METADATA"),
@@ -147,7 +177,7 @@ FAULTS: dict[str, Fault] = {
         write(f"{INFO}/METADATA", "Metadata-Version: 2.1\n"), f"{INFO}/METADATA"
     ),
     "METADATA is not UTF-8": Fault(
-        write(f"{INFO}/METADATA", METADATA.encode() + b"Author: caf\xe9\n"), None
+        write(f"{INFO}/METADATA", METADATA.encode() + b"Author: caf\xe9\n"), f"{INFO}/METADATA"
     ),
     "requirements do not parse": Fault(
         append(f"{INFO}/METADATA", b"Requires-Dist: ormsgpack (>=1,, !\n"), f"{INFO}/METADATA"
@@ -161,44 +191,54 @@ FAULTS: dict[str, Fault] = {
     "a dist-info is a file": Fault(write("odd-1.0.dist-info", "x"), "odd-1.0.dist-info"),
     "a dist-info is not readable": Fault(put("odd-1.0.dist-info", locked_folder), "odd-1.0"),
     "a dist-info dangles": Fault(put("odd-1.0.dist-info", link("gone")), "odd-1.0.dist-info"),
-    "an egg-link leads nowhere": Fault(write("odd.egg-link", "/nonexistent/odd\n."), None),
-    "a path file leads nowhere": Fault(write("odd.pth", "/nonexistent/odd\n"), None),
-    "a path file is not UTF-8": Fault(write("odd.pth", b"/nonexistent/caf\xe9\n"), None),
+    "an egg-link leads nowhere": Fault(
+        write("odd.egg-link", "/nonexistent/odd\n."), "odd.egg-link"
+    ),
+    "a path file leads nowhere": Fault(write("odd.pth", "/nonexistent/odd\n"), "odd.pth"),
+    "a path file is not UTF-8": Fault(write("odd.pth", b"/nonexistent/caf\xe9\n"), "odd.pth"),
     "an editable install's source is gone": Fault(
-        write("__editable___gone_1_0_finder.py", FINDER), None
+        write("__editable___gone_1_0_finder.py", FINDER), "__editable___gone_1_0_finder.py"
     ),
-    "direct_url.json does not parse": Fault(write(f"{INFO}/direct_url.json", "{"), None),
-    "entry_points.txt does not parse": Fault(write(f"{INFO}/entry_points.txt", "[[[\nx"), None),
-    "an SBOM does not parse": Fault(write(f"{INFO}/sboms/bad.cyclonedx.json", "{"), None),
-    "a native file is not readable": Fault(put("bad/other.so", locked), "bad/other.so"),
-    "a native file is cut": Fault(
-        damaged("bad/other.so", lambda data: data[: len(data) // 2]), "bad/other.so"
+    "direct_url.json does not parse": of_metadata("direct_url.json", "{"),
+    "entry_points.txt does not parse": of_metadata("entry_points.txt", "[[[\nx"),
+    "an SBOM does not parse": of_metadata("sboms/bad.cyclonedx.json", "{"),
+    "a native file is not readable": of_other("so", put("bad/other.so", locked)),
+    "a native file is cut": of_other(
+        "so", damaged("bad/other.so", lambda data: data[: len(data) // 2])
     ),
-    "a native file is empty": Fault(write("bad/other.so", b""), None),
-    "a native file is a header": Fault(write("bad/other.so", ELF), "bad/other.so"),
-    "a native file is text": Fault(write("bad/other.so", "INPUT(libm.so.6)\n"), None),
-    "a native file dangles": Fault(put("bad/other.so", link("gone.so")), "bad/other.so"),
-    "a native file links to itself": Fault(put("bad/other.so", circle), "bad/other.so"),
-    "a native file is a FIFO": Fault(put("bad/other.so", os.mkfifo), "bad/other.so"),
-    "a native file never ends": Fault(put("bad/other.so", link("/dev/zero")), "bad/other.so"),
-    "a native file is a folder": Fault(put("bad/other.so", Path.mkdir), None),
-    "a native file has 5 GB of nothing": Fault(put("bad/other.so", huge), None),
-    "a native file's name is not UTF-8": Fault(odd_name(b"bad/caf\xe9.so"), None),
-    "a native file's name has a line break": Fault(odd_name(b"bad/a\nb.so"), None),
-    "a source is not readable": Fault(put("bad/other.py", locked), "bad/other.py"),
-    "a source is not UTF-8": Fault(write("bad/other.py", b"x = '\xe9'\n"), None),
-    "a source has NUL bytes": Fault(write("bad/other.py", b"x = 1\0\n"), None),
-    "a source is nested too deeply": Fault(write("bad/other.py", DEEP), None),
-    "a source is a FIFO": Fault(put("bad/other.py", os.mkfifo), "bad/other.py"),
-    "a source does not parse": Fault(write("bad/other.py", "def f(:\n"), None),
-    "a folder links to the one above": Fault(put("bad/again", link("..")), None),
+    "a native file is empty": of_other("so", write("bad/other.so", b"")),
+    "a native file is a header": of_other("so", write("bad/other.so", ELF)),
+    "a native file is text": of_other("so", write("bad/other.so", "INPUT(libm.so.6)\n")),
+    "a native file dangles": of_other("so", put("bad/other.so", link("gone.so"))),
+    "a native file links to itself": of_other("so", put("bad/other.so", circle)),
+    "a native file is a FIFO": of_other("so", put("bad/other.so", os.mkfifo)),
+    "a native file never ends": of_other("so", put("bad/other.so", link("/dev/zero"))),
+    "a native file is a folder": of_other("so", put("bad/other.so", Path.mkdir)),
+    "a native file has 5 GB of nothing": of_other("so", put("bad/other.so", huge)),
+    "a native file's name is not UTF-8": Fault(odd_name(b"bad/caf\xe9.so"), r"bad/caf\udce9.so"),
+    "a native file's name has a line break": Fault(odd_name(b"bad/a\nb.so"), r"bad/a\nb.so"),
+    "a source is not readable": of_other("py", put("bad/other.py", locked)),
+    "a source is not UTF-8": of_other("py", write("bad/other.py", b"x = '\xe9'\n")),
+    "a source has NUL bytes": of_other("py", write("bad/other.py", b"x = 1\0\n")),
+    "a source is nested too deeply": of_other("py", write("bad/other.py", DEEP)),
+    "a source is a FIFO": of_other("py", put("bad/other.py", os.mkfifo)),
+    "a source does not parse": of_other("py", write("bad/other.py", "def f(:\n")),
+    "a folder links to the one above": Fault(
+        put("bad/again", link("..")), None, "nothing is looked for behind it twice"
+    ),
     "a folder is not readable": Fault(listed_locked_folder, "bad/closed"),
-    "a folder that no RECORD lists is not readable": Fault(put("bad/closed", locked_folder), None),
-    "the program's package has no RECORD": Fault(remove("ormsgpack-*.dist-info/RECORD"), None),
+    "a folder that no RECORD lists is not readable": Fault(
+        put("bad/closed", locked_folder), "bad/closed"
+    ),
+    "the program's package has no RECORD": Fault(
+        remove("ormsgpack-*.dist-info/RECORD"), None, "RECORD is optional: files count by place"
+    ),
     "the program's package has no METADATA": Fault(
         remove("ormsgpack-*.dist-info/METADATA"), "ormsgpack-1.13.1.dist-info"
     ),
-    "the program's package has no dist-info": Fault(remove("ormsgpack-*.dist-info"), None),
+    "the program's package has no dist-info": Fault(
+        remove("ormsgpack-*.dist-info"), None, "a package may be copied there: files count by place"
+    ),
 }
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,10 +24,12 @@ import ormsgpack, bad.ormsgpack
 print(ormsgpack.unpackb(ormsgpack.packb({"a": 1})))
 """
 RESULT = "{'a': 1}\n"
+NUITKA = CACHE / "nuitka-account"  # its cache, which the account owns
 MEMORY = 8 << 30  # bytes of a process: a freezer that reads a file without end stops there
 SECONDS = 150  # of a build with Nuitka, which takes 20 s: it waits for a FIFO without end
-DROP = ["setpriv", "--bounding-set=-all", "--no-new-privs"]
-ORDINARY = ["prlimit", f"--as={MEMORY}", *(DROP if os.geteuid() == 0 else [])]
+LIMIT = ("prlimit", f"--as={MEMORY}")
+DROP = ("setpriv", "--bounding-set=-all", "--no-new-privs") if os.geteuid() == 0 else ()
+NOBODY = "nobody"  # the account of builds and programs where root starts them
 
 # Modules of the standard library that are not needed here: a build takes half the time without.
 SPARED = ("ssl", "hashlib", "bz2", "lzma", "ctypes", "multiprocessing", "asyncio", "socket",
@@ -38,10 +43,38 @@ def spared(freezer: str) -> list[str]:
     return [f"{option}={name}" for name in SPARED]
 
 
-def ordinary(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+@functools.cache
+def account() -> tuple[str, ...]:
+    """The words that start a command as another account than root, if that can read this Python."""
+    change = (f"--reuid={NOBODY}", f"--regid={pwd.getpwnam(NOBODY).pw_gid}", "--clear-groups")
+    words = ("setpriv", *change)
+    if (
+        os.geteuid() != 0
+        or subprocess.run([*words, sys.executable, "-c", ""], check=False).returncode
+    ):
+        return ()
+    return (*words, *DROP[1:])
+
+
+def who() -> str:
+    """Who builds, for people."""
+    if account():
+        return f"the account `{NOBODY}`"
+    return "root without its right to read any file" if os.geteuid() == 0 else "an ordinary account"
+
+
+def hand_over(folder: Path) -> None:
+    """Let the account own a folder and all that is in it."""
+    if account():
+        subprocess.run(["chown", "-Rh", NOBODY, str(folder)], check=True)
+
+
+def ordinary(
+    command: list[str], start: Sequence[str] = DROP, **options: object
+) -> subprocess.CompletedProcess[str]:
     """Run a command whose user is bound by the modes of files, with so much memory."""
     return subprocess.run(
-        [*ORDINARY, *command], capture_output=True, text=True, errors="replace", check=False,
+        [*LIMIT, *start, *command], capture_output=True, text=True, errors="replace", check=False,
         stdin=subprocess.DEVNULL, timeout=1200, **options,
     )  # fmt: skip
 
@@ -63,7 +96,7 @@ def packages(python: Path, folder: Path) -> Path:
     write("bad/__init__.py", "")(site)
     write(f"{INFO}/METADATA", METADATA)(site)
     native = Path(shutil.copy(next(site.glob("ormsgpack/*.so")), site / "bad")).name
-    names = ("__init__.py", "other.py", "other.so", native)
+    names = ("__init__.py", native)
     rows = [*(f"bad/{name}" for name in names), f"{INFO}/METADATA", f"{INFO}/RECORD"]
     write(f"{INFO}/RECORD", "".join(f"{row},,\n" for row in rows))(site)
     return site
@@ -90,7 +123,8 @@ class Room:
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "RUSTEXT_TEST_COMPILE": "",
-            "NUITKA_CACHE_DIR": str(CACHE / "nuitka"),
+            "HOME": str(self.folder / "home"),
+            "NUITKA_CACHE_DIR": str(NUITKA),
             "PYINSTALLER_CONFIG_DIR": str(self.folder / "pyinstaller"),
             **self.variables,
         }
@@ -99,7 +133,12 @@ class Room:
     def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Start Python with rustext in the program's folder."""
         python = self.pythons[1]
-        return ordinary([str(python), *arguments], cwd=self.folder, env=self.environ(python))
+        return self.run(str(python), *arguments, cwd=self.folder, env=self.environ(python))
+
+    def run(self, *command: str, **options: object) -> subprocess.CompletedProcess[str]:
+        """Run a command as the account."""
+        hand_over(self.folder)
+        return ordinary([*command], account() or DROP, **options)
 
     def command(self, *, rustext: bool) -> list[str]:
         python = str(self.pythons[rustext])
@@ -116,14 +155,15 @@ class Room:
         out = self.folder / (self.name if rustext else "without")
         out.mkdir(exist_ok=True)
         env = self.environ(self.pythons[rustext])
-        return ordinary(self.command(rustext=rustext), cwd=out, env=env)
+        return self.run(*self.command(rustext=rustext), cwd=out, env=env)
 
     def start_build(self) -> subprocess.Popen[bytes]:
         """Begin a build in a group of processes of its own."""
         out = self.folder / self.name
         out.mkdir(exist_ok=True)
+        hand_over(self.folder)
         return subprocess.Popen(
-            [*ORDINARY, *self.command(rustext=True)],
+            [*LIMIT, *(account() or DROP), *self.command(rustext=True)],
             cwd=out, env=self.environ(self.pythons[1]), start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -133,6 +173,7 @@ class Room:
         is_folder = self.freezer == "pyinstaller"
         bundle = self.folder / self.name / ("dist/app" if is_folder else "app.dist")
         with tempfile.TemporaryDirectory(prefix="rustext-moved-") as text:
+            Path(text).chmod(0o755)
             moved = Path(text) / "app"
             try:
                 shutil.move(bundle, moved)
@@ -140,7 +181,7 @@ class Room:
                 return "there is no program"
             program = moved / ("app" if is_folder else "app.bin")
             with hidden(self.site):
-                done = ordinary([str(program)], cwd=moved, env={"PATH": "/usr/bin:/bin"})
+                done = self.run(str(program), cwd=moved, env={"PATH": "/usr/bin:/bin"})
         good = done.returncode == 0 and done.stdout == RESULT
         return "" if good else f"the program does not run: {done.stderr.strip()[-200:]}"
 
@@ -160,6 +201,9 @@ def room_for(pythons: tuple[Path, Path], site: Path, freezer: str) -> Iterator[R
     """A room that is there for one row of a table alone, with a copy of the packages."""
     with tempfile.TemporaryDirectory(prefix="rustext-room-") as text:
         shutil.copytree(site, Path(text) / "site")
+        (Path(text) / "home").mkdir()
+        NUITKA.mkdir(parents=True, exist_ok=True)
+        hand_over(NUITKA)
         try:
             yield Room(folder=Path(text), pythons=pythons, freezer=freezer)
         finally:

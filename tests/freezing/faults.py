@@ -4,14 +4,17 @@ Usage: ./test --faults [--freezer FREEZER] [--again] [--minutes N] [WORD]...
 
 The program fails without rustext. Each fault is a file of another package, or of the program's own,
 that cannot be read or is not what it should be, or a place for rustext's own files that is none.
-Builds and programs run without the rights by which root reads any file. Writes
+Started by root, builds and programs run as the account `nobody`, or, where that cannot read the
+interpreter, without the rights by which root reads any file. Writes
 benchmarks/faults.md, and ends with 1 where a row is not as promised: a build that works without
-rustext works with it, the program runs, and the file is named once. Goes on where it was stopped.
+rustext works with it, the program runs, and the file is named once: by the build, by `rustext plan`
+and by `rustext doctor`. Goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +23,17 @@ from functools import partial
 from pathlib import Path
 
 from fault_kinds import EXCLUDED, FAULTS, PLACES, Fault, put_all
-from fault_rooms import MEMORY, PROGRAM, SECONDS, environments, escaped, packages, room_for
+from fault_rooms import (
+    MEMORY,
+    PROGRAM,
+    SECONDS,
+    Room,
+    environments,
+    escaped,
+    packages,
+    room_for,
+    who,
+)
 from interruptions import TRIALS, Trial
 from kept_rows import KeptRows, Row, parser
 from lab import FREEZERS, ROOT
@@ -28,6 +41,7 @@ from lab import FREEZERS, ROOT
 TABLE = ROOT / "benchmarks" / "faults.md"
 OWN_CODE = re.compile(r'File ".*/(site-packages/rustext|RustextPlugin\.py)')
 SHOWN = 3  # lines of rustext's in a row
+DOORS = {"`plan`": ("plan", "app.py"), "`doctor`": ("doctor",)}  # which name each fault, too
 
 
 Prepared = tuple[list[str], list[Fault], Mapping[str, str | None]]
@@ -43,28 +57,40 @@ def measure(
         more = "".join(f"import {name}.ormsgpack\n" for name in packages)
         (room.folder / "app.py").write_text(more + PROGRAM)
         done = room.build(rustext=True)
+        answers = {door: room.ask("-m", "rustext", *words) for door, words in DOORS.items()}
         without = room.build(rustext=False) if done.returncode else None
         failure = room.failure()
-        lines = [
-            line.replace(f"{room.site}/", "").replace(str(room.site), "").strip()
-            for line in done.stderr.splitlines() + done.stdout.splitlines()
-            if "rustext: " in line and str(room.folder) in line
-        ]
+        lines = said(room, done, "rustext: ")
+        asked = {door: said(room, answer, "cannot read `") for door, answer in answers.items()}
     wrong = []
     if without is not None and without.returncode == 0:
         wrong.append("a build that worked ends with an error: " + done.stderr[-300:])
-    elif without is None and failure:
+    elif failure and (without is None or not faults):
         wrong.append(failure)
-    for fault in faults:
-        times = sum(fault.named in line for line in lines) if fault.named else 1
-        if times != 1:
-            wrong.append(f"`{fault.named}` is named {times} times")
+    for door, found in {"the build": lines, **asked}.items():
+        for fault in faults:
+            times = sum(fault.named in line for line in found) if fault.named else 1
+            if times != 1:
+                wrong.append(f"`{fault.named}` is named {times} times by {door}")
+        if found and not variables and all(fault.legal for fault in faults):
+            wrong.append(f"{door} speaks of a fault, and there is none: {found[0]}")
+    wrong += [f"{door} shows a traceback" for door in asked if "Traceback" in answers[door].stderr]
     if "Traceback" in done.stderr and (not done.returncode or OWN_CODE.search(done.stderr)):
         wrong.append("a traceback")
     words = [line.replace(str(room.folder), "FOLDER") for line in lines]
     return {
-        "build": done.returncode, "runs": not failure, "words": words, "wrong": "; ".join(wrong)
+        "user": who(), "build": done.returncode, "runs": not failure,
+        "words": words, "wrong": "; ".join(wrong),
     }  # fmt: skip
+
+
+def said(room: Room, done: subprocess.CompletedProcess[str], sign: str) -> list[str]:
+    """The lines about files of the room, without its path."""
+    return [
+        line.replace(f"{room.site}/", "").replace(str(room.site), "").strip()
+        for line in done.stderr.splitlines() + done.stdout.splitlines()
+        if sign in line and str(room.folder) in line
+    ]
 
 
 def one_fault(fault: Fault, folder: Path) -> Prepared:
@@ -105,17 +131,22 @@ def table(kept: KeptRows) -> Iterator[str]:
     known = {freezer: [rows.get(f"{freezer}: {name}") for name in names] for freezer in FREEZERS}
     yield "# Faults of files in a build\n"
     yield "`./test --faults`. The exit code of a build with rustext, whether the program runs in"
-    yield "another folder (it fails without rustext), and what rustext says of the file. Where a"
-    yield "build fails, it fails without rustext too: Nuitka reads METADATA and RECORD whole, as"
-    yield "UTF-8, and waits at a FIFO for its end. All of it runs without root's right to read any"
-    yield f"file; a process has {MEMORY >> 30} GB of memory at most, and a build with Nuitka"
-    yield f"ends with 124 after {SECONDS} s. In the row of all faults, each is in a package of its"
-    yield f'own, and the program imports them all; left out are "{EXCLUDED}",'
+    yield "another folder (it fails without rustext), and what rustext says of the file: one line"
+    yield "in the build, in `rustext plan` and in `rustext doctor`, and none where all is well."
+    yield "Where a build fails, it fails without rustext too: Nuitka reads METADATA and RECORD"
+    yield "whole, as UTF-8, lists all folders of a package, and waits at a FIFO for its end. A"
+    yield f"process has {MEMORY >> 30} GB of memory at most, and a build with Nuitka ends with 124"
+    yield f"after {SECONDS} s. In the row of all faults, each is in a package of its own, and the"
+    yield f'program imports them all; left out are "{EXCLUDED}",'
     yield "which would undo two others, and the faults with which the same freezer ends.\n"
     for freezer, found in known.items():
         ran = [row for row in found if row is not None]
         good = sum(not row["wrong"] for row in ran)
-        yield f"- {freezer}: {len(ran)} of {len(found)} rows were run, {good} are as promised"
+        users = " and ".join(sorted({str(row["user"]) for row in ran}))
+        yield (
+            f"- {freezer}: {len(ran)} of {len(found)} rows were run, as {users}; "
+            f"{good} are as promised"
+        )
     yield "\n| fault | freezer | build | program | what rustext says |"
     yield "|---|---|---|---|---|"
     for number, name in enumerate(names):
@@ -125,12 +156,14 @@ def table(kept: KeptRows) -> Iterator[str]:
                 continue
             words = [re.sub(r"^\d+ ", "", word) for word in row["words"]]  # milliseconds
             words = [re.sub(r"a{50,}", "aaa[...]aaa", word) for word in words]
-            said = "<br>".join(map(escaped, words[:SHOWN])) or "nothing"
+            legal = FAULTS[name].legal if name in FAULTS else ""
+            nothing = f"nothing, as it is no fault: {legal}" if legal else "nothing"
+            text = "<br>".join(map(escaped, words[:SHOWN])) or nothing
             if more := words[SHOWN:]:
-                said += f"<br>and {len(more)} more lines, one for each fault that is named"
-            said = f"**{escaped(row['wrong'])}** {said}" if row["wrong"] else said
+                text += f"<br>and {len(more)} more lines, one for each other fault"
+            text = f"**{escaped(row['wrong'])}** {text}" if row["wrong"] else text
             runs = "runs" if row["runs"] else "fails"
-            yield f"| {name} | {freezer} | {row['build']} | {runs} | {said} |"
+            yield f"| {name} | {freezer} | {row['build']} | {runs} | {text} |"
     if trials := [(name, rows[name]) for name in TRIALS if name in rows]:
         yield "\n## Stopped, full and shared\n"
         yield 'With PyInstaller, the program of the table and a cache of its own; "as promised"'

@@ -90,7 +90,6 @@ def test_missing_library_is_warned_of_and_the_build_goes_on(lab: Lab, script: Pa
     break_a_copy(lab, script.parent)
     frozen = freeze(lab, script)
     assert "needs `libnowhere.so.7`, which is not on this machine" in frozen.log
-    assert "the build goes on" in frozen.log
     # Nothing that was not asked for is left in a release.
     assert not list(frozen.bundle.rglob("*rustext*"))
     assert b"rustext" not in frozen.program.read_bytes()
@@ -98,9 +97,8 @@ def test_missing_library_is_warned_of_and_the_build_goes_on(lab: Lab, script: Pa
 
 def test_strict_option_stops_where_a_library_is_missing(lab: Lab, script: Path) -> None:
     break_a_copy(lab, script.parent)
-    with pytest.raises(AssertionError, match=r"needs `libnowhere\.so\.7`") as stopped:
+    with pytest.raises(AssertionError, match=r"needs `libnowhere\.so\.7`"):
         freeze(lab, script, "--rustext-strict")
-    assert "the build goes on" not in str(stopped.value)
 
 
 def test_detector_points_to_the_plugin(lab: Lab, script: Path) -> None:
@@ -139,7 +137,7 @@ def test_a_rustext_that_does_not_work_at_all_breaks_no_build(
     lab: Lab, script: Path, broken_rustext: Path
 ) -> None:
     log = translate(lab, script, path=broken_rustext)
-    said = "rustext: nothing added for this program: RuntimeError('deliberate'); the build goes on"
+    said = "rustext: nothing added for this program: RuntimeError('deliberate')"
     assert " ".join(log.split()).count(said) == 1, log
 
 
@@ -159,7 +157,6 @@ def test_a_file_that_cannot_be_read_is_named_and_the_build_goes_on(lab: Lab, scr
     log = " ".join(translate(lab, script).split())
     assert "nothing added for 'ormsgpack.ormsgpack': " in log
     assert "cut short" in log
-    assert "the build goes on" in log
 
 
 def test_options_that_mean_nothing_stop_the_build_with_a_reason(lab: Lab, script: Path) -> None:

@@ -10,8 +10,10 @@ are the same.
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 
+from rustext.discovery.file_faults import iter_faults
 from rustext.discovery.native_files import (
     environment_source,
     is_rust,
@@ -124,10 +126,20 @@ def _is_rust_program(path: Path) -> bool:
 class SourceCatalogue:
     """Facts by distribution; remembers what it has read for as long as it lives."""
 
-    def __init__(self, note_fault: NoteFault | None = None, *, keep: bool = False) -> None:
-        """With `keep`, facts are cached on disk for the next run."""
+    def __init__(
+        self,
+        note_fault: NoteFault | None = None,
+        *,
+        keep: bool = False,
+        version: tuple[int, ...] = sys.version_info[:2],
+    ) -> None:
+        """With `keep`, facts are cached on disk for the next run.
+
+        `version` is that of the environment's Python.
+        """
         self._note_fault = note_fault
         self._keep = keep
+        self._compiles = version == sys.version_info[:2]
         self._sources: dict[str, DistributionSources] = {}
         self._used: dict[str, tuple[SourceFacts, ...]] = {}
 
@@ -140,7 +152,10 @@ class SourceCatalogue:
                 record, DistributionSources, lambda: read_sources(dist), given=dist.identity()
             )
             kept.save()
-            self._note_unreadable(dist, self._sources[dist.name])
+            if self._note_fault is not None:
+                faults = iter_faults(dist, self._sources[dist.name], compiles=self._compiles)
+                for fault in faults:
+                    self._note_fault(*fault)
         return self._sources[dist.name]
 
     def used(self, dist: Distribution) -> tuple[SourceFacts, ...]:
@@ -148,21 +163,3 @@ class SourceCatalogue:
         if dist.name not in self._used:
             self._used[dist.name] = used_files(self.read(dist))
         return self._used[dist.name]
-
-    def _note_unreadable(self, dist: Distribution, sources: DistributionSources) -> None:
-        for facts in sources.unreadable:
-            path = dist.site / facts.file
-            if self._note_fault is not None and not _is_gone(path):
-                effect = "what it imports and opens is not known"
-                self._note_fault(path, facts.unreadable.lower(), effect)
-
-
-def _is_gone(path: Path) -> bool:
-    """Whether a file was removed since it was recorded; a link or closed folder was not."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False

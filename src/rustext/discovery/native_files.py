@@ -11,15 +11,17 @@ import contextlib
 import itertools
 import mmap
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from rustext.discovery.library_openers import Opener, find_opener
 from rustext.discovery.module_names import Naming, name_file
 from rustext.discovery.provenance import Marks, provenance, read_marks
+from rustext.discovery.sboms import check_sbom
 from rustext.discovery.sources import NEVER_NATIVE, Package, Source, make_package
 from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_wheel
 from rustext.environment.distributions import Distribution, iter_distributions
@@ -33,7 +35,7 @@ from rustext.errors import (
     UnreadableFile,
 )
 from rustext.files.cache import KeptFacts
-from rustext.files.untrusted import SOURCE_LIMIT, read_start
+from rustext.files.untrusted import SOURCE_LIMIT, read_bytes, read_start
 from rustext.formats.binary import HEAD, is_native, map_file, open_binary
 from rustext.model.faults import NoteFault
 from rustext.model.image import Image
@@ -46,7 +48,8 @@ _LEFT_OUT = "nothing is added for this file"
 
 def environment_source(env: Environment, site: Path) -> Source:
     """One `site-packages` folder, with the owners that the installers recorded."""
-    return _source(site, (d for d in env.distributions.values() if d.site == site))
+    dists = (d for d in env.distributions.values() if d.site == site)
+    return _source(site, dists, env.note_fault)
 
 
 @contextlib.contextmanager
@@ -94,8 +97,6 @@ def iter_native_files(
     for path in _iter_candidates(source, files):
         try:
             yield path, read(path, source)
-        except UnknownFormat:
-            continue
         except InvalidBinary as error:
             if note_fault is not None and is_named_native(path):
                 note_fault(path, _reason(path, error), _LEFT_OUT)
@@ -103,9 +104,9 @@ def iter_native_files(
             _note(path, error, note_fault)
 
 
-def is_named_native(path: Path) -> bool:
+def is_named_native(path: PurePath) -> bool:
     """Whether a file is called as extension modules and libraries are."""
-    return not {".so", ".pyd", ".dll", ".dylib"}.isdisjoint(path.suffixes)
+    return re.search(r"\.(so(\.\d+)*|pyd|dll|dylib)$", path.name) is not None
 
 
 def find_native(
@@ -136,14 +137,14 @@ def _iter_candidates(source: Source, files: Iterable[Path] | None) -> Iterator[P
 def _note(path: Path, error: UnreadableFile, note_fault: NoteFault | None) -> None:
     """Hand a file that cannot be read to `note_fault`; without it, raise the error.
 
-    A folder is no file, and a file may have been removed since it was recorded.
+    A file may have been removed since it was recorded.
     """
     special = error.__cause__ is None  # a folder, a FIFO, a socket or a device
     gone = isinstance(error.__cause__, FileNotFoundError | NotADirectoryError)
     if note_fault is None:
         if not (special or gone):
             raise error
-    elif special and is_named_native(path) and not path.is_dir():
+    elif special and is_named_native(path):
         note_fault(path, "it is not a regular file", _LEFT_OUT)
     elif not special and (not gone or (is_named_native(path) and path.is_symlink())):
         note_fault(path, _reason(path, error), _LEFT_OUT)
@@ -269,10 +270,13 @@ def is_rust(path: Path) -> bool:
         return provenance(binary.image, data, read_marks(binary.image, data)).rust
 
 
-def _source(root: Path, dists: Iterable[Distribution]) -> Source:
+def _source(
+    root: Path, dists: Iterable[Distribution], note_fault: NoteFault | None = None
+) -> Source:
     packages: dict[PurePosixPath, Package] = {}
     for dist in dists:
-        package = make_package(dist.name, dist.version, [_read_bytes(root / f) for f in dist.sboms])
+        sboms = [_read_sbom(root / file, note_fault) for file in dist.sboms]
+        package = make_package(dist.name, dist.version, sboms)
         packages.update(dict.fromkeys(dist.files, package))
     return Source(root=root, packages=packages)
 
@@ -284,8 +288,13 @@ def _iter_files(root: Path) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_sbom(path: Path, note_fault: NoteFault | None) -> bytes:
+    """The bytes of a bill of materials; none of one that says nothing."""
     try:
-        return read_start(path, _SBOM_LIMIT)
-    except OSError:
+        content = read_bytes(path, _SBOM_LIMIT)
+        check_sbom(content)
+    except UnreadableFile as error:
+        if note_fault is not None:
+            note_fault(path, str(error), "the crates that it lists are not known")
         return b""
+    return content

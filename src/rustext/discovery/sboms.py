@@ -12,10 +12,24 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
+from rustext.errors import UnreadableFile
 from rustext.model.native_file import Crate
 
 _CARGO_PURL = re.compile(r"pkg:cargo/([^@/?#]+)@([^?#]+)")
 _XML_PURL = re.compile(r"<purl>\s*([^<\s]+)\s*</purl>")
+
+
+def check_sbom(content: bytes) -> None:
+    """Raise `UnreadableFile` for what is neither JSON nor begins as XML does."""
+    try:
+        if not _is_xml(content):
+            json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFile(f"it does not parse ({error})") from error
+
+
+def _is_xml(content: bytes) -> bool:
+    return content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def parse_sbom(text: str | bytes) -> tuple[Crate, ...]:
@@ -25,7 +39,7 @@ def parse_sbom(text: str | bytes) -> tuple[Crate, ...]:
     XML, which a few tools write, the package URLs are taken.
     """
     raw = text.encode() if isinstance(text, str) else text
-    if raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if _is_xml(raw):
         return _crates_of(_XML_PURL.findall(raw.decode("utf-8", "replace")))
     try:
         document = json.loads(text)

@@ -30,7 +30,7 @@ from rustext.discovery.source_readers import (
     runs_main,
 )
 from rustext.environment.distributions import Distribution
-from rustext.environment.python_source import parse_source
+from rustext.environment.python_source import find_fault, parse_source
 from rustext.environment.python_text import (
     completed_names,
     is_lazy,
@@ -95,15 +95,22 @@ def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionS
     such texts and ask for the files of other distributions.
     """
     texts: dict[PurePosixPath, str] = {}
+    broken: dict[PurePosixPath, str] = {}
     found: dict[PurePosixPath, SourceFacts] = {}
     for file in sorted(dist.files):
         if file.suffix == ".py" and ".." not in file.parts:
             try:
-                texts[file] = read_start(dist.site / file, _LIMIT).decode("utf-8", "replace")
+                data = read_start(dist.site / file, _LIMIT)
+                texts[file] = data.decode("utf-8", "replace")
+                is_module = all(part.isidentifier() for part in file.with_suffix("").parts)
+                if is_module and is_used(file) and len(data) < _LIMIT:
+                    broken[file] = find_fault(data)
             except OSError as error:
                 found[file] = SourceFacts(file=file, unreadable=error.strerror or str(error))
     reader = _Reader(dist, texts, settings=settings)
-    found |= {file: reader.read(file, text) for file, text in texts.items()}
+    for file, text in texts.items():
+        facts = reader.read(file, text)
+        found[file] = facts if facts.refused else replace(facts, broken=broken.get(file, ""))
     if not settings and any(f.sites or f.imports_from_data for f in found.values()):
         words = {word for facts in found.values() if facts.locates for word in facts.parts}
         tops = {file.parts[0].removesuffix(".py") for file in texts}
@@ -113,16 +120,18 @@ def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionS
 
 
 def used_files(sources: DistributionSources) -> tuple[SourceFacts, ...]:
-    """The facts of those files that a program can have: no tests, and no other tool's files."""
+    """The facts of those files that a program can have."""
+    return tuple(f for f in sources.files if is_used(f.file))
+
+
+def is_used(file: PurePosixPath) -> bool:
+    """Whether a program can have the file: it is no test, and not another tool's."""
     rules = read_data("companions")
-    folders, names = frozenset(rules["not_data_folders"]), frozenset(rules["not_data_names"])
-    return tuple(
-        f
-        for f in sources.files
-        if folders.isdisjoint(f.file.parts[:-1])
-        and f.file.name not in names
-        and (f.file.stem.isidentifier() or f.file.suffix != ".py")
-        and not any(f.file.match(pattern) for pattern in rules["test_files"])
+    return (
+        set(file.parts[:-1]).isdisjoint(rules["not_data_folders"])
+        and file.name not in rules["not_data_names"]
+        and (file.stem.isidentifier() or file.suffix != ".py")
+        and not any(file.match(pattern) for pattern in rules["test_files"])
     )
 
 
@@ -237,7 +246,7 @@ class _Reader:
             ),
             takes_sources=tuple(sorted(self._takers.get(file, ()))),
             importers=tuple(sorted({*facts.importers, *self._passing.get(file, ())})),
-            refused=not self._counting.isdisjoint(file.parents) and not _compiles(text),
+            refused=not self._counting.isdisjoint(file.parents) and find_fault(text.encode()) != "",
             calls=calls,
             names=find_names(text, settings=self._settings),
             relative_names=tuple(
@@ -383,10 +392,3 @@ def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:
         body = text[function.end() : end] if handed else ""
         if not handed.isdisjoint({parameter, *iter_first_parts(body, parameter)}):
             yield name
-
-
-def _compiles(text: str) -> bool:
-    with contextlib.suppress(SyntaxError):
-        parse_source(text)
-        return True
-    return False

@@ -7,10 +7,11 @@ In: the folders of `sys.path` that installers keep, and the interpreter's PEP 50
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import functools
 import hashlib
+import io
+import json
 import os
 import posixpath
 import re
@@ -43,6 +44,7 @@ class Distribution:
     metadata: PurePosixPath  # the .dist-info or .egg-info folder, relative to `site`
     requires: tuple[Requirement, ...]
     files: tuple[PurePosixPath, ...]  # relative to `site`; empty without RECORD
+    entry_points: tuple[tuple[str, str], ...] = ()  # the group of each, and the module it names
 
     @property
     def sboms(self) -> tuple[PurePosixPath, ...]:
@@ -139,7 +141,7 @@ class Installed:
         """The entry points by group: whose each is, and the module that it names."""
         found: dict[str, list[tuple[Distribution, str]]] = {}
         for dist in self.by_name.values():
-            for group, module in iter_entry_points(dist):
+            for group, module in dist.entry_points:
                 found.setdefault(group, []).append((dist, module))
         return {group: tuple(points) for group, points in found.items()}
 
@@ -168,14 +170,6 @@ class Installed:
         )
 
 
-def iter_entry_points(dist: Distribution) -> Iterator[tuple[str, str]]:
-    """The group of each entry point of a distribution, and the module that it names."""
-    if dist.metadata / "entry_points.txt" in dist.files:
-        with contextlib.suppress(ValueError, TypeError):  # a line that Python does not take either
-            for point in _Files(dist.site / dist.metadata).entry_points:
-                yield point.group, point.value.partition(":")[0].partition("[")[0].strip()
-
-
 def iter_distributions(site: Path, faults: list[Fault] | None = None) -> Iterator[Distribution]:
     """The distributions installed in one folder; what cannot be read is appended to `faults`."""
     found = [] if faults is None else faults
@@ -185,7 +179,7 @@ def iter_distributions(site: Path, faults: list[Fault] | None = None) -> Iterato
             try:
                 dist = _read_distribution(folder, site, found)
             except _Unreadable as error:
-                found.append(error.fault)
+                found[:] = (*(f for f in found if f.path != error.fault.path), error.fault)
             else:
                 yield dist
 
@@ -218,7 +212,7 @@ class _Unreadable(Exception):
 def _read_distribution(folder: Path, site: Path, faults: list[Fault]) -> Distribution:
     if not is_utf8(folder.name):
         raise _Unreadable(folder, "its name is not UTF-8")
-    file, fields = _read_fields(folder)
+    file, fields = _read_fields(folder, faults)
     if not fields["Name"]:
         raise _Unreadable(file, "it names no distribution")
     name = canonicalize_name(str(fields["Name"]))
@@ -231,6 +225,7 @@ def _read_distribution(folder: Path, site: Path, faults: list[Fault]) -> Distrib
     if broken:
         reason = f"{', '.join(f'`{line}`' for line in broken)} is no requirement (PEP 508)"
         faults.append(Fault(path=file, reason=reason, effect="it is not followed"))
+    _check_origin(folder, faults)
     return Distribution(
         name=name,
         version=str(fields["Version"] or ""),
@@ -238,18 +233,23 @@ def _read_distribution(folder: Path, site: Path, faults: list[Fault]) -> Distrib
         metadata=PurePosixPath(folder.name),
         requires=requires,
         files=_read_record(folder / "RECORD", name, site, faults),
+        entry_points=_read_entry_points(folder, faults),
     )
 
 
-def _read_fields(folder: Path) -> tuple[Path, Message]:
+def _read_fields(folder: Path, faults: list[Fault]) -> tuple[Path, Message]:
     """The file of the metadata, and its header fields. An old egg-info is one file."""
     for file in (folder / "METADATA", folder / "PKG-INFO", folder):
         if os.path.lexists(file) and not file.is_dir():
             try:
-                # Without surrogates, of which the parser makes objects that raise when printed.
-                text = read_bytes(file, _METADATA_LIMIT).decode("utf-8", "replace")
+                data = read_bytes(file, _METADATA_LIMIT)
             except UnreadableFile as error:
                 raise _Unreadable(file, str(error)) from error
+            # Without surrogates, of which the parser makes objects that raise when printed.
+            text = data.decode("utf-8", "replace")
+            if text.encode() != data:
+                effect = "what is not UTF-8 is left out"
+                faults.append(Fault(path=file, reason="some of it is not UTF-8", effect=effect))
             # The description, by far the largest part, follows the header.
             return file, HeaderParser().parsestr(_END_OF_HEADER.split(text, maxsplit=1)[0])
     raise _Unreadable(folder, "there is no METADATA in it")
@@ -268,15 +268,53 @@ def _read_record(
     effect = f"the files of {name} are not known"
     try:
         text = read_text(file, _RECORD_LIMIT)
-        rows = [row[0] for row in csv.reader(text.splitlines()) if row and row[0]]
+        rows = [row[0] for row in csv.reader(io.StringIO(text, newline="")) if row and row[0]]
     except (UnreadableFile, csv.Error) as error:
         faults.append(Fault(path=file, reason=str(error), effect=effect))
         return ()
     good = [row for row in rows if "\0" not in row and is_utf8(row)]
     if len(good) < len(rows):
-        reason = f"{len(rows) - len(good)} of the names in it are not UTF-8"
+        reason = f"{len(rows) - len(good)} of the names in it are not UTF-8, or hold a NUL"
         faults.append(Fault(path=file, reason=reason, effect="those files are left out"))
     return tuple(PurePosixPath(_relative(row, site)) for row in good)
+
+
+def _read_entry_points(folder: Path, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
+    """The entry points of a distribution; none where the file is not written as it has to be.
+
+    https://packaging.python.org/en/latest/specifications/entry-points/#file-format
+    """
+    file, group, found = folder / "entry_points.txt", "", []
+    try:
+        lines = read_text(file, _METADATA_LIMIT).splitlines() if os.path.lexists(file) else []
+        for number, line in enumerate(map(str.strip, lines), 1):
+            if line.startswith("[") and line.endswith("]"):
+                group = line[1:-1]
+            elif line and line[0] != "#":
+                _, equals, value = line.partition("=")
+                if not (group and equals and is_utf8(line)):
+                    raise UnreadableFile(f"it does not parse (line {number})")  # noqa: TRY301
+                found.append((group, value.partition(":")[0].partition("[")[0].strip()))
+    except UnreadableFile as error:
+        effect = "its entry points are not known"
+        faults.append(Fault(path=file, reason=str(error), effect=effect))
+        return ()
+    return tuple(found)
+
+
+def _check_origin(folder: Path, faults: list[Fault]) -> None:
+    """Look at a file that only the program or an installer reads.
+
+    https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    file = folder / "direct_url.json"
+    try:
+        if os.path.lexists(file):
+            json.loads(read_text(file, _METADATA_LIMIT))
+    except (UnreadableFile, ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, UnreadableFile) else f"it does not parse ({error})"
+        effect = "where the distribution comes from is not known"
+        faults.append(Fault(path=file, reason=reason, effect=effect))
 
 
 def _relative(row: str, site: Path) -> str:

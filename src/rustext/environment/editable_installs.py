@@ -60,8 +60,9 @@ def find_editable(sites: Iterable[Path]) -> EditableModules:
     """Read the finders in `site-packages` folders."""
     modules: Modules = {}
     ahead: set[PurePosixPath] = set()
-    faults = []
+    faults: list[Fault] = []
     for site in sites:
+        faults += _iter_lost_folders(site)
         for file, read, first in _iter_finders(site):
             try:
                 found = read(ast.parse(read_bytes(file, _LIMIT)), site)
@@ -70,6 +71,9 @@ def find_editable(sites: Iterable[Path]) -> EditableModules:
             except (SyntaxError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 faults.append(_fault(file, "it is not written as its build backend writes it"))
             else:
+                lost = _lost(str(path) for paths in found.values() for path in paths)
+                faults += [_lost_fault(file, lost)] if lost else []
+                found = {p: m for p, m in found.items() if set(map(str, m)).isdisjoint(lost)}
                 modules.update(found)
                 ahead.update(found if first else ())
     return EditableModules(modules=modules, ahead=frozenset(ahead), faults=tuple(faults))
@@ -181,6 +185,34 @@ def _list(folders: Iterable[Path]) -> Iterator[Path]:
         yield from (entry for entry in sorted(folder.iterdir()) if entry.name != "__pycache__")
 
 
+def _iter_lost_folders(site: Path) -> Iterator[Fault]:
+    """Path files that name a folder which is not there: https://docs.python.org/3/library/site.html.
+
+    And links of installs with `setup.py develop`, whose first line is a folder.
+    """
+    for file in (*site.glob("*.pth"), *site.glob("*.egg-link")):
+        try:
+            lines = read_bytes(file, _LIMIT).decode("utf-8-sig").splitlines()
+        except (UnreadableFile, UnicodeDecodeError) as error:
+            reason = str(error) if isinstance(error, UnreadableFile) else "it is not UTF-8"
+            yield Fault(path=file, reason=reason, effect="the folders that it names are not known")
+            continue
+        named = (line.strip() for line in (lines if file.suffix == ".pth" else lines[:1]))
+        folders = (n for n in named if n and not n.startswith(("#", "import ", "import\t")))
+        if lost := _lost(str(site / name) for name in folders):
+            yield _lost_fault(file, lost)
+
+
+def _lost(paths: Iterable[str]) -> list[str]:
+    return sorted({path for path in paths if not os.path.exists(path)})  # noqa: PTH110 (never raise)
+
+
+def _lost_fault(file: Path, lost: list[str]) -> Fault:
+    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+    effect = "modules that are only there are not found"
+    return Fault(path=file, reason=f"it names what is gone: `{lost[0]}`{more}", effect=effect)
+
+
 def _fault(file: Path, reason: str) -> Fault:
     effect = "the modules of this editable install are not found: install it without `-e`"
     return Fault(path=file, reason=reason, effect=effect)
@@ -285,6 +317,8 @@ def _place(name: str, path: Path) -> Modules:
     if path.is_dir():
         return {place: (path,)}
     files = [path] if path.is_file() else [*path.parent.glob(f"{path.name}.*")]
+    if not files:
+        return {place: (path,)}
     return {
         place.with_name(place.name + file.name[len(file.name.partition(".")[0]) :]): (file,)
         for file in files

@@ -27,7 +27,7 @@ from rustext.environment.editable_installs import (
 )
 from rustext.errors import ForeignProcessError, InvalidEnvironment, UnreadableFile
 from rustext.files.cache import user_cache_folder
-from rustext.model.faults import Fault
+from rustext.model.faults import Fault, collapse
 
 if TYPE_CHECKING:
     from rustext.environment.distributions import Distribution, Installed
@@ -136,9 +136,9 @@ class Environment:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The files that could not be read so far, each once, in the order of their paths."""
+        """The files that could not be read so far: a row for each kind in each distribution."""
         found = (*self._installed.faults, *self.editable.faults, *self._faults)
-        return tuple(sorted(dict.fromkeys(found), key=lambda fault: str(fault.path)))
+        return collapse(found, self.owner_of)
 
     def iter_extensions(self, source: Path, *, namespaces: bool = False) -> Iterator[Path]:
         """The extension modules in the packages of a source folder.

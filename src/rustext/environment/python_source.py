@@ -6,6 +6,7 @@ In: the source of a file. Out: the syntax tree, or one kind of error where this 
 from __future__ import annotations
 
 import ast
+import symtable
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -27,6 +28,21 @@ def parse_source(source: str | bytes) -> ast.Module:
             raise SyntaxError(str(error)) from error
         except (RecursionError, MemoryError) as error:
             raise SyntaxError("it is nested too deeply") from error
+
+
+def find_fault(source: bytes) -> str:
+    """Why this Python cannot compile a file, or "" where it can; for that, no tree is made."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            symtable.symtable(source, "", "exec")  # type: ignore[arg-type]  # bytes are taken
+        except SyntaxError as error:
+            return f"line {error.lineno}: {error.msg}" if error.lineno else error.msg
+        except ValueError as error:  # such as a NUL, up to Python 3.11
+            return str(error)
+        except (RecursionError, MemoryError):
+            return "it is nested too deeply"
+    return ""
 
 
 def iter_statements(tree: ast.Module) -> Iterator[ast.AST]:

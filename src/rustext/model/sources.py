@@ -55,6 +55,7 @@ class SourceFacts:
 
     file: PurePosixPath
     unreadable: str = ""
+    broken: str = ""  # why this Python cannot compile it, though a program could import it
     refused: bool = False  # this Python cannot compile it, and the distribution counts on that
 
     sites: tuple[ImportSite, ...] = ()
@@ -109,8 +110,3 @@ class DistributionSources:
     """The facts of all Python files of one distribution, sorted by file."""
 
     files: tuple[SourceFacts, ...]
-
-    @property
-    def unreadable(self) -> tuple[SourceFacts, ...]:
-        """The rows of files that could not be read."""
-        return tuple(f for f in self.files if f.unreadable)

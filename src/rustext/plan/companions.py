@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from rustext.data import read_data
 from rustext.discovery.module_names import working_name
 from rustext.discovery.source_facts import used_files
-from rustext.environment.distributions import Distribution, iter_entry_points
+from rustext.environment.distributions import Distribution
 from rustext.formats.binary import is_native, map_file
 from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
@@ -346,7 +346,7 @@ def _folders(dist: Distribution, code: OwnCode, others: Sequence[Companion]) -> 
     # A package of its own, or a module; the top-level package is a program's as well.
     hooks = {
         PurePosixPath(module.replace(".", "/"))
-        for group, module in iter_entry_points(dist)
+        for group, module in dist.entry_points
         if group in groups and "." in module
     }
     for file in code.locators:

@@ -74,7 +74,8 @@ class Planner:
         self.env = env
         self.config = config
         self.catalogue = Catalogue(env, keep=keep)
-        self.sources = SourceCatalogue(env.note_fault, keep=keep)
+        version = env.interpreter.version
+        self.sources = SourceCatalogue(env.note_fault, keep=keep, version=version)
         self._python = python
         self._kept = KeptClues(env) if keep else None
         self._loader = loader or Loader()

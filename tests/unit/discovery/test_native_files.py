@@ -100,7 +100,17 @@ def test_what_is_called_native_and_cannot_be_read_is_named(tmp_path: Path) -> No
     source = folder_source(tmp_path)
     found = iter_native_files(source, note_fault=lambda path, *_: named.append(path.stem))
     assert list(found) == []
-    assert named == ["circle", "dangling", "device", "fifo", "magic_alone"]
+    assert named == ["circle", "dangling", "device", "empty", "fifo", "magic_alone", "text"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[" * 100_000, b"\xff{}"])
+def test_a_bill_of_materials_that_says_nothing_is_named(tmp_path: Path, content: bytes) -> None:
+    sboms = "pkg-1.0.dist-info/sboms"
+    files = {f"{sboms}/bad.json": content, f"{sboms}/good.xml": "<bom/>", f"{sboms}/a.json": "{}"}
+    install(tmp_path, "pkg", files={"pkg/__init__.py": "", **files})
+    env = environment(tmp_path)
+    environment_source(env, tmp_path)
+    assert [fault.path for fault in env.faults] == [tmp_path / sboms / "bad.json"]
 
 
 def test_files_belong_to_the_distribution_that_recorded_them(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from environments import environment, install, write_files
+
+from rustext.model.faults import Fault
 
 if not hasattr(os, "mkfifo"):
     pytest.skip("makes FIFOs, links to /dev and names that are no text", allow_module_level=True)
@@ -38,11 +41,17 @@ def odd_requirement(info: Path) -> None:
         stream.write('Requires-Dist: other (>=1,, !\nRequires-Dist: x; python_version is "3"\n')
 
 
+def put(name: str, text: str) -> Break:
+    return lambda info: (info / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
 def huge(path: Path) -> None:
     with path.open("wb") as stream:
         stream.truncate(5 << 30)
 
 
+LATIN = b"Metadata-Version: 2.1\nName: bad\nVersion: 1.0\nAuthor: caf\xe9\n"
+FINDER = "__editable___odd_1_0_finder.py"
 FAULTS = {
     "record_links_to_itself": (replace("RECORD", lambda p: p.symlink_to(p.name)), "RECORD"),
     "record_is_a_fifo": (replace("RECORD", os.mkfifo), "RECORD"),
@@ -59,6 +68,16 @@ FAULTS = {
         "METADATA",
     ),
     "requirements_do_not_parse": (odd_requirement, "METADATA"),
+    "metadata_is_not_utf8": (lambda info: (info / "METADATA").write_bytes(LATIN), "METADATA"),
+    "entry_points_without_a_group": (put("entry_points.txt", "[[[\nx"), "entry_points.txt"),
+    "entry_points_without_a_value": (put("entry_points.txt", "[a]\nx"), "entry_points.txt"),
+    "entry_points_are_not_utf8": (put("entry_points.txt", "[a]\nx=\udce9"), "entry_points.txt"),
+    "origin_does_not_parse": (put("direct_url.json", "{"), "direct_url.json"),
+    "origin_is_nested_too_deeply": (put("direct_url.json", "[" * 100_000), "direct_url.json"),
+    "path_file_leads_nowhere": (put("../odd.pth", "gone\n# also\nimport gone\n"), "odd.pth"),
+    "path_file_is_not_utf8": (put("../odd.pth", "caf\udce9\n"), "odd.pth"),
+    "egg_link_leads_nowhere": (put("../odd.egg-link", "/gone\n."), "odd.egg-link"),
+    "editable_source_is_gone": (put(f"../{FINDER}", "MAPPING = {'a': '/gone/a'}\n"), FINDER),
     "folder_is_not_utf8": (not_utf8, "caf\udce9-1.0.dist-info"),
     "row_is_not_utf8": (odd_row, "RECORD"),
 }
@@ -86,6 +105,8 @@ def test_all_faults_at_once_cost_no_more_than_their_files(tmp_path: Path) -> Non
     install(tmp_path, "good", files={"good.py": ""})
     for name, (broken, _) in FAULTS.items():
         broken(install(tmp_path, name.replace("_", "-"), files={f"{name}.py": ""}))
+        for odd in tmp_path.glob("odd.*"):  # two faults have one name
+            odd.rename(odd.with_name(f"{name}{odd.suffix}"))
     env = environment(tmp_path)
     assert "good" in env.distributions
     assert len(env.faults) == len(FAULTS)
@@ -97,6 +118,57 @@ def test_absolute_rows_of_a_record_are_below_their_folder(tmp_path: Path) -> Non
         stream.write(f"{tmp_path}/site/other.py,,\n{tmp_path}/bin/tool,,\n")
     files = set(map(str, environment(tmp_path / "site").distributions["app"].files))
     assert {"app.py", "other.py", "../bin/tool"} <= files
+
+
+def test_what_is_legal_is_no_fault(tmp_path: Path) -> None:
+    info = install(tmp_path, "app", files={"app.py": ""})
+    (tmp_path / "here").mkdir()
+    write_files(
+        tmp_path,
+        {
+            "app-1.0.dist-info/entry_points.txt": "# all\n\n[console_scripts]\nx = app:f [more]\n"
+            "[b]\n y=app.plugins\n",
+            "app-1.0.dist-info/direct_url.json": '{"url": "file:///gone"}',
+            "good.pth": "import gone\n# gone\n\nhere\n./here  \n",
+            "good.egg-link": f"{tmp_path}/here\n../gone",
+        },
+    )
+    with (info / "RECORD").open("a") as stream:
+        stream.write("/etc/passwd,,\n../../../bin/x,,\n")
+    env = environment(tmp_path)
+    (dist,) = env.distributions.values()
+    points = metadata.Distribution.at(info).entry_points
+    assert dist.entry_points == tuple((p.group, p.module) for p in points)
+    assert env.faults == ()
+
+
+def test_a_finder_costs_no_more_than_the_modules_that_are_gone(tmp_path: Path) -> None:
+    write_files(tmp_path, {"source/a/__init__.py": ""})
+    mapping = {"a": f"{tmp_path}/source/a", "b": "/gone/b", "c": "/gone/c"}
+    write_files(tmp_path / "site", {FINDER: f"MAPPING = {mapping!r}\n"})
+    env = environment(tmp_path / "site")
+    assert env.editable.names == ("a",)
+    assert [fault.reason for fault in env.faults] == ["it names what is gone: `/gone/b` and 1 more"]
+
+
+def test_many_faults_of_one_kind_in_a_distribution_are_one_line(tmp_path: Path) -> None:
+    files = {f"pkg/{name}.py": "" for name in "abc"}
+    for name in ("one", "two"):
+        install(tmp_path, name, files={f"{name}/{file}": text for file, text in files.items()})
+    env = environment(tmp_path)
+    for name in (*files, "free.py", "other.py"):
+        for folder in ("one", "two"):
+            env.note_fault(tmp_path / folder / name, f"it is odd (at {name})", "it is left out")
+    free, other, first, *_ = lines = list(map(str, env.faults))
+    assert len(lines) == 6
+    assert "one/free.py`: it is odd (at free.py); it is left out" in free
+    assert "one/other.py`: it is odd (at other.py); it is left out" in other
+    assert "one/pkg/a.py`: it is odd (at pkg/a.py); it is left out (and of 2 more files" in first
+
+
+def test_a_name_with_a_line_break_stays_in_one_line() -> None:
+    fault = Fault(path=Path("a\nb\udce9\x1b"), reason="it is odd", effect="it is left out")
+    assert str(fault) == r"cannot read `a\nb\udce9\x1b`: it is odd; it is left out"
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
