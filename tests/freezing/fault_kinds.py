@@ -131,10 +131,11 @@ def of_other(kind: str, apply: Callable[[Path], object]) -> Fault:
     return Fault(listed(name, apply), name)
 
 
-def of_metadata(name: str, content: str) -> Fault:
+def of_metadata(name: str, content: str | Callable[[Path], object]) -> Fault:
     """A fault of one file of the package's dist-info."""
     name = f"{INFO}/{name}"
-    return Fault(listed(name, write(name, content)), name)
+    apply = write(name, content) if isinstance(content, str) else put(name, content)
+    return Fault(listed(name, apply), name)
 
 
 INFO = "bad-1.0.dist-info"
@@ -201,6 +202,13 @@ FAULTS: dict[str, Fault] = {
     ),
     "direct_url.json does not parse": of_metadata("direct_url.json", "{"),
     "entry_points.txt does not parse": of_metadata("entry_points.txt", "[[[\nx"),
+    "entry_points.txt is not readable": of_metadata("entry_points.txt", locked),
+    "a data file is not readable": Fault(
+        listed("bad/table.json", put("bad/table.json", locked)), "bad/table.json"
+    ),
+    "a data file is a FIFO": Fault(
+        listed("bad/table.json", put("bad/table.json", os.mkfifo)), "bad/table.json"
+    ),
     "an SBOM does not parse": of_metadata("sboms/bad.cyclonedx.json", "{"),
     "a native file is not readable": of_other("so", put("bad/other.so", locked)),
     "a native file is cut": of_other(

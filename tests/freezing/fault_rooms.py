@@ -93,7 +93,7 @@ def packages(python: Path, folder: Path) -> Path:
     """The packages that faults are put in: the program's, and one beside it."""
     site = folder / "packages"
     install(python, "--target", str(site), RUST)
-    write("bad/__init__.py", "")(site)
+    write("bad/__init__.py", 'FILE = __file__.replace("__init__.py", "table.json")\n')(site)
     write(f"{INFO}/METADATA", METADATA)(site)
     native = Path(shutil.copy(next(site.glob("ormsgpack/*.so")), site / "bad")).name
     names = ("__init__.py", native)

@@ -62,6 +62,7 @@ def check_project(folder: Path, file: Path | None = None, *, pyinstaller: bool) 
         targets = tuple(iter_hook_targets(planner))
         for dist in filter(planner.catalogue.seems_rust, env.distributions.values()):
             planner.sources.read(dist)  # as a build does where a program imports it
+            planner.companions_for(dist.site / next(iter(dist.files), "."))
     except RustextError as error:
         yield _failed("rust-extensions", error)
         return

@@ -322,8 +322,10 @@ class Environment:
         if folder not in self._listings:
             try:
                 self._listings[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 (names only)
-            except OSError:
+            except OSError as error:
                 self._listings[folder] = frozenset()
+                if isinstance(error, PermissionError) and folder in self.sites:
+                    self.note_fault(folder, "permission denied", "modules in it are not found")
         return self._listings[folder]
 
 

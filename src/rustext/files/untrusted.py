@@ -91,6 +91,17 @@ def read_text(path: Path, limit: int) -> str:
     return read_bytes(path, limit).decode("utf-8", "surrogateescape")
 
 
+def find_obstacle(path: Path) -> str:
+    """Why this user cannot copy a file; "" where nothing is in the way."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    if not stat.S_ISREG(mode):
+        return "it is not a regular file"
+    return "" if os.access(path, os.R_OK) else os.strerror(errno.EACCES).lower()
+
+
 def is_strangers(path: Path, chosen: Path | None = None) -> bool:
     """Whether another user could have put a file there: its owner is neither this one nor root.
 

@@ -134,9 +134,7 @@ class Build:
             return ()
         self._program = read_program(scripts, self.planner.env)
         self._follow_record(scripts[0].parent)
-        own = {i.module: i for i in self._program.imports if i.module not in self.modules}
-        self.modules.update(own)
-        found = [*own.values(), *self.enter(MAIN, None)]
+        found = [*self._take(self._program.imports), *self.enter(MAIN, None)]
         for script in scripts:
             found += self.enter(script.stem, None)
         return tuple(found)
@@ -166,7 +164,16 @@ class Build:
         if top not in self._asked:
             self._asked.add(top)
             found += self.recorded.modules(self._present)
+        return self._take(found)
+
+    def _take(self, found: Sequence[ImplicitImport]) -> tuple[ImplicitImport, ...]:
+        """Those that are new, and whose source can be read: Nuitka ends at another."""
         new = {i.module: i for i in reversed(found) if i.module not in self.modules}
+        for name in [*new]:
+            path = self.file_of(name)
+            facts = self.planner.facts_of(path) if path is not None else None
+            if facts is not None and (facts.unreadable or facts.broken):
+                del new[name]
         self.modules.update(new)
         return tuple(reversed(new.values()))
 

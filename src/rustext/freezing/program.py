@@ -30,7 +30,7 @@ from rustext.imports.verdicts import find_named
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.model.sources import DistributionSources, SourceFacts
-from rustext.plan.companions import find_named_files
+from rustext.plan.companions import find_named_files, iter_readable
 from rustext.plan.metadata_files import find_asked_metadata, iter_metadata
 from rustext.plan.read_sources import find_read_sources
 
@@ -121,7 +121,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         starts_python=tuple(sorted(starts)),
         files=tuple(files.items()),
         used=frozenset(iter_used(_iter_trees(files))),
-        companions=tuple(companions),
+        companions=tuple(iter_readable(companions, env.note_fault)),
     )
 
 

@@ -27,9 +27,15 @@ class Fault:
 
 
 def collapse(faults: Iterable[Fault], owner_of: Callable[[Path], object]) -> tuple[Fault, ...]:
-    """Each fault once, by path; of many files of one distribution, the first with the count."""
+    """Each fault once, by path; of many files of one distribution, the first with the count.
+
+    Of the effects that one reason has, the first is said.
+    """
     groups: dict[object, list[Fault]] = {}
-    for fault in sorted(dict.fromkeys(faults), key=lambda fault: str(fault.path)):
+    known: dict[object, Fault] = {}
+    for fault in faults:
+        known.setdefault((fault.path, fault.reason), fault)
+    for fault in sorted(known.values(), key=lambda fault: str(fault.path)):
         owner = owner_of(fault.path)
         kind = (id(owner), re.split(r"[:(]", fault.reason)[0], fault.effect)
         groups.setdefault(fault if owner is None else kind, []).append(fault)

@@ -19,7 +19,9 @@ from rustext.data import read_data
 from rustext.discovery.module_names import working_name
 from rustext.discovery.source_facts import used_files
 from rustext.environment.distributions import Distribution
+from rustext.files.untrusted import find_obstacle
 from rustext.formats.binary import is_native, map_file
+from rustext.model.faults import NoteFault
 from rustext.model.image import ImageKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import Companion, CompanionKind
@@ -226,7 +228,7 @@ def _data(
     in_native = _native_words(unnamed, [path for path, _ in native])
     for file, word in words.items():
         said = word or (file.name if file.name in in_native else None)
-        if said is not None and (dist.site / file).is_file():
+        if said is not None and os.path.lexists(dist.site / file):
             why = f"the distribution's own code names `{said}`"
             yield own_file(dist, file, CompanionKind.DATA, why)
 
@@ -239,6 +241,17 @@ def _scripts(dist: Distribution) -> set[PurePosixPath]:
         for file in dist.files
         if file.suffix == ".py" and file.parent not in homes and not homes.isdisjoint(file.parents)
     }
+
+
+def iter_readable(companions: Iterable[Companion], note_fault: NoteFault) -> Iterator[Companion]:
+    """Those that a freezer can copy: it would end at another. Faults are noted."""
+    for companion in companions:
+        is_folder = companion.kind is CompanionKind.FOLDER
+        obstacle = "" if is_folder else find_obstacle(companion.path)
+        if not obstacle:
+            yield companion
+        elif os.path.lexists(companion.path) and not os.path.isdir(companion.path):  # noqa: PTH112
+            note_fault(companion.path, obstacle, "it is not added")
 
 
 def find_shared_files(dist: Distribution) -> Iterator[Companion]:

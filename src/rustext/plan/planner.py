@@ -43,6 +43,7 @@ from rustext.plan.companions import (
     find_distant_companions,
     find_neighbour_companions,
     find_shared_files,
+    iter_readable,
 )
 from rustext.plan.destinations import iter_warnings
 from rustext.plan.metadata_files import find_asked_metadata, find_plugin_metadata
@@ -341,6 +342,7 @@ class Planner:
     def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
         if dist.name not in self._companions:
             found = self._find_companions(dist) if self.looks_after(dist) else ()
+            found = tuple(iter_readable(found, self.env.note_fault))
             by_place = {c.destination: c for c in reversed(found)}
             ordered = sorted(by_place.values(), key=lambda c: (c.destination, c.kind.value))
             self._companions[dist.name] = tuple(ordered)

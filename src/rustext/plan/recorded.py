@@ -20,6 +20,7 @@ from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import is_native
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
+from rustext.plan.companions import iter_readable
 from rustext.tracing.trace_file import Trace
 from rustext.tracing.usage import (
     ALL,
@@ -230,12 +231,13 @@ class Recorded:
         # Below the prefix of the environment, such as `share`: the bundle's folder is its prefix.
         parts = [part for part in PurePosixPath(name).parts if part != ".."]
         by = "native code" if asker == UNKNOWN_ASKER else f"`{asker}`"
-        yield Companion(
+        companion = Companion(
             path=path,
             destination=PurePosixPath(*parts),
             kind=kind,
             reason=f"{what} by {by}, traced: {self._where}",
         )
+        yield from iter_readable([companion], self._env.note_fault)
 
     def _locate(self, usage: Usage, name: str) -> Path | None:
         """The file in this environment; None where it is gone."""

@@ -166,6 +166,23 @@ def test_many_faults_of_one_kind_in_a_distribution_are_one_line(tmp_path: Path) 
     assert "one/pkg/a.py`: it is odd (at pkg/a.py); it is left out (and of 2 more files" in first
 
 
+def test_a_folder_of_the_path_that_is_closed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, closed = os.listdir, tmp_path / "closed"
+
+    def listdir(path: Path) -> list[str]:  # as for another user than root
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    closed.mkdir()
+    env = environment(closed, tmp_path / "gone", tmp_path)
+    assert env.find_module("nowhere") is None
+    assert [fault.path for fault in env.faults] == [closed]
+
+
 def test_a_name_with_a_line_break_stays_in_one_line() -> None:
     fault = Fault(path=Path("a\nb\udce9\x1b"), reason="it is odd", effect="it is left out")
     assert str(fault) == r"cannot read `a\nb\udce9\x1b`: it is odd; it is left out"

@@ -408,3 +408,34 @@ def test_hooks_are_never_put_where_others_can_write(
     shared.chmod(0o777)
     with pytest.raises(UnreadableFile, match="not a folder of this user's alone"):
         cached_hooks(lab.env, Config(), tmp_path / "cache")
+
+
+# --- files that cannot be used ----------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+@pytest.mark.parametrize("content", ["x = 1", b"x = '\xe9'", "def f(:"])
+def test_a_module_that_no_freezer_can_read_is_not_asked_for(lab: Lab, content: str | bytes) -> None:
+    write_files(lab.site, {"needed/sub.py": content})
+    if content == "x = 1":
+        (lab.site / "needed/sub.py").chmod(0)
+    build = lab.build()
+    told = {i.module for i in build.enter("app._core", lab.core)}
+    assert told == {"zoneinfo._common", "app.part", "alone.inner"}
+    assert build.modules.keys() == told
+    assert [line.split("`")[1] for line in build.faults] == [str(lab.site / "needed/sub.py")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs in the file system")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.name)])
+def test_a_companion_that_cannot_be_copied_is_left_out(lab: Lab, make: object) -> None:
+    (lab.site / "app/part.py").write_text("open(__file__ + '/../table.json'), 'other.json'")
+    with (lab.site / "app-1.0.dist-info/RECORD").open("a") as record:
+        record.write("app/table.json,,\napp/other.json,,\n")
+    (lab.site / "app/other.json").touch()
+    assert callable(make)
+    make(lab.site / "app/table.json")
+    build = lab.build()
+    names = {c.destination.name for c in build.accompany(lab.core, CompanionKind.DATA)}
+    assert names == {"other.json"}
+    assert [line.split("`")[1] for line in build.faults] == [str(lab.site / "app/table.json")]
