@@ -14,31 +14,24 @@ milliseconds. Nothing that was damaged is run.
 from __future__ import annotations
 
 import argparse
-import gc
-import importlib
 import os
-import pkgutil
 import random
 import resource
 import shutil
-import signal
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
+import forking
 from archives import CODE, archive, pyz
 from compiling import MODULE, compiler
 from environments import install, write_files
 from onefiles import payload
-
-import rustext
-from rustext.cli.main import run
 
 SECONDS, MEMORY = 20, 600 << 20
 PATIENCE = 60  # seconds of a machine that has other work to do
@@ -223,6 +216,7 @@ def make_case(seeds: Path, room: Path, seed: int, *, warm: bool = True) -> list[
 
 
 def _run(command: Sequence[str], room: Path) -> tuple[int, resource.struct_rusage]:
+    (room.parent / "printed").unlink(missing_ok=True)
     child = os.fork()
     if not child:
         _become(command, room)
@@ -240,43 +234,27 @@ def run_case(seeds: Path, room: Path, seed: int) -> tuple[int, str, float, int, 
 
 
 def _become(command: Sequence[str], room: Path) -> None:
-    code = 99
-    try:
-        out = os.open(room.parent / "printed", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(out, 1)
-        os.dup2(out, 2)
-        os.environ["XDG_CACHE_HOME"] = str(room / "cache")
-        others = (p for p in sys.path[1:] if not p.endswith("-packages"))
-        sys.path[:] = [str(room / "project"), str(room / "site"), *others]
-        os.chdir(room / "project" if (room / "project").is_dir() else room)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(PATIENCE)
-        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-        code = run([*command, *(["--debug"] if command[0] != "trace" else [])])
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 98
-    except BaseException as error:  # noqa: BLE001 (a child must not go on)
-        sys.stderr.write(f"Traceback: {error!r}\n")
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
-
-
-def _import_all() -> None:
-    own = [m.name for m in pkgutil.walk_packages(rustext.__path__, "rustext.")]
-    for name in (*own, "platformdirs", "packaging.requirements", "encodings.idna"):
-        if not name.endswith(("__main__", "selftest_entry", "isolated_child")):
-            with suppress(ImportError):
-                importlib.import_module(name)
+    printed = str(room.parent / "printed")
+    os.environ["XDG_CACHE_HOME"] = str(room / "cache")
+    others = (p for p in sys.path[1:] if not p.endswith("-packages"))
+    sys.path[:] = [str(room / "project"), str(room / "site"), *others]
+    folder = str(room / "project" if (room / "project").is_dir() else room)
+    debug = ["--debug"] if command[0] != "trace" else []
+    forking.become(
+        [*command, *debug],
+        out=printed,
+        err=printed,
+        folder=folder,
+        seconds=PATIENCE,
+        memory=4 << 30,
+    )
 
 
 def fuzz(root: Path, *, cases: int, seed: int, log: bool = False) -> Outcome:
     """Run so many cases from a seed on."""
-    _import_all()
+    forking.import_all()
     make_seeds(root)
     seeds, room = root / "seeds", root / "case"
-    gc.freeze()
     outcome = Outcome()
     for number in range(seed, seed + cases):
         code, text, seconds, memory, command = run_case(seeds, room, number)

@@ -16,7 +16,7 @@ sys.path.insert(0, {folder!r})
 import fuzz_commands
 def broken(arguments):
     raise IndexError(arguments)
-fuzz_commands.run = broken
+fuzz_commands.forking.run = broken
 sys.argv[1:] = ["3"]
 sys.exit(fuzz_commands.main())
 """

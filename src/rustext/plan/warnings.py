@@ -23,15 +23,16 @@ def missing_warnings(file: NativeFile, libraries: LibraryGraph, env: Environment
     if kind is Format.PE:  # Python's own DLL and the C run-time's come with the interpreter
         return
     where = "on this machine" if kind is Format.ELF else "beside it, and not the system's"
-    for soname in dict.fromkeys(missing.soname for missing in libraries.missing):
-        name = soname.removeprefix("@rpath/")
-        owners = sorted(
-            dist.name
-            for dist in env.distributions.values()
-            if dist.name != file.distribution and any(f.name == name for f in dist.files)
-        )
-        if owners:
-            yield f"{file.path} needs `{soname}` of {owners[0]}, which has to be loaded first"
+    names = {edge.soname: edge.soname.removeprefix("@rpath/") for edge in libraries.missing}
+    wanted = frozenset(names.values())
+    owners: dict[str, str] = {}
+    for dist in sorted(env.distributions.values(), key=lambda d: d.name) if names else ():
+        if dist.name != file.distribution:
+            for name in wanted.intersection(f.name for f in dist.files):
+                owners.setdefault(name, dist.name)
+    for soname, name in names.items():
+        if name in owners:
+            yield f"{file.path} needs `{soname}` of {owners[name]}, which has to be loaded first"
         else:
             yield f"{file.path} needs `{soname}`, which is not {where}"
 

@@ -29,14 +29,15 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     held = _held_libraries(bundle)
     names = file_names(bundle)
     files = dict(bundle.files)
+    askers = files.keys() & {edge.needed_by for edge in subject.edges}
+    data = {path for path in askers if not subject.loaded.fits(files[path])}
     for edge in subject.edges:
         if edge.soname in subject.allow_system or _is_expected(subject, edge.soname):
             continue
         if find_meant(names, edge) is not None:  # `install-name` says it better
             continue
-        user = files.get(edge.needed_by)
-        if user is not None and not subject.loaded.fits(user) and not _is_loaded(subject, edge):
-            continue  # data, of which `architecture` and `libc-mix` speak
+        if edge.needed_by in data and not _is_loaded(subject, edge):
+            continue  # `architecture` and `libc-mix` speak of it
         if isinstance(edge, Missing):
             if edge.kind is not NeedKind.WEAK and not _is_unreadable(subject, edge):
                 missing.setdefault((edge.soname, edge.needed_by), []).append(edge)
