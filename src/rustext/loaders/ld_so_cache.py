@@ -23,6 +23,8 @@ _NEW_HEADER = 48
 _HWCAP_EXTENSION = 1 << 62  # DL_CACHE_HWCAP_EXTENSION: the low half numbers a glibc-hwcaps folder
 _EXTENSION_MAGIC = 0xEAA42174
 _TAG_HWCAPS = 1
+_LONGEST = 4096  # bytes of a path (PATH_MAX)
+_MOST = 50_000  # entries; a large system has some 10,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +97,14 @@ def _hwcaps(data: bytes, start: int, order: str) -> tuple[str, ...]:
         return ()
     for tag, _, offset, size in _records(data, f"{order}IIII", extension + 8, sections):
         if tag == _TAG_HWCAPS:
-            names = struct.unpack_from(f"{order}{size // 4}I", data, offset)
-            return tuple(_string(data, start + name) for name in names)
+            names = _records(data, f"{order}I", offset, size // 4)
+            return tuple(_string(data, start + name) for (name,) in names)
     return ()
 
 
 def _records(data: bytes, layout: str, offset: int, count: int) -> Iterator[tuple[int, ...]]:
+    if count > _MOST:
+        raise InvalidBinary(f"ld.so.cache has more than {_MOST:,} entries")
     size = struct.calcsize(layout)
     end = offset + size * count
     if end > len(data):
@@ -109,7 +113,8 @@ def _records(data: bytes, layout: str, offset: int, count: int) -> Iterator[tupl
 
 
 def _string(data: bytes, offset: int) -> str:
-    return data[offset : data.index(b"\0", offset)].decode(errors="surrogateescape")
+    end = data.index(b"\0", offset, offset + _LONGEST)  # many entries may share a text
+    return data[offset:end].decode(errors="surrogateescape")
 
 
 def read_ld_so_conf(root: Sysroot, path: str = "/etc/ld.so.conf") -> tuple[str, ...]:

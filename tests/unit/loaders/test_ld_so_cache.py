@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -95,6 +96,16 @@ def test_big_endian_caches_are_read_in_their_own_order():
     entry = b"".join(n.to_bytes(4, "big") for n in (0x0403, base, base + 10, 0)) + bytes(8)
     (found,) = parse_ld_cache(header + entry + strings)
     assert (found.name, found.path, found.flags) == ("libx.so.1", "/lib/libx.so.1", 0x0403)
+
+
+@pytest.mark.parametrize(("count", "length"), [(50_001, 5), (1, 5000), (2**32 - 1, 5)])
+def test_a_cache_of_too_many_or_too_long_texts_is_refused(count: int, length: int) -> None:
+    """Each entry may name the same text."""
+    header = struct.pack("<20sII20x", b"glibc-ld.so.cache1.1", count, length)
+    at = 48 + 24 * min(count, 60_000)
+    entry = struct.pack("<iIIIQ", 3, at, at, 0, 0)
+    with pytest.raises(InvalidBinary):
+        parse_ld_cache(header + entry * min(count, 60_000) + b"x" * length + b"\0")
 
 
 def test_conf_files_are_included_in_place(tmp_path):
