@@ -173,8 +173,16 @@ def test_a_result_names_its_rule_and_the_rule_its_page() -> None:
         ("libx.so", (("file", "my app/b.so: the file is empty"),), "my app/b.so"),
         ("my app/gone.so", (("in", "my app/b.so"),), "my app/b.so"),
         ("my app: 3 more", (), "my app"),
+        ("my app/a b.so (DT_RPATH)", (), "my app/a b.so"),
+        ("../my app/a b.so", (), "my app"),
+        ("/my app/a b.so", (), "my app"),
+        ("my app/a b.so/", (), "my app"),
+        ("my app/b.so?x=1#y", (), "my app"),
+        ("::error::x", (("in", "my app/gone.so"), ("in", "my app/c.so")), "my app/c.so"),
+        ("libx.so", (("in", "http://my app/b.so"),), "my app"),
+        ("", (), "my app"),
     ],
-    ids=range(8),
+    ids=range(16),
 )
 def test_a_result_lies_in_the_file_that_it_speaks_of(
     subject: str, evidence: tuple[tuple[str, str], ...], place: str, tmp_path: Path
