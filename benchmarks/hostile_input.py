@@ -43,7 +43,7 @@ def inputs(room: Path) -> Iterator[tuple[str, str, list[str]]]:
         bundle.mkdir()
         shutil.copy(program, bundle / "app")
 
-    for name, content in made.COSTLY.items():
+    for name, content in {**made.COSTLY, **made.BOUNDED}.items():
         clean()
         (bundle / "evil.so").write_bytes(content)
         yield "a binary", name, ["verify", str(bundle)]
