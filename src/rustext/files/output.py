@@ -62,7 +62,8 @@ def write_output(path: Path, text: str, is_ours: IsOurs, *, what: str) -> None:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
         else:
-            _replace(Path(os.path.realpath(path)), data)
+            real = Path(os.path.realpath(path))
+            replace_file(real, data, _mode(real), or_write=True)
     except OSError as error:
         raise UnwritableFile(f"{path} cannot be written: {error.strerror}") from error
 
@@ -87,16 +88,18 @@ def _beginning(path: Path) -> bytes:
         return stream.read(LIMIT)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, mode: int = 0o600, *, or_write: bool = False) -> None:
+    """Write a temporary file next to `path` and move it into place. Raises `OSError`.
+
+    With `or_write`, a file in a folder that may not be written to is written itself.
+    """
     try:
-        replace_file(path, data, _mode(path))
-    except PermissionError:  # the file may be written to, and its folder not
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    except PermissionError:
+        if not or_write:
+            raise
         path.write_bytes(data)
-
-
-def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a temporary file next to `path` and move it into place. Raises `OSError`."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        return
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
