@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 _LIMIT = 256 << 20  # bytes of an entry; one for 10,000 files has 10 MiB
 _KEPT = 30 * 24 * 3600  # seconds
-_OURS = re.compile(r"[0-9a-f]{16,64}(\.jsonl)?|\.(rustext|draft)-.+")  # digests, and drafts
+_OURS = re.compile(r"\.?[0-9a-f]{16,64}(\.jsonl(\..+)?)?|\.(rustext|draft)-.+")  # and drafts
 
 _Answer = TypeVar("_Answer")
 Identity = tuple[int, int, int, int]  # device, inode, size, time of last change in nanoseconds
