@@ -3,15 +3,14 @@
     codesign --remove --all-architectures FILE
     codesign -s - --force --all-architectures --timestamp [--deep] FILE-OR-APP
 
-Files are signed here, with page hashes and no more, as Apple's linker does; `rcodesign`, where it
-is on the path, seals an application. Without it, an application cannot be signed as a whole.
+Files are signed here, with page hashes and no more, as Apple's linker does; `rcodesign` seals an
+application (see `tests/mutation/rcodesign.py`).
 The layout: https://github.com/apple-oss-distributions/xnu/blob/main/osfmk/kern/cs_blobs.h
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import struct
 import subprocess
 import sys
@@ -123,10 +122,8 @@ def main() -> None:
     path = Path(sys.argv[-1])
     if not path.is_dir():
         edit(path, remove="--remove" in sys.argv)
-    elif program := shutil.which("rcodesign"):
-        subprocess.run([program, "sign", str(path)], check=True)
     else:
-        sys.exit("codesign: no rcodesign here, which seals applications")
+        subprocess.run(["rcodesign", "sign", str(path)], check=True)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Walk:
             if command.cmd in (*NEEDS, LC_RPATH)
         ]
         own = (self._expand(text, path) for command, text in commands if command == LC_RPATH)
-        run_paths = tuple(dict.fromkeys((*own, *above)))  # libraries that need each other end here
+        run_paths = tuple(dict.fromkeys((*own, *above)))  # libraries may need each other
         if (path, run_paths) in self._seen:
             return
         self._seen.add((path, run_paths))

@@ -10,7 +10,7 @@ a Mac. Nothing for macOS runs: only files are read, edited and copied. Parts and
 - packages: wheels for macOS, PyInstaller with its boot loaders among them; and a second time those
   for Linux, of which extension modules are loaded where a hook imports them (see `as_a_mac`);
 - `lipo` and `install_name_tool`: LLVM's, from Debian's package `llvm`, installed where this runs as
-  root; `codesign`: see `codesign.py`.
+  root; `codesign` and `rcodesign`: see the scripts of these names.
 
 All of it lies below `.cache/macos`; what is there already is left alone.
 """
@@ -36,6 +36,7 @@ DONOR = "panda3d==1.10.16"
 PLATFORMS = {"arm64": "aarch64-apple-darwin", "x86_64": "x86_64-apple-darwin"}  # as uv has them
 LLVM = ("", *(f"-{number}" for number in range(22, 13, -1)))
 HERE = Path(__file__).parent
+RCODESIGN = HERE.parent / "mutation" / "rcodesign.py"
 
 
 class MacPython:
@@ -150,6 +151,7 @@ def make_tools(folder: Path) -> None:
     for name in ("lipo", "install-name-tool", "nm"):
         write_tool(folder / name.replace("-", "_"), shlex.quote(find_llvm(f"llvm-{name}")))
     write_tool(folder / "codesign", shlex.join([sys.executable, str(HERE / "codesign.py")]))
+    write_tool(folder / "rcodesign", shlex.join([sys.executable, str(RCODESIGN)]))
     # PyInstaller starts its Python as `arch -arm64 PYTHON ...`.
     write_tool(folder / "arch", '"$@"', "shift")
 

@@ -76,6 +76,13 @@ def name_a_library_of_the_builders_machine(folder: Path, cache: Path) -> None:
     _replace(path, old, b"/opt/local/lib/libopenblas.dylib")
 
 
+def name_a_library_by_an_absolute_path(folder: Path, cache: Path) -> None:
+    path = _find(folder, UMATH)
+    built = f"@rpath/{OPENBLAS}".encode()  # as PyInstaller writes it
+    old = built if built in path.read_bytes() else f"@loader_path/../.dylibs/{OPENBLAS}".encode()
+    _replace(path, old, f"/opt/{OPENBLAS}".encode())
+
+
 def change_a_page(folder: Path, cache: Path) -> None:
     path = _find(folder, DOWNSAMPLE)
     data = bytearray(path.read_bytes())
@@ -168,6 +175,7 @@ MAC_MUTATIONS = (
     _m(rename_a_library, "missing-library", "*libgfortran.5.dylib"),
     _m(put_a_folder_in_a_librarys_place, "missing-library", f"*{OPENBLAS}"),
     _m(name_a_library_of_the_builders_machine, "missing-library", "/opt/local/*"),
+    _m(name_a_library_by_an_absolute_path, "install-name", f"/opt/{OPENBLAS}"),
     _m(change_a_page, "signature", f"*{DOWNSAMPLE}"),
     _m(change_a_load_command, "signature", f"*{OPENBLAS}"),
     _m(strip_the_signature, "signature", f"*{DOWNSAMPLE}"),

@@ -24,11 +24,15 @@ Proposal = Repair | Unrepaired
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One judged bundle; `findings` are those that repairs are wanted for."""
+    """One judged bundle; `findings` are those that repairs are wanted for.
+
+    `edited` are the places of files whose load commands an earlier round has changed.
+    """
 
     subject: Subject
     findings: tuple[Finding, ...]
     origin: Origin | None
+    edited: frozenset[PurePosixPath] = frozenset()
 
     @property
     def bundle(self) -> Bundle:

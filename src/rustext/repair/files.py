@@ -18,6 +18,10 @@ from rustext.repair.modules import module_place
 from rustext.repair.origin import fits
 from rustext.verify.facts.python.python_suffixes import choose_looked_for, iter_misnamed
 
+_DAMAGED = (
+    "unreadable-file", "refused-file", "undefined-symbol", "architecture", "python-abi", "signature"
+)  # fmt: skip
+
 
 def repair_suffixes(case: Case) -> Iterator[Proposal]:
     """Link each misnamed extension module under the name that works."""
@@ -122,10 +126,11 @@ def repair_damaged(case: Case) -> Iterator[Proposal]:
     """Take files that cannot be loaded from the environment again, where it has them whole."""
     if case.origin is None:
         return
-    ids = ("unreadable-file", "refused-file", "undefined-symbol", "architecture", "python-abi")
-    for finding in case.of(*ids):
+    for finding in case.of(*_DAMAGED):
         path = case.bundle.root.parent / finding.subject
         if not path.is_relative_to(case.bundle.contents) or path.is_symlink():
+            continue
+        if case.place(path) in case.edited:  # and only has to be signed
             continue
         inside = PurePosixPath(path.relative_to(case.bundle.contents).as_posix())
         source, right = case.origin.file_at(inside), inside

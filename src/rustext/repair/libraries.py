@@ -78,6 +78,8 @@ def _is_taken(path: Path) -> bool:
 def _supply(
     case: Case, finding: Finding, soname: str, user: Path, looked: list[Path]
 ) -> Iterator[Proposal]:
+    if soname.startswith("@") and looked:  # dyld's: a place below a run path, or next to a file
+        soname = posixpath.basename(soname)
     if "/" in soname:
         return
     held = _held(case, soname)
@@ -109,7 +111,7 @@ def _supply(
 def _held(case: Case, soname: str) -> Path | None:
     """A library of the bundle that answers to the name, and that the loader does not look for."""
     for path, file in case.bundle.files:
-        named = soname in {path.name, file.binary.image.soname}
+        named = soname in {path.name, posixpath.basename(file.binary.image.soname or "")}
         if named and not path.is_symlink() and fits(path, case.bundle.image):
             return path
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, InvalidBundle
@@ -96,7 +96,10 @@ def repair_copy(root: Path, wanted: Wanted) -> Repaired:
         plan = plan or find_plan_of(bundle, wanted)
         subject, report = _judge(bundle, wanted, plan)
         first = first or report
-        proposals = tuple(propose(subject, report.findings, wanted))
+        edited = frozenset(
+            repair.place for repair in done.values() if isinstance(repair.change, EditLoadCommands)
+        )
+        proposals = tuple(propose(subject, report.findings, wanted, edited))
         fresh = [
             p for p in proposals if isinstance(p, Repair) and _key(p) not in done.keys() | failed
         ]
@@ -149,11 +152,14 @@ def _judge(bundle: Bundle, wanted: Wanted, plan: BuildPlan | None) -> tuple[Subj
 
 
 def propose(
-    subject: Subject, findings: Collection[Finding], wanted: Wanted
+    subject: Subject,
+    findings: Collection[Finding],
+    wanted: Wanted,
+    edited: frozenset[PurePosixPath],
 ) -> tuple[Proposal, ...]:
     """The repairs of a bundle, worked out without changing anything."""
     chosen = tuple(f for f in findings if not wanted.select or f.id in wanted.select)
-    case = Case(subject=subject, findings=chosen, origin=wanted.origin)
+    case = Case(subject=subject, findings=chosen, origin=wanted.origin, edited=edited)
     found: dict[object, Proposal] = {}
     for proposer in PROPOSERS:
         for proposal in proposer(case):
