@@ -47,7 +47,8 @@ class Case:
 
     def place(self, path: Path) -> PurePosixPath:
         """A file's place, relative to the bundle; links are not followed."""
-        return PurePosixPath(os.path.normpath(path.relative_to(self.bundle.root)))
+        inside = Path(os.path.normpath(path.relative_to(self.bundle.root)))
+        return PurePosixPath(inside.as_posix())
 
     def holds(self, path: Path) -> bool:
         """Whether a path, links aside, lies below the bundle."""

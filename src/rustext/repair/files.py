@@ -130,8 +130,9 @@ def repair_damaged(case: Case) -> Iterator[Proposal]:
         path = case.bundle.root.parent / finding.subject
         if not path.is_relative_to(case.bundle.contents) or path.is_symlink():
             continue
-        if case.place(path) in case.edited:  # and only has to be signed
-            continue
+        whose = any(label == "program" for label, _ in finding.evidence)  # another team's
+        if case.place(path) in case.edited or (finding.id == "signature" and whose):
+            continue  # it has to be signed, and no more
         inside = PurePosixPath(path.relative_to(case.bundle.contents).as_posix())
         source, right = case.origin.file_at(inside), inside
         if source is None:

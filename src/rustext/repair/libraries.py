@@ -26,7 +26,7 @@ from rustext.model.repair import (
 )
 from rustext.repair.apply import find_patchelf, no_patchelf
 from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
-from rustext.repair.origin import fits
+from rustext.repair.origin import fits, is_called
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.native.libraries import file_names, find_meant
 
@@ -111,7 +111,10 @@ def _supply(
 def _held(case: Case, soname: str) -> Path | None:
     """A library of the bundle that answers to the name, and that the loader does not look for."""
     for path, file in case.bundle.files:
-        named = soname in {path.name, posixpath.basename(file.binary.image.soname or "")}
+        image = file.binary.image
+        named = soname == posixpath.basename(image.soname or "") or is_called(
+            path.name, soname, image
+        )
         if named and not path.is_symlink() and fits(path, case.bundle.image):
             return path
     return None

@@ -7,6 +7,7 @@ holds, and the files of modules, libraries and companions. Nothing is imported.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -18,11 +19,14 @@ from rustext.formats.binary import is_native, read_linkage
 from rustext.freezing.build import Build, follow_modules
 from rustext.freezing.script_imports import iter_imports
 from rustext.freezing.session import make_plan
-from rustext.model.image import Image
+from rustext.model.image import Format, Image
 from rustext.model.plan import BuildPlan
 from rustext.model.verification import BundlePython
 from rustext.plan.planner import Planner
 from rustext.verify.bundle.bundle import Bundle
+
+# Where an interpreter has libraries of its own, by its prefix; the last two on Windows.
+_OWN_LIBRARIES = ("lib/lib*", "*.dll", "DLLs/*.dll")
 
 
 class Origin:
@@ -89,8 +93,8 @@ class Origin:
 
     def find_library(self, name: str, image: Image) -> tuple[Path, PurePosixPath] | None:
         """A library by its file name that fits a process, and its place in the environment."""
-        for path, place in self._libraries.get(name, ()):
-            if fits(path, image):
+        for path, place in self._libraries.get(name.lower(), ()):
+            if is_called(path.name, name, image) and fits(path, image):
                 return path, place
         return None
 
@@ -100,10 +104,10 @@ class Origin:
         for dist in self.env.distributions.values():
             for file in dist.files:
                 if ".." not in file.parts:
-                    found.setdefault(file.name, []).append((dist.site / file, file))
-        for prefix in self.env.interpreter.prefixes:
-            for path in Path(prefix, "lib").glob("lib*"):
-                found.setdefault(path.name, []).append((path, PurePosixPath(path.name)))
+                    found.setdefault(file.name.lower(), []).append((dist.site / file, file))
+        for prefix, pattern in itertools.product(self.env.interpreter.prefixes, _OWN_LIBRARIES):
+            for path in Path(prefix).glob(pattern):
+                found.setdefault(path.name.lower(), []).append((path, PurePosixPath(path.name)))
         return found
 
 
@@ -113,6 +117,11 @@ def _reached(build: Build, module: Module) -> Iterator[str]:
         yield from (i.module for i in build.enter(module.name, module.path))
     except RustextError:
         return
+
+
+def is_called(file: str, name: str, image: Image) -> bool:
+    """Whether a loader takes a file for a library of this name: Windows in any case of letters."""
+    return file == name or (image.format is Format.PE and file.lower() == name.lower())
 
 
 def fits(path: Path, image: Image) -> bool:
