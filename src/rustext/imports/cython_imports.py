@@ -37,7 +37,9 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 # What zlib (RFC 1950), bzip2 and zstd (RFC 8878) streams begin with.
 _COMPRESSED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd")
 _LIMIT = 4 << 20  # bytes of a stream, and of what is in it
+_MYPYC = b"__mypyc\0"
 _GROUP = re.compile(rb"(?<![\w.])(?:[A-Za-z_]\w{0,99}\.)*\w{1,99}__mypyc(?=\0)")
+_IN_NAME = re.compile(rb"[\w.]")
 _COMMENT = re.compile(r"#.*")
 
 
@@ -97,18 +99,23 @@ def _from_compiled(
 def _from_strings(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[str, Evidence]]:
     """The C strings that begin with the extension's own package, or name its mypyc group.
 
+    Both are looked for by the text that they hold in any case: a file can have 200 MB, and `re`
+    finds a literal beginning some forty times as fast as one that depends on what is before it.
+
     mypyc compiles the modules of a group into one library, and makes a shim of each, which imports
     that library from native code (https://mypyc.readthedocs.io/en/latest/dev_docs.html).
     """
-    for found in _GROUP.finditer(data):
+    for found in _GROUP.finditer(data) if data.find(_MYPYC) >= 0 else ():
         where = f"{file.path} at 0x{found.start():x}"
         detail = "a C string that names the library of a mypyc group"
         yield found[0].decode(), Evidence(kind=EvidenceKind.C_STRING, where=where, detail=detail)
     top = (file.module or "").partition(".")[0]
     if not top or not top.isascii():
         return
-    name = rb"(?<![\w.])%b(?:\.[A-Za-z_]\w{0,99}){1,9}(?=\0)" % re.escape(top.encode())
+    name = rb"%b(?:\.[A-Za-z_]\w{0,99}){1,9}(?=\0)" % re.escape(top.encode())
     for found in re.finditer(name, data):
+        if found.start() and _IN_NAME.match(data, found.start() - 1):
+            continue
         where = f"{file.path} at 0x{found.start():x}"
         detail = "a C string that names a module of the distribution"
         yield (
