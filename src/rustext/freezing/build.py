@@ -14,6 +14,7 @@ from rustext.config import record_warnings
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import this_environment
 from rustext.errors import RustextError, UnknownFormat
+from rustext.files.untrusted import find_obstacle
 from rustext.freezing.program import Program, read_program
 from rustext.freezing.project import program_environment, read_project
 from rustext.freezing.script_imports import iter_imports
@@ -167,15 +168,30 @@ class Build:
         return self._take(found)
 
     def _take(self, found: Sequence[ImplicitImport]) -> tuple[ImplicitImport, ...]:
-        """Those that are new, and whose source can be read: Nuitka ends at another."""
-        new = {i.module: i for i in reversed(found) if i.module not in self.modules}
-        for name in [*new]:
-            path = self.file_of(name)
-            facts = self.planner.facts_of(path) if path is not None else None
-            if facts is not None and (facts.unreadable or facts.broken):
-                del new[name]
+        """Those that are new, and whose files can be read: freezers end at others."""
+        new = {
+            i.module: i
+            for i in reversed(found)
+            if i.module not in self.modules and self._is_readable(self.file_of(i.module))
+        }
         self.modules.update(new)
         return tuple(reversed(new.values()))
+
+    def _is_readable(self, path: Path | None) -> bool:
+        """Whether a freezer can read the file of a module, if it has one; a fault is noted."""
+        if path is None:
+            return True
+        if obstacle := find_obstacle(path):
+            self.planner.env.note_fault(path, obstacle, "it is not added")
+            return False
+        if split_suffix(path.name)[1] is None:
+            facts = self.planner.facts_of(path)
+            return facts is None or not facts.broken
+        try:
+            self.planner.catalogue.read_file(path)
+        except RustextError:  # noted as its distribution was read
+            return False
+        return True
 
     def _misnamed_beside(self, path: Path) -> Iterator[ExtensionPlan]:
         """The plans of the distribution's modules that the freezer cannot find by their names."""

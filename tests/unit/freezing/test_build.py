@@ -414,16 +414,29 @@ def test_hooks_are_never_put_where_others_can_write(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
-@pytest.mark.parametrize("content", ["x = 1", b"x = '\xe9'", "def f(:"])
-def test_a_module_that_no_freezer_can_read_is_not_asked_for(lab: Lab, content: str | bytes) -> None:
-    write_files(lab.site, {"needed/sub.py": content})
-    if content == "x = 1":
-        (lab.site / "needed/sub.py").chmod(0)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("sub.py", None), ("sub.py", b"x = '\xe9'"), ("sub.py", b"def f(:"),
+        (f"sub{SUFFIX}", None), (f"sub{SUFFIX}", b"\x7fELF"), (f"sub{SUFFIX}", b""),
+    ],
+)  # fmt: skip
+def test_a_module_that_no_freezer_can_read_is_not_asked_for(
+    lab: Lab, name: str, content: bytes | None
+) -> None:
+    path = lab.site / "needed" / name
+    (lab.site / "needed/sub.py").unlink()
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    with (lab.site / "needed-1.0.dist-info/RECORD").open("w") as record:
+        record.write(f"needed/__init__.py,,\nneeded/{name},,\n")
     build = lab.build()
     told = {i.module for i in build.enter("app._core", lab.core)}
     assert told == {"zoneinfo._common", "app.part", "alone.inner"}
     assert build.modules.keys() == told
-    assert [line.split("`")[1] for line in build.faults] == [str(lab.site / "needed/sub.py")]
+    assert [line.split("`")[1] for line in build.faults] == [str(path)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs in the file system")
