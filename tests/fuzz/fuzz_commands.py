@@ -146,12 +146,9 @@ COMMANDS: tuple[Callable[[Path], list[str]], ...] = (
 )
 
 
-def damage(root: Path, rng: random.Random) -> None:
-    """Change one thing below a folder."""
-    inside = (p for p in root.rglob("*") if "cache" not in p.relative_to(root).parts)
-    files = sorted(p for p in inside if p.is_file() and not p.is_symlink())
-    if not files:
-        return
+def damage(files: Sequence[Path], rng: random.Random) -> None:
+    """Change one of some files, as far as they are still there."""
+    files = [path for path in files if path.is_file() and not path.is_symlink()]
     path = rng.choice(files)
     kind = rng.randrange(12)
     if kind < 9:
@@ -207,11 +204,12 @@ def make_case(seeds: Path, room: Path, seed: int, *, warm: bool = True) -> list[
     finder = room / "site" / FINDER
     finder.write_text(finder.read_text().replace("ROOM", str(room)))
     command = rng.choice(COMMANDS)(room)
+    files = sorted(path for path in room.rglob("*") if path.is_file())
     if rng.random() < 0.1 and warm:
         _run(command, room)
         damage_caches(room / "cache", seed)
     for _ in range(rng.choice((1, 1, 2, 4))):
-        damage(room, rng)
+        damage(files, rng)
     return command
 
 

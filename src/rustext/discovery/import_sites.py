@@ -23,6 +23,7 @@ from rustext.environment.python_scopes import (
     split_of,
     split_scope,
 )
+from rustext.environment.python_source import parse_source
 from rustext.environment.python_text import resolve
 from rustext.model.sources import HOLE, ImportSite
 
@@ -44,6 +45,7 @@ _LAST_NAMES = frozenset(name.lstrip("_") for name in _CALLS)
 _DEPTH = 16  # nested expressions and names that are followed
 _LONGEST = 200  # characters of a name
 _MOST = 2000  # values of one expression
+_STEPS = 100_000  # from expression to expression, for all of a module
 _FIELD = re.compile(r"\{[^{}]*\}")
 _PERCENT = re.compile(r"%\(\w+\)[sdr]|%[sdr]")
 _SAME = frozenset({"str", "sorted", "list", "tuple", "set", "frozenset", "iter", "reversed"})
@@ -75,9 +77,10 @@ def read_import_sites(
 def iter_handed(arguments: str, importer: Importer) -> Iterator[str]:
     """The names that the text of a call's arguments hands to an importer, with holes."""
     try:
-        call = ast.parse(f"f({arguments})", mode="eval").body
+        body = parse_source(f"f({arguments})").body
     except SyntaxError:
         return
+    call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
     if isinstance(call, ast.Call):
         first = _argument(call, importer.place, importer.parameter)
         rest = call.args[importer.place :] if importer.rest else []
@@ -94,6 +97,7 @@ def iter_handed(arguments: str, importer: Importer) -> Iterator[str]:
 class _Reader:
     def __init__(self, module: str, package: str) -> None:
         self._module, self._package = module, package
+        self._steps = _STEPS  # that are left
         self.sites: list[ImportSite] = []
         self.importers: dict[str, Importer] = {}
         self._renamed: dict[str, str] = {}  # functions that import, by their names here
@@ -269,7 +273,8 @@ class _Reader:
 
     def _resolve(self, node: ast.AST, scope: Scope, depth: int) -> Iterator[tuple[ast.AST, Scope]]:
         """The expressions that an expression may evaluate to, each with the scope that it is in."""
-        if depth <= 0:
+        self._steps -= 1
+        if depth <= 0 or self._steps < 0:
             return
         if isinstance(node, (ast.Name, ast.Attribute)):
             yield from self._resolve_name(node, scope, depth)

@@ -23,6 +23,7 @@ from rustext.discovery.extension_suffixes import (
 from rustext.model.findings import name_few
 from rustext.model.image import Format, Image, ImageKind
 
+_MOST_PARTS = 100  # of a module's name that can exist
 _PYTHON_TAG = re.compile(r"\.(?:cpython-|cp|pypy|abi|graalpy)\d+")
 
 
@@ -172,8 +173,10 @@ def _not_a_module(suffix: str | None, kind: str, why: str) -> Naming:
 
 
 def packages_of(name: str) -> tuple[str, ...]:
-    """The packages that a module is in, the innermost first."""
+    """The packages that a module is in, the innermost first; none for a name of absurd length."""
     parts = name.split(".")
+    if len(parts) > _MOST_PARTS:
+        return ()
     return tuple(".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
 
 

@@ -11,6 +11,7 @@ import lzma
 import shutil
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -120,7 +121,7 @@ def with_wheel(env: Environment, source: Source) -> Environment:
     """The environment with the wheel in it, for as long as the source is open.
 
     `source` is an open wheel's (see `open_source`, which has checked its members);
-    what is still packed is unpacked next to its native files.
+    what is still packed is unpacked next to its native files, but for damaged members.
     """
     if source.wheel is None:
         return env
@@ -128,6 +129,7 @@ def with_wheel(env: Environment, source: Source) -> Environment:
         for info in archive.infolist():
             target = source.root / installed_path(PurePosixPath(info.filename.replace("\\", "/")))
             if not info.is_dir() and not target.exists():
-                unpack_member(archive, info, target)
+                with suppress(*ARCHIVE_ERRORS):
+                    unpack_member(archive, info, target)
     facts = env.interpreter
     return Environment(replace(facts, path=(str(source.root), *facts.path)))

@@ -6,20 +6,28 @@ In: the source of a file. Out: the syntax tree, or one kind of error where this 
 from __future__ import annotations
 
 import ast
+import re
 import symtable
+import sys
 import warnings
 from collections import deque
 from collections.abc import Iterator
 
+# Python's parser takes memory with the square of the parts of a dotted name (real ones have ten),
+# and before 3.12, time with the square of the fields of an f-string.
+_MOST_PARTS, _MOST_FIELDS = 1000, 50_000
+_FSTRING = re.compile(rb"[fF][rR]?['\"]")
+_CHAIN = re.compile(rb"(?:\.[\s\\]*[\w\x80-\xff]+[\s\\]*){30,}")
 _BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")  # fields that hold statements
 
 
 def parse_source(source: str | bytes) -> ast.Module:
     """The syntax tree of a source; nothing is printed about its escape sequences.
 
-    Raises `SyntaxError` if this Python cannot parse it, be it nested more deeply than the parser
-    goes (https://docs.python.org/3/library/ast.html#ast.parse).
+    Raises `SyntaxError` if this Python cannot parse it in bounded time and memory, or where it is
+    nested more deeply than the parser goes (https://docs.python.org/3/library/ast.html#ast.parse).
     """
+    _refuse_costly(source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -35,6 +43,7 @@ def find_fault(source: bytes) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            _refuse_costly(source)
             symtable.symtable(source, "", "exec")  # type: ignore[arg-type]  # bytes are taken
         except SyntaxError as error:
             return f"line {error.lineno}: {error.msg}" if error.lineno else error.msg
@@ -43,6 +52,13 @@ def find_fault(source: bytes) -> str:
         except (RecursionError, MemoryError):
             return "it is nested too deeply"
     return ""
+
+
+def _refuse_costly(source: bytes) -> None:
+    if any(chain[0].count(b".") > _MOST_PARTS for chain in _CHAIN.finditer(source)):
+        raise SyntaxError(f"it has a name of more than {_MOST_PARTS} parts")
+    if sys.version_info < (3, 12) and source.count(b"{") > _MOST_FIELDS and _FSTRING.search(source):
+        raise SyntaxError("it has an f-string of more fields than this Python parses in time")
 
 
 def iter_statements(tree: ast.Module) -> Iterator[ast.AST]:

@@ -47,7 +47,8 @@ def _refuse_spec(script: Path, tree: ast.Module) -> None:
     scripts = [
         item.value
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Analysis" and call.args
+        if isinstance(call, ast.Call) and call.args
+        if isinstance(call.func, ast.Name) and call.func.id == "Analysis"
         for item in ast.walk(call.args[0])
         if isinstance(item, ast.Constant) and isinstance(item.value, str)
     ]

@@ -73,6 +73,14 @@ def test_the_wheels_own_modules_are_found(wheel: Path, site: Path) -> None:
     assert set(found) == {"app.part", "beside"}
 
 
+def test_a_damaged_member_is_left_out(wheel: Path, site: Path) -> None:
+    data = bytearray(wheel.read_bytes())
+    header = data.index(b"app/part.py") - 30
+    data[header : header + 4] = b"XXXX"
+    wheel.write_bytes(data)
+    assert judge(wheel, site, "app.part", "beside").keys() == {"beside", "app"}
+
+
 def test_the_wheel_hides_an_installed_release(wheel: Path, site: Path) -> None:
     assert "app.old" in {n for n in ["app.old"] if environment(site).find_module(n)}
     assert judge(wheel, site, "app.old").keys() == {"app"}  # as an attribute of it

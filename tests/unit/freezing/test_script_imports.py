@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,26 @@ def test_a_script_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.py").write_bytes(b"\0\1")
     with pytest.raises(InvalidProgram):
         set(iter_program(tmp_path / "binary.py", environment(tmp_path)))
+
+
+@pytest.mark.parametrize("suffix", [".py", ".spec"])
+@pytest.mark.parametrize(
+    "text",
+    ["x = a" + "()" * 900, "x = a" + ".b" * 900, "x = a" + "[0]" * 900, "x = " + "-" * 90_000 + "1",
+     "x = " + "not " * 5000 + "1", "x = " + "lambda: " * 900 + "1", "x = 1" + "+1" * 90_000,
+     "import " + "a." * 300 + "a", "import " + "a." * 30_000 + "a", "import a" + " . b" * 30_000,
+     "import " + "\xe4." * 30_000 + "\xe4",
+     "import a" + ".\\\n b" * 30_000, "from a" + ".b" * 30_000 + " import c",
+     "from " + "." * 50_000 + " import a", "if a: pass\n" + "elif a: pass\n" * 3000,
+     "@a\n" * 5000 + "def f(): pass", "x = f'" + "{a}" * 300_000 + "'",
+     "x = '" + "{a}" * 300_000 + "'"],
+    ids=range(18),
+)  # fmt: skip
+def test_a_nested_source_ends_in_an_answer(text: str, suffix: str, tmp_path: Path) -> None:
+    write_files(tmp_path, {f"main{suffix}": text})
+    with suppress(InvalidProgram):
+        names = set(iter_program(tmp_path / f"main{suffix}", environment(tmp_path)))
+        assert sum(map(len, names)) < 100_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these")

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -85,8 +86,9 @@ def test_an_encoding_that_has_no_lines_to_draw_is_known() -> None:
 
 
 @pytest.mark.parametrize("closed", ["1", "2"])
-def test_a_closed_stream_is_no_error(closed: str) -> None:
-    command = f"{sys.executable} -m rustext plan {os.devnull} {closed}>&-"
+def test_a_closed_stream_is_no_error(closed: str, tmp_path: Path) -> None:
+    (tmp_path / "main.py").touch()
+    command = f"{sys.executable} -m rustext plan {tmp_path}/main.py {closed}>&-"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
