@@ -14,8 +14,8 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import forking
 import pytest
@@ -32,8 +32,7 @@ MAIN = "int main(void) { return 0; }"
 REGISTRY = "/home/user/.cargo/registry/src/index.crates.io-6f17d22bba15001f"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Done:
+class Done(NamedTuple):
     returncode: int
     stdout: str
     stderr: str
