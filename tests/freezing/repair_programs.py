@@ -18,12 +18,13 @@ from pathlib import Path
 
 from lab import FREEZERS, ROOT, Frozen, Lab
 from matrix import build_wheel, is_small, modules_that_ask_for_metadata, top_level_names
+from repairing import VERDICTS
 
 from rustext.model.verification import IsolatedRun
 
 HEAD = (
     "| program | freezer | frozen | repairs | files changed | repaired | prints what it does "
-    "unfrozen |\n|---|---|---|---|---|---|---|"
+    "unfrozen | verdict |\n|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -83,7 +84,8 @@ def repair_program(lab: Lab, app: Path, freezer: str, folder: Path) -> str:
     lab.forget(*requirements)
     return (
         f"| {app.name} | {freezer} | {_ended(before)} | {len(report['repairs'])} | "
-        f"{len(report['files'])} | {_ended(after)} | {'yes' if same else 'no'} |"
+        f"{len(report['files'])} | {_ended(after)} | {'yes' if same else 'no'} | "
+        f"{VERDICTS[done.returncode]} |"
         + (f" <!-- {after.stderr[-200:]!r} -->" if after is not None and after.code else "")
         + (f" <!-- {done.stderr[-200:]!r} -->" if done.stderr else "")
     )
