@@ -28,7 +28,7 @@ from rustext.files.untrusted import text_of
 from rustext.formats.binary import open_binary
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
-from rustext.model.plan import ImplicitImport, Verdict
+from rustext.model.plan import ImplicitImport, included
 from rustext.model.sources import DistributionSources
 
 _INCLUDE = re.compile(r"""^[ \t]*include[ \t]+["']([\w./-]+\.pxi)["']""", re.MULTILINE)
@@ -66,15 +66,8 @@ def find_own_imports(
             if module is not None and module.distribution == dist.name and not there:
                 gathered.setdefault(name, evidence)
     compiled = tuple(_from_compiled(file, sources, env))
-    return tuple(
-        ImplicitImport(
-            module=name,
-            verdict=Verdict.INCLUDE,
-            reason="the extension's own distribution",
-            evidence=(gathered[name],),
-        )
-        for name in sorted(gathered)
-    ) + tuple(i for i in compiled if i.module not in gathered)
+    own = (included(n, "the extension's own distribution", gathered[n]) for n in sorted(gathered))
+    return (*own, *(i for i in compiled if i.module not in gathered))
 
 
 def _from_compiled(
@@ -88,12 +81,7 @@ def _from_compiled(
     )
     for name in facts.imported if facts is not None else ():
         if env.find_module(name) is not None:
-            yield ImplicitImport(
-                module=name,
-                verdict=Verdict.INCLUDE,
-                reason="imported by the source of the compiled module",
-                evidence=(evidence,),
-            )
+            yield included(name, "imported by the source of the compiled module", evidence)
 
 
 def _from_strings(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[str, Evidence]]:

@@ -13,7 +13,7 @@ from rustext.imports.crate_rules import find_own_rules, is_installed
 from rustext.imports.verdicts import find_imports
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
-from rustext.model.plan import ImplicitImport, Verdict
+from rustext.model.plan import ImplicitImport, included
 from rustext.tracing.trace_file import UNKNOWN
 
 
@@ -68,10 +68,5 @@ def _with_configured(
     by_name = {implicit.module: implicit for implicit in found}
     for name, option, detail in configured:
         evidence = Evidence(kind=EvidenceKind.CONFIGURED, where="[tool.rustext]", detail=detail)
-        by_name[name] = ImplicitImport(
-            module=name,
-            verdict=Verdict.INCLUDE,
-            reason=f"named in [tool.rustext] {option}",
-            evidence=(evidence,),
-        )
+        by_name[name] = included(name, f"named in [tool.rustext] {option}", evidence)
     return tuple(by_name[name] for name in sorted(by_name))

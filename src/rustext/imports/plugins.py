@@ -17,7 +17,7 @@ from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
-from rustext.model.plan import ImplicitImport, Verdict
+from rustext.model.plan import ImplicitImport, included
 from rustext.model.sources import DistributionSources, SourceFacts
 
 # Groups for installers and build backends:
@@ -142,6 +142,4 @@ def _own_modules(
 
 def _plugin(name: str, where: str, what: str) -> ImplicitImport:
     evidence = Evidence(kind=EvidenceKind.PLUGIN, where=where, detail=what)
-    return ImplicitImport(
-        module=name, verdict=Verdict.INCLUDE, reason="found at run time", evidence=(evidence,)
-    )
+    return included(name, "found at run time", evidence)

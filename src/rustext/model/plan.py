@@ -32,6 +32,11 @@ class ImplicitImport:
     evidence: tuple[Evidence, ...]
 
 
+def included(module: str, reason: str, *evidence: Evidence) -> ImplicitImport:
+    """An implicit import that is added in any case."""
+    return ImplicitImport(module=module, verdict=Verdict.INCLUDE, reason=reason, evidence=evidence)
+
+
 class CompanionKind(Enum):
     """What a companion file is to the package that it belongs to."""
 

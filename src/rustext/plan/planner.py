@@ -36,7 +36,7 @@ from rustext.loaders.rules import Loader
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.libraries import LibraryGraph
 from rustext.model.native_file import NativeFile
-from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Unfollowed, Verdict
+from rustext.model.plan import Companion, ExtensionPlan, ImplicitImport, Unfollowed, included
 from rustext.model.sources import SourceFacts
 from rustext.plan.companions import (
     find_companions,
@@ -319,13 +319,8 @@ class Planner:
         for name, evidence in named:
             if self._may_take(dist, name):
                 gathered.setdefault(name, []).append(evidence)
-        for name in sorted(gathered):
-            yield ImplicitImport(
-                module=name,
-                verdict=Verdict.INCLUDE,
-                reason=f"imported by the Python code of {dist.name}",
-                evidence=tuple(gathered[name]),
-            )
+        reason = f"imported by the Python code of {dist.name}"
+        yield from (included(name, reason, *gathered[name]) for name in sorted(gathered))
 
     def _may_take(self, dist: Distribution, name: str) -> bool:
         module = self.env.find_module(name)

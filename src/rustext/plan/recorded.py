@@ -19,7 +19,7 @@ from rustext.environment.environment import Environment
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.formats.binary import is_native
 from rustext.model.evidence import Evidence, EvidenceKind
-from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
+from rustext.model.plan import Companion, CompanionKind, ImplicitImport, included
 from rustext.plan.companions import iter_readable
 from rustext.tracing.trace_file import Trace
 from rustext.tracing.usage import (
@@ -186,12 +186,8 @@ class Recorded:
     def _import(self, module: str, kind: UseKind, asker: str) -> ImplicitImport:
         by = "native code" if asker == UNKNOWN_ASKER else f"`{asker}`"
         detail = f"{_WHAT[kind]} by {by}, seen by `rustext trace`"
-        return ImplicitImport(
-            module=module,
-            verdict=Verdict.INCLUDE,
-            reason=f"{_WHAT[kind]} by {by}",
-            evidence=(Evidence(kind=EvidenceKind.TRACED, where=self._where, detail=detail),),
-        )
+        evidence = Evidence(kind=EvidenceKind.TRACED, where=self._where, detail=detail)
+        return included(module, f"{_WHAT[kind]} by {by}", evidence)
 
     # --- companions -------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import mmap
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
@@ -26,7 +26,7 @@ from rustext.model.plan import SEEN, BuildPlan, Companion, CompanionKind, Implic
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.python.importable_modules import importable_modules
-from rustext.verify.facts.python.wheel_tags import iter_recorded
+from rustext.verify.facts.python.wheel_tags import iter_records
 from rustext.verify.subject import Subject
 
 _ASKS_METADATA = (b"importlib.metadata", b"importlib_metadata")
@@ -142,11 +142,8 @@ def _unlisted_libraries(bundle: Bundle) -> Iterator[Finding]:
     """Libraries that a Rust distribution installed, by its RECORD, and the bundle does not hold."""
     names = {path.name for path, _ in bundle.files}
     rust = {file.path for _, file in bundle.files if file.provenance.rust}
-    for record in sorted(bundle.contents.glob("*.dist-info/RECORD")):
-        listed = tuple(map(PurePosixPath, iter_recorded(record)))
-        if rust.isdisjoint(listed):
-            continue
-        for file in listed:
+    for record, listed in iter_records(bundle):
+        for file in listed if not rust.isdisjoint(listed) else ():
             if _LIBRARY.fullmatch(file.name) and file.name not in names:
                 yield Finding(
                     id="missing-companion",
@@ -154,7 +151,7 @@ def _unlisted_libraries(bundle: Bundle) -> Iterator[Finding]:
                     subject=str(file),
                     message=f"`{file}` was installed with the program's Rust code and is not in "
                     "the bundle",
-                    evidence=(("listed in", f"{record.parent.name}/RECORD"),),
+                    evidence=(("listed in", record),),
                     hint="if code opens it by path, freeze with rustext's plugin or hooks",
                 )
 

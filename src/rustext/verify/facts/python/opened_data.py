@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rustext.discovery.module_names import packages_of
 from rustext.environment.python_text import iter_modules
@@ -19,7 +19,7 @@ from rustext.files.untrusted import is_closed, text_of
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
-from rustext.verify.facts.python.wheel_tags import iter_recorded
+from rustext.verify.facts.python.wheel_tags import iter_records
 
 _SOURCES = 2000  # Python files in folders that are looked at
 
@@ -62,10 +62,9 @@ def is_reachable(bundle: Bundle, opened: OpenedFile) -> bool:
 def find_record(bundle: Bundle, opened: OpenedFile) -> str | None:
     """The RECORD that lists a file of such a name for the package of the module that opens it."""
     top = opened.module.partition(".")[0]
-    for record in sorted(bundle.contents.glob("*.dist-info/RECORD")):
-        for file in map(PurePosixPath, iter_recorded(record)):
-            if file.name in opened.names and file.parts[0] == top:
-                return f"{record.parent.name}/RECORD"
+    for record, files in iter_records(bundle):
+        if any(file.name in opened.names and file.parts[0] == top for file in files):
+            return record
     return None
 
 

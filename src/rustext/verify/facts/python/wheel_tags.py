@@ -13,7 +13,7 @@ import csv
 import re
 from collections.abc import Iterator
 from email.parser import HeaderParser
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rustext.files.untrusted import text_of
 from rustext.verify.bundle.bundle import Bundle
@@ -46,6 +46,12 @@ def parse_floor(text: str) -> tuple[int, int] | None:
             matches = map(_CPYTHON.fullmatch, parts[0].split("."))
             found += [(int(match[1]), int(match[2])) for match in matches if match is not None]
     return min(found, default=None)
+
+
+def iter_records(bundle: Bundle) -> Iterator[tuple[str, tuple[PurePosixPath, ...]]]:
+    """The RECORDs in a bundle, each with the files that it lists."""
+    for record in sorted(bundle.contents.glob("*.dist-info/RECORD")):
+        yield f"{record.parent.name}/RECORD", tuple(map(PurePosixPath, iter_recorded(record)))
 
 
 def iter_recorded(record: Path) -> Iterator[str]:
