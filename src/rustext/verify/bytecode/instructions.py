@@ -26,9 +26,9 @@ def is_known(python: tuple[int, int]) -> bool:
     return python in _tables()
 
 
-def find_table(python: tuple[int, int]) -> Table | None:
-    """The instructions of a version of Python; None where they are not known."""
-    return _tables().get(python)
+def find_table(python: tuple[int, int]) -> Table:
+    """The instructions of a version of Python that `is_known`."""
+    return _tables()[python]
 
 
 @functools.cache

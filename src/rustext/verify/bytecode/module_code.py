@@ -58,30 +58,27 @@ def find_imports(
 ) -> tuple[Import, ...]:
     """The imports of code and of the functions that it surely calls.
 
-    `known` are values of names and of attributes, as `__name__` and `sys.platform`; `is_gone` says
-    whether the import of a module fails in every run. Nothing is found where the version of Python
-    is not known: see `is_known`.
+    `python` is a version that `is_known`, here and below; `known` are values of names and of
+    attributes, as `__name__` and `sys.platform`; `is_gone` says whether the import of a module
+    fails in every run.
     """
-    table = find_table(python)
-    return tuple(_iter_flow(code, table, known, is_gone, {}, ())) if table is not None else ()
+    return tuple(_iter_flow(code, find_table(python), known, is_gone, {}, ()))
 
 
 def find_function(code: Code, python: tuple[int, int], name: str) -> Code | None:
     """A function of module-level code; None without one, or where it is bound twice."""
     table = find_table(python)
-    steps = decode(code.code, table) if table is not None else []
-    return find_functions(code, table, steps).get(name) if table is not None else None
+    return find_functions(code, table, decode(code.code, table)).get(name)
 
 
 def iter_mentioned(code: Code, python: tuple[int, int]) -> Iterator[Import]:
     """Yield all imports of code and of functions in it, as uncertain ones, which is quick."""
     table = find_table(python)
-    if table is not None:
-        for one in code.iter_nested():
-            steps = decode(one.code, table)
-            for i, step in enumerate(steps):
-                if step[1] == table["import_name"]:
-                    yield _read_import(one, table, steps, i, caught=True)
+    for one in code.iter_nested():
+        steps = decode(one.code, table)
+        for i, step in enumerate(steps):
+            if step[1] == table["import_name"]:
+                yield _read_import(one, table, steps, i, caught=True)
 
 
 def _iter_flow(
@@ -172,22 +169,17 @@ def find_functions(code: Code, table: Table, steps: Sequence[Step]) -> Mapping[s
 def iter_stored(code: Code, python: tuple[int, int]) -> Iterator[str]:
     """Yield the names that module-level code binds."""
     table = find_table(python)
-    if table is not None:
-        for _, op, argument, _ in decode(code.code, table):
-            if op == table["store_name"] and argument < len(code.names):
-                yield code.names[argument]
+    for _, op, argument, _ in decode(code.code, table):
+        if op == table["store_name"] and argument < len(code.names):
+            yield code.names[argument]
 
 
 def iter_exported(code: Code, python: tuple[int, int]) -> Iterator[str]:
     """Yield the names in the literals that module-level code binds to `__all__`."""
     table = find_table(python)
-    steps = decode(code.code, table) if table is not None else []
+    steps = decode(code.code, table)
     for i, (_, op, argument, _) in enumerate(steps):
-        if (
-            table
-            and op == table["store_name"]
-            and code.names[argument : argument + 1] == ("__all__",)
-        ):
+        if op == table["store_name"] and code.names[argument : argument + 1] == ("__all__",):
             at = i - 1 if load_constant(code, table, steps, i - 1) is not None else i - 2
             while (value := load_constant(code, table, steps, at)) is not None:
                 yield from iter_texts(value)
@@ -197,11 +189,10 @@ def iter_exported(code: Code, python: tuple[int, int]) -> Iterator[str]:
 def iter_loaded(code: Code, python: tuple[int, int]) -> Iterator[str]:
     """Yield the names and attributes that module-level code asks for."""
     table = find_table(python)
-    if table is not None:
-        for _, op, argument, _ in decode(code.code, table):
-            index = argument >> table["attr_shift"] if op == table["load_attr"] else argument
-            if op in (table["load_name"], table["load_attr"]) and index < len(code.names):
-                yield code.names[index]
+    for _, op, argument, _ in decode(code.code, table):
+        index = argument >> table["attr_shift"] if op == table["load_attr"] else argument
+        if op in (table["load_name"], table["load_attr"]) and index < len(code.names):
+            yield code.names[index]
 
 
 def makes_modules(code: Code, python: tuple[int, int], name: str) -> bool:
@@ -211,7 +202,7 @@ def makes_modules(code: Code, python: tuple[int, int], name: str) -> bool:
     (https://docs.python.org/3/reference/import.html).
     """
     table = find_table(python)
-    return table is None or any(
+    return any(
         not _FINDERS.isdisjoint(one.names)
         or (not _FOLDERS_AND_MODULES.isdisjoint(one.names) and _changes_modules(one, table, name))
         for one in code.iter_nested()
@@ -221,8 +212,6 @@ def makes_modules(code: Code, python: tuple[int, int], name: str) -> bool:
 def adds_folders(code: Code, python: tuple[int, int]) -> bool:
     """Whether module-level code adds to `sys.path`: modules may come from unknown places."""
     table = find_table(python)
-    if table is None:
-        return True
     steps = decode(code.code, table)
     loads = [name_of(code, table, step) for step in steps]
     pairs = set(itertools.pairwise(loads))

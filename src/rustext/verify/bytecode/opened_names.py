@@ -128,7 +128,7 @@ def find_openings(
     """
     sought = sought or libraries()
     table, platform = find_table(python), known.get("sys.platform")
-    if table is None or platform not in _NAMES:
+    if platform not in _NAMES:
         return ()
     pieces = tuple(code.iter_nested())
     words = {word for piece in pieces for word in piece.names}

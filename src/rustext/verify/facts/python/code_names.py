@@ -22,6 +22,7 @@ from rustext.verify.bundle.marshal_reader import parse_code
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.bundle.pyinstaller_archive import Archive, inflate
 from rustext.verify.bytecode.code_store import CodeStore
+from rustext.verify.bytecode.instructions import is_known
 from rustext.verify.bytecode.module_code import iter_mentioned
 
 # The whole name; the stem as a string of its own; and the package whose code may name it so.
@@ -75,7 +76,7 @@ def imports_module(
 
     Code is parsed only where the name is among its bytes.
     """
-    if python is None:
+    if python is None or not is_known(python):
         return False
     package, _, last = module.rpartition(".")
     with CodeStore(bundle, program, python) as store:

@@ -82,8 +82,6 @@ def _iter_asked(code: Code, python: tuple[int, int], find: Find) -> Iterator[str
 def _asks(code: Code, python: tuple[int, int]) -> bool:
     """Whether a function that asks for metadata is called with anything but a literal."""
     table = find_table(python)
-    if table is None:
-        return False
     for piece in code.iter_nested():
         steps = [s for s in decode(piece.code, table) if s[1] not in table["before_call"]]
         words = [name_of(piece, table, step) for step in steps]
