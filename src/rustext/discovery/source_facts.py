@@ -67,7 +67,7 @@ _EXECUTED = re.compile(
 )
 # https://docs.python.org/3/library/pickle.html#pickling-class-instances and logging.config
 _IMPORTS_FROM_DATA = re.compile(
-    r"(?m)\b(?:dictConfig|fileConfig|pickle\.loads?|Unpickler)\s*\(|^\s*from pickle import"
+    r"(?m)\b(?:dictConfig|fileConfig|pickle\.loads?|Unpickler)\s*\(|^[ \t]*from pickle import"
 )
 _MAY_IMPORT = re.compile(r"import|module|load|require|optional|lazy|plugin|resolve", re.IGNORECASE)
 _LISTS = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")

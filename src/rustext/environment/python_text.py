@@ -40,7 +40,7 @@ _LISTS_PACKAGE = re.compile(
 )
 _ALL = re.compile(r"^__all__\s*(?::[^=\n]+)?\+?=\s*[\[({]([^\])}]*)", re.MULTILINE)
 _WORD = re.compile(r"""["'](\w+)["']""")
-_LAZY = re.compile(r"^def __getattr__\(|^\s*sys\.modules\[__name__\]\s*=", re.MULTILINE)
+_LAZY = re.compile(r"^def __getattr__\(|^[ \t]*sys\.modules\[__name__\]\s*=", re.MULTILINE)
 # A function that is handed the module's own name, to give it what it loads late.
 _OWN_NAME = re.compile(r"__name__,|globals\(\),")
 _LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
@@ -110,7 +110,9 @@ def imported_as(text: str, name: str, package: str) -> str | None:
         for words in taken:
             if words.split()[-1] == name:
                 return f"{module}.{words.split()[0]}"
-    found = re.search(rf"^\s*import\s+(?:([\w.]+)\s+as\s+)?{re.escape(name)}\b", text, re.MULTILINE)
+    found = re.search(
+        rf"^[ \t]*import\s+(?:([\w.]+)\s+as\s+)?{re.escape(name)}\b", text, re.MULTILINE
+    )
     return None if found is None else found[1] or name
 
 

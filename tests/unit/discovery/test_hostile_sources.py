@@ -1,0 +1,42 @@
+"""Sources on which a careless pattern takes the square of their length are read in seconds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from environments import environment, install
+
+from rustext.discovery.source_facts import read_sources
+
+COUNT = 300_000
+SOURCES = {
+    "lines": "\n" * COUNT,
+    "blanks": "x = 1" + " " * COUNT + "\n",
+    "tabs": "if a:\n" + "\t" * COUNT + "pass\n",
+    "comments": "#a\n" * COUNT,
+    "a comment": "# a " * COUNT,
+    "underscores": "_" * COUNT,
+    "quotes": "x = '''" + "\\'" * COUNT + "'''",
+    "dots": "x = '''" + "a." * COUNT + "'''",
+    "slashes": "x = '" + "a/" * COUNT + "'",
+    "fields": "x = '" + "{}" * COUNT + "'",
+    "percent signs": "x = '" + "%s" * COUNT + "'",
+    "calls in a text": "x = '''" + "getLogger( " * 50_000 + "'''",
+    "an import of blanks": "import " + " " * COUNT + "a",
+    "an import of many": "from a import (" + "b,\n" * 50_000 + ")",
+    "a call of blanks": "import lazy\nlazy.attach_stub(__name__," + " " * COUNT + "__file__)\n",
+    "continued lines": "x = 1 + \\\n" * 50_000 + "1",
+    "a list of names": "__all__ = [" + "'a'," * 50_000 + "]\n",
+    "loads": "import ctypes\nctypes.CDLL('libx.so')\n" * 10_000,
+    "class after class": "class A:\n  def f(self): return self.x\n" * 10_000,
+}
+
+
+@pytest.mark.parametrize("text", SOURCES.values(), ids=SOURCES)
+def test_a_source_is_read_in_time(text: str, tmp_path: Path) -> None:
+    install(tmp_path, "host", files={"host/__init__.py": text})
+    begin = time.process_time()
+    assert read_sources(environment(tmp_path).distributions["host"]).files
+    assert time.process_time() - begin < 10
