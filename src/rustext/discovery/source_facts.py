@@ -349,7 +349,8 @@ class _Reader:
     def _iter_data_packages(self, text: str, file: PurePosixPath) -> Iterator[str]:
         """The packages that resources are asked for, and its own below a completed name."""
         calls = read_data("companions")["resource_calls"]
-        for package in iter_resource_packages(text, ".".join(file.parts[:-1]), calls):
+        own = ".".join(file.parts[:-1])
+        for package in dict.fromkeys(iter_resource_packages(text, own, calls)):
             if package and not package.endswith("."):
                 yield package
                 continue

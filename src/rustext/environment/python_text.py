@@ -7,6 +7,7 @@ little time.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from importlib.util import resolve_name
@@ -141,7 +142,7 @@ def iter_first_parts(text: str, name: str) -> Iterator[str]:
 
 def iter_listed_packages(text: str, package: str) -> Iterator[tuple[str, str]]:
     """The packages whose modules a text lists, each with the call; "" for its own."""
-    for call, name in _LISTS_PACKAGE.findall(text):
+    for call, name in dict.fromkeys(_LISTS_PACKAGE.findall(text)):
         found = imported_as(text, name, package) if name else ""
         if found is not None:
             yield call, found
@@ -153,12 +154,14 @@ def iter_resource_packages(text: str, package: str, calls: Iterable[str]) -> Ite
     `calls` are the functions whose first argument is one. "" or "package." stands for one whose
     name the code computes.
     """
+    meant = functools.cache(lambda name: imported_as(text, name, package))  # of all calls
+    computes = "resources" in text
     for call in calls:
         place = text.find(f"{call}(")
         while place >= 0:
             found = _FIRST_ARGUMENT.match(text, place + len(call) + 1)
-            name = found and (found[1] or imported_as(text, found[2], package))
-            computed = "resources" in text and not re.match(r"\w", text[place - 1 : place])
+            name = found and (found[1] or meant(found[2]))
+            computed = computes and not re.match(r"\w", text[place - 1 : place])
             if name or (found and computed):
                 yield name or ""
             place = text.find(f"{call}(", place + 1)

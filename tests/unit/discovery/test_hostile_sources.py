@@ -30,6 +30,9 @@ SOURCES = {
     "continued lines": "x = 1 + \\\n" * 50_000 + "1",
     "a list of names": "__all__ = [" + "'a'," * 50_000 + "]\n",
     "loads": "import ctypes\nctypes.CDLL('libx.so')\n" * 10_000,
+    "resources": "import importlib.resources as r\nr.files(__package__)\n" * 10_000,
+    "resources by name": "import importlib.resources as r, a\nr.files(a)\n" * 10_000,
+    "listed packages": "import pkgutil, a\npkgutil.iter_modules(a.__path__)\n" * 10_000,
     "class after class": "class A:\n  def f(self): return self.x\n" * 10_000,
 }
 
