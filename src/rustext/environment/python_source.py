@@ -12,10 +12,13 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 # Python's parser takes memory with the square of the parts of a dotted name (real ones have ten),
 # and before 3.12, time with the square of the fields of an f-string.
 _MOST_PARTS, _MOST_FIELDS = 1000, 50_000
+_LARGE, _MOST_TOKENS = 1 << 18, 600_000  # bytes, and tokens, each of which takes up to 1 kB
+_TOKEN = re.compile(rb"""'[^'\n]*'|"[^"\n]*"|\w+|[^\w\s]""")
 _FSTRING = re.compile(rb"[fF][rR]?['\"]")
 _CHAIN = re.compile(rb"(?:\.[\s\\]*[\w\x80-\xff]+[\s\\]*){30,}")
 _BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")  # fields that hold statements
@@ -57,6 +60,8 @@ def find_fault(source: bytes) -> str:
 def _refuse_costly(source: bytes) -> None:
     if any(chain[0].count(b".") > _MOST_PARTS for chain in _CHAIN.finditer(source)):
         raise SyntaxError(f"it has a name of more than {_MOST_PARTS} parts")
+    if len(source) > _LARGE and any(islice(_TOKEN.finditer(source), _MOST_TOKENS, None)):
+        raise SyntaxError(f"it has more than {_MOST_TOKENS:,} words and signs")
     if sys.version_info < (3, 12) and source.count(b"{") > _MOST_FIELDS and _FSTRING.search(source):
         raise SyntaxError("it has an f-string of more fields than this Python parses in time")
 

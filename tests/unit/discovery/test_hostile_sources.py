@@ -33,6 +33,7 @@ SOURCES = {
     "resources": "import importlib.resources as r\nr.files(__package__)\n" * 10_000,
     "resources by name": "import importlib.resources as r, a\nr.files(a)\n" * 10_000,
     "listed packages": "import pkgutil, a\npkgutil.iter_modules(a.__path__)\n" * 10_000,
+    "statements": "a;" * 1_000_000,
     "class after class": "class A:\n  def f(self): return self.x\n" * 10_000,
 }
 

@@ -104,3 +104,11 @@ def test_a_module_that_is_nested_too_deeply_says_nothing(source: str, tmp_path: 
     companions = find_companions(read_sources(other), other, ())
     found = [c.destination for c in companions if c.kind is CompanionKind.DATA]
     assert [str(f) for f in found] == ["other.py"] * too_deep(source)
+
+
+@pytest.mark.parametrize("text", ["a;" * 400_000, "f();" * 200_000, "x = [" + "a," * 400_000 + "]"])
+def test_a_source_whose_tree_would_fill_the_memory_is_refused(text: str) -> None:
+    """800,000 words and signs take 800 MB."""
+    with pytest.raises(SyntaxError, match="more than 600,000 words and signs"):
+        parse_source(text)
+    assert parse_source(f"x = '{text}'").body
