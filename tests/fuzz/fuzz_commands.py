@@ -34,7 +34,6 @@ from environments import install, write_files
 from onefiles import payload
 
 SECONDS, MEMORY = 20, 600 << 20
-PATIENCE = 60  # seconds of a machine that has other work to do
 FINDER = "__editable___own_1_finder.py"  # of an editable install; names an absolute path
 TIME = 1_700_000_000  # of each file's last change
 MAIN = "int main(void) { return 0; }"
@@ -243,7 +242,7 @@ def _become(command: Sequence[str], room: Path) -> None:
         out=printed,
         err=printed,
         folder=folder,
-        seconds=PATIENCE,
+        seconds=SECONDS,
         memory=4 << 30,
     )
 

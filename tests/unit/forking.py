@@ -34,14 +34,18 @@ def import_all() -> None:
 def become(
     arguments: Sequence[str], *, out: str, err: str, folder: str, seconds: int, memory: int
 ) -> None:
-    """In a fork: run the command, and end; `memory` are bytes of address space."""
+    """In a fork: run the command, and end.
+
+    `seconds` are of the processor, three times as many in all; `memory` are bytes of address space.
+    """
     code = 99
     try:
         for number, name in ((1, out), (2, err)):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
         os.chdir(folder)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(seconds)
+        signal.alarm(3 * seconds)  # of a machine that may have other work to do
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         code = run(arguments)
     except SystemExit as error:
