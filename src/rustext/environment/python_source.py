@@ -42,11 +42,14 @@ def parse_source(source: str | bytes) -> ast.Module:
 
 
 def find_fault(source: bytes) -> str:
-    """Why this Python cannot compile a file, or "" where it can; for that, no tree is made."""
+    """Why this Python cannot compile a file; "" where it can, or where that would cost too much."""
+    try:
+        _refuse_costly(source)
+    except SyntaxError:
+        return ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            _refuse_costly(source)
             symtable.symtable(source, "", "exec")  # type: ignore[arg-type]  # bytes are taken
         except SyntaxError as error:
             return f"line {error.lineno}: {error.msg}" if error.lineno else error.msg

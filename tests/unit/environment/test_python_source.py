@@ -12,7 +12,7 @@ from environments import environment, install, write_files
 
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import iter_distributions
-from rustext.environment.python_source import iter_statements, parse_source
+from rustext.environment.python_source import find_fault, iter_statements, parse_source
 from rustext.errors import InvalidProgram
 from rustext.freezing.script_imports import iter_imports, iter_program
 from rustext.model.plan import CompanionKind
@@ -111,4 +111,5 @@ def test_a_source_whose_tree_would_fill_the_memory_is_refused(text: str) -> None
     """800,000 words and signs take 800 MB."""
     with pytest.raises(SyntaxError, match="more than 600,000 words and signs"):
         parse_source(text)
+    assert find_fault(text.encode()) == ""  # Python can compile it, and so can a freezer
     assert parse_source(f"x = '{text}'").body
