@@ -123,7 +123,7 @@ class Room:
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "RUSTEXT_TEST_COMPILE": "",
-            "HOME": str(self.folder / "home"),
+            "HOME": str(self.folder / "own-home"),
             "NUITKA_CACHE_DIR": str(NUITKA),
             "PYINSTALLER_CONFIG_DIR": str(self.folder / "pyinstaller"),
             **self.variables,
@@ -201,7 +201,7 @@ def room_for(pythons: tuple[Path, Path], site: Path, freezer: str) -> Iterator[R
     """A room that is there for one row of a table alone, with a copy of the packages."""
     with tempfile.TemporaryDirectory(prefix="rustext-room-") as text:
         shutil.copytree(site, Path(text) / "site")
-        (Path(text) / "home").mkdir()
+        (Path(text) / "own-home").mkdir()
         NUITKA.mkdir(parents=True, exist_ok=True)
         hand_over(NUITKA)
         try:
