@@ -46,11 +46,14 @@ def _judge(subject: Subject, start: Start, missing: MissingModule) -> Iterator[F
     if not subject.bundle.builtins_known and top in sys.stdlib_module_names:
         return
     evidence = [("imported by", " → ".join(missing.chain) or "Python itself, before all else")]
-    if missing.name == top and start.adds_folders and not subject.in_stdlib(top):
-        severity = Severity.WARNING
-        evidence.append(("but", f"`{start.adds_folders}` adds folders to `sys.path`"))
-    else:
-        severity = Severity.ERROR
+    doubts = []
+    if missing.name == top and not subject.in_stdlib(top):  # no package that lost a module
+        native = {file.module for _, file in subject.bundle.files}.intersection(missing.chain)
+        doubts = [f"`{name}`, which is native, need not import it in each run" for name in native]
+        if start.adds_folders:
+            doubts.append(f"`{start.adds_folders}` adds folders to `sys.path`")
+    evidence += (("but", doubt) for doubt in sorted(doubts))
+    severity = Severity.WARNING if doubts else Severity.ERROR
     name = start.program.path.name
     yield Finding(
         id="missing-import",

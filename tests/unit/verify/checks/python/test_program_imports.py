@@ -1,0 +1,49 @@
+"""How sure it is that a program does not start without a module that is not there."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+
+from rustext.environment.environment import stdlib_environment
+from rustext.model.findings import Severity
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.checks.python.program_imports import check_program_imports
+from rustext.verify.facts.python.program_starts import MissingModule, Start
+from rustext.verify.verify import read_subject
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "chain", "severity"),
+    [
+        ("other", ("main", "pkg.helper"), Severity.ERROR),
+        # A client that nobody installed, in a part that native code gets to on demand.
+        ("other", ("main", "pkg._core", "pkg.helper"), Severity.WARNING),
+        ("pkg.part", ("main", "pkg._core", "pkg.helper"), Severity.ERROR),
+    ],
+)
+def test_native_code_need_not_make_all_its_imports_in_each_run(
+    name: str, chain: tuple[str, ...], severity: Severity, gcc: Compile, tmp_path: Path
+) -> None:
+    root = tmp_path / "app"
+    (root / "pkg").mkdir(parents=True)
+    shutil.copy2(gcc("app", "int main(void) { return 0; }"), root)
+    core = gcc("core.so", "void *PyInit__core(void) { return 0; }", "-shared", "-fPIC")
+    shutil.copy2(core, root / "pkg" / f"_core{SUFFIX}")
+    subject = read_subject(read_bundle(root), stdlib=stdlib_environment())
+    start = Start(
+        program=subject.bundle.programs[0], missing=[MissingModule(name=name, chain=chain)]
+    )
+    (found,) = check_program_imports(replace(subject, starts=(start,)))
+    assert (found.subject, found.severity) == (name, severity)
+    named = [text for label, text in found.evidence if label == "but"]
+    assert named == ["`pkg._core`, which is native, need not import it in each run"] * (
+        severity is Severity.WARNING
+    )
