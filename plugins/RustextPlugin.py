@@ -144,6 +144,25 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         self._warn_of(build.faults)  # Nuitka may end of such a file, or wait for it
         return [*(i.module for i in found), *unread]
 
+    def onModuleEncounter(
+        self, using_module_name: Any, module_name: Any, module_filename: Any, module_kind: str
+    ) -> tuple[bool, str] | None:
+        """Stay away from a file that cannot be read where only what was added leads there."""
+        del module_kind
+        shunned = self._shunned(module_name, using_module_name, module_filename)
+        return (False, "its file cannot be read") if shunned else None
+
+    @_guarded
+    def _shunned(self, module_name: Any, importer: Any, file: str | None) -> list[str]:
+        build, name = self.session.build, str(module_name)
+        path = Path(file) if file is not None else None
+        if build.shuns(str(importer), name, path):
+            self._warn_of(build.faults)
+            return [name]
+        for unread in build.unreadable_imports(name):
+            _look_no_further(unread)
+        return []
+
     @_guarded
     def _imports_of_bytecode(self, path: Path | None) -> Iterator[str]:
         from rustext.freezing.nuitka.interpreted import read_imports  # noqa: PLC0415
@@ -194,11 +213,14 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
             for companion in self._accompany(module, kind):
                 if companion.renamed:  # Nuitka finds it in a folder of stand-ins
                     continue
+                package = module.getFullName().getTopLevelPackageName()
+                folder = self.session.build.file_of(str(package))
+                is_closed = folder and self.session.build.has_closed_folder(folder.parent)
                 yield make(
                     source_path=str(companion.path),
                     dest_path=os.path.normpath(companion.destination),
                     module_name=module.getFullName(),
-                    package_name=module.getFullName().getTopLevelPackageName(),
+                    package_name=None if is_closed else package,  # whose folders Nuitka lists
                     reason=companion.reason,
                 )
 
@@ -343,6 +365,16 @@ def _name(module: Any) -> str:
 def _file_of(module: Any) -> Path | None:
     name = module.getCompileTimeFilename()
     return Path(name) if name and os.path.isfile(name) else None  # noqa: PTH113
+
+
+def _look_no_further(name: str) -> None:
+    """Keep Nuitka from opening a module's file for what it calls a look ahead, which may end it."""
+    from nuitka.plugins.Plugins import Plugins  # noqa: PLC0415
+    from nuitka.utils.ModuleNames import ModuleName  # noqa: PLC0415
+
+    looked = getattr(Plugins, "module_usage_looked_ahead_cache", None)
+    if looked is not None:
+        looked.add(ModuleName(name))
 
 
 def _options() -> Any:

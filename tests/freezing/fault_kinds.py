@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +132,47 @@ def of_other(kind: str, apply: Callable[[Path], object]) -> Fault:
     return Fault(listed(name, apply), name)
 
 
+def reached(
+    apply: Callable[[Path], object], name: str = "bad/other.py", good: str = "good.py"
+) -> Fault:
+    """A fault of what a good module imports that only native code asks for.
+
+    The native file of `bad` takes its class of UUIDs from that module instead of `uuid`, whose name
+    it holds once. A program frozen without rustext has neither of the modules.
+    """
+
+    def both(site: Path) -> None:
+        (path,) = site.glob("bad/*.so")
+        code = path.read_bytes()
+        assert code.count(b"uuid") == 1, path
+        path.write_bytes(code.replace(b"uuid", b"good"))
+        module = name.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
+        if good != "good.py":
+            module = f"good.{path.stem.split('.')[0]}"
+            write(f"good/{path.name}", native(site))(site)
+            append(f"{INFO}/RECORD", f"good/{path.name},,\n".encode())(site)
+        write(good, GOOD.format(module=module))(site)
+        append(f"{INFO}/RECORD", f"{good},,\n".encode())(site)
+        listed(name, apply)(site)
+
+    return Fault(both, name)
+
+
+def tool(site: Path) -> None:
+    """A Rust program in a package of its own, one of whose folders is closed; `bad` imports it."""
+    write("tool/__init__.py", "")(site)
+    with (site / "bad/__init__.py").open("a") as stream:
+        stream.write("import tool\n")
+    source = site / "tool/tool.rs"
+    source.write_text("fn main() {}")
+    subprocess.run(["rustc", "-o", source.with_suffix(""), source], check=True)
+    source.unlink()
+    locked_folder(site / "tool/closed")
+    info = METADATA.replace("bad", "tool")
+    write("tool-1.0.dist-info/METADATA", info)(site)
+    write("tool-1.0.dist-info/RECORD", "tool/__init__.py,,\ntool/tool,,\n")(site)
+
+
 def of_metadata(name: str, content: str | Callable[[Path], object]) -> Fault:
     """A fault of one file of the package's dist-info."""
     name = f"{INFO}/{name}"
@@ -141,6 +183,14 @@ def of_metadata(name: str, content: str | Callable[[Path], object]) -> Fault:
 INFO = "bad-1.0.dist-info"
 FINDER = "MAPPING = {'gone': '/nonexistent/src/gone'}\nNAMESPACES = {}\ndef install():\n    pass\n"
 ELF = b"\x7fELF\x02\x01\x01"
+GOOD = """\
+import uuid
+from uuid import *
+try:
+    import {module}
+except Exception:
+    pass
+"""
 DEEP = "x = " + "(" * 5000 + ")" * 5000 + "\n"
 
 FAULTS: dict[str, Fault] = {
@@ -231,6 +281,20 @@ FAULTS: dict[str, Fault] = {
     "a source is nested too deeply": of_other("py", write("bad/other.py", DEEP)),
     "a source is a FIFO": of_other("py", put("bad/other.py", os.mkfifo)),
     "a source does not parse": of_other("py", write("bad/other.py", "def f(:\n")),
+    "a source behind native code is not readable": reached(put("bad/other.py", locked)),
+    "a source behind native code is not UTF-8": reached(write("bad/other.py", b"x = '\xe9'\n")),
+    "a source behind native code has NUL bytes": reached(write("bad/other.py", b"x = 1\0\n")),
+    "a source behind native code is nested too deeply": reached(write("bad/other.py", DEEP)),
+    "a source behind native code is a FIFO": reached(put("bad/other.py", os.mkfifo)),
+    "a source behind native code dangles": reached(put("bad/other.py", link("gone.py"))),
+    "a source behind native code does not parse": reached(write("bad/other.py", "def f(:\n")),
+    "a package behind native code is not readable": reached(
+        put("bad/part/__init__.py", locked), "bad/part/__init__.py"
+    ),
+    "a folder behind native code is not readable": reached(
+        put("good/closed", locked_folder), "good/closed", "good/__init__.py"
+    ),
+    "a folder next to a program is not readable": Fault(tool, "tool/closed"),
     "a folder links to the one above": Fault(
         put("bad/again", link("..")), None, "nothing is looked for behind it twice"
     ),

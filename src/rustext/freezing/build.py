@@ -6,6 +6,7 @@ companions. Both adapters use it, so that what they say cannot differ.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,8 @@ class Build:
         self._asked: set[str] = set()  # packages that the record was asked for
         self._done: set[Path] = set()
         self._program: Program | None = None
+        self._reached: set[str] = set()  # modules that are only there by what was added
+        self._closed: dict[Path, bool] = {}  # by package
 
     def program_files(self) -> tuple[Companion, ...]:
         """The files that the program's own code asks for; each once.
@@ -176,6 +179,46 @@ class Build:
         }
         self.modules.update(new)
         return tuple(reversed(new.values()))
+
+    def shuns(self, importer: str, name: str, path: Path | None) -> bool:
+        """Whether a freezer had better not follow `importer` to a module: it would end there.
+
+        That is so where a module that was added, or what it imports, imports what cannot be read,
+        or what is native in a package with a folder that cannot be listed: without rustext, the
+        freezer does not come there. The fault is noted.
+        """
+        if name not in self.modules and importer not in self._reached:
+            return False
+        self._reached.add(name)
+        if path is not None and os.path.isdir(path):  # noqa: PTH112 (no errors)
+            path = next(path.glob("__init__.py"), None)
+        if path is None or not self._is_readable(path):
+            return path is not None
+        return split_suffix(path.name)[1] is not None and self.has_closed_folder(path.parent)
+
+    def has_closed_folder(self, package: Path) -> bool:
+        """Whether a folder of a package cannot be listed; looked for where some file has a fault.
+
+        Nuitka lists them all for the libraries of a native file, and ends at such a folder.
+        """
+        if package not in self._closed:
+            errors: list[OSError] = []
+            if self.faults:
+                for _ in os.walk(package, onerror=errors.append):
+                    pass
+            self._closed[package] = bool(errors)
+        return self._closed[package]
+
+    def unreadable_imports(self, name: str) -> Iterator[str]:
+        """What a module that is only there by what was added imports, and cannot be read.
+
+        Nothing where all is well: sources are read for it only where some file has a fault.
+        """
+        module = self.planner.env.find_module(name) if name in self._reached else None
+        if module is not None and self.faults:
+            for found in iter_imports(module, self.planner.env):
+                if not self._is_readable(self.file_of(found)):
+                    yield found
 
     def _is_readable(self, path: Path | None) -> bool:
         """Whether a freezer can read the file of a module, if it has one; a fault is noted."""

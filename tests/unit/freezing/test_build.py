@@ -440,6 +440,28 @@ def test_a_module_that_no_freezer_can_read_is_not_asked_for(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs in the file system")
+def test_a_freezer_does_not_follow_what_was_added_to_a_file_that_cannot_be_read(lab: Lab) -> None:
+    folder = lab.site / "needed"
+    (folder / "sub.py").write_text("import needed.further, needed.good\n")
+    (folder / "good.py").touch()
+    os.mkfifo(folder / "further.py")
+    names = ("__init__.py", "sub.py", "good.py", "further.py")
+    record = lab.site / "needed-1.0.dist-info/RECORD"
+    record.write_text("".join(f"needed/{name},,\n" for name in names))
+    build = lab.build()
+    further = folder / "further.py"
+    assert not build.shuns("needed.sub", "needed.further", further)  # nothing was added yet
+    build.enter("app._core", lab.core)
+    assert not build.shuns("app._core", "needed", folder)
+    assert not build.shuns("app._core", "needed.sub", folder / "sub.py")
+    assert [*build.unreadable_imports("needed.sub")] == ["needed.further"]
+    assert build.shuns("needed.sub", "needed.further", further)
+    assert not build.shuns("needed.sub", "needed.good", folder / "good.py")
+    assert not build.shuns("app.other", "needed.further", further)
+    assert [line.split("`")[1] for line in build.faults] == [str(further)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs in the file system")
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.name)])
 def test_a_companion_that_cannot_be_copied_is_left_out(lab: Lab, make: object) -> None:
     (lab.site / "app/part.py").write_text("open(__file__ + '/../table.json'), 'other.json'")
