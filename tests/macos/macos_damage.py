@@ -87,11 +87,12 @@ def main() -> int:
         "`rustext repair --environment`, and signed by rcodesign where code was edited. *Refused*",
         "counts the Mach-O files in whose signature rcodesign's code (the crate apple-codesign)",
         "finds a problem, before and after. *Signatures* counts the changed files that are valid",
-        "and are refused with one byte flipped. Nothing was started here.",
+        "and are refused with one byte flipped. The *seal* of an application is whole where that",
+        "code, sealing a copy anew, changes no byte. Nothing was started here.",
         "Written by `./test --macos-damage FOLDER`.",
         "",
-        "| bundle | broken | repairs | refused | code that was changed | signatures | left | |",
-        "|---|---|---|---|---|---|---|---|",
+        "| bundle | broken | repairs | refused | changed code | signatures | seal | left | |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(f"{key} {rows[key][1]}" for key in keys if key in rows),
     ]
     REPAIRS.write_text("\n".join(text) + "\n")
@@ -104,7 +105,7 @@ def mend(bundle: Path, new: Path, python: Path) -> str:
     new.parent.mkdir()
     _, out, err = run_repair(bundle, "-o", new, "--environment", python, "--json")
     if not new.is_dir():
-        return f"- | {refused} | - | - | not repaired: `{last_line(err)}` | |"
+        return f"- | {refused} | - | - | - | not repaired: `{last_line(err)}` | |"
     report = json.loads(out)
     named = {file["file"] for file in report["files"]}
     changed = [path for path in code_of(new) if path.relative_to(new).as_posix() in named]
@@ -120,11 +121,14 @@ def mend(bundle: Path, new: Path, python: Path) -> str:
     )
     old, now = digests(bundle), digests(new)
     unnamed = {p for p in old.keys() | now.keys() if old.get(p) != now.get(p)} - named
-    wrong = "" if len(checked) == len(changed) and not unnamed else "**wrong**"
+    sealed = (new / "Contents" / "_CodeSignature").is_dir()
+    broken = rcodesign.unsealed(new) if sealed else []
+    wrong = "" if len(checked) == len(changed) and not unnamed | {*broken} else "**wrong**"
+    seal = ("**broken**" if broken else "whole") if sealed else "none"
     code = "<br>".join(f"`{path.name}`" for path in changed) or "none"
     return (
         f"{len(report['repairs'])} | {refused} → {after} | {code} | "
-        f"{len(checked)} of {len(changed)} | {left} | {wrong} |"
+        f"{len(checked)} of {len(changed)} | {seal} | {left} | {wrong} |"
     )
 
 

@@ -3,11 +3,13 @@
     rcodesign sign [--shallow] PATH      ad hoc
     rcodesign verify FILE                lists what is wrong with a signature; 1 where anything is
 
-`problems` is the same for tests. A signature without a certificate is no problem here.
+`problems` is the same for tests. A signature without a certificate is no problem here. Of the seal
+of an application apple-codesign has no verification: `unsealed` seals a copy, and compares.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -35,6 +37,21 @@ def notices_a_flipped_byte(path: Path) -> bool:
         copy = Path(folder, path.name)
         copy.write_bytes(data)
         return bool(problems(copy))
+
+
+def unsealed(application: Path) -> list[str]:
+    """The files that differ once apple-codesign has sealed a copy; none if its seal is whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, application.name)
+        shutil.copytree(application, copy, symlinks=True)
+        apple_platform.sign(copy)
+        files = [p.relative_to(copy) for p in copy.rglob("*") if p.is_file() and not p.is_symlink()]
+        pairs = ((application / file, copy / file) for file in files)
+        return [
+            new.relative_to(copy).as_posix()
+            for old, new in pairs
+            if not old.is_file() or old.read_bytes() != new.read_bytes()
+        ]
 
 
 def main() -> int:

@@ -113,7 +113,7 @@ def _repair(
             run, failed = run_program(read_bundle(second), options)
         if run is not None:
             run = replace(run, libraries=tuple(_moved(p, second, copy) for p in run.libraries))
-        after = verify(replace(done.after, run=run), failed)
+        after = verify(replace(done.after, run=run), (*failed, *done.known))
     if bundle.origin is not None:
         (copy / bundle.origin.name).unlink(missing_ok=True)
     alone = bundle.origin.name if bundle.origin is not None else None

@@ -49,7 +49,10 @@ class SetRunPath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditLoadCommands:
-    """Change the names of needed libraries of a Mach-O file, and drop run paths; then sign it."""
+    """Change the names of needed libraries of a Mach-O file, and drop run paths; then sign it.
+
+    What has a certificate's signature is not signed: an ad-hoc one is no substitute.
+    """
 
     names: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = ()
@@ -63,6 +66,11 @@ class AddMember:
     member: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealApplication:
+    """List the files of an application for macOS anew, and sign the list, ad hoc."""
+
+
 Change = (
     CopyFile
     | MakeLink
@@ -72,6 +80,7 @@ Change = (
     | SetRunPath
     | EditLoadCommands
     | AddMember
+    | SealApplication
 )
 
 

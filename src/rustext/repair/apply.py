@@ -20,19 +20,22 @@ from rustext.errors import ForeignProcessError, InvalidBundle, UnwritableFile
 from rustext.formats.binary import read_linkage
 from rustext.model.repair import (
     AddMember,
+    Change,
     CopyFile,
     EditLoadCommands,
     MakeFolder,
     MakeLink,
     RemoveFile,
     Repair,
+    SealApplication,
     SetMode,
     SetRunPath,
 )
 from rustext.repair.elf_run_path import shorten_run_path
 from rustext.repair.macho_commands import edit_load_commands
+from rustext.repair.signing import seal, sign, signer_of
 
-_SECONDS = 120  # for a tool that changes or signs one file
+_SECONDS = 120  # for a tool that changes one file
 
 
 class MissingTool(ForeignProcessError):
@@ -48,12 +51,19 @@ def apply_repair(root: Path, repair: Repair) -> None:
     if isinstance(change, MakeFolder):
         path.mkdir(parents=True, exist_ok=True)
         return
+    if isinstance(change, SealApplication):
+        seal(root)
+        return
     if isinstance(change, RemoveFile):
         path.unlink()
         return
     folder.mkdir(parents=True, exist_ok=True)
     if path.is_dir() and not path.is_symlink():
         path.rmdir()  # an empty one
+    _change_file(path, change)
+
+
+def _change_file(path: Path, change: Change) -> None:
     if isinstance(change, SetMode):
         _replace(path, lambda new: _copy(path, new, change.mode))
     elif isinstance(change, CopyFile):
@@ -64,7 +74,7 @@ def apply_repair(root: Path, repair: Repair) -> None:
         _replace(path, lambda new: _add_member(path, new, change))
     elif isinstance(change, SetRunPath):
         _replace(path, lambda new: _set_run_path(path, new, change.entries))
-    else:
+    elif isinstance(change, EditLoadCommands):
         _replace(path, lambda new: _edit_commands(path, new, change))
 
 
@@ -132,16 +142,5 @@ def _edit_commands(path: Path, new: Path, change: EditLoadCommands) -> None:
     edited = edit_load_commands(path, data, dict(change.names), change.dropped)
     shutil.copy2(path, new)
     new.write_bytes(edited)
-    sign(new)
-
-
-def sign(path: Path) -> bool:
-    """Sign a Mach-O file ad hoc, with what this machine has for that; whether it was done."""
-    for name, arguments in (
-        ("codesign", ["--force", "--sign", "-"]),
-        ("rcodesign", ["sign"]),
-    ):
-        tool = shutil.which(name)
-        if tool is not None:
-            return run([tool, *arguments, str(path)], timeout=_SECONDS).code == 0
-    return False
+    if signer_of(path) is None:
+        sign(new)

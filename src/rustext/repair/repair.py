@@ -7,7 +7,7 @@ verification finds nothing more that can be repaired. What cannot be repaired st
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -35,6 +35,7 @@ from rustext.repair.libraries import (
 from rustext.repair.modules import repair_companions, repair_imports
 from rustext.repair.origin import Origin
 from rustext.repair.run_paths import repair_run_paths
+from rustext.repair.signing import CannotSeal, find_broken_seal, propose_seal
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.facts.python.bundled_python import find_bundled_python
@@ -80,6 +81,7 @@ class Repaired:
     before: VerifyReport
     after: Subject
     report: VerifyReport
+    known: tuple[Finding, ...] = ()  # of the report, besides what the checks find in `after`
 
 
 def repair_copy(root: Path, wanted: Wanted) -> Repaired:
@@ -99,10 +101,11 @@ def repair_copy(root: Path, wanted: Wanted) -> Repaired:
         edited = frozenset(
             repair.place for repair in done.values() if isinstance(repair.change, EditLoadCommands)
         )
-        proposals = tuple(propose(subject, report.findings, wanted, edited))
-        fresh = [
-            p for p in proposals if isinstance(p, Repair) and _key(p) not in done.keys() | failed
-        ]
+        proposals = propose(subject, report.findings, wanted, edited)
+        fresh = _fresh(proposals, done.keys() | failed)
+        if not fresh:
+            sealing = propose_seal(subject, _choose(first.findings, wanted), tuple(done.values()))
+            proposals, fresh = (*proposals, *sealing), _fresh(sealing, done.keys() | failed)
         if not fresh:
             break
         # Notes come last: what a file is for may be known once the others are there.
@@ -110,18 +113,29 @@ def repair_copy(root: Path, wanted: Wanted) -> Repaired:
         for repair in fresh:
             try:
                 apply_repair(root, repair)
-            except (MissingTool, InvalidBundle, InvalidBinary) as error:
+            except (MissingTool, InvalidBundle, InvalidBinary, CannotSeal) as error:
                 failed[_key(repair)] = Unrepaired(finding=repair.finding, reason=error.line)
             else:
                 done[_key(repair)] = repair
     blocked = [p for p in proposals if isinstance(p, Unrepaired)]
+    unrepaired = tuple(dict.fromkeys((*failed.values(), *blocked)))
+    broken = find_broken_seal(subject, report.findings, unrepaired)
     return Repaired(
         repairs=tuple(done.values()),
-        unrepaired=tuple(dict.fromkeys((*failed.values(), *blocked))),
+        unrepaired=unrepaired,
         before=first or report,
         after=subject,
-        report=report,
+        report=verify(subject, broken) if broken else report,
+        known=broken,
     )
+
+
+def _fresh(proposals: Iterable[Proposal], tried: Collection[tuple[object, ...]]) -> list[Repair]:
+    return [p for p in proposals if isinstance(p, Repair) and _key(p) not in tried]
+
+
+def _choose(findings: Iterable[Finding], wanted: Wanted) -> tuple[Finding, ...]:
+    return tuple(f for f in findings if not wanted.select or f.id in wanted.select)
 
 
 def _key(repair: Repair) -> tuple[object, ...]:
@@ -158,7 +172,7 @@ def propose(
     edited: frozenset[PurePosixPath],
 ) -> tuple[Proposal, ...]:
     """The repairs of a bundle, worked out without changing anything."""
-    chosen = tuple(f for f in findings if not wanted.select or f.id in wanted.select)
+    chosen = _choose(findings, wanted)
     case = Case(subject=subject, findings=chosen, origin=wanted.origin, edited=edited)
     found: dict[object, Proposal] = {}
     for proposer in PROPOSERS:

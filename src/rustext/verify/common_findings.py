@@ -9,6 +9,8 @@ from rustext.model.verification import IsolatedRun
 from rustext.verify.subject import Subject
 from rustext.verify.target.policies import is_system_library
 
+SEAL = "Contents/_CodeSignature/CodeResources"  # the list of an application's files
+
 
 def host_library(soname: str, evidence: Sequence[tuple[str, str]]) -> Finding:
     """A library that the program takes from the machine that it happens to run on."""
@@ -32,6 +34,22 @@ def iter_host_libraries(subject: Subject, run: IsolatedRun) -> Iterator[Finding]
         ):
             evidence = (("loaded from", str(library)), ("by", "the running program"))
             yield host_library(library.name, evidence)
+
+
+def broken_seal(
+    subject: Subject, *, ad_hoc: bool, evidence: Sequence[tuple[str, str]] = ()
+) -> Finding:
+    """An application for macOS that was changed after it was signed."""
+    return Finding(
+        id="signature",
+        severity=Severity.WARNING if ad_hoc else Severity.ERROR,
+        subject=subject.inside(subject.bundle.root / SEAL),
+        message=f"`{subject.bundle.root.name}` is not what was signed, and Gatekeeper calls it "
+        "damaged",
+        evidence=tuple(evidence),
+        hint="sign the application again after its last change: "
+        "`codesign --force --sign IDENTITY APPLICATION`",
+    )
 
 
 def cut(lines: Sequence[tuple[str, str]], most: int) -> tuple[tuple[str, str], ...]:

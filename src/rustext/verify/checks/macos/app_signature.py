@@ -28,12 +28,12 @@ from rustext.formats.macho.code_signature import (
     parse_signature,
 )
 from rustext.formats.macho.property_lists import read_plist
-from rustext.model.findings import Finding, Severity
+from rustext.model.findings import Finding
 from rustext.verify.bundle.native_files import unreasonable_size
-from rustext.verify.common_findings import cut
+from rustext.verify.common_findings import SEAL, broken_seal, cut
 from rustext.verify.subject import Subject
 
-_INFO, _RESOURCES = "Info.plist", "_CodeSignature/CodeResources"
+_INFO, _RESOURCES = "Info.plist", SEAL.removeprefix("Contents/")
 _MAX_SHOWN = 10
 _MAX_LIST = 64 << 20  # bytes of the two files that the program's signature covers
 
@@ -51,16 +51,8 @@ def check_seal(subject: Subject) -> Iterator[Finding]:
     except OSError as error:
         changes.append(("cannot be read", str(error).lower()))
     if changes:
-        yield Finding(
-            id="signature",
-            severity=Severity.WARNING if signature.ad_hoc else Severity.ERROR,
-            subject=subject.inside(contents / _RESOURCES),
-            message=f"`{subject.bundle.root.name}` is not what was signed, and Gatekeeper calls it "
-            "damaged",
-            evidence=cut(changes, _MAX_SHOWN),
-            hint="sign the application again after its last change: "
-            "`codesign --force --sign IDENTITY APPLICATION`",
-        )
+        evidence = cut(changes, _MAX_SHOWN)
+        yield broken_seal(subject, ad_hoc=signature.ad_hoc, evidence=evidence)
 
 
 def _read_signature(subject: Subject, contents: Path) -> CodeSignature | None:
