@@ -7,6 +7,7 @@ Rows are modules with their verdict, and files with their kind; a native file go
 platform adds to its name. A row that one plan lacks is explained if, on the lacking side,
 
 - the module or the file is in no wheel and not in the standard library, or
+- it is the package of a planned module that the other side does not have, and comes with it, or
 - the files that the row comes from are missing, or hold other text: a native file does not hold
   the name, a Python file is not the same.
 """
@@ -79,6 +80,9 @@ def why(row: tuple[str, str, str], here: Side, there: Side) -> str:
     kind, name, _ = row
     if not there.has(kind, name):
         return "not there"
+    modules = (other for other_kind, other, _ in there.rows if other_kind == kind == "module")
+    if any(other.startswith(f"{name}.") and not here.has(kind, other) for other in modules):
+        return "comes with its module"
     sources = here.rows[row]
     if sources and all(differs(file, name, here, there) for file in sources):
         return "comes from what differs"
