@@ -87,7 +87,8 @@ def _target(args: argparse.Namespace, bundle: Bundle) -> Path:
                 hint="name a folder for what is in it: `-o NEW`",
             )
         return path
-    new: Path = args.output or path.with_name(f"{path.name}-repaired")
+    suffix = path.suffix if path.suffix == ".app" else ""  # what macOS knows an application by
+    new: Path = args.output or path.with_name(f"{path.name.removesuffix(suffix)}-repaired{suffix}")
     if not args.dry_run and os.path.lexists(new):
         raise UnwritableFile(
             f"{new} exists, and is left as it is", hint="name another folder: `-o NEW`"

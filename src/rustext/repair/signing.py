@@ -34,13 +34,15 @@ class CannotSeal(ForeignProcessError):
     """No program of this machine seals an application."""
 
 
-def sign(path: Path) -> bool:
-    """Sign a Mach-O file or an application ad hoc; whether this machine can and did."""
+def sign(path: Path) -> str | None:
+    """Sign a Mach-O file or an application ad hoc; returns why that was not done."""
     for name, arguments in _TOOLS:
         tool = shutil.which(name)
         if tool is not None:
-            return run([tool, *arguments, str(path)], timeout=_SECONDS).code == 0
-    return False
+            done = run([tool, *arguments, str(path)], timeout=_SECONDS, patient=True)
+            said = done.stderr.strip().splitlines()[-1:] or [f"it ends with {done.code}"]
+            return f"{name} does not sign it: {said[0][:200]}" if done.code else None
+    return "codesign and rcodesign are not installed"
 
 
 def signer_of(path: Path) -> str | None:
@@ -96,8 +98,6 @@ def seal(root: Path) -> None:
                 new = Path(room, path.name)
                 shutil.copy2(path, new)
                 new.replace(path)
-    if not sign(root):
-        here = any(shutil.which(name) for name, _ in _TOOLS)
-        why = "is not sealed" if here else "is not sealed: codesign and rcodesign are not installed"
+    if why := sign(root):
         command = f"codesign --force --deep --sign - {root.name}"
-        raise CannotSeal(f"{root.name} {why}", hint=f"`{command}` on a Mac")
+        raise CannotSeal(f"{root.name} is not sealed: {why}", hint=f"`{command}` on a Mac")

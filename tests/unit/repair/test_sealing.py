@@ -113,12 +113,19 @@ def test_the_old_application_is_not_written_to(
 
 
 def test_without_a_tool_the_command_is_said(application: Path, tmp_path: Path) -> None:
-    new = tmp_path / "Demo-new.app"
-    code, out, err = repair(tmp_path / "nothing", application, "-o", new)
+    code, out, err = repair(tmp_path / "nothing", application)
     assert code == 0, (out, err)
+    assert (tmp_path / "Demo-repaired.app").is_dir()
     assert "Demo.app is not sealed: codesign and rcodesign are not installed" in out
     assert "`codesign --force --deep --sign - Demo.app` on a Mac" in out
     assert "warning[signature]: `Demo.app" in out  # a link was added, which no list has
+
+
+def test_what_a_tool_says_is_told(application: Path, tools: Path, tmp_path: Path) -> None:
+    (application / "Contents/Info.plist").write_text("no list of properties")
+    code, out, err = repair(tools, application)
+    assert code == 0, (out, err)
+    assert "Demo.app is not sealed: rcodesign does not sign it: " in out
 
 
 def test_what_a_team_has_sealed_is_left_to_it(
