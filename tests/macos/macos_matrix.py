@@ -119,8 +119,12 @@ def rehearse(python: MacPython, wheel: Path, script: Path) -> Row:
     start = time.monotonic()
     name = script.parent.name
     requirements = ["-r", str(script.parent / "requirements.txt"), *pinned_freezer()]
+    message = ""
     if (script.parent / "build_wheel.py").exists():
         message = "is built from source, for this machine"
+    elif not (script.parent / "requirements.txt").read_text().strip():
+        message = "its requirements name no package"
+    if message:
         return Row(program=name, machine=python.machine, result="no wheel", message=message)
     contents = []
     for rustext in (False, True):

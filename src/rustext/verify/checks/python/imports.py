@@ -40,6 +40,7 @@ _SMALL = 4 << 20  # bytes of a file in which any word is followed; in large ones
 _MODULE = re.compile(r"[a-z_]\w{2,}(?:\.[a-z_]\w*)*")  # as modules are named: PEP 8
 _CAPSULE_ATTRIBUTES = 2  # dotted parts at the end of a capsule's name that are no modules
 _CAPSULE = "PyCapsule_Import"
+_NOT_INSTALLED = "it was not installed when the plan was made: install it if the program needs it"
 _HINT = "freeze with rustext's plugin or hooks, or name the module to the freezer"
 
 
@@ -201,12 +202,7 @@ def _check_file_imports(
     parts = {ref.text.partition(".")[0] for ref in clues.strings if view.holds_part(ref.text)}
     for lack, evidence in sure.items():
         if lack.whose is _Whose.STDLIB or not _is_alternative(subject, view, file, clues, lack):
-            severity = Severity.ERROR
-            if lack.whose is _Whose.ABSENT or (
-                # The freezer has followed that package, and found most of what native code imports.
-                lack.whose is _Whose.PRESENT and lack.name.partition(".")[0] in parts
-            ):
-                severity = Severity.WARNING
+            severity = _severity(subject, lack, parts)
             yield _missing_import(subject, path, lack.name, severity, evidence, view)
     rest = maybe - {lack.name for lack in sure}
     if rest:
@@ -240,6 +236,18 @@ def _is_alternative(
     if _in_package(file) and "." not in lack.name:
         return True
     return names_word(subject.bundle, view.program, top)
+
+
+def _severity(subject: Subject, lack: _Lack, parts: set[str]) -> Severity:
+    """How bad it is; `parts` are the packages that native code imports something present of."""
+    plan, top = subject.plan, lack.name.partition(".")[0]
+    if lack.whose is _Whose.ABSENT and plan is not None:
+        # It names all that native code imports of what was installed.
+        named = {i.module.partition(".")[0] for i in (*plan.modules, *plan.left_out)}
+        return Severity.WARNING if top in named else Severity.NOTE
+    # The freezer has followed such a package, and found most of what native code imports.
+    followed = lack.whose is _Whose.PRESENT and top in parts
+    return Severity.WARNING if followed or lack.whose is _Whose.ABSENT else Severity.ERROR
 
 
 def _broken_rules(
@@ -282,7 +290,7 @@ def _missing_import(
             ("imported by", subject.inside(path)),
             *(("evidence", line) for line in evidence),
         ),
-        hint=_HINT,
+        hint=_HINT if severity is not Severity.NOTE else _NOT_INSTALLED,
     )
 
 

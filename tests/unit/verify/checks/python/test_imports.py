@@ -13,6 +13,7 @@ from rustext.environment.environment import stdlib_environment
 from rustext.model.crate_rule import CrateRule
 from rustext.model.findings import Severity
 from rustext.model.native_file import Crate, Provenance
+from rustext.model.plan import BuildPlan, ImplicitImport, Verdict
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.verify import read_subject, verify
 
@@ -27,7 +28,7 @@ MORE = 'void *also(void) { return PyImport_ImportModule("own_rules.extra"); }\n'
 PROGRAM = "int main(void) { return 0; }"
 
 
-def judge(root: Path, *rules: CrateRule) -> dict[str, Severity]:
+def judge(root: Path, *rules: CrateRule, plan: BuildPlan | None = None) -> dict[str, Severity]:
     bundle = read_bundle(root)
     crates = (Crate(name="our-core", version="1.2.0", source="sbom"),)
     files = tuple(
@@ -35,7 +36,7 @@ def judge(root: Path, *rules: CrateRule) -> dict[str, Severity]:
         for path, file in bundle.files
     )
     subject = read_subject(
-        replace(bundle, files=files), stdlib=stdlib_environment(), crate_rules=rules
+        replace(bundle, files=files), stdlib=stdlib_environment(), crate_rules=rules, plan=plan
     )
     report = verify(subject)
     return {f.subject: f.severity for f in report.findings if f.id == "missing-import"}
@@ -69,6 +70,23 @@ def test_a_package_of_which_nothing_is_there_is_a_warning(root: Path, gcc: Compi
     found = judge(root)
     assert found.pop("own_rules.basic") is Severity.WARNING
     assert set(found) <= {"own_rules.capsules._API"}
+
+
+def test_a_package_that_was_not_installed_is_a_note_where_there_is_a_plan(
+    root: Path, gcc: Compile
+) -> None:
+    """A plan names all that is installed of what native code imports; it left this one out."""
+    put(root, gcc)
+    left = ImplicitImport(module="own_rules", verdict=Verdict.REPORT, reason="", evidence=())
+    plan = BuildPlan(
+        freezer=None, python="3.11", extensions=(), modules=(), left_out=(), companions=(),
+        warnings=(),
+    )  # fmt: skip
+    assert judge(root, plan=plan)["own_rules.basic"] is Severity.NOTE
+    known = replace(plan, left_out=(left,))
+    assert judge(root, plan=known)["own_rules.basic"] is Severity.WARNING
+    put(root, gcc, "own_rules.__init__", "own_rules.capsules")
+    assert judge(root, plan=plan) == {"own_rules.basic": Severity.ERROR}
 
 
 def test_a_package_that_the_freezer_followed_is_a_warning(root: Path, gcc: Compile) -> None:
