@@ -95,7 +95,7 @@ def _supply(
         return
     existing = [p for p in looked if p.parent.is_dir()] or looked
     aim = case.bundle.contents / (found[1] if found is not None else soname)
-    target = aim if aim in looked or not existing else existing[0]
+    target = _behind(case, aim if aim in looked or not existing else existing[0])
     if held is not None:
         to = os.path.relpath(held, target.parent)
         change: Change = MakeLink(target=to)
@@ -106,6 +106,15 @@ def _supply(
     yield Repair(finding=finding, place=case.place(target), change=change, what=what)
     if not looked:
         yield from _lead(case, finding, user, target)
+
+
+def _behind(case: Case, path: Path) -> Path:
+    """Where links lead that a freezer made to a library, which is gone; else the path itself."""
+    root = case.bundle.root
+    real = Path(os.path.realpath(path))
+    if real.name != path.name or not real.is_relative_to(root.resolve()) or _is_taken(real):
+        return path
+    return root / real.relative_to(root.resolve()) if real.parent.is_dir() else path
 
 
 def _held(case: Case, soname: str) -> Path | None:
