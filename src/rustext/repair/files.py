@@ -83,6 +83,8 @@ def repair_links(case: Case) -> Iterator[Proposal]:
             change = MakeLink(target=target)
             yield Repair(finding=finding, place=place, change=change, what=f"now leads to {target}")
             continue
+        if _leads_to_link(path, bundle.root):
+            continue  # that one is replaced
         source = _source_of(case, path, exists=link.exists)
         if source is not None:
             what = f"replaced by a copy of {source}"
@@ -91,14 +93,23 @@ def repair_links(case: Case) -> Iterator[Proposal]:
             yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
 
 
+def _leads_to_link(link: Path, root: Path) -> bool:
+    aim = link.parent / link.readlink()
+    folder = aim.parent.resolve()
+    return folder.is_relative_to(root.resolve()) and (folder / aim.name).is_symlink()
+
+
 def _source_of(case: Case, path: Path, *, exists: bool) -> Path | None:
     bundle = case.bundle
     if case.origin is not None and path.is_relative_to(bundle.contents):
         found = case.origin.file_at(PurePosixPath(path.relative_to(bundle.contents).as_posix()))
         if found is not None and fits(found, bundle.image):
             return found
+        library = case.origin.find_library(path.name, bundle.image)
+        if library is not None:
+            return library[0]
     real = path.resolve() if exists else path
-    native = real.is_file() and ".so" in path.name and ".so" in real.name
+    native = real.is_file() and all({".so", ".dylib"} & {*name.suffixes} for name in (path, real))
     return real if native and fits(real, bundle.image) else None
 
 

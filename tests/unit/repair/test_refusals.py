@@ -91,19 +91,3 @@ def test_no_link_is_made_where_nothing_can_lead_to_it(
     assert "patchelf is not installed" in err
     assert state(bundle) == before
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith("app")] == ["app.dist"]
-
-
-def test_a_library_goes_where_the_links_to_it_lead(tmp_path: Path, gcc: Compile) -> None:
-    """As PyInstaller lays libraries out: one file, and links to it from where it is looked for."""
-    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
-    bundle, program = tmp_path / "app.dist", gcc("app", MAIN, str(own), "-Wl,-rpath,$ORIGIN")
-    write_files(bundle, {"app": program, "libs/libother.so": own})
-    (bundle / "app").chmod(0o755)
-    for place in ("libown.so.1", "more.so"):
-        (bundle / place).symlink_to("libs/libown.so.1")
-    new = bundle.with_name("new")
-    assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
-    assert (new / "libs/libown.so.1").readlink() == Path("libother.so")
-    assert (new / "libown.so.1").readlink() == Path("libs/libown.so.1")
-    assert (new / "more.so").is_file()
-    subprocess.run([new / "app"], check=True)

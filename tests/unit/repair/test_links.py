@@ -1,0 +1,46 @@
+"""Links to a library stay what they are, and the library gets the place that they lead to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from compiling import Compile
+from environments import write_files
+
+from rustext.cli.main import run
+
+MAIN = "int own(void); int main(void) { return own(); }"
+OWN = "int own(void) { return 0; }"
+
+
+def test_a_library_goes_where_the_links_to_it_lead(tmp_path: Path, gcc: Compile) -> None:
+    """As PyInstaller lays libraries out: one file, and links to it from where it is looked for."""
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    bundle, program = tmp_path / "app.dist", gcc("app", MAIN, str(own), "-Wl,-rpath,$ORIGIN")
+    write_files(bundle, {"app": program, "libs/libother.so": own})
+    (bundle / "app").chmod(0o755)
+    for place in ("libown.so.1", "more.so"):
+        (bundle / place).symlink_to("libs/libown.so.1")
+    new = bundle.with_name("new")
+    assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
+    assert (new / "libs/libown.so.1").readlink() == Path("libother.so")
+    assert (new / "libown.so.1").readlink() == Path("libs/libown.so.1")
+    assert (new / "more.so").is_file()
+    subprocess.run([new / "app"], check=True)
+
+
+def test_of_links_in_a_row_the_one_that_leads_out_is_replaced(tmp_path: Path, gcc: Compile) -> None:
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    bundle, program = tmp_path / "app.dist", gcc("app", MAIN, str(own), "-Wl,-rpath,$ORIGIN")
+    write_files(bundle, {"app": program, "libs/data": b""})
+    (bundle / "app").chmod(0o755)
+    (bundle / "libown.so.1").symlink_to("libs/libown.so.1")
+    (bundle / "libs/libown.so.1").symlink_to(own)
+    new = tmp_path / "new"
+    environment = ["--environment", sys.executable]
+    assert run(["repair", str(bundle), "-o", str(new), "-qq", *environment]) == 0
+    assert (new / "libown.so.1").readlink() == Path("libs/libown.so.1")
+    assert not (new / "libs/libown.so.1").is_symlink()
+    assert (new / "libs/libown.so.1").read_bytes() == own.read_bytes()
