@@ -7,6 +7,7 @@ through a link that leads out of the copy.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -93,9 +94,9 @@ def _copy(source: Path, new: Path, mode: int | None = None) -> None:
 
 
 def _link(path: Path, new: Path, target: str) -> None:
-    try:
+    with contextlib.suppress(OSError):
         new.symlink_to(target)
-    except OSError:  # a file system or a system without links
+    if not new.is_symlink():  # a file system or a system without links; Wine says that it made one
         shutil.copy2(path.parent / target, new)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from compiling import Compile
 from environments import write_files
 
@@ -44,3 +45,24 @@ def test_of_links_in_a_row_the_one_that_leads_out_is_replaced(tmp_path: Path, gc
     assert (new / "libown.so.1").readlink() == Path("libs/libown.so.1")
     assert not (new / "libs/libown.so.1").is_symlink()
     assert (new / "libs/libown.so.1").read_bytes() == own.read_bytes()
+
+
+@pytest.mark.parametrize("failing", [True, False], ids=["refuses", "makes none"])
+def test_where_there_are_no_links_a_copy_is_made(
+    tmp_path: Path, gcc: Compile, monkeypatch: pytest.MonkeyPatch, failing: bool
+) -> None:
+    """Wine says that it has made a link, and has not."""
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    bundle, program = tmp_path / "app.dist", gcc("app", MAIN, str(own), "-Wl,-rpath,$ORIGIN")
+    write_files(bundle, {"app": program, "libs/libother.so": own})
+    (bundle / "app").chmod(0o755)
+
+    def symlink_to(self: Path, target: str) -> None:
+        if failing:
+            raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", symlink_to)
+    new = tmp_path / "new"
+    assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
+    assert (new / "libown.so.1").read_bytes() == own.read_bytes()
+    subprocess.run([new / "app"], check=True)
