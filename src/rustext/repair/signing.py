@@ -7,6 +7,7 @@ certificate's signature is left to whoever has the certificate.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -73,7 +74,7 @@ def propose_seal(
     finding = broken or broken_seal(subject, ad_hoc=not signers)
     if signers:
         by = ", ".join(sorted(signers))
-        command = f"`codesign --force --deep --sign IDENTITY {bundle.root.name}`"
+        command = f"`codesign --force --deep --sign IDENTITY {shlex.quote(bundle.root.name)}`"
         return (Unrepaired(finding=finding, reason=f"{by} has to sign it again: {command}"),)
     what = "sealed again, ad hoc as before"
     place = PurePosixPath(SEAL)
@@ -99,5 +100,5 @@ def seal(root: Path) -> None:
                 shutil.copy2(path, new)
                 new.replace(path)
     if why := sign(root):
-        command = f"codesign --force --deep --sign - {root.name}"
+        command = f"codesign --force --deep --sign - {shlex.quote(root.name)}"
         raise CannotSeal(f"{root.name} is not sealed: {why}", hint=f"`{command}` on a Mac")

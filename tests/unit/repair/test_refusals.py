@@ -73,6 +73,22 @@ def test_what_the_system_refuses_is_one_line_and_changes_nothing(
     assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("options", ["--dry-run", "--in-place"])
+def test_of_folders_without_write_permission_no_copy_is_left(options: str, bundle: Path) -> None:
+    own = bundle / "closed" / "libown.so.1"
+    own.parent.mkdir()
+    (bundle / "libown.so.1").rename(own)
+    own.parent.chmod(0o555)
+    python = f"TMPDIR={bundle.parent} {PLAIN}{shlex.quote(sys.executable)}"
+    command = f"{python} -m rustext repair app.dist {options}"
+    done = subprocess.run(
+        command, shell=True, cwd=bundle.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    own.parent.chmod(0o755)
+    assert [p.name for p in bundle.parent.iterdir() if p.name.startswith(".")] == []
+
+
 def test_no_link_is_made_where_nothing_can_lead_to_it(
     tmp_path: Path,
     gcc: Compile,
