@@ -170,3 +170,20 @@ def test_each_program_of_a_folder_has_its_own_modules(
     about = {dict(f.evidence)["program"] for f in missing(report)}
     assert about == (set() if helpful else {"main"})
     assert all(p.followed > 20 for p in report.programs)
+
+
+def test_a_module_that_native_code_enters_needs_no_file(lab: Lab, tmp_path: Path) -> None:
+    """PyO3's submodules are in `sys.modules` before anybody looks for a file.
+
+    The file that is there too is never run: it imports from a module that nobody has.
+    """
+    (tmp_path / "app.py").write_text("from gtars.models import RegionSet\nprint(RegionSet)\n")
+    app = lab.freeze(
+        "pyinstaller", tmp_path / "app.py", "gtars==0.10.0", out=tmp_path, rustext=True
+    )
+    assert starts(app.program)
+    assert missing(judge(app.bundle)) == []
+    (native,) = app.bundle.rglob("gtars.cpython*.so")
+    native.unlink()
+    assert not starts(app.program)
+    assert missing(judge(app.bundle)) != []

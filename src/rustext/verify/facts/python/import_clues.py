@@ -7,10 +7,14 @@ the file is the same, and the bundle lacks the same modules.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from rustext.discovery.module_names import packages_of
+from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts
+from rustext.formats.binary import map_file
 from rustext.imports.clues import Clues, read_clues
 from rustext.imports.strings.name_filter import WantedNames
 from rustext.imports.strings.name_refs import iter_strings
@@ -46,6 +50,20 @@ def read_imported(path: Path, file: NativeFile, modules: frozenset[str]) -> froz
     clues = read_wanted(path, file, WantedNames(is_there, tops), counts)
     names = {n for ref in clues.strings for n in (ref.text, ref.text.rpartition(".")[0])}
     return modules & names.union(*(rule.imports for rule, _ in clues.rules))
+
+
+def may_enter(natives: Mapping[str | None, tuple[Path, NativeFile]], module: str) -> bool:
+    """Whether a native module of a package around this one may enter it into `sys.modules`.
+
+    So do PyO3's submodules, by their whole name; a file that is there too is for type checkers.
+    """
+    around = packages_of(module)
+    for name, (path, _) in natives.items():
+        if (name or "").rpartition(".")[0] in around:
+            with suppress(InvalidBinary, UnreadableFile), map_file(path) as data:
+                if data.find(module.encode()) >= 0:
+                    return True
+    return False
 
 
 def find_clues(

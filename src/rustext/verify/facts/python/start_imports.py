@@ -41,7 +41,7 @@ from rustext.verify.bytecode.module_code import (
 )
 from rustext.verify.bytecode.named_paths import climbs, find_package_paths
 from rustext.verify.bytecode.opened_names import data_files, find_openings, libraries, may_open
-from rustext.verify.facts.python.import_clues import read_imported
+from rustext.verify.facts.python.import_clues import may_enter, read_imported
 from rustext.verify.facts.python.importable_modules import find_packages
 from rustext.verify.facts.python.program_starts import (
     MissingModule,
@@ -378,10 +378,9 @@ class _Follower:
         return first is not None and not self._may_be_made(first, module.name)
 
     def _may_be_made(self, name: str, importer: str) -> bool:
-        """Whether code that has run by then may have put the module in place by itself.
-
-        Native packages may do so too (PyO3's submodules), and nothing of them is known here.
-        """
+        """Whether code that has run by then, native or not, may have put the module in place."""
+        if name.startswith(f"{importer}.") and may_enter(self._natives, importer):
+            return True  # the importing file need never run
         parent = name.rpartition(".")[0]
         if parent and parent not in self._known:
             return parent in self._modules
