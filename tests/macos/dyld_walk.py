@@ -82,6 +82,20 @@ class Walk:
         return any(header.header.cputype == self.cpu for header in MachO(str(path)).headers)
 
 
+def names_of_the_builder(folder: Path) -> set[str]:
+    """The absolute names of needed libraries, the system's aside, in the files of wheels."""
+    files = (p for p in folder.rglob("*") if p.suffix in {".so", ".dylib"} and p.is_file())
+    commands = (
+        (command.cmd, text.rstrip(b"\0").decode())
+        for path in files
+        if path.open("rb").read(4) in MAGIC
+        for header in MachO(str(path)).headers
+        for command, _, text in header.commands
+        if command.cmd in NEEDS
+    )
+    return {name for _, name in commands if name.startswith("/") and not name.startswith(SYSTEM)}
+
+
 def walk_bundle(root: Path, program: Path, machine: str) -> Walk:
     """Load the program, and by itself each other Mach-O file below `root`."""
     walk = Walk(program, machine)
