@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,14 @@ FILES = {
     "pack/written.txt": "old",
 }
 
+# Another user who may read what this one may; for an ordinary one, the user that has root's number.
+_CAPABILITIES = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+ANOTHER_USER = (
+    ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *_CAPABILITIES)
+    if os.geteuid() == 0
+    else ("unshare", "--user", "--map-root-user")
+)
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
@@ -51,14 +59,18 @@ def site(tmp_path: Path) -> Path:
 
 
 def run(
-    site: Path, program: str, *options: str, variables: Mapping[str, str] = os.environ
+    site: Path,
+    program: str,
+    *options: str,
+    variables: Mapping[str, str] = os.environ,
+    start: Sequence[str] = (),
 ) -> tuple[Trace, Recording, subprocess.CompletedProcess[str]]:
     """Record a program in a folder of its own; what it printed as well."""
     folder = site.parent / "program"
     write_files(folder, {"main.py": program})
     with record({**variables, "PYTHONPATH": str(site)}) as recording:
         done = subprocess.run(
-            [sys.executable, *options, str(folder / "main.py")],
+            [*start, sys.executable, *options, str(folder / "main.py")],
             check=False, env=recording.variables, timeout=120, cwd=folder, capture_output=True,
             text=True,
         )  # fmt: skip
@@ -449,18 +461,24 @@ def test_nothing_that_the_program_prints_changes(site: Path) -> None:
     assert recorded.stdout == plain.stdout
 
 
-def test_another_prefix_and_another_run_give_the_same_bytes(site: Path, tmp_path: Path) -> None:
+def test_another_prefix_another_user_and_another_run_give_the_same_bytes(
+    site: Path, tmp_path: Path
+) -> None:
     program = """
 import importlib, os, pack
+print(os.getuid())
 importlib.import_module("pack.by_name")
 open(os.path.join(os.path.dirname(pack.__file__), "table.json")).close()
 """
-    one = format_trace(run(site, program)[0])
+    trace, _, mine = run(site, program)
+    one = format_trace(trace)
     assert one == format_trace(run(site, program)[0])
     elsewhere = tmp_path / "other home" / "deeper" / "site"
     shutil.copytree(site, elsewhere)
     variables = {**os.environ, "HOME": str(tmp_path), "USER": "somebody"}
-    assert one == format_trace(run(elsewhere, program, variables=variables)[0])
+    other, _, theirs = run(elsewhere, program, variables=variables, start=ANOTHER_USER)
+    assert one == format_trace(other)
+    assert mine.stdout != theirs.stdout
     assert "pack/table.json" in one
 
 
