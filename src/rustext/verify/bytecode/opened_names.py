@@ -33,6 +33,8 @@ _OWN_PLACE = frozenset(
     {"__file__", "__path__", "__spec__", "_MEIPASS", "resources", "importlib.resources"}
     | {"importlib_resources", "get_data", "resource_filename", "getfile", "getsourcefile"}
 )
+_ASKS_LOADER = "get_data"  # also a method of web responses and others, which read no file
+_LOADERS = frozenset({"pkgutil", "loader", "__loader__", "__spec__", "get_loader"})
 _LOOKS_FIRST = frozenset({"exists", "isfile", "is_file", "lexists", "glob", "iterdir", "listdir"})
 _ASKS_SYSTEM = "find_library"  # of `ctypes.util`
 _ADDS_SUFFIX = "load_library"  # numpy.ctypeslib's, which adds the platform's suffix to a name
@@ -133,6 +135,9 @@ def find_openings(
     pieces = tuple(code.iter_nested())
     words = {word for piece in pieces for word in piece.names}
     texts = {text for piece in pieces for text in piece.constants if isinstance(text, str)}
+    if _LOADERS.isdisjoint(words):
+        words.discard(_ASKS_LOADER)
+        sought = replace(sought, calls=sought.calls - {_ASKS_LOADER})
     if _OWN_PLACE.isdisjoint(words | texts):
         sought = replace(sought, calls=sought.by_name)
     if sought.calls.isdisjoint(words):

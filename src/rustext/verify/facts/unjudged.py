@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from mimetypes import MimeTypes
-from pathlib import PurePosixPath
 
 from packaging.utils import canonicalize_name
 
-from rustext.data import read_data
 from rustext.model.findings import name_few
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.left_plan import why_unread
 from rustext.verify.facts.python.opened_data import (
     find_record,
+    is_file_name,
     iter_absent_data,
     iter_lacking_imports,
 )
@@ -98,15 +96,9 @@ def _iter_lacking(bundle: Bundle, start: Start) -> Iterator[str]:
         of_python = (
             opened.module.partition(".")[0] in sys.stdlib_module_names
         )  # opens others' files
-        file = _is_file(opened.names[0])
-        if file and not (of_python or opened.certain or find_record(bundle, opened)):
+        named = any(map(is_file_name, opened.names))
+        if named != opened.certain and not (of_python or find_record(bundle, opened)):
             yield f"`{opened.names[0]}` (`{opened.module}`)"
-
-
-def _is_file(name: str) -> bool:
-    """Whether a text is the name of a file, as far as its end tells."""
-    known, _ = MimeTypes().guess_type(name, strict=False)  # Python's own, not this machine's
-    return bool(known) or PurePosixPath(name).suffix in read_data("companions")["file_suffixes"]
 
 
 def _no_metadata(bundle: Bundle, start: Start) -> Iterator[tuple[str, str]]:

@@ -223,6 +223,8 @@ DATA_NOT_NEEDED = {
     "elsewhere": "def load():\n    return open('one.json')",
     "absolute": "def load():\n    return open('/etc/one.json')",
     "code": "def load():\n    return open(here + '/code.py').read()",
+    "method of another object": "class Answer:\n    def get_data(self, as_text):\n"
+    "        return 'one.json'\nanswer = Answer().get_data(as_text=True) + 'one.json'",
 }  # fmt: skip
 
 

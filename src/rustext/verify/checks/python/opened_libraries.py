@@ -17,7 +17,12 @@ from pathlib import Path
 
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
-from rustext.verify.facts.python.opened_data import find_record, is_reachable, iter_absent_data
+from rustext.verify.facts.python.opened_data import (
+    find_record,
+    is_file_name,
+    is_reachable,
+    iter_absent_data,
+)
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
 from rustext.verify.subject import Subject
 from rustext.verify.target.policies import is_system_library
@@ -45,7 +50,8 @@ def check_openings(subject: Subject) -> Iterator[Finding]:
     for start in subject.starts:
         for opened in iter_absent_data(subject.bundle, start):
             where = find_record(subject.bundle, opened)
-            if opened.certain or where is not None:
+            certain = opened.certain and any(map(is_file_name, opened.names))
+            if certain or where is not None:
                 yield _missing_data(subject, start, opened, where)
 
 

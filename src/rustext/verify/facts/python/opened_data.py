@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from pathlib import Path
+from mimetypes import MimeTypes
+from pathlib import Path, PurePosixPath
 
+from rustext.data import read_data
 from rustext.discovery.module_names import packages_of
 from rustext.environment.python_text import iter_modules
 from rustext.files.untrusted import is_closed, text_of
@@ -66,6 +68,12 @@ def find_record(bundle: Bundle, opened: OpenedFile) -> str | None:
         if any(file.name in opened.names and file.parts[0] == top for file in files):
             return record
     return None
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text is the name of a file and no key, as far as its end tells."""
+    known, _ = MimeTypes().guess_type(text, strict=False)  # Python's own, not this machine's
+    return bool(known) or PurePosixPath(text).suffix in read_data("companions")["file_suffixes"]
 
 
 def iter_lacking_imports(bundle: Bundle, tops: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,60 @@
+"""A text that only looks like a file's name is no file that a program lacks."""
+
+from __future__ import annotations
+
+import marshal
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+
+from rustext.environment.environment import stdlib_environment
+from rustext.model.findings import Severity
+from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.bundle.marshal_reader import parse_code
+from rustext.verify.bytecode.opened_names import data_files, find_openings
+from rustext.verify.checks.python.opened_libraries import check_openings
+from rustext.verify.facts.python.program_starts import OpenedFile, Start
+from rustext.verify.facts.unjudged import iter_unjudged
+from rustext.verify.verify import read_subject
+
+READS = """
+import pathlib
+def load(name="readme"):
+    key = {"output": "graph.figure"}
+    return key, (pathlib.Path(__file__).parent / %s).read_text()
+load()
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "found"), [("(name + '_file')", None), ("'table.json'", Severity.ERROR)]
+)
+def test_a_key_is_no_file_that_the_program_lacks(
+    file: str, found: Severity | None, gcc: Compile, tmp_path: Path
+) -> None:
+    source = READS % file
+    script = tmp_path / "main.py"
+    script.write_text(source)
+    (tmp_path / "readme_file").touch()
+    ended = subprocess.run([sys.executable, str(script)], check=False, capture_output=True)
+    assert (ended.returncode != 0) is (found is Severity.ERROR)
+    code = parse_code(marshal.dumps(compile(source, "code", "exec")), sys.version_info[:2])
+    (opening,) = find_openings(
+        code, sys.version_info[:2], {"sys.platform": sys.platform}, data_files()
+    )
+    root = tmp_path / "app"
+    root.mkdir()
+    shutil.copy2(gcc("app", "int main(void) { return 0; }"), root)
+    subject = read_subject(read_bundle(root), stdlib=stdlib_environment())
+    opened = OpenedFile(
+        module="main", names=opening.names, certain=opening.certain, words=opening.words, data=True
+    )
+    start = Start(program=subject.bundle.programs[0], opened=[opened])
+    subject = replace(subject, starts=(start,))
+    assert [f.severity for f in check_openings(subject)] == ([found] if found else [])
+    assert any("graph.figure" in line for line in iter_unjudged(subject)) is (found is None)
