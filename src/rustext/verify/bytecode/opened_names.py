@@ -28,11 +28,8 @@ from rustext.verify.bytecode.instructions import (
     name_of,
 )
 from rustext.verify.bytecode.module_code import find_functions
+from rustext.verify.bytecode.own_place import OWN_PLACE, find_own_names, is_own
 
-_OWN_PLACE = frozenset(
-    {"__file__", "__path__", "__spec__", "_MEIPASS", "resources", "importlib.resources"}
-    | {"importlib_resources", "get_data", "resource_filename", "getfile", "getsourcefile"}
-)
 _ASKS_LOADER = "get_data"  # also a method of web responses and others, which read no file
 _LOADERS = frozenset({"pkgutil", "loader", "__loader__", "__spec__", "get_loader"})
 _LOOKS_FIRST = frozenset({"exists", "isfile", "is_file", "lexists", "glob", "iterdir", "listdir"})
@@ -59,6 +56,7 @@ _AHEAD = 6  # instructions, with what a function is closed over
 DATA_NAME = re.compile(r"[\w.+-]*\w\.(?!(?:py\w?|so|dll|dylib|exe)$)[A-Za-z]\w{0,9}")
 # Modes of `open` for a file that need not be there.
 _WRITES = re.compile(r"[awx][bt+]*|r[bt]*\+[bt]*")
+_WRITERS = frozenset({"write_text", "write_bytes"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +113,7 @@ class _Part:
     words: Sequence[str | None]  # the name that each instruction loads
     flow: Flow
     certain: frozenset[int]  # see `Flow.find_certain`
+    own: frozenset[str]  # names of the module's own place
     names: dict[str, bool] = field(default_factory=dict)  # whether each is loaded in every run
     bare: set[str] = field(default_factory=set)  # what the loader is asked for by name alone
     calls: list[int] = field(default_factory=list)  # what loads an opener
@@ -138,11 +137,12 @@ def find_openings(
     if _LOADERS.isdisjoint(words):
         words.discard(_ASKS_LOADER)
         sought = replace(sought, calls=sought.calls - {_ASKS_LOADER})
-    if _OWN_PLACE.isdisjoint(words | texts):
+    if OWN_PLACE.isdisjoint(words | texts):
         sought = replace(sought, calls=sought.by_name)
     if sought.calls.isdisjoint(words):
         return ()
-    parts = [_read(sought, piece, table, known, str(platform)) for piece in pieces]
+    own = find_own_names(code, table)
+    parts = [_read(sought, piece, table, own, known, str(platform)) for piece in pieces]
     for part in parts:  # a module that is imported is no file
         part.names = {name: always for name, always in part.names.items() if name not in words}
     named = frozenset(part for text in texts for part in _SEPARATOR.split(text[:_PATH]))
@@ -152,7 +152,7 @@ def find_openings(
 
 def may_open(data: bytes) -> bool:
     """Whether the stored code of a module may have openings; it is quick, and errs on one side."""
-    return _names_any(data, libraries().calls) and _names_any(data, _OWN_PLACE)
+    return _names_any(data, libraries().calls) and _names_any(data, OWN_PLACE)
 
 
 def _names_any(data: bytes, words: frozenset[str]) -> bool:
@@ -160,7 +160,12 @@ def _names_any(data: bytes, words: frozenset[str]) -> bool:
 
 
 def _read(
-    sought: Sought, code: Code, table: Table, known: Mapping[str, object], platform: str
+    sought: Sought,
+    code: Code,
+    table: Table,
+    own: frozenset[str],
+    known: Mapping[str, object],
+    platform: str,
 ) -> _Part:
     steps = decode(code.code, table)
     words = [_word(code, table, step) for step in steps]
@@ -173,6 +178,7 @@ def _read(
         words=words,
         flow=flow,
         certain=flow.find_certain(),
+        own=own,
         local=any(words[i] in sought.calls and _imports(s, table) for i, s in enumerate(steps)),
     )
     part.calls = [
@@ -236,11 +242,18 @@ def _note(part: _Part, i: int, text: str, fillings: Sequence[str], platform: str
 
 
 def _is_what_is_opened(part: _Part, i: int) -> bool:
-    """Whether a file of data is named where it is opened, before the result is given a name."""
+    """Whether a file of data is named where it is opened, before the result is given a name.
+
+    What is in other folders than the module's own, or written before, need not be in the bundle.
+    """
     stored = part.table["store_name"]
-    return part.sought.error is OSError or any(
-        all(op != stored for _, op, _, _ in part.steps[min(i, call) : max(i, call)])
-        for call in part.calls
+    return part.sought.error is OSError or (
+        is_own(part.code, part.table, part.steps, i, part.own)
+        and _WRITERS.isdisjoint(part.code.names)
+        and any(
+            all(op != stored for _, op, _, _ in part.steps[min(i, call) : max(i, call)])
+            for call in part.calls
+        )
     )
 
 

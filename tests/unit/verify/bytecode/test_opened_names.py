@@ -208,12 +208,27 @@ DATA_NEEDED = {
     "resources": "from importlib import resources\n"
     "text = resources.files('json').joinpath(here + '/one.json').read_bytes()",
     "function": READ + "load()",
+    "place of a function": "def place():\n    return Path(__file__).parent\n"
+    "text = (place() / 'one.json').read_text()",
+    "place by way of others": "root = Path(here)\ndata = root / '.'\n"
+    "def load():\n    return (data / 'one.json').read_text()\nload()",
     "other exception": "try:\n    open(here + '/one.json')\nexcept ImportError:\n    pass",
 }
+TEMPORARY = """
+import tempfile
+folder = Path(tempfile.mkdtemp())
+def store(path):
+    path.write_text("text")
+"""
 DATA_PERHAPS = {
     "function": READ,
     "other use": "NAME = here + '/one.json'\nopen(__file__)",
     "class": "class A:\n    def load(self):\n        return Path(here, 'one.json').read_text()",
+    "temporary": f"{TEMPORARY}store(folder / 'one.json')\nopen(folder / 'one.json').read()",
+    "temporary, in a function": f"{TEMPORARY}def load():\n    store(folder / 'one.json')\n"
+    "    return open(folder / 'one.json').read()\nload()",
+    "written before": "def load():\n    path = Path(tempfile.mkdtemp(), 'one.json')\n"
+    "    path.write_text('text')\n    return __file__ + path.read_text()\nimport tempfile\nload()",
 }
 DATA_NOT_NEEDED = {
     "caught": "try:\n    open(here + '/one.json')\nexcept FileNotFoundError:\n    pass",
