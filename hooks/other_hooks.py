@@ -114,11 +114,13 @@ def _iter_pyinstaller_folders() -> Iterator[HookFolder]:
 def find_hook(name: str, folders: Iterable[HookFolder], *, own: Path) -> Path | None:
     """The hook file `name` that PyInstaller would run if there were none in the folder `own`."""
     found = [
-        (_priority(folder.path / name, folder.priority), folder.path / name)
+        (folder.path / name, folder.priority)
         for folder in folders
         if folder.path != own and (folder.path / name).is_file()
     ]
-    return max(found, key=lambda item: item[0])[1] if found else None  # the first of equals
+    if len(found) < 2:  # none is read to be compared
+        return found[0][0] if found else None
+    return max(found, key=lambda item: _priority(*item))[0]  # the first of equals
 
 
 @functools.cache

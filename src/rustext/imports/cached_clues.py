@@ -4,6 +4,11 @@ In: a native file and an environment. Out: its `Clues`: strings whose text, or w
 can be imported there, and crate rules. Following code is by far the most of what a plan takes; the
 answer is cached for as long as the file, what can be imported from the folders that were looked
 into, and rustext itself stay as they are.
+
+So a first build with PyInstaller opens a Rust file twice: the process that writes the hooks reads
+what each native file of the environment is, and cannot ask for clues, as it does not know which of
+the files the program uses. All of them would take nine times as long
+(`benchmarks/results/build_reads.md`).
 """
 
 from __future__ import annotations

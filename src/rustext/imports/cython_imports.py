@@ -16,6 +16,7 @@ import importlib
 import mmap
 import posixpath
 import re
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -24,6 +25,7 @@ from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.environment.python_text import iter_imported
+from rustext.files.cache import KeptFacts, open_cache
 from rustext.files.untrusted import text_of
 from rustext.formats.binary import open_binary
 from rustext.model.evidence import Evidence, EvidenceKind
@@ -41,33 +43,53 @@ _MYPYC = b"__mypyc\0"
 _GROUP = re.compile(rb"(?<![\w.])(?:[A-Za-z_]\w{0,99}\.)*\w{1,99}__mypyc(?=\0)")
 _IN_NAME = re.compile(rb"[\w.]")
 _COMMENT = re.compile(r"#.*")
+_Names = tuple[tuple[str, Evidence], ...]  # what may be modules' names, the first place of each
 
 
 def find_own_imports(
-    file: NativeFile, sources: DistributionSources, dist: Distribution, env: Environment
+    file: NativeFile,
+    sources: DistributionSources,
+    dist: Distribution,
+    env: Environment,
+    *,
+    keep: bool = False,
 ) -> tuple[ImplicitImport, ...]:
     """The modules of `dist` that its extension module `file` names, sorted.
 
     Where it was compiled from a Python file that is there as well, these are all that the file
-    imports: a freezer sees the extension alone.
+    imports: a freezer sees the extension alone. With `keep`, the names in it are cached on disk.
 
     Raises `InvalidBinary` or `UnreadableFile` if the file cannot be read as a native file.
     """
     gathered: dict[str, Evidence] = {}
-    with open_binary(dist.site / file.path) as (_, data):
-        named = (
-            *_from_strings(file, data),
-            *_from_compressed(file, data, dist),
-            *_from_sources(file, dist),
-        )
-        for name, evidence in named:
-            module = env.find_module(name)
-            there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
-            if module is not None and module.distribution == dist.name and not there:
-                gathered.setdefault(name, evidence)
+    for name, evidence in _kept_names(file, dist) if keep else _read_names(file, dist):
+        module = env.find_module(name)
+        there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
+        if module is not None and module.distribution == dist.name and not there:
+            gathered.setdefault(name, evidence)
     compiled = tuple(_from_compiled(file, sources, env))
     own = (included(n, "the extension's own distribution", gathered[n]) for n in sorted(gathered))
     return (*own, *(i for i in compiled if i.module not in gathered))
+
+
+def _kept_names(file: NativeFile, dist: Distribution) -> _Names:
+    """As `_read_names`, out of the cache while the distribution stays as it is."""
+    kept = KeptFacts(open_cache("names", str(file.path)), dist.site)
+    given = f"{dist.identity()} {sys.version_info[:2]}"  # which decoders there are
+    path = dist.site / file.path
+    names: _Names = kept.get(path, _Names, lambda: _read_names(file, dist), given=given)
+    kept.save()
+    return names
+
+
+def _read_names(file: NativeFile, dist: Distribution) -> _Names:
+    """The names in an extension module, and in its source, that may be modules of `dist`."""
+    names: dict[str, Evidence] = {}
+    with open_binary(dist.site / file.path) as (_, data):
+        for find in (_from_strings, _from_compressed, _from_sources):
+            for name, evidence in find(file, data, dist):
+                names.setdefault(name, evidence)
+    return tuple(names.items())
 
 
 def _from_compiled(
@@ -84,7 +106,9 @@ def _from_compiled(
             yield included(name, "imported by the source of the compiled module", evidence)
 
 
-def _from_strings(file: NativeFile, data: mmap.mmap) -> Iterator[tuple[str, Evidence]]:
+def _from_strings(
+    file: NativeFile, data: mmap.mmap, _dist: Distribution
+) -> Iterator[tuple[str, Evidence]]:
     """The C strings that begin with the extension's own package, or name its mypyc group.
 
     Both are looked for by the text that they hold in any case: a file can have 200 MB, and `re`
@@ -153,7 +177,9 @@ def _decompress(data: bytes) -> bytes:
     return text if stream.eof else b""
 
 
-def _from_sources(file: NativeFile, dist: Distribution) -> Iterator[tuple[str, Evidence]]:
+def _from_sources(
+    file: NativeFile, _data: mmap.mmap, dist: Distribution
+) -> Iterator[tuple[str, Evidence]]:
     """What the import statements of the extension's own source say, and of what that includes."""
     stem, known = file.path.name.partition(".")[0], set(dist.files)
     waiting, seen = [file.path.with_name(f"{stem}.pyx")], set[PurePosixPath]()

@@ -146,7 +146,8 @@ class Planner:
 
     def _plan_other(self, path: Path, file: NativeFile, dist: Distribution) -> ExtensionPlan | None:
         """The plan for a native file without Rust: what it imports of its own, and no more."""
-        imports = find_own_imports(file, self.sources.read(dist), dist, self.env)
+        keep = self._kept is not None
+        imports = find_own_imports(file, self.sources.read(dist), dist, self.env, keep=keep)
         graph = LibraryGraph(root=path, edges=())
         made = ExtensionPlan(file=file, path=path, imports=imports, libraries=graph)
         return made if imports else None

@@ -19,6 +19,10 @@ CORE = f"""
 const char *const marks[] = {{"/rustc/{"0" * 40}/library/core/src/lib.rs", "PyImport_Import"}};
 void *PyInit_core(void) {{ return (void *) marks; }}
 """
+OTHER = """
+const char *const names[] = {"", "other.part", ""};
+void *PyInit_plain(void) { return (void *) names; }
+"""
 # Plans one file of an environment, and prints how often that opens it.
 PLAN = """
 import os, sys
@@ -46,16 +50,18 @@ print(sum(Path(path) == site / name for path in opened))
 def site(tmp_path: Path, gcc: Compile) -> Path:
     core = gcc("core.so", CORE, "-shared", "-fPIC")
     install(tmp_path / "site", "host", files={"host/__init__.py": "", f"host/core{SUFFIX}": core})
+    plain = gcc("plain.so", OTHER, "-shared", "-fPIC")
+    files = {"other/__init__.py": "", "other/part.py": "", f"other/plain{SUFFIX}": plain}
+    install(tmp_path / "site", "other", files=files)
     return tmp_path / "site"
 
 
-def opens(site: Path) -> int:
+def opens(site: Path, package: str = "host", module: str = "core") -> int:
     """How often a new process opens the extension module to plan it."""
     folders = [str(Path(__file__).parent.parent), *filter(None, sys.path)]
     command = [sys.executable, "-c", f"import sys; sys.path[:0] = {folders!r}\n{PLAN}"]
-    done = subprocess.run(
-        [*command, str(site), f"host/core{SUFFIX}"], stdout=subprocess.PIPE, text=True, check=True
-    )
+    command += [str(site), f"{package}/{module}{SUFFIX}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return int(done.stdout)
 
 
@@ -67,6 +73,14 @@ def test_a_second_plan_opens_no_native_file(
     assert opens(site) == 0
     (site / "host" / "__init__.py").write_text("import json\n")
     assert opens(site) == 1  # who opens or names it may have changed
+
+
+def test_a_second_plan_opens_no_extension_without_rust(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert opens(site, "other", "plain") == 2
+    assert opens(site, "other", "plain") == 0
 
 
 def test_another_bill_of_materials_is_read(
