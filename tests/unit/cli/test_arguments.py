@@ -331,7 +331,7 @@ def test_a_variable_counts_for_less_than_the_command_line(
     ("name", "value", "command", "said"),
     [
         ("RUSTEXT_FORMAT", "sarf", "verify", "RUSTEXT_FORMAT is `sarf`"),
-        ("RUSTEXT_FORMAT", "junit", "scan", "RUSTEXT_FORMAT is `junit`"),
+        ("RUSTEXT_FORMAT", "junitt", "scan", "RUSTEXT_FORMAT is `junitt`"),
         ("RUSTEXT_TIMEOUT", "-1", "verify", "RUSTEXT_TIMEOUT: `-1` is no number of seconds"),
         ("RUSTEXT_JOBS", "many", "scan", "RUSTEXT_JOBS: `many` is no number of processes"),
         ("RUSTEXT_NO_CACHE", "yes", "scan", "RUSTEXT_NO_CACHE is `yes`"),
@@ -345,6 +345,17 @@ def test_a_bad_value_of_a_variable_is_said_by_its_name(
         run([command, "app"])
     assert left.value.code == 2
     assert said in capfd.readouterr().err
+
+
+def test_a_variable_with_a_format_of_other_commands_is_none_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    assert run(["scan", str(tmp_path)]) == 0
+    plain = capfd.readouterr().out
+    for value in ("github", "dot"):
+        monkeypatch.setenv("RUSTEXT_FORMAT", value)
+        assert run(["scan", str(tmp_path)]) == 0
+        assert capfd.readouterr().out == plain
 
 
 def test_clean_removes_what_is_stored_and_nothing_else(

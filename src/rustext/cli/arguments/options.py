@@ -302,3 +302,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
 }  # fmt: skip
 COMMON = ("json", "quiet", "verbose", "color", "debug")
+ANY_FORMAT = frozenset(
+    value for option in OPTIONS.values() if "--format" in option.names
+    for value in option.settings["choices"]
+)  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from rustext import __version__
 from rustext.cli.arguments.commands import COMMANDS, Command
-from rustext.cli.arguments.options import COMMON, OPTIONS, VARIABLES, Option
+from rustext.cli.arguments.options import ANY_FORMAT, COMMON, OPTIONS, VARIABLES, Option
 from rustext.report.console import open_console, print_error
 from rustext.report.rules import DOCS
 
@@ -77,11 +77,15 @@ class Parser(argparse.ArgumentParser):
         self.refuse(f"rustext {command} takes no `{words[0]}`", hint)
 
     def read_variables(self, command: str, environ: Mapping[str, str]) -> None:
-        """Take the defaults of a command's options from the environment; leave for a bad value."""
+        """Take the defaults of a command's options from the environment; leave for a bad value.
+
+        A format that other commands alone have is no default of this one.
+        """
         for action in self.commands[command]._actions if command in self.commands else ():  # noqa: SLF001
             name = action.option_strings[-1] if action.option_strings else ""
             text = environ.get(VARIABLES.get(name, ""))
-            if text:
+            elsewhere = name == "--format" and text in ANY_FORMAT.difference(action.choices or ())
+            if text and not elsewhere:
                 value = self._read_variable(action, VARIABLES[name], text)
                 where = "usual_format" if name == "--format" else action.dest
                 self.commands[command].set_defaults(**{where: value})
