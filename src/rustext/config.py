@@ -16,7 +16,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rustext.errors import InvalidConfiguration, InvalidToml, InvalidTrace, UnreadableFile
+from rustext.errors import (
+    InvalidConfiguration,
+    InvalidToml,
+    InvalidTrace,
+    UnreadableFile,
+    shown_path,
+)
 from rustext.files.untrusted import is_strangers
 from rustext.formats.toml import read_toml
 from rustext.model.crate_rule import CrateRule
@@ -104,6 +110,7 @@ def find_project(start: Path) -> Path | None:
 
 def parse_project(file: Path) -> Config:
     """Read one `pyproject.toml`, and no other file; raises `InvalidConfiguration`."""
+    file = shown_path(file)
     try:
         table = read_toml(file)
     except InvalidToml as error:
@@ -128,7 +135,7 @@ def read_config(file: Path) -> Config:
     if not config.trace_file and not (config.record and place.exists()):
         return config  # a record that is to be made and that is not there: builds say so
     try:
-        trace = _read_record(place)
+        trace = _read_record(shown_path(place))
     except UnreadableFile as error:
         hint = "make it with `rustext record`" if config.record else "make it with `rustext trace`"
         raise UnreadableFile(str(error), hint=hint) from error

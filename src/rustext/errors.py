@@ -6,6 +6,9 @@ command line prints it as one line and exits with 2. Anything else that escapes 
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 
 class RustextError(Exception):
     """Base of all errors that rustext raises on purpose.
@@ -93,3 +96,11 @@ class InvalidPlan(RustextError):
 
 class ForeignProcessError(RustextError):
     """A child process ran into its time limit, crashed, or answered nonsense."""
+
+
+def shown_path(path: Path) -> Path:
+    """How a message names a file: relative to the current folder where the file is in there."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: it is elsewhere
+        shown = path.relative_to(Path.cwd())
+        return shown if shown.parts else path
+    return path

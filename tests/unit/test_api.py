@@ -57,6 +57,14 @@ def test_each_function_answers_as_its_command(
     assert build_plan_json(api.plan("app.py")) == said(capfd, "plan", "app.py")
 
 
+def test_a_bundle_behind_a_link_is_judged_as_itself(folder: Path) -> None:
+    (folder / "elsewhere").symlink_to("dist")
+    (folder / "link").symlink_to("dist/bad")
+    report = api.verify("dist/bad")
+    assert not report.ok
+    assert api.verify("link") == api.verify("elsewhere/bad") == report
+
+
 def test_a_configuration_counts_where_it_is_named(folder: Path) -> None:
     (folder / "pyproject.toml").write_text("[tool.rustext]\nignore = ['missing-library']\n")
     assert not api.verify("dist/bad").ok

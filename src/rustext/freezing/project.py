@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rustext.config import Config, find_config, find_project, suggest, with_traces
 from rustext.environment.environment import Environment
-from rustext.errors import InvalidConfiguration
+from rustext.errors import InvalidConfiguration, shown_path
 from rustext.imports.crate_rules import is_installed
 
 
@@ -56,7 +56,7 @@ def read_project(
     exist in `env` and for an unknown target, `UnreadableFile` or `InvalidTrace` for a record.
     """
     config = with_traces(find_config(folder, file), traces)
-    where = file or find_project(folder)
+    where = shown_path(file or find_project(folder) or folder)
     named = [("include", name) for name in config.include]
     named += [
         ("crate-rules", name)

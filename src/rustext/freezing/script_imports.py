@@ -16,7 +16,7 @@ from rustext.discovery.module_names import packages_of
 from rustext.environment.environment import Environment, Module, Owner
 from rustext.environment.python_source import iter_statements, parse_source
 from rustext.environment.python_text import resolve
-from rustext.errors import InvalidProgram, UnreadableFile
+from rustext.errors import InvalidProgram, UnreadableFile, shown_path
 from rustext.files.untrusted import SOURCE_LIMIT, read_bytes, read_start
 
 
@@ -28,11 +28,12 @@ def iter_program(script: Path, env: Environment) -> Iterator[str]:
     try:
         source = read_bytes(script, SOURCE_LIMIT)
     except UnreadableFile as error:
-        raise UnreadableFile(f"{script} cannot be read: {error}") from error
+        raise UnreadableFile(f"{shown_path(script)} cannot be read: {error}") from error
     try:
         tree = parse_source(source)
     except SyntaxError as error:
-        raise InvalidProgram(f"{script} is no Python source: {error}") from error
+        said = str(error).replace("(<unknown>, ", "(")
+        raise InvalidProgram(f"{shown_path(script)} is no Python source: {said}") from error
     _refuse_spec(script, tree)
     yield from _iter_names(tree, "", env)
 
@@ -53,7 +54,7 @@ def _refuse_spec(script: Path, tree: ast.Module) -> None:
         if isinstance(item, ast.Constant) and isinstance(item.value, str)
     ]
     named = f"name its script: `rustext plan {scripts[0]}`" if scripts else "name its script"
-    raise InvalidProgram(f"{script} is a spec file, not the program", hint=named)
+    raise InvalidProgram(f"{shown_path(script)} is a spec file, not the program", hint=named)
 
 
 def iter_imports(module: Module, env: Environment, *, stdlib: bool = False) -> Iterator[str]:

@@ -350,7 +350,7 @@ def test_a_project_keeps_what_does_not_count(
     ended, _, err = said(dist / "bad")
     assert ended == code
     if code == 2:
-        assert str(tmp_path / "pyproject.toml") in err
+        assert err.startswith("error: pyproject.toml: ")
 
 
 def test_a_baseline_holds_what_is_known_and_says_what_is_gone(

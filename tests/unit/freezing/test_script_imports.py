@@ -121,6 +121,19 @@ def test_a_script_that_is_none_is_refused(tmp_path: Path) -> None:
         set(iter_program(tmp_path / "binary.py", environment(tmp_path)))
 
 
+def test_a_refused_script_is_named_as_seen_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env, spec = environment(tmp_path), tmp_path / "build" / "app.spec"
+    spec.parent.mkdir()
+    spec.write_text("Analysis(['app.py'])")
+    for here, shown in ((tmp_path, "build/app.spec"), (Path("/"), str(spec)[1:])):
+        monkeypatch.chdir(here)
+        with pytest.raises(InvalidProgram) as refused:
+            set(iter_program(spec, env))
+        assert str(refused.value) == f"{shown} is a spec file, not the program"
+
+
 @pytest.mark.parametrize("suffix", [".py", ".spec"])
 @pytest.mark.parametrize(
     "text",
