@@ -1,6 +1,8 @@
-"""What all Rust extensions of a program need, at once, for a build without a hook for each.
+"""Complete a program for modules that have no hook: for all of them in a checkout of rustext.
 
-In: PyInstaller's graph of the program. Out: more modules in it, and files for the bundle.
+Without an installed entry point nothing has written hooks, and PyInstaller has only the folder that
+`--additional-hooks-dir` names. In: PyInstaller's graph of the program, once all imports are known.
+Out: more modules in it, and files for the bundle.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command line: reads arguments, runs stages, renders what they return.
 
-Exit codes: 0 for good, 1 for findings at error level, 2 for a question that cannot be answered,
-3 for a fault of rustext itself.
+Exit codes: 0 for good, 1 for findings that count or a machine that is not ready, 2 for a question
+that cannot be answered, 3 for a fault of rustext itself.
 """
 
 from __future__ import annotations

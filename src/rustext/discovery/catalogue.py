@@ -25,7 +25,7 @@ from rustext.discovery.sources import Source
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
-from rustext.files.cache import KeptFacts, open_cache
+from rustext.files.cache import kept_facts
 from rustext.formats.binary import read_linkage
 from rustext.model.faults import NoteFault
 from rustext.model.image import Binary
@@ -71,7 +71,6 @@ class Catalogue:
         if dist.name not in self._native:
             source = self._source(dist.site)
             files = (dist.site / f for f in dist.files if ".." not in f.parts)
-            kept = KeptFacts(open_cache("native", dist.name) if self._keep else None, dist.site)
             given = dist.identity() if self._keep else ""
 
             def read(path: Path, source: Source) -> NativeFile:
@@ -79,10 +78,10 @@ class Catalogue:
                     path, NativeFile, lambda: read_native_file(path, source), given=given
                 )
 
-            found = iter_native_files(source, files, read=read, note_fault=self.env.note_fault)
-            self._native[dist.name] = tuple(found)
+            with kept_facts("native", dist.site, dist.name, keep=self._keep) as kept:
+                found = iter_native_files(source, files, read=read, note_fault=self.env.note_fault)
+                self._native[dist.name] = tuple(found)
             self._binaries |= {path: file.binary for path, file in self._native[dist.name]}
-            kept.save()
         return self._native[dist.name]
 
     def is_rust(self, dist: Distribution) -> bool:
@@ -97,7 +96,8 @@ class Catalogue:
     def is_neighbour(self, dist: Distribution) -> bool:
         """Whether it holds no Rust, and requires or is required by one that does, extras or not."""
         if dist.name not in self._neighbours:
-            others = (self.env.distributions[n] for n in self.env.neighbours_of(dist.name))
+            names = self.env.installed.neighbours_of(dist.name)
+            others = (self.env.distributions[name] for name in names)
             found = not self.is_rust(dist) and any(map(self.seems_rust, others))
             self._neighbours[dist.name] = found
         return self._neighbours[dist.name]
@@ -147,11 +147,10 @@ class SourceCatalogue:
         """The facts of one distribution; files that cannot be read are noted as faults."""
         if dist.name not in self._sources:
             record = dist.site / dist.metadata / "RECORD"
-            kept = KeptFacts(open_cache("sources", dist.name) if self._keep else None, dist.site)
-            self._sources[dist.name] = kept.get(
-                record, DistributionSources, lambda: read_sources(dist), given=dist.identity()
-            )
-            kept.save()
+            with kept_facts("sources", dist.site, dist.name, keep=self._keep) as kept:
+                self._sources[dist.name] = kept.get(
+                    record, DistributionSources, lambda: read_sources(dist), given=dist.identity()
+                )
             if self._note_fault is not None:
                 faults = iter_faults(dist, self._sources[dist.name], compiles=self._compiles)
                 for fault in faults:

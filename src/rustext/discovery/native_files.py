@@ -21,8 +21,8 @@ from pathlib import Path, PurePath, PurePosixPath
 from rustext.discovery.library_openers import Opener, find_opener
 from rustext.discovery.module_names import Naming, name_file
 from rustext.discovery.provenance import Marks, provenance, read_marks
-from rustext.discovery.sboms import check_sbom
-from rustext.discovery.sources import NEVER_NATIVE, Package, Source, make_package
+from rustext.discovery.sboms import check_sbom, make_package
+from rustext.discovery.sources import NEVER_NATIVE, Package, Source
 from rustext.discovery.wheels import ARCHIVE_ERRORS, installed_path, unpack_wheel
 from rustext.environment.distributions import Distribution, iter_distributions
 from rustext.environment.editable_installs import walk

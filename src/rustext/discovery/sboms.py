@@ -1,6 +1,7 @@
 """Read software bills of materials (CycloneDX) for the crates that a distribution was built from.
 
-In: the bytes of an SBOM. Out: crates, and the libraries that its root crate builds.
+In: the bytes of an SBOM. Out: crates, and the libraries that its root crate builds, alone or in the
+`Package` of a distribution.
 Specification: https://cyclonedx.org/specification/overview/ and https://peps.python.org/pep-0770/.
 """
 
@@ -8,15 +9,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from rustext.discovery.sources import Package
 from rustext.errors import UnreadableFile
 from rustext.model.native_file import Crate
 
 _CARGO_PURL = re.compile(r"pkg:cargo/([^@/?#]+)@([^?#]+)")
 _XML_PURL = re.compile(r"<purl>\s*([^<\s]+)\s*</purl>")
+
+
+def make_package(name: str, version: str, sboms: Sequence[bytes]) -> Package:
+    """A distribution with the crates that its bills of materials list."""
+    return Package(
+        name=name,
+        version=version,
+        crates=merge_crates(*map(parse_sbom, sboms)),
+        targets=frozenset().union(*map(parse_sbom_targets, sboms)),
+    )
 
 
 def check_sbom(content: bytes) -> None:

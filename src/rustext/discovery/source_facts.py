@@ -49,7 +49,6 @@ from rustext.files.untrusted import read_start
 from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
 
 _LIMIT = 4 << 20  # bytes of a source that are searched
-_NOT_IN_NAME = r"(?<![^\W_])(?<!def )"  # after `_` as well
 # A part of a literal between quotes and slashes that could name a file or a folder.
 _PART = re.compile(r"""["'/\\]([\w.+@*-]{1,120})(?=["'/\\])""")
 _PATH = re.compile(r"""["']((?:[\w.+@-]{1,99}[/\\]){1,9}[\w.+@-]{1,99})/?["']""")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from rustext.discovery.sboms import merge_crates, parse_sbom, parse_sbom_targets
 from rustext.model.native_file import Crate
 
 # Text and media that a package carries by the thousand: not worth opening to look for a magic
@@ -40,13 +39,3 @@ class Source:
     packages: Mapping[PurePosixPath, Package]
     members: Mapping[PurePosixPath, PurePosixPath] = field(default_factory=dict)
     wheel: Path | None = None
-
-
-def make_package(name: str, version: str, sboms: Sequence[bytes]) -> Package:
-    """A distribution with the crates that its bills of materials list."""
-    return Package(
-        name=name,
-        version=version,
-        crates=merge_crates(*map(parse_sbom, sboms)),
-        targets=frozenset().union(*map(parse_sbom_targets, sboms)),
-    )

@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from rustext.discovery.sources import NEVER_NATIVE, Source, make_package
+from rustext.discovery.sboms import make_package
+from rustext.discovery.sources import NEVER_NATIVE, Source
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidWheel, UnreadableFile
 from rustext.formats.binary import HEAD, is_native

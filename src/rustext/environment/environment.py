@@ -137,7 +137,7 @@ class Environment:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """The files that could not be read so far: a row for each kind in each distribution."""
-        found = (*self._installed.faults, *self.editable.faults, *self._faults)
+        found = (*self.installed.faults, *self.editable.faults, *self._faults)
         return collapse(found, self.owner_of)
 
     def iter_extensions(self, source: Path, *, namespaces: bool = False) -> Iterator[Path]:
@@ -170,7 +170,8 @@ class Environment:
                     yield Path(entry.path)
 
     @functools.cached_property
-    def _installed(self) -> Installed:
+    def installed(self) -> Installed:
+        """The installed distributions, and what they ask of each other."""
         from rustext.environment.distributions import Installed  # noqa: PLC0415  (slow, and not always needed)
 
         return Installed(self.sites, self.interpreter.markers)
@@ -178,7 +179,7 @@ class Environment:
     @property
     def distributions(self) -> Mapping[str, Distribution]:
         """The installed distributions by canonical name; the first on the path wins."""
-        return self._installed.by_name
+        return self.installed.by_name
 
     def note_fault(self, path: Path, reason: str, effect: str) -> None:
         """Remember a file that could not be read."""
@@ -186,31 +187,14 @@ class Environment:
 
     def owner_of(self, path: Path) -> Distribution | None:
         """The distribution whose RECORD lists the file, or None."""
-        return self._installed.owner_of(path)
-
-    def requirements_of(self, name: str) -> frozenset[str]:
-        """The canonical names of all that `name` requires here, directly or not."""
-        return self._installed.requirements_of(name)
-
-    def named_by(self, name: str) -> frozenset[str]:
-        """The canonical names that a distribution's requirements name, for an extra or not."""
-        return self._installed.named_by(name)
-
-    def neighbours_of(self, name: str) -> frozenset[str]:
-        """The installed distributions whose requirements name `name`, or that its own name."""
-        return self._installed.neighbours_of(name)
-
-    @property
-    def entry_points(self) -> Mapping[str, tuple[tuple[Distribution, str], ...]]:
-        """The entry points by group: whose each is, and the module that it names."""
-        return self._installed.entry_points
+        return self.installed.owner_of(path)
 
     def is_required(self, name: str) -> bool:
         """Whether any installed distribution requires `name` without an extra.
 
         Also true of the tools that environments come with, which no program asked for.
         """
-        return name in self._installed.required or name in read_data("stdlib")["seeds"]
+        return name in self.installed.required or name in read_data("stdlib")["seeds"]
 
     def site_of(self, path: Path) -> Path | None:
         """The folder of `sys.path` that `path` is imported from: the innermost that holds it."""

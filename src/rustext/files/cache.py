@@ -234,11 +234,24 @@ def _prune(folder: Path) -> None:
                 path.unlink()
 
 
+@contextlib.contextmanager
+def kept_facts(
+    purpose: str, root: Path, question: str = "", *, keep: bool = True
+) -> Iterator[KeptFacts]:
+    """The answers about one folder's files; `purpose` and `question` as for `open_cache`.
+
+    Those that the block asks for are stored at its end, and the rest is forgotten. Without `keep`,
+    no answer is known or stored.
+    """
+    kept = KeptFacts(open_cache(purpose, question) if keep else None, root)
+    yield kept
+    kept.save()
+
+
 class KeptFacts:
     """The answers about one folder's files, as an earlier run has left them, and new ones."""
 
     def __init__(self, cache: Cache | None, root: Path) -> None:
-        """Without a cache, no answer is known or stored."""
         self._cache, self._root = cache, root
         listing = cache.read(root) if cache is not None else None
         self._known = {row.path: row for row in listing.rows} if listing is not None else {}
@@ -270,7 +283,7 @@ class KeptFacts:
         return answer
 
     def save(self) -> None:
-        """Keep what has been asked for, and forget the rest."""
+        """Store what has been asked for, and forget the rest."""
         if self._cache is not None and self._changed:
             names = {row.path for row in self._rows}
             files = {name: one for name, one in self._files.items() if name in names}

@@ -106,19 +106,6 @@ def address_to_offset(image: Image, address: int) -> int | None:
     return segment_offset(image.segments, address)
 
 
-def offset_to_address(image: Image, offset: int) -> int | None:
-    """The address at which the byte at `offset` in the file is mapped; None where it is not.
-
-    The order of segments by address need not be their order in the file (patchelf appends), and
-    there are few: a linear search.
-    """
-    for segment in image.segments:
-        distance = offset - segment.offset
-        if 0 <= distance < segment.size:
-            return segment.address + distance
-    return None
-
-
 @contextmanager
 def located(path: Path) -> Iterator[None]:
     """Name the file in an `InvalidBinary` that says what is wrong with it."""

@@ -25,7 +25,7 @@ from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
 from rustext.environment.python_text import iter_imported
-from rustext.files.cache import KeptFacts, open_cache
+from rustext.files.cache import kept_facts
 from rustext.files.untrusted import text_of
 from rustext.formats.binary import open_binary
 from rustext.model.evidence import Evidence, EvidenceKind
@@ -62,7 +62,7 @@ def find_own_imports(
     Raises `InvalidBinary` or `UnreadableFile` if the file cannot be read as a native file.
     """
     gathered: dict[str, Evidence] = {}
-    for name, evidence in _kept_names(file, dist) if keep else _read_names(file, dist):
+    for name, evidence in _kept_names(file, dist, keep=keep):
         module = env.find_module(name)
         there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
         if module is not None and module.distribution == dist.name and not there:
@@ -72,13 +72,12 @@ def find_own_imports(
     return (*own, *(i for i in compiled if i.module not in gathered))
 
 
-def _kept_names(file: NativeFile, dist: Distribution) -> _Names:
-    """As `_read_names`, out of the cache while the distribution stays as it is."""
-    kept = KeptFacts(open_cache("names", str(file.path)), dist.site)
-    given = f"{dist.identity()} {sys.version_info[:2]}"  # which decoders there are
+def _kept_names(file: NativeFile, dist: Distribution, *, keep: bool) -> _Names:
+    """As `_read_names`, with `keep` out of the cache while the distribution stays as it is."""
+    given = f"{dist.identity()} {sys.version_info[:2]}" if keep else ""  # which has decoders
     path = dist.site / file.path
-    names: _Names = kept.get(path, _Names, lambda: _read_names(file, dist), given=given)
-    kept.save()
+    with kept_facts("names", dist.site, str(file.path), keep=keep) as kept:
+        names: _Names = kept.get(path, _Names, lambda: _read_names(file, dist), given=given)
     return names
 
 

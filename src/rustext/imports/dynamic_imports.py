@@ -222,7 +222,7 @@ def _iter_handed(
     files: Iterable[SourceFacts], dist: Distribution, env: Environment
 ) -> Iterator[Named]:
     """The modules of what `dist` requires whose names its code hands on: settings of others."""
-    required = env.requirements_of(dist.name) if dist.name else frozenset()
+    required = env.installed.requirements_of(dist.name) if dist.name else frozenset()
     for facts in files:
         for name in facts.names:
             module = env.find_module(_module_in(name, env)) if required else None

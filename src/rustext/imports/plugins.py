@@ -84,7 +84,7 @@ def _iter_modules_for(
         if owner is not None and owner == (dist.name or owner):  # a program: of any
             yield package, f"opens files of `{package}`"
     for group in _groups_of(facts, env):
-        for _, name in env.entry_points[group]:
+        for _, name in env.installed.entry_points[group]:
             if env.find_module(name) is not None:
                 yield name, f"asks for entry points of `{group}`"
 
@@ -97,7 +97,7 @@ def find_plugin_distributions(
     Their metadata is what the entry points are found in.
     """
     groups = {group for facts in used_files(sources) for group in _groups_of(facts, env)}
-    found = {dist.name: dist for group in groups for dist, _ in env.entry_points[group]}
+    found = {dist.name: dist for group in groups for dist, _ in env.installed.entry_points[group]}
     return tuple(found[name] for name in sorted(found))
 
 
@@ -107,7 +107,7 @@ def _groups_of(facts: SourceFacts, env: Environment) -> list[str]:
     A dotted literal that is the name of a group is handed to something that asks.
     """
     named = {*facts.entry_point_groups, *facts.names}
-    return sorted((named & env.entry_points.keys()) - _COMMANDS)
+    return sorted((named & env.installed.entry_points.keys()) - _COMMANDS)
 
 
 def _namespace_modules(package: str, env: Environment) -> Iterator[str]:

@@ -128,9 +128,9 @@ def _judge(
     owner = case.module.distribution
     if is_own(case.module, file):
         return Verdict.INCLUDE, f"the extension's own {'distribution' if owner else 'package'}"
-    if file.distribution is not None and owner in env.requirements_of(file.distribution):
+    if file.distribution is not None and owner in env.installed.requirements_of(file.distribution):
         return Verdict.INCLUDE, f"required by {file.distribution}"
-    declared = file.distribution is not None and owner in env.named_by(file.distribution)
+    declared = file.distribution is not None and owner in env.installed.named_by(file.distribution)
     return _judge_optional(case, owner, env, optional, declared=declared)
 
 

@@ -2,7 +2,7 @@
 
 In: nothing but arguments: environment variables, the file-system root and the current directory
 are fields of `Loader`, so that a program for one machine can be judged on another. Out: the
-records that `resolve` and the rules in `elf_loader`, `macho_loader` and `pe_loader` share.
+records that `Resolver` and the rules of `glibc`, `musl`, `dyld` and `windows` share.
 """
 
 from __future__ import annotations

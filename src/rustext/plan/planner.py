@@ -293,7 +293,7 @@ class Planner:
 
     def _endings_around(self, dist: Distribution) -> frozenset[str]:
         """The ends of the names of packages whose modules code that `dist` requires lists."""
-        names = self.env.requirements_of(dist.name) & self.env.distributions.keys()
+        names = self.env.installed.requirements_of(dist.name) & self.env.distributions.keys()
         required = (self.sources.used(self.env.distributions[name]) for name in sorted(names))
         return frozenset(ending for files in required for f in files for ending in f.endings)
 
@@ -332,7 +332,8 @@ class Planner:
         owner = module.distribution
         if owner is None or owner == dist.name:
             return owner is not None
-        known = self.env.requirements_of(dist.name) | self.env.named_by(dist.name)
+        installed = self.env.installed
+        known = installed.requirements_of(dist.name) | installed.named_by(dist.name)
         return owner in known or not self.env.is_required(owner)
 
     def _companions_of(self, dist: Distribution) -> tuple[Companion, ...]:
@@ -348,7 +349,7 @@ class Planner:
         """Whether code of a distribution with files there, or of what it requires, uses them."""
         if not any(f.parts[0] == ".." and len(f.parts) > _SHALLOW for f in dist.files):
             return False
-        names = (dist.name, *sorted(self.env.requirements_of(dist.name)))
+        names = (dist.name, *sorted(self.env.installed.requirements_of(dist.name)))
         users = (self.env.distributions[name] for name in names if name in self.env.distributions)
         return any(f.uses_prefix for user in users for f in self.sources.used(user))
 
@@ -363,12 +364,11 @@ class Planner:
         else:
             found = find_distant_companions(sources, dist, native)
         plugins = find_plugin_distributions(sources, self.env)
+        required = self.env.installed.requirements_of(dist.name)
         return (
             *found,
             *find_plugin_metadata(dist, plugins),
-            *find_asked_metadata(
-                self.sources.used(dist), self.env, among=self.env.requirements_of(dist.name)
-            ),
+            *find_asked_metadata(self.sources.used(dist), self.env, among=required),
             *find_read_sources(sources, self.env),
             *find_listed_files(sources, dist),
             *(find_shared_files(dist) if self._looks_below_prefix(dist) else ()),

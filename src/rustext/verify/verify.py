@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rustext.environment.environment import Environment
-from rustext.files.cache import KeptFacts, open_cache
+from rustext.files.cache import kept_facts
 from rustext.model.crate_rule import CrateRule
 from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
@@ -62,12 +62,9 @@ def read_subject(  # noqa: PLR0913 (all by name: what is known of one bundle, by
     edges = resolve_bundle(bundle, lambda path, error: complex_files.append((path, str(error))))
     python = python or find_bundled_python(bundle)
     version = python.version if python is not None else None
-    # A one-file program is unpacked anew each time.
-    kept = KeptFacts(
-        open_cache("starts") if cached and bundle.origin is None else None, bundle.root
-    )
-    starts = tuple(find_start(kept, bundle, program, version) for program in bundle.programs)
-    kept.save()
+    keep = cached and bundle.origin is None  # a one-file program is unpacked anew each time
+    with kept_facts("starts", bundle.root, keep=keep) as kept:
+        starts = tuple(find_start(kept, bundle, program, version) for program in bundle.programs)
     return Subject(
         bundle=bundle,
         stdlib=stdlib,

@@ -243,14 +243,14 @@ def test_requirements_follow_markers_and_extras_over_several_steps(tmp_path: Pat
         install(tmp_path, name)
     env = environment(tmp_path)
     expected = {"plain", "fancy-name", "always", "rich-one", "absent", "far", "pit"}
-    assert env.requirements_of("App") == expected
-    assert env.requirements_of("nowhere") == frozenset()
+    assert env.installed.requirements_of("App") == expected
+    assert env.installed.requirements_of("nowhere") == frozenset()
 
 
 def test_a_loop_of_requirements_comes_to_an_end(tmp_path: Path) -> None:
     install(tmp_path, "hen", requires=["egg"])
     install(tmp_path, "egg", requires=["hen"])
-    assert environment(tmp_path).requirements_of("hen") == {"egg"}
+    assert environment(tmp_path).installed.requirements_of("hen") == {"egg"}
 
 
 @pytest.mark.parametrize(
@@ -267,12 +267,12 @@ def test_markers_are_those_of_the_environment_as_packaging_evaluates_them(
     install(tmp_path, "app", requires=[f"dep; {marker}"])
     env = environment(tmp_path, markers=foreign)
     expected = Marker(marker).evaluate({**env.interpreter.markers, "extra": ""})
-    assert ("dep" in env.requirements_of("app")) is expected
+    assert ("dep" in env.installed.requirements_of("app")) is expected
 
 
 def test_a_marker_that_compares_nothing_sensible_does_not_apply(tmp_path: Path) -> None:
     install(tmp_path, "app", requires=['dep; sys_platform ~= "linux"', "other"])
-    assert environment(tmp_path).requirements_of("app") == {"other"}
+    assert environment(tmp_path).installed.requirements_of("app") == {"other"}
 
 
 def test_is_required_ignores_extras_and_false_markers(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_odd_entry_points_do_not_stop_the_others(content: bytes, tmp_path: Path)
     name = "host-1.0.dist-info/entry_points.txt"
     install(tmp_path, "host", files={name: content})
     install(tmp_path, "good", files={name.replace("host", "good"): "[good]\na = b:c\n"})
-    assert environment(tmp_path).entry_points["good"][0][1] == "b"
+    assert environment(tmp_path).installed.entry_points["good"][0][1] == "b"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs in the file system")
@@ -299,7 +299,7 @@ def test_entry_points_that_are_no_file_are_not_opened(tmp_path: Path) -> None:
     install(tmp_path, "host", files={name: ""})
     (tmp_path / name).unlink()
     os.mkfifo(tmp_path / name)
-    assert environment(tmp_path).entry_points == {}
+    assert environment(tmp_path).installed.entry_points == {}
 
 
 def test_odd_metadata_does_not_stop_the_others(tmp_path: Path) -> None:

@@ -82,8 +82,8 @@ def site(tmp_path: Path, gcc: Compile) -> Path:
 
 def test_neighbours_are_one_requirement_away(site: Path) -> None:
     env = environment(site)
-    assert env.neighbours_of("core") == {"toolkit", "base"}
-    assert env.neighbours_of("base") == {"toolkit", "core"}
+    assert env.installed.neighbours_of("core") == {"toolkit", "base"}
+    assert env.installed.neighbours_of("base") == {"toolkit", "core"}
     planner = Planner(env, Config())
     assert {n for n, d in env.distributions.items() if planner.catalogue.is_neighbour(d)} == {
         "toolkit",

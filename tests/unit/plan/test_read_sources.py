@@ -107,7 +107,7 @@ def test_metadata_comes_along_for_the_distributions_that_code_names_and_requires
         install(tmp_path, name)
     env = environment(tmp_path)
     files = used_files(read_sources(env.distributions["pkg"]))
-    required = env.requirements_of("pkg")
+    required = env.installed.requirements_of("pkg")
     found = [
         str(c.path.relative_to(tmp_path)) for c in find_asked_metadata(files, env, among=required)
     ]

@@ -17,7 +17,7 @@ from pathlib import Path
 from rustext.discovery.native_files import folder_source, read_native_file
 from rustext.discovery.sources import NEVER_NATIVE, Source
 from rustext.errors import InvalidBinary, TooComplex, UnmappedBinary, UnreadableFile
-from rustext.files.cache import KeptFacts, open_cache
+from rustext.files.cache import KeptFacts, kept_facts
 from rustext.files.untrusted import read_start
 from rustext.formats.binary import HEAD, is_native
 from rustext.formats.elf.header import MAGIC
@@ -100,22 +100,21 @@ def read_natives(tree: Tree, folders: Sequence[str], *, cached: bool = False) ->
     To look for marks of Rust means to read all there is: with `cached`, those that an earlier run
     has found in a file count as long as the file is the same.
     """
-    kept = KeptFacts(open_cache("marks") if cached else None, tree.root)
     sources = [(f"{f}/" if f else "", folder_source(tree.path(f))) for f in folders]
     outside = Source(root=tree.root, packages={})
     files: list[tuple[Path, NativeFile]] = []
     unreadable: list[Unreadable] = []
-    for name in tree.files:
-        if os.path.splitext(name)[1] in NEVER_NATIVE:  # noqa: PTH122 (hot loop)
-            continue
-        path = tree.path(name)
-        source = next((s for prefix, s in sources if name.startswith(prefix)), outside)
-        found = _read(path, source, kept)
-        if isinstance(found, NativeFile):
-            files.append((path, found))
-        elif found is not None:
-            unreadable.append(found)
-    kept.save()
+    with kept_facts("marks", tree.root, keep=cached) as kept:
+        for name in tree.files:
+            if os.path.splitext(name)[1] in NEVER_NATIVE:  # noqa: PTH122 (hot loop)
+                continue
+            path = tree.path(name)
+            source = next((s for prefix, s in sources if name.startswith(prefix)), outside)
+            found = _read(path, source, kept)
+            if isinstance(found, NativeFile):
+                files.append((path, found))
+            elif found is not None:
+                unreadable.append(found)
     return Natives(files=tuple(files), unreadable=tuple(unreadable))
 
 

@@ -23,7 +23,7 @@ from rustext.imports.strings.machine.state import (
     plus,
 )
 
-_SP = _ZR = 31  # the same number: which one is meant depends on the instruction
+_ZR = 31  # or the stack pointer: which one is meant depends on the instruction
 
 # ADD (immediate), 64-bit, not shifted: the upper half of the little-endian word.
 _ADD = re.compile(rb"[\x00-\x3f]\x91", re.DOTALL)

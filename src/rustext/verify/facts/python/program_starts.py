@@ -17,7 +17,6 @@ class MissingModule:
 
     name: str
     chain: tuple[str, ...]  # from the program's script to the module that imports it
-    attribute: bool = False  # `from package import name`: it may have been another thing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

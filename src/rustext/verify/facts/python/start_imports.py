@@ -365,7 +365,7 @@ class _Follower:
             return
         self._reported.add(name)
         chain = self._start.chain(importer) if importer is not None else ()
-        self._start.missing.append(MissingModule(name=name, chain=chain, attribute=attribute))
+        self._start.missing.append(MissingModule(name=name, chain=chain))
 
     def _is_gone(self, module: Module, one: Import) -> bool:
         """Whether an import fails in every run: there is no such module in the bundle."""
