@@ -24,9 +24,9 @@ from rustext.environment.python_source import parse_source
 from rustext.errors import RustextError
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
 from rustext.freezing.script_imports import iter_imports, iter_program
+from rustext.imports.clues import find_named
 from rustext.imports.dynamic_imports import find_named_imports, find_started
 from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
-from rustext.imports.verdicts import find_named
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.model.sources import DistributionSources, SourceFacts

@@ -8,7 +8,7 @@ from pathlib import Path
 from rustext.config import Config
 from rustext.discovery.module_names import importer_name
 from rustext.environment.environment import Environment
-from rustext.imports.cached_clues import KeptClues, find_clues
+from rustext.imports.clues import KeptClues, find_clues
 from rustext.imports.crate_rules import find_own_rules, is_installed
 from rustext.imports.verdicts import find_imports
 from rustext.model.evidence import Evidence, EvidenceKind

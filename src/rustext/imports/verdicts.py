@@ -11,19 +11,18 @@ that could convert to one would be a defect, a missing `zoneinfo` as well.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rustext.config import Optional
 from rustext.data import read_data
 from rustext.environment.environment import Environment, Module, Owner
-from rustext.imports.clues import Clues
+from rustext.imports.clues import Clues, find_named, is_own
 from rustext.imports.crate_rules import is_installed
 from rustext.imports.strings.name_refs import reads_code
-from rustext.model.evidence import Evidence, EvidenceKind, StringRef
+from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import SEEN, SURE, ImplicitImport, Verdict
 
-_CAPSULE_ATTRIBUTES = 2  # dotted parts of a capsule's name that are no modules
 _ORDER = tuple(EvidenceKind)
 
 
@@ -76,21 +75,6 @@ def find_imports(
     return tuple(found)
 
 
-def find_named(name: str, env: Environment) -> Module | None:
-    """The module that an import by this name finds: itself, or the one that a capsule is in.
-
-    A capsule's name ends in attributes: `datetime.datetime_CAPI`, `polars.polars._allocator`
-    (https://docs.python.org/3/c-api/capsule.html#c.PyCapsule_Import).
-    """
-    module = env.find_module(name)
-    for _ in range(_CAPSULE_ATTRIBUTES):
-        if module is not None or "." not in name:
-            break
-        name = name.rpartition(".")[0]
-        module = env.find_module(name)
-    return module
-
-
 def _importable(name: str, kind: EvidenceKind, env: Environment) -> Module | None:
     return find_named(name, env) if kind in SURE else env.find_module(name)
 
@@ -132,32 +116,6 @@ def _judge(
         return Verdict.INCLUDE, f"required by {file.distribution}"
     declared = file.distribution is not None and owner in env.installed.named_by(file.distribution)
     return _judge_optional(case, owner, env, optional, declared=declared)
-
-
-def is_own(module: Module, file: NativeFile) -> bool:
-    """Whether a module is of the same distribution, or package, as a native file."""
-    owner = module.distribution
-    return owner == file.distribution and bool(owner or _share_package(module.name, file.module))
-
-
-def complete_names(
-    beginnings: Iterable[StringRef], file: NativeFile, env: Environment
-) -> Iterator[StringRef]:
-    """The modules that a name could become which native code completes at run time.
-
-    Each of `beginnings` ends in a dot; only packages of the file's own distribution count, for
-    what is in those, their own code can ask for.
-    """
-    for ref in beginnings:
-        package = env.find_module(ref.text[:-1])
-        if package is not None and is_own(package, file):
-            detail = f"completes `{ref.text}`, found {ref.detail}"
-            for name in env.modules_in(package.name):
-                yield replace(ref, text=name, detail=detail)
-
-
-def _share_package(name: str, module: str | None) -> bool:
-    return module is not None and name.partition(".")[0] == module.partition(".")[0]
 
 
 def _judge_stdlib(case: _Case, *, followed: bool) -> tuple[Verdict, str]:

@@ -17,7 +17,7 @@ from rustext.discovery.catalogue import Catalogue, SourceCatalogue
 from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
-from rustext.imports.cached_clues import KeptClues, find_below
+from rustext.imports.clues import KeptClues, find_below
 from rustext.imports.cython_imports import find_own_imports
 from rustext.imports.dynamic_imports import (
     Named,

@@ -12,7 +12,7 @@ from environments import environment, install
 
 from rustext.config import Config
 from rustext.errors import InvalidBinary
-from rustext.imports import cached_clues
+from rustext.imports import clues
 from rustext.plan.planner import Planner
 
 NATIVE = "late/_native.so"
@@ -51,7 +51,7 @@ def test_a_binary_is_read_once(
 ) -> None:
     install(tmp_path, "late", files={"late/__init__.py": "", NATIVE: native})
     assert find(tmp_path) == ("late._native.made",)
-    monkeypatch.setattr(cached_clues, "_find_below", lambda *_: ("late._native.other",))
+    monkeypatch.setattr(clues, "_find_below", lambda *_: ("late._native.other",))
     assert find(tmp_path) == ("late._native.made",)
     (tmp_path / NATIVE).write_bytes(native.read_bytes() + b"changed")
     assert find(tmp_path) == ("late._native.other",)

@@ -12,8 +12,8 @@ from environments import environment, install
 from natives import native_file
 
 from rustext.formats.binary import open_binary
+from rustext.imports.clues import complete_names
 from rustext.imports.strings.format_strings import iter_beginnings
-from rustext.imports.verdicts import complete_names
 from rustext.model.evidence import EvidenceKind, StringRef
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]

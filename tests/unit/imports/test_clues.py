@@ -15,7 +15,7 @@ from environments import environment, install, write_files
 from rustext.config import Config
 from rustext.discovery import native_files as discover
 from rustext.discovery.provenance import Marks
-from rustext.imports import cached_clues
+from rustext.imports import clues
 from rustext.model.image import Image
 from rustext.plan.planner import Planner
 
@@ -55,7 +55,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: object) -> None:
         raise AssertionError("the binary is read again")
 
-    monkeypatch.setattr(cached_clues, "find_clues", read)
+    monkeypatch.setattr(clues, "find_clues", read)
 
 
 def test_a_second_build_gets_the_same_answer_without_reading(
