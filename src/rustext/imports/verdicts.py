@@ -1,27 +1,30 @@
 """Which Python modules native code imports, and what a freezer should do about each.
 
-In: a native file, its clues, and the target environment. Out: one `ImplicitImport` for each module
-that can be imported there, with its verdict and evidence.
+In: a native file, the target environment, and the project's configuration. Out: one
+`ImplicitImport` for each module that can be imported there, with its verdict and evidence.
 
-The verdicts keep a promise and its price apart. What native code surely imports is included. What
-it may import stays out of programs that do not have it already: a data frame library in each app
-that could convert to one would be a defect, a missing `zoneinfo` as well.
+Verdicts separate certain imports, which are included, from possible ones, which are added only
+where the program has them already: a data frame library in each app that could convert to one would
+be a defect, a missing `zoneinfo` as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from rustext.config import Optional
+from rustext.config import Config, Optional
 from rustext.data import read_data
+from rustext.discovery.module_names import importer_name
 from rustext.environment.environment import Environment, Module, Owner
-from rustext.imports.clues import Clues, find_named, is_own
-from rustext.imports.crate_rules import is_installed
+from rustext.imports.clues import Clues, KeptClues, find_clues, find_named, is_own
+from rustext.imports.crate_rules import find_own_rules, is_installed
 from rustext.imports.strings.name_refs import reads_code
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
-from rustext.model.plan import SEEN, SURE, ImplicitImport, Verdict
+from rustext.model.plan import SEEN, SURE, ImplicitImport, Verdict, included
+from rustext.tracing.trace_file import UNKNOWN
 
 _ORDER = tuple(EvidenceKind)
 
@@ -43,6 +46,61 @@ class _Case:
         return bool(self.kinds & SURE) or (
             "." in self.module.name and self.kinds != {EvidenceKind.LOOSE_STRING}
         )
+
+
+def find_file_imports(
+    path: Path,
+    file: NativeFile,
+    env: Environment,
+    config: Config,
+    *,
+    observed: Iterable[tuple[str, Evidence]] = (),
+    kept: KeptClues | None = None,
+) -> tuple[ImplicitImport, ...]:
+    """The implicit imports of one native file, with what the project's configuration adds.
+
+    `observed` holds modules with evidence besides the file and the records; `kept` are the
+    answers of earlier builds.
+    """
+    clues = kept.find(path, file) if kept is not None else find_clues(path, file, env)
+    seen = (*_iter_traced(file, config), *observed)
+    found = find_imports(file, clues, env, optional=config.optional, seen=seen)
+    return _with_configured(found, _iter_configured(path, file, env, config))
+
+
+def _iter_traced(file: NativeFile, config: Config) -> Iterator[tuple[str, Evidence]]:
+    """What the project's record says of the file, and what it cannot say whose it is."""
+    details = {
+        importer_name(file.path): "seen by `rustext trace`",
+        UNKNOWN: "seen by `rustext trace`, which could not tell the importing file",
+    }
+    for name, detail in details.items():
+        for module in config.trace.imports_of(name):
+            yield (
+                module,
+                Evidence(kind=EvidenceKind.TRACED, where=config.trace_file, detail=detail),
+            )
+
+
+def _iter_configured(
+    path: Path, file: NativeFile, env: Environment, config: Config
+) -> Iterator[tuple[str, str, str]]:
+    """Modules that the user names, each with the option and with what is known of it."""
+    for name in config.include:
+        yield name, "include", f"include, for {file.path}"
+    for rule, detail in find_own_rules(path, file, config.crate_rules):
+        for name in rule.imports if is_installed(rule.when, env) else ():
+            yield name, "crate-rules", detail
+
+
+def _with_configured(
+    found: Iterable[ImplicitImport], configured: Iterable[tuple[str, str, str]]
+) -> tuple[ImplicitImport, ...]:
+    by_name = {implicit.module: implicit for implicit in found}
+    for name, option, detail in configured:
+        evidence = Evidence(kind=EvidenceKind.CONFIGURED, where="[tool.rustext]", detail=detail)
+        by_name[name] = included(name, f"named in [tool.rustext] {option}", evidence)
+    return tuple(by_name[name] for name in sorted(by_name))
 
 
 def find_imports(

@@ -27,10 +27,9 @@ from rustext.imports.dynamic_imports import (
     find_unfollowed,
     importers_of,
 )
-from rustext.imports.file_imports import find_file_imports
 from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
 from rustext.imports.runtime_submodules import find_runtime_modules
-from rustext.imports.verdicts import is_in_every_bundle, is_too_large
+from rustext.imports.verdicts import find_file_imports, is_in_every_bundle, is_too_large
 from rustext.loaders.resolver import Resolver
 from rustext.loaders.rules import Loader
 from rustext.model.evidence import Evidence, EvidenceKind
