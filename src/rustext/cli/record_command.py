@@ -9,13 +9,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from rustext.cli.trace_command import exit_code, keep_record, summary, trace_json, with_run
+from rustext.cli.trace_command import exit_code, keep_record, with_run
 from rustext.config import Config, find_project, parse_project, record_file
 from rustext.environment.child_process import run_attached
 from rustext.environment.environment import this_environment
 from rustext.errors import InvalidConfiguration
-from rustext.report.console import Console, open_console
-from rustext.report.documents import to_json
+from rustext.report.console import Console
 from rustext.tracing.recording import record
 from rustext.tracing.trace_file import check_record_path
 
@@ -42,11 +41,7 @@ def make_record(args: argparse.Namespace, console: Console) -> int:
         found = recording.read(here).without_other_languages()
         outside = recording.outside
     found = with_run(found, words[1:] if python else words[:1], folder=config.folder)
-    keep_record(found, output)
-    if args.json:
-        console.write(to_json(trace_json(found)))
-    elif not args.quiet:
-        open_console(sys.stderr).line(summary(found, output, outside))
+    keep_record(found, output, outside, args, console)
     return exit_code(code)
 
 

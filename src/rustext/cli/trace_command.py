@@ -50,17 +50,14 @@ def trace(args: argparse.Namespace, console: Console) -> int:
     else:
         code, found, outside = run_recorded(_command(args), args.python or Path(sys.executable))
     found = found if args.all or args.merge else found.without_other_languages()
-    keep_record(found, output)
-    if args.json:
-        console.write(to_json(trace_json(found)))
-    elif not args.quiet:
-        # The program's own output is on stdout, and somebody may read that.
-        open_console(sys.stderr).line(summary(found, output, outside))
+    keep_record(found, output, outside, args, console)
     return code
 
 
-def keep_record(found: Trace, output: Path) -> None:
-    """Write a record; one of a program is not replaced by one that holds nothing.
+def keep_record(
+    found: Trace, output: Path, outside: int, args: argparse.Namespace, console: Console
+) -> None:
+    """Write a record, and say what is in it; an empty one does not replace that of a program.
 
     Raises `UnreadableFile`, or `RustextError` where nothing was recorded.
     """
@@ -70,9 +67,14 @@ def keep_record(found: Trace, output: Path) -> None:
             hint="run the program without rustext first: it may not have started",
         )
     write_trace(found, output)
+    if args.json:
+        console.write(to_json(_trace_json(found)))
+    elif not args.quiet:
+        # The program's own output is on stdout, and somebody may read that.
+        open_console(sys.stderr).line(_summary(found, output, outside))
 
 
-def trace_json(found: Trace) -> dict[str, object]:
+def _trace_json(found: Trace) -> dict[str, object]:
     """The record as JSON holds it."""
     return {
         "python": list(found.pythons),
@@ -155,7 +157,7 @@ def _environment(python: Path | None) -> Environment:
     return read_environment(python) if python is not None else this_environment()
 
 
-def summary(found: Trace, output: Path, outside: int = 0) -> str:
+def _summary(found: Trace, output: Path, outside: int) -> str:
     """One line about a record."""
     kinds = [(kind, len(usage.of(kind))) for usage in found.usages for kind in UseKind]
     modules = sum(count for kind, count in kinds if kind in MODULES)
