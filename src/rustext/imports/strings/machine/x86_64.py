@@ -172,7 +172,7 @@ def _operand(
 
 
 class X86:
-    """The System V calling convention; `WINDOWS` is the other one."""
+    """The System V calling convention; `WindowsX86` is the other one."""
 
     arguments: tuple[int, ...] = (RDI, RSI, RDX, RCX, 8, 9)
     scratch: tuple[int, ...] = (RAX, RCX, RDX, RSI, RDI, 8, 9, 10, 11)
