@@ -225,6 +225,7 @@ def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode("ascii")
 
 
+@functools.cache  # once in a process: all entries are looked at
 def _prune(folder: Path) -> None:
     """Remove what has not been written for long: folders go, and versions of rustext."""
     oldest = time.time() - _KEPT

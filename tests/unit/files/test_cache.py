@@ -15,6 +15,7 @@ from rustext.files.cache import (
     Cache,
     Listing,
     Row,
+    _prune,
     identify,
     is_current,
     iter_unchanged,
@@ -190,6 +191,9 @@ def test_what_was_not_written_for_a_month_is_removed(
         p for p in (tmp_path / "cache" / "scan").iterdir() if str(root).encode() in p.read_bytes()
     )
     os.utime(old, (0, 0))
+    cache.write(tmp_path, listing(root))
+    assert cache.read(root) is not None  # looked for once in a process
+    _prune.cache_clear()
     cache.write(tmp_path, listing(root))
     assert cache.read(root) is None
     assert cache.read(tmp_path) is not None
