@@ -47,7 +47,7 @@ from rustext.plan.companions import (
 from rustext.plan.destinations import iter_warnings
 from rustext.plan.metadata_files import find_asked_metadata, find_plugin_metadata
 from rustext.plan.read_sources import find_listed_files, find_loaded_imports, find_read_sources
-from rustext.plan.warnings import missing_warnings, run_path_warnings
+from rustext.plan.warnings import file_warnings
 from rustext.tracing.probe import Probe, probe
 
 _QUOTED = re.compile(r'"[^"]*"')
@@ -136,8 +136,7 @@ class Planner:
             libraries=libraries,
             companions=companions,
             warnings=(
-                *missing_warnings(file, libraries, self.env),
-                *run_path_warnings(file),
+                *file_warnings(file, libraries, self.env),
                 *(f"{finding.message}; {finding.hint}" for finding in moved),
                 *(probed.warnings if probed is not None else ()),
             ),

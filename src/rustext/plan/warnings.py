@@ -13,12 +13,21 @@ from rustext.model.libraries import LibraryGraph
 from rustext.model.native_file import NativeFile
 
 
-def missing_warnings(file: NativeFile, libraries: LibraryGraph, env: Environment) -> Iterator[str]:
-    """What the loader does not find.
+def file_warnings(file: NativeFile, libraries: LibraryGraph, env: Environment) -> Iterator[str]:
+    """A line for each library that the loader does not find, and for each doubtful run path.
 
     A library of another distribution is found by its soname, or by its install name below
     `@rpath`, once that has loaded it.
     """
+    yield from _missing(file, libraries, env)
+    # Absolute run paths are those of the machine that built the file (PEP 513, "Bundled Wheels").
+    # The loader still looks there first, wherever the file ends up.
+    paths = {p for image in file.binary.images for p in (*image.rpath, *image.runpath)}
+    for path in sorted(p for p in paths if p.startswith("/")):
+        yield f"{file.path} has the run path `{path}`, a folder of the machine that built it"
+
+
+def _missing(file: NativeFile, libraries: LibraryGraph, env: Environment) -> Iterator[str]:
     kind = file.binary.image.format
     if kind is Format.PE:  # Python's own DLL and the C run-time's come with the interpreter
         return
@@ -35,13 +44,3 @@ def missing_warnings(file: NativeFile, libraries: LibraryGraph, env: Environment
             yield f"{file.path} needs `{soname}` of {owners[name]}, which has to be loaded first"
         else:
             yield f"{file.path} needs `{soname}`, which is not {where}"
-
-
-def run_path_warnings(file: NativeFile) -> Iterator[str]:
-    """Absolute run paths are those of the machine that built the file (PEP 513, "Bundled Wheels").
-
-    The loader still looks there first, wherever the file ends up.
-    """
-    paths = {p for image in file.binary.images for p in (*image.rpath, *image.runpath)}
-    for path in sorted(p for p in paths if p.startswith("/")):
-        yield f"{file.path} has the run path `{path}`, a folder of the machine that built it"
