@@ -31,6 +31,7 @@ from rustext.errors import RustextError
 SCRIPTS = ("main.py", "app.py")
 MOST_COMPILED = 200_000  # bytes of a package's source
 MORE_RUNS = 10
+FINDINGS = ("error[", "warning[", "note[")
 PRINTED = "printed"  # how a verdict about other words begins
 FREEZERS_OWN = frozenset(
     {"nuitka", "PyInstaller", "_pyinstaller_hooks_contrib", "pip", "setuptools"}
@@ -207,10 +208,10 @@ def freeze_and_run(
 
 
 def sum_up(frozen: Frozen) -> str:
-    """What `rustext verify` says about a bundle in one line, with its errors and warnings."""
-    command = [sys.executable, "-m", "rustext", "verify", str(frozen.bundle)]
+    """What `rustext verify` says about a bundle in one line, with its findings."""
+    command = [sys.executable, "-m", "rustext", "verify", "-v", str(frozen.bundle)]
     said = subprocess.run(command, check=False, capture_output=True, text=True).stdout.splitlines()
-    found = [n for n in said if n.startswith(("error", "warning", f"{frozen.bundle.name} ("))]
+    found = [n for n in said if n.startswith((*FINDINGS, f"{frozen.bundle.name} ("))]
     return "; ".join([*found, *(n.strip() for n in said if n.startswith("  not judged"))])
 
 
