@@ -43,6 +43,7 @@ def complete(api: Any) -> None:
     state.graph = api.graph
     if first:
         atexit.register(_say_what_was_done, state)
+        _leave_broken_packages_out(state)
     if state.error is not None:
         _analyse_again(api.analysis)
         return
@@ -81,6 +82,36 @@ def _complete(state: State, api: Any) -> None:
     api.add_datas(leave_files())
     _ask_for_selftest(state, written, api.analysis)
     _see_changes(state, api.analysis)
+
+
+def _leave_broken_packages_out(state: State) -> None:
+    """Have PyInstaller leave packages out that it would end at, if only what was added needs them.
+
+    It leaves out modules whose source cannot be read or does not compile, and keeps packages.
+    Hooks for modules add to the graph to the end; it is complete when it is asked for the modules.
+    """
+    list_modules = state.graph.make_pure_toc
+
+    def list_without_broken() -> Any:
+        for node in _iter_broken_packages(state):
+            state.graph.removeNode(node)
+        return list_modules()
+
+    state.graph.make_pure_toc = list_without_broken
+
+
+def _iter_broken_packages(state: State) -> Iterator[Any]:
+    """The nodes of packages without code that the program does not come to by itself."""
+    graph = state.graph
+    broken = [n for n in graph.nodes() if type(n).__name__ == "Package" and n.code is None]
+    todo = [n for n in graph.nodes() if type(n).__name__ == "Script"] if broken else []
+    seen = set()  # by the program itself
+    while todo:
+        node = todo.pop()
+        if node not in seen and node.identifier not in state.modules:
+            seen.add(node)
+            todo += graph.outgoing(node)
+    yield from (node for node in broken if node not in seen)
 
 
 def _written_folder(analysis: Any) -> Path | None:

@@ -291,6 +291,9 @@ FAULTS: dict[str, Fault] = {
     "a package behind native code is not readable": reached(
         put("bad/part/__init__.py", locked), "bad/part/__init__.py"
     ),
+    "a package behind native code does not parse": reached(
+        write("bad/part/__init__.py", "def f(:\n"), "bad/part/__init__.py"
+    ),
     "a folder behind native code is not readable": reached(
         put("good/closed", locked_folder), "good/closed", "good/__init__.py"
     ),

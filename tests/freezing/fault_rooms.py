@@ -47,13 +47,12 @@ def spared(freezer: str) -> list[str]:
 def account() -> tuple[str, ...]:
     """The words that start a command as another account than root, if that can read this Python."""
     change = (f"--reuid={NOBODY}", f"--regid={pwd.getpwnam(NOBODY).pw_gid}", "--clear-groups")
-    words = ("setpriv", *change)
-    if (
-        os.geteuid() != 0
-        or subprocess.run([*words, sys.executable, "-c", ""], check=False).returncode
-    ):
+    words = ("setpriv", *change, *DROP[1:])
+    # A shell starts it, as `setpriv` itself still looks for a program with the rights of root.
+    start = ("sh", "-c", f"{sys.base_prefix}/bin/python3 -c ''")
+    if os.geteuid() != 0 or subprocess.run([*words, *start], check=False).returncode:
         return ()
-    return (*words, *DROP[1:])
+    return words
 
 
 def who() -> str:
