@@ -27,6 +27,7 @@ class State:
         self.folder = script.parent if script is not None else Path.cwd()
         self.error: Exception | None = None
         self.graph: Any = None  # PyInstaller's, once all imports are known
+        self.attributes: dict[Path, dict[str, Any]] = {}  # what other packages' hooks define
         self.hooked: set[str] = set()  # modules that a hook of rustext's has run for
         self.modules: set[str] = set()
         self.files: set[tuple[str, str]] = set()

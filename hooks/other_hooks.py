@@ -21,7 +21,7 @@ from typing import Any
 
 from rustext.freezing.pyinstaller.hook_cache import OTHERS_FILE
 
-from .analysis_state import State, current_state
+from .analysis_state import current_state
 
 _OWN = __name__.partition(".")[0]
 _CONTRIB = "_pyinstaller_hooks_contrib"
@@ -139,11 +139,13 @@ def load_attributes(file: Path) -> dict[str, Any]:
 
     Raises what the hook raises; PyInstaller ends with that as well.
     """
-    return _attributes_of(current_state(), file)
+    known = current_state().attributes
+    if file not in known:
+        known[file] = _run(file)
+    return known[file]
 
 
-@functools.cache
-def _attributes_of(_state: State, file: Path) -> dict[str, Any]:
+def _run(file: Path) -> dict[str, Any]:
     spec = importlib.util.spec_from_file_location(_module_name(file), file)
     if spec is None or spec.loader is None:
         return {}
@@ -191,9 +193,20 @@ def iter_exclusions(
 
 def _exclusions_of(file: Path) -> Iterable[str]:
     """A hook's `excludedimports`. It is run for them only where they are no plain list."""
+    listed = None if file in current_state().attributes else _read_exclusions(file)
+    if listed is not None:
+        return listed
+    try:
+        return [str(name) for name in load_attributes(file).get("excludedimports", ())]
+    except Exception:  # noqa: BLE001  (PyInstaller runs this hook, and shows what it raises)
+        return ()
+
+
+def _read_exclusions(file: Path) -> list[str] | None:
+    """Those that a hook's source lists plainly; None where it has to be run for them."""
     source = _source(file)
     if b"excludedimports" not in source:
-        return ()
+        return []
     try:
         values = [
             node.value
@@ -204,11 +217,7 @@ def _exclusions_of(file: Path) -> Iterable[str]:
         ]
         return [name for value in values if value is not None for name in ast.literal_eval(value)]
     except (SyntaxError, ValueError, TypeError):
-        pass
-    try:
-        return [str(name) for name in load_attributes(file).get("excludedimports", ())]
-    except Exception:  # noqa: BLE001  (PyInstaller runs this hook, and shows what it raises)
-        return ()
+        return None
 
 
 def _iter_hooks_above(module: str, folders: Iterable[HookFolder], own: Path) -> Iterator[Path]:

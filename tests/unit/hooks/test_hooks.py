@@ -45,7 +45,6 @@ def other_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     (info / "entry_points.txt").write_text("[pyinstaller40]\nhook-dirs = other_provider:get\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     other_hooks.installed_folders.cache_clear()
-    other_hooks._attributes_of.cache_clear()
     yield hooks
     other_hooks.installed_folders.cache_clear()
     assert "other_provider" not in sys.modules
@@ -168,9 +167,12 @@ def test_another_hook_is_run_once(function: str, other_folder: Path, own_hook: P
         add_imports=lambda *names: None, graph=None, analysis=analysis(other_folder)
     )
     analysis_state.state_of.cache_clear()
+    (other_folder / "hook-pack.py").unlink()
+    other_hooks._source.cache_clear()
     for _ in range(2):
         module_hook.with_others(MODULE, str(own_hook), {"hiddenimports": ["uuid"]}, ())["hook"](api)
     assert own_hook.read_text() == "run "
+    assert other_hooks._source.cache_info().misses == 0  # nor is its source read for what it says
 
 
 def test_what_another_hook_raises_is_shown_with_its_own_file(
