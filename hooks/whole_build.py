@@ -43,7 +43,6 @@ def complete(api: Any) -> None:
     state.graph = api.graph
     if first:
         atexit.register(_say_what_was_done, state)
-        _leave_broken_packages_out(state)
     if state.error is not None:
         _analyse_again(api.analysis)
         return
@@ -62,6 +61,7 @@ def _complete(state: State, api: Any) -> None:
     from .module_hook import leave_files  # noqa: PLC0415
     from .program import add_program, answer_python  # noqa: PLC0415
 
+    _leave_broken_packages_out(state)
     written = _written_folder(api.analysis)
     if written is None:
         add_all(api)

@@ -25,12 +25,36 @@ class Extension:
         self.filename = str(filename)
 
 
+class Script:
+    """The program's first file there."""
+
+    identifier = "app"
+
+
+class Package:
+    """A package there; its source has code, or PyInstaller could not read or compile it."""
+
+    def __init__(self, identifier: str, code: object = None) -> None:
+        self.identifier = identifier
+        self.code = code
+
+
 class Graph:
     """What is asked of PyInstaller's graph."""
 
-    def __init__(self, *nodes: Extension) -> None:
+    def __init__(self, *nodes: Any, edges: dict[str, list[str]] | None = None) -> None:
         self.all = {node.identifier: node for node in nodes}
         self.imported: list[str] = []
+        self.edges = edges or {}
+
+    def make_pure_toc(self) -> list[str]:
+        return [*self.all]
+
+    def outgoing(self, node: Any) -> Iterator[Any]:
+        return iter(self.all[name] for name in self.edges.get(node.identifier, ()))
+
+    def removeNode(self, node: Any) -> None:  # noqa: N802  (PyInstaller's name)
+        del self.all[node.identifier]
 
     def nodes(self) -> Iterator[Extension]:
         return iter(self.all.values())
@@ -104,6 +128,20 @@ def test_one_that_cannot_be_read_is_named_once_and_costs_nothing_else(
     named = [text for text in caplog.messages if "part.cut" in text or "cut.so" in text]
     assert len(named) == 1
     assert caplog.messages[-1] == "rustext: Rust extensions: 1, modules added: 0, files added: 0"
+
+
+def test_packages_that_end_a_build_are_left_out_where_only_what_was_added_leads_there(
+    program: Path,
+) -> None:
+    names = ("good", "theirs", "mine", "both")
+    edges = {"app": ["good", "both", "mine"], "good": ["theirs", "both"]}
+    packages = [Package(name) for name in names[1:]]
+    graph = Graph(Script(), Package("good", code=""), *packages, edges=edges)
+    state = analysis_state.current_state()
+    state.graph = graph
+    whole_build._leave_broken_packages_out(state)
+    state.modules.add("good")  # by a hook that runs later
+    assert graph.make_pure_toc() == ["app", "good", "mine", "both"]
 
 
 def test_a_program_without_rust_is_said_to_be_one(
