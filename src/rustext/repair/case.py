@@ -61,10 +61,23 @@ class Case:
         files = (f.binary.image for p, f in self.bundle.files if p.resolve() == real)
         return next(files, None)
 
+    def behind(self, path: Path) -> Path:
+        """Where links lead that a freezer made to a library, which is gone; else the path."""
+        root = self.bundle.root
+        real = Path(os.path.realpath(path))
+        if real.name != path.name or not real.is_relative_to(root.resolve()) or is_taken(real):
+            return path
+        return root / real.relative_to(root.resolve()) if real.parent.is_dir() else path
+
     def in_contents(self, place: PurePosixPath) -> PurePosixPath:
         """A place below the folder that serves as `site-packages`, relative to the bundle."""
         inside = self.bundle.contents.relative_to(self.bundle.root)
         return PurePosixPath(inside.as_posix()) / place
+
+
+def is_taken(path: Path) -> bool:
+    """Whether something there is not to be replaced: a file, or a folder with files in it."""
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
 Proposer = Callable[[Case], Iterator[Proposal]]

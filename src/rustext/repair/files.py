@@ -87,7 +87,8 @@ def repair_links(case: Case) -> Iterator[Proposal]:
             continue  # that one is replaced
         source = _source_of(case, path, exists=link.exists)
         if source is not None:
-            what = f"replaced by a copy of {source}"
+            what = f"copied from {source}"
+            place = case.place(case.behind(path))
             yield Repair(finding=finding, place=place, change=CopyFile(source=source), what=what)
         elif case.origin is None:
             yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)

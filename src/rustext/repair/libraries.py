@@ -25,7 +25,7 @@ from rustext.model.repair import (
     Unrepaired,
 )
 from rustext.repair.apply import find_patchelf, no_patchelf
-from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
+from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal, is_taken
 from rustext.repair.origin import fits, is_called
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.native.libraries import file_names, find_meant
@@ -41,7 +41,7 @@ def repair_missing_libraries(case: Case) -> Iterator[Proposal]:
         if not isinstance(edge, Missing) or finding is None or not inside:
             continue
         places = [Path(s.path) for s in edge.searched if s.how is not FoundBy.CACHE]
-        looked = [p for p in places if case.holds(p) and not _is_taken(p)]
+        looked = [p for p in places if case.holds(p) and not is_taken(p)]
         for one in _supply(case, finding, edge.soname, edge.needed_by, looked):
             if isinstance(one, Unrepaired) or one.place not in placed:
                 yield one
@@ -70,11 +70,6 @@ def _repair_python(case: Case, findings: Mapping[str, Finding]) -> Iterator[Prop
         yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
 
 
-def _is_taken(path: Path) -> bool:
-    """Whether something there is not to be replaced: a file, or a folder with files in it."""
-    return path.is_file() or (path.is_dir() and any(path.iterdir()))
-
-
 def _supply(
     case: Case, finding: Finding, soname: str, user: Path, looked: list[Path]
 ) -> Iterator[Proposal]:
@@ -95,7 +90,7 @@ def _supply(
         return
     existing = [p for p in looked if p.parent.is_dir()] or looked
     aim = case.bundle.contents / (found[1] if found is not None else soname)
-    target = _behind(case, aim if aim in looked or not existing else existing[0])
+    target = case.behind(aim if aim in looked or not existing else existing[0])
     if held is not None:
         to = os.path.relpath(held, target.parent)
         change: Change = MakeLink(target=to)
@@ -106,15 +101,6 @@ def _supply(
     yield Repair(finding=finding, place=case.place(target), change=change, what=what)
     if not looked:
         yield from _lead(case, finding, user, target)
-
-
-def _behind(case: Case, path: Path) -> Path:
-    """Where links lead that a freezer made to a library, which is gone; else the path itself."""
-    root = case.bundle.root
-    real = Path(os.path.realpath(path))
-    if real.name != path.name or not real.is_relative_to(root.resolve()) or _is_taken(real):
-        return path
-    return root / real.relative_to(root.resolve()) if real.parent.is_dir() else path
 
 
 def _held(case: Case, soname: str) -> Path | None:
@@ -179,7 +165,7 @@ def repair_host_libraries(case: Case) -> Iterator[Proposal]:
         if case.bundle.freezer is Freezer.PYINSTALLER:  # its bootloader sets LD_LIBRARY_PATH
             folders.append(case.bundle.contents)
         inside = [f / edge.soname for f in folders if f is not None and case.holds(f / "x")]
-        looked = [p for p in inside if not _is_taken(p)]
+        looked = [p for p in inside if not is_taken(p)]
         if not looked and (why := _no_way_to_lead(case, edge.needed_by)):
             yield Unrepaired(finding=finding, reason=why)
             continue
