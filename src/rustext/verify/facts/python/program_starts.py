@@ -50,6 +50,7 @@ class Start:
     # Modules, and packages in the bundle that they may ask the metadata of.
     asked: list[tuple[str, str]] = field(default_factory=list)
     reads_source: list[str] = field(default_factory=list)  # functions, with their modules
+    loads_classes: list[str] = field(default_factory=list)  # likewise, by paths that they get
     runs_files: frozenset[str] = frozenset()  # packages with code that runs the files of folders
     adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
     opaque: list[str] = field(default_factory=list)  # modules whose code could not be read

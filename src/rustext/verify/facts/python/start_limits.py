@@ -1,9 +1,9 @@
 """Note what of a module that a program's start gets to cannot be followed.
 
 In: the `Code` of a module. Out: entries of a `Start`: names that it computes, resources of packages
-whose names are completed, metadata that it may ask for by a name in a table (freezers see questions
-that are spelled out, `version("name")`), folders whose files it may run, and functions that read
-the source of what they are handed.
+whose names are completed, functions that load classes by paths which they get, metadata that it may
+ask for by a name in a table (freezers see questions that are spelled out, `version("name")`),
+folders whose files it may run, and functions that read the source of what they are handed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from rustext.verify.bytecode.named_paths import find_completed_packages
 from rustext.verify.facts.python.program_starts import Start
 
 COMPUTES = frozenset({"import_module", "__import__"})
+_CUTS = frozenset({"rsplit", "rpartition"})  # a class path, after its module
 _LISTS = frozenset({"walk", "glob", "iglob", "rglob", "listdir", "iterdir", "scandir"})
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
 # What goes on without the source of what it is handed names one of these, or catches anything.
@@ -53,6 +54,8 @@ def note_limits(
     start.completed |= find_completed_packages(code) & frozenset(packages)
     if not COMPUTES.isdisjoint(code.names) and not COMPUTES.isdisjoint(iter_loaded(code, python)):
         start.computed.append(name)
+    if top not in sys.stdlib_module_names and not COMPUTES.isdisjoint(words):
+        start.loads_classes += [f"{name}.{p.name}" for p in code.iter_nested() if _loads_class(p)]
     if not _LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
         start.runs_files |= {top}
     if top not in sys.stdlib_module_names and not READS.isdisjoint(words):
@@ -65,6 +68,13 @@ def note_limits(
             package = text.lower().replace("-", "_")
             if package in packages and package not in {top, *sys.stdlib_module_names}:
                 start.asked.append((name, text))
+
+
+def _loads_class(piece: Code) -> bool:
+    """Whether a function imports the first part of a path, takes the last, and must have both."""
+    words = {*piece.names}
+    computes = not COMPUTES.isdisjoint(words) and not _CUTS.isdisjoint(words)
+    return computes and "getattr" in words and not piece.exceptions
 
 
 def _iter_asked(code: Code, python: tuple[int, int], find: Find) -> Iterator[str]:

@@ -66,6 +66,33 @@ def test_metadata_that_is_asked_for_by_a_table_of_another_module(
     assert start_of(text).asked == ([("app.main", "some-dep")] if asked else [])
 
 
+LOADS = """
+import importlib
+def load(path):
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+"""
+DOES_WITHOUT = """
+import importlib
+def load(path):
+    module, name = path.rsplit(".", 1)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ImportError:
+        return None
+"""
+
+
+@pytest.mark.parametrize(("text", "named"), [(LOADS, ["app.main.load"]), (DOES_WITHOUT, [])])
+def test_functions_that_load_the_class_of_a_path_are_named(
+    text: str, named: list[str], tmp_path: Path
+) -> None:
+    write_files(tmp_path, {"main.py": f"{text}load('nowhere.Class')"})
+    ran = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, check=False)
+    assert (ran.returncode != 0) is bool(named)
+    assert start_of(text).loads_classes == named
+
+
 def test_what_files_import_that_code_lists_and_runs(tmp_path: Path) -> None:
     files = {
         "app/rules/one.py": "from app.base import Base\nimport app.deep.two\nimport other.gone",
