@@ -20,14 +20,16 @@ import json
 import mmap
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rustext.data import read_data
 from rustext.discovery.sboms import merge_crates
 from rustext.errors import TooComplex
+from rustext.formats.binary import map_file
 from rustext.model.image import Format, Image, ImageKind
-from rustext.model.native_file import Binding, Crate, Provenance
+from rustext.model.native_file import Binding, Crate, NativeFile, Provenance
 
 _RUSTC = re.compile(rb"rustc version (\d+\.\d+\.\d+[0-9A-Za-z.-]*)")
 _STD_PATH = re.compile(rb"/rustc/(?:[0-9a-f]{40}|\d+\.\d+\.\d+)[/\\]")
@@ -204,6 +206,24 @@ def _find_plugin_mark(data: mmap.mmap) -> str | None:
     rules = read_data("bindings")["binding"]
     marks = (mark for rule in rules if rule["kind"] == "plugin" for mark in rule["marks"])
     return next((mark for mark in marks if _contains(data, mark.encode())), None)
+
+
+def missing_by_binding(path: Path, file: NativeFile, present: Collection[str]) -> frozenset[str]:
+    """What an extension module imports as it loads, by what it is made with, and is not `present`.
+
+    It need not be Rust. Raises as `map_file`; reads nothing where all is there.
+    """
+    rules = [
+        rule
+        for rule in read_data("bindings")["binding"]
+        if rule["init"] is bool(file.binary.image.python_inits)
+        and any(name not in present for name in rule.get("imports", ()))
+    ]
+    if not rules:
+        return frozenset()
+    with map_file(path) as data:
+        fitting = (r for r in rules if any(_contains(data, m.encode()) for m in r["marks"]))
+        return frozenset(n for rule in fitting for n in rule["imports"] if n not in present)
 
 
 def _find_binding(

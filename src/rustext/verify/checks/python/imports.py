@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from rustext.data import read_data
 from rustext.discovery.module_names import packages_of
-from rustext.errors import InvalidBinary
+from rustext.discovery.provenance import missing_by_binding
+from rustext.errors import InvalidBinary, UnknownFormat, UnreadableFile
 from rustext.files.cache import Cache, KeptFacts, open_cache
 from rustext.imports.clues import Clues
 from rustext.imports.crate_rules import find_own_rules
@@ -41,6 +43,7 @@ _MODULE = re.compile(r"[a-z_]\w{2,}(?:\.[a-z_]\w*)*")  # as modules are named: P
 _CAPSULE_ATTRIBUTES = 2  # dotted parts at the end of a capsule's name that are no modules
 _CAPSULE = "PyCapsule_Import"
 _NOT_INSTALLED = "it was not installed when the plan was made: install it if the program needs it"
+_NAME_IT = "name it: `--hidden-import` (PyInstaller), `--include-module` (Nuitka)"
 _HINT = "freeze with rustext's plugin or hooks, or name the module to the freezer"
 
 
@@ -107,7 +110,7 @@ class _Modules:
 
 
 def check_imports(subject: Subject) -> Iterator[Finding]:
-    """Find the modules that Rust code imports and that the bundle does not hold."""
+    """Find the modules that native code imports and that the bundle does not hold."""
     bundle = subject.bundle
     if bundle.program is not None and bundle.program.damage is not None:
         return  # which modules there are is not known
@@ -143,6 +146,7 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
             for view in _users(subject, views, file):
                 yield from _check_file_imports(subject, path, file, clues, view)
     kept.save()
+    yield from _check_bindings(subject, views)
 
 
 def _may_import_words(path: Path, file: NativeFile) -> bool:
@@ -248,6 +252,21 @@ def _severity(subject: Subject, lack: _Lack, parts: set[str]) -> Severity:
     # The freezer has followed such a package, and found most of what native code imports.
     followed = lack.whose is _Whose.PRESENT and top in parts
     return Severity.WARNING if followed or lack.whose is _Whose.ABSENT else Severity.ERROR
+
+
+def _check_bindings(subject: Subject, views: Sequence[_Modules]) -> Iterator[Finding]:
+    """What modules that are not Rust lack by what they are made with."""
+    reached = {name for start in subject.starts for name in start.reached}
+    for path, file in subject.bundle.files:
+        if file.module is None or file.provenance.rust:
+            continue
+        severity = Severity.ERROR if file.module in reached else Severity.WARNING
+        with suppress(UnreadableFile, UnknownFormat):  # other checks name such a file
+            for view in _users(subject, views, file):
+                for name in sorted(missing_by_binding(path, file, view.names)):
+                    evidence = f"`{name}` is in the file, which has a PyInit_ function"
+                    finding = _missing_import(subject, path, name, severity, [evidence], view)
+                    yield replace(finding, hint=_NAME_IT)
 
 
 def _broken_rules(

@@ -107,6 +107,15 @@ def test_a_native_package_may_make_its_submodules_itself(root: Path, gcc: Compil
     assert judge(root) == {}
 
 
+def test_a_module_made_by_cffi_needs_its_backend(root: Path, gcc: Compile) -> None:
+    made = 'const char *mark = "_cffi_backend"; void *PyInit_made(void) { return 0; }'
+    shutil.copy(gcc("app", PROGRAM), root / "app")
+    shutil.copy(gcc("made.so", made, "-shared", "-fPIC"), root / "made.so")
+    assert judge(root) == {"_cffi_backend": Severity.WARNING}  # no program starts with it
+    (root / "_cffi_backend.py").touch()
+    assert judge(root) == {}
+
+
 def own_rule(*imports: str, versions: str = "", strings: tuple[str, ...] = ()) -> CrateRule:
     return CrateRule(
         crate="our-core", imports=imports, versions=versions, strings=strings, why="", source=""
