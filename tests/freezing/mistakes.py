@@ -67,7 +67,7 @@ def measure(python: Path, files: Files, variables: Mapping[str, str], said: str)
             wrong.append("more than a line at ERROR")
         return {
             "codes": codes, "wrong": "; ".join(wrong),
-            "line": _FOLDERS.sub("…/", line.replace(f"{folder}/", "")),
+            "line": _FOLDERS.sub("…/", line.replace(f"{folder}/", "").replace(str(folder), "…")),
         }  # fmt: skip
 
 
