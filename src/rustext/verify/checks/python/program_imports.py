@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from rustext.discovery.module_names import importer_name
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.native_files import folders_on_path
 from rustext.verify.bundle.program import Freezer, Program
@@ -66,11 +67,18 @@ def _judge(subject: Subject, start: Start, missing: MissingModule) -> Iterator[F
 
 
 def _missing_extensions(subject: Subject, program: Program) -> Iterator[Finding]:
-    """Extension modules that Nuitka's table names and whose files are not there."""
+    """Extension modules that Nuitka's table names and whose files are not there.
+
+    It names libraries too that are called as modules are: they count where something imports them.
+    """
     files = {file.module for _, file in subject.bundle.files}
+    libraries = {importer_name(file.path) for _, file in subject.bundle.files} - files
     starts = [s for s in subject.starts if s.program is program and s.followed]
     for name in sorted(program.extensions - files):
-        needed = not starts or any(name in start.reached for start in starts)
+        reached = any(name in start.reached for start in starts)
+        if name in libraries and not reached:
+            continue
+        needed = not starts or reached
         yield Finding(
             id="missing-import",
             severity=Severity.ERROR if needed else Severity.WARNING,

@@ -13,6 +13,7 @@ from compiling import Compile
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Severity
 from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.bundle.program import Freezer
 from rustext.verify.checks.python.program_imports import check_program_imports
 from rustext.verify.facts.python.program_starts import MissingModule, Start
 from rustext.verify.verify import read_subject
@@ -47,3 +48,21 @@ def test_native_code_need_not_make_all_its_imports_in_each_run(
     assert named == ["`pkg._core`, which is native, need not import it in each run"] * (
         severity is Severity.WARNING
     )
+
+
+@pytest.mark.parametrize("reached", [(), ("pkg._lib",)])
+def test_a_library_in_the_table_counts_where_something_imports_it(
+    reached: tuple[str, ...], gcc: Compile, tmp_path: Path
+) -> None:
+    root = tmp_path / "app"
+    (root / "pkg").mkdir(parents=True)
+    shutil.copy2(gcc("app", "int main(void) { return 0; }"), root)
+    library = gcc("lib.so", "int answer(void) { return 42; }", "-shared", "-fPIC")
+    shutil.copy2(library, root / "pkg" / "_lib.so")
+    bundle = read_bundle(root)
+    named = frozenset({"pkg._lib", "pkg._gone"})
+    program = replace(bundle.programs[0], freezer=Freezer.NUITKA, extensions=named)
+    subject = read_subject(replace(bundle, programs=(program,)), stdlib=stdlib_environment())
+    start = Start(program=program, followed=True, reached=dict.fromkeys(("main", *reached)))
+    found = {f.subject for f in check_program_imports(replace(subject, starts=(start,)))}
+    assert found == {"pkg._gone", *reached}
