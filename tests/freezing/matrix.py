@@ -31,6 +31,7 @@ from rustext.errors import RustextError
 SCRIPTS = ("main.py", "app.py")
 MOST_COMPILED = 200_000  # bytes of a package's source
 MORE_RUNS = 10
+SHOWN = 4  # bundles that are named for one finding
 FINDINGS = ("error[", "warning[", "note[")
 PRINTED = "printed"  # how a verdict about other words begins
 FREEZERS_OWN = frozenset(
@@ -251,7 +252,26 @@ def as_markdown(rows: list[dict]) -> str:
     for app in sorted({r["app"] for r in rows}):
         cells = [results.get((app, way)) for way in ways]
         lines.append(f"| {app} | " + " | ".join(map(as_cell, cells)) + " |")
+    if any(row.get("verify") for row in rows):
+        lines += ["", *iter_verdicts(rows)]
     return "\n".join(lines) + "\n"
+
+
+def iter_verdicts(rows: list[dict]) -> Iterator[str]:
+    """What `rustext verify` says of the bundles that run: which findings, of how many."""
+    found: dict[str, list[str]] = {}
+    judged = [row for row in rows if row["result"] == "pass" and row.get("verify")]
+    for row in judged:
+        for text in {t for t in row["verify"].split("; ") if t.startswith(FINDINGS)}:
+            found.setdefault(text, []).append(f"{row['app']} ({row['freezer']})")
+    loud = {name for text in found if not text.startswith("note[") for name in found[text]}
+    yield f"Of {len(judged)} bundles that run, `rustext verify` finds no error and no warning in "
+    yield f"{len(judged) - len(loud)}. What it says, and of which bundles:\n"
+    yield "| finding | bundles | |"
+    yield "|---|--:|---|"
+    for text, names in sorted(found.items(), key=lambda item: (item[0][0] == "n", item[0])):
+        some = ", ".join(sorted(names)[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+        yield f"| {text.replace('|', chr(92) + '|')} | {len(names)} | {some} |"
 
 
 def as_cell(row: dict | None) -> str:
