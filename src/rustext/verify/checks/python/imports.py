@@ -130,8 +130,9 @@ def check_imports(subject: Subject) -> Iterator[Finding]:
             lack.whose is _Whose.STDLIB for lack in find(ref.text)
         )
 
-    packages = stdlib_packages() - set(read_data("stdlib")["never"])
-    wanted = WantedNames(looked_for, packages, dotted=True)
+    tops = stdlib_packages() - set(read_data("stdlib")["never"])
+    tops |= {n for row in read_data("crates")["rule"] if row.get("named") for n in row["imports"]}
+    wanted = WantedNames(looked_for, tops, dotted=True)
     every_word = WantedNames(looked_for)
     for path, file in bundle.files:
         if file.provenance.rust:
@@ -200,7 +201,9 @@ def _check_file_imports(
             sure.setdefault(lack, []).append(_describe(ref, file.binary))
         elif lack.whose is _Whose.STDLIB and _may_be_import(ref) and lack.name == ref.text:
             maybe.add(lack.name)
-    for name, certain, detail in _broken_rules(view, clues.rules):
+    exact = {ref.text for ref in clues.strings if ref.kind is EvidenceKind.EXACT_STRING}
+    rules = [(r, text) for r, text in clues.rules if not r.named or not exact.isdisjoint(r.imports)]
+    for name, certain, detail in _broken_rules(view, rules):
         whose = _Whose.STDLIB if certain or subject.in_stdlib(name) else _Whose.PRESENT
         sure.setdefault(_Lack(name=name, whose=whose), []).append(detail)
     parts = {ref.text.partition(".")[0] for ref in clues.strings if view.holds_part(ref.text)}

@@ -28,9 +28,11 @@ MORE = 'void *also(void) { return PyImport_ImportModule("own_rules.extra"); }\n'
 PROGRAM = "int main(void) { return 0; }"
 
 
-def judge(root: Path, *rules: CrateRule, plan: BuildPlan | None = None) -> dict[str, Severity]:
+def judge(
+    root: Path, *rules: CrateRule, plan: BuildPlan | None = None, crate: str = "our-core"
+) -> dict[str, Severity]:
     bundle = read_bundle(root)
-    crates = (Crate(name="our-core", version="1.2.0", source="sbom"),)
+    crates = (Crate(name=crate, version="1.2.0", source="sbom"),)
     files = tuple(
         (path, replace(file, provenance=Provenance(rust=path.name == "core.so", crates=crates)))
         for path, file in bundle.files
@@ -105,6 +107,24 @@ def test_a_native_package_may_make_its_submodules_itself(root: Path, gcc: Compil
     native = "void *PyInit_own_rules(void) { return 0; }"
     shutil.copy(gcc("own_rules.so", native, "-shared", "-fPIC"), root / "own_rules.so")
     assert judge(root) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("decimal", {"decimal": Severity.ERROR}), ("decimals", {})]
+)
+def test_what_a_binding_looks_up_counts_where_the_file_holds_its_name(
+    root: Path, gcc: Compile, name: str, found: dict[str, Severity]
+) -> None:
+    texts = (name, "Decimal")
+    rows = ", ".join(f'{{"{text}", {len(text)}}}' for text in texts)
+    source = f"""
+        struct {{const char *at; unsigned long size;}} names[] = {{{rows}}};
+        void *PyImport_Import(void *name);
+        void *PyInit_core(void) {{ return names; }}
+        void *later(void *name) {{ return PyImport_Import(name); }}
+    """
+    put(root, gcc, source=source)
+    assert judge(root, crate="pyo3") == found
 
 
 def test_a_module_made_by_cffi_needs_its_backend(root: Path, gcc: Compile) -> None:
