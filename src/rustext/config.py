@@ -94,14 +94,14 @@ def find_config(start: Path, file: Path | None = None) -> Config:
 
 
 def find_project(start: Path) -> Path | None:
-    """The nearest `pyproject.toml` at or above `start`.
+    """The nearest `pyproject.toml` at or above `start`, whether it can be read or not.
 
     One above that belongs to a stranger (`/tmp/pyproject.toml`) is ignored, and named: neither
     to this user, nor to root, nor to the owner of `start`, which the user has chosen.
     """
     folder = start.resolve()
     files = (f / "pyproject.toml" for f in (folder, *folder.parents))
-    found = next((f for f in files if os.path.isfile(f)), None)  # noqa: PTH113 (never raises)
+    found = next((f for f in files if os.path.lexists(f) and not os.path.isdir(f)), None)  # noqa: PTH112 (never raises)
     if found is None or found.parent == folder or not is_strangers(found, folder):
         return found
     _log.warning("%s belongs to another user and is not read", found)
@@ -366,7 +366,10 @@ def _modules(table: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
 
 def _shown(value: object) -> str:
     """A value of the file in a message."""
-    return _cut(repr(value))
+    try:
+        return _cut(repr(value))
+    except ValueError:  # an integer of more digits than Python converts
+        return "a value with too many digits"
 
 
 def _cut(text: str) -> str:

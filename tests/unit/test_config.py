@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,27 @@ why = "joins a name"
     assert {rule.source for rule in config.crate_rules} == {str(file)}
     file.write_text(format_config(config, file))
     assert read_config(file) == config
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and FIFOs need rights or do not exist")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.symlink_to("gone"),
+        lambda path: path.symlink_to(path.name),
+        getattr(os, "mkfifo", None),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_not_taken_for_none(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "pyproject.toml")
+    with pytest.raises(InvalidConfiguration, match=r"pyproject\.toml cannot be read"):
+        find_config(tmp_path)
+
+
+def test_a_number_that_python_does_not_print_is_a_mistake_as_others(tmp_path: Path) -> None:
+    text = f"[tool.rustext]\nselftest = 0x{'f' * 20000}\n"
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(InvalidConfiguration, match="too many digits"):
+        find_config(tmp_path)

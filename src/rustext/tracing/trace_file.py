@@ -128,8 +128,9 @@ def merge(traces: Iterable[Trace]) -> Trace:
     )
 
 
-def _as_numbers(version: str) -> tuple[int | str, ...]:
-    return tuple(int(part) if part.isdigit() else part for part in version.split("."))
+def _as_numbers(version: str) -> tuple[tuple[bool, int, str], ...]:
+    """A key that sorts 3.9 before 3.10, whatever else a record has for a version."""
+    return tuple((not p.isdecimal(), len(p), p) for p in version.split("."))
 
 
 def format_trace(trace: Trace) -> str:

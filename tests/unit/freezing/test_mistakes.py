@@ -18,7 +18,7 @@ from rustext_hooks import analysis_state, whole_build
 
 from rustext.cli.main import run
 from rustext.environment.environment import this_environment
-from rustext.errors import RustextError
+from rustext.errors import InvalidConfiguration, RustextError
 from rustext.freezing.options import read_options
 from rustext.freezing.project import read_project
 from rustext.freezing.session import start_session
@@ -128,6 +128,7 @@ def test_what_is_valid_is_taken(files: Files, tmp_path: Path) -> None:
     read_project(tmp_path, program_environment(env, tmp_path))
 
 
-def test_a_fifo_is_no_configuration(tmp_path: Path) -> None:
+def test_a_fifo_is_not_taken_for_no_configuration(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pyproject.toml")
-    read_project(tmp_path, this_environment())
+    with pytest.raises(InvalidConfiguration, match="not a regular file"):
+        read_project(tmp_path, this_environment())

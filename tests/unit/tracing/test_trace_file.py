@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import json
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -219,3 +220,8 @@ def test_a_program_that_a_signal_ends_has_its_record_all_the_same(program: Path)
     )
     assert run(["trace", "-o", "one.toml", "app.py"]) == 128 + 9
     assert read_trace(program / "one.toml").imports_of("native") == ("wave",)
+
+
+def test_records_are_merged_whatever_they_call_a_python() -> None:
+    traces = [replace(Trace(), pythons=(name,)) for name in ("3.10", "x", "3.9", "3.x", "²")]
+    assert merge(traces).pythons == ("3.9", "3.10", "3.x", "x", "²")

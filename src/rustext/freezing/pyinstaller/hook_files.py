@@ -8,6 +8,7 @@ out what to add when they run, can be written before any build.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from rustext.environment.editable_installs import link_folder
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.output import check_output, is_sealed, write_output
+from rustext.files.untrusted import SOURCE_LIMIT, find_obstacle, read_start
 from rustext.freezing.pyinstaller.hook_text import (
     MARK,
     adds_something,
@@ -135,7 +137,8 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
 def _find_written(folder: Path) -> frozenset[Path]:
     """The hooks of an earlier run that were not edited since."""
     found = (*folder.glob("hook-*.py"), *folder.glob("*/hook-*.py"))
-    return frozenset(path for path in found if _is_unedited(path.read_bytes()))
+    readable = (path for path in found if not find_obstacle(path))
+    return frozenset(path for path in readable if _is_unedited(path.read_bytes()))
 
 
 def _is_unedited(data: bytes) -> bool:
@@ -149,7 +152,7 @@ def write_short_hooks(
 
     The folder is made where it is missing. With `selftest`, a run-time hook goes into each program
     that has one of the Rust modules. `others` are the folders of other packages' hooks: where one
-    of these is not in UTF-8, there is none of ours.
+    of these cannot be read, or is not in UTF-8, there is none of ours.
     """
     texts: dict[Path, str] = {}
     modules = []
@@ -175,13 +178,12 @@ def _may_be_compared(name: Path, folders: Iterable[Path]) -> bool:
 
     It reads them as UTF-8 whatever a file declares, and ends where that fails.
     """
-    for folder in folders:
-        try:
-            (folder / name).read_bytes().decode("utf-8")
-        except UnicodeDecodeError:
-            return False
-        except OSError:
-            continue
+    for path in (folder / name for folder in folders):
+        if os.path.lexists(path):
+            try:
+                read_start(path, SOURCE_LIMIT).decode("utf-8")
+            except (OSError, UnicodeDecodeError):
+                return False
     return True
 
 
