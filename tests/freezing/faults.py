@@ -2,8 +2,9 @@
 
 Usage: ./test --faults [--freezer FREEZER] [--again] [--minutes N] [WORD]...
 
-The program fails without rustext. Each fault is a file of another package, or of the program's own,
-that cannot be read or is not what it should be, or a place for rustext's own files that is none.
+With Nuitka, the program fails without rustext; for PyInstaller its package brings a hook. Each
+fault is a file of another package, or of the program's own, that cannot be read or is not what it
+should be, or a place for rustext's own files that is none.
 Started by root, builds and programs run as the account `nobody`, or, where that cannot read the
 interpreter, without the rights by which root reads any file. Writes
 benchmarks/faults.md, and ends with 1 where a row is not as promised: a build that works without
@@ -132,8 +133,9 @@ def table(kept: KeptRows) -> Iterator[str]:
     known = {freezer: [rows.get(f"{freezer}: {name}") for name in names] for freezer in FREEZERS}
     yield "# Faults of files in a build\n"
     yield "`./test --faults`. The exit code of a build with rustext, whether the program runs in"
-    yield "another folder (it fails without rustext), and what rustext says of the file: one line"
-    yield "in the build, in `rustext plan` and in `rustext doctor`, and none where all is well."
+    yield "another folder, and what rustext says of the file: one line in the build, in `rustext"
+    yield "plan` and in `rustext doctor`, and none where all is well. Without rustext the program"
+    yield "does not run where Nuitka made it; for PyInstaller, its package brings a hook."
     yield "Where a build fails, it fails without rustext too: Nuitka reads METADATA and RECORD"
     yield "whole, as UTF-8, lists all folders of a package, and waits at a FIFO for its end. A"
     yield f"process has {MEMORY >> 30} GB of memory at most, and a build with Nuitka ends with 124"
