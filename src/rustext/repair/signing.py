@@ -47,7 +47,7 @@ def sign(path: Path) -> str | None:
 
 
 def signer_of(path: Path) -> str | None:
-    """Who has signed a Mach-O file with a certificate; None if nobody has."""
+    """The signer of a Mach-O file that is signed with a certificate, else None."""
     with contextlib.suppress(InvalidBinary, UnreadableFile), open_binary(path) as (binary, data):
         for image in binary.images:
             with contextlib.suppress(InvalidBinary):

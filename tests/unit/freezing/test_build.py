@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -286,6 +287,26 @@ def test_written_hooks_say_what_they_add_and_where_it_comes_from(
     entries = [line for line in text.splitlines() if line.startswith("    ")]
     assert all(line.startswith("    # ") for line in entries[::2])
     assert not any(line.startswith("    # ") for line in entries[1::2])
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("gone")])
+def test_there_is_no_hook_beside_one_that_cannot_be_read(
+    lab: Lab, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    others, folder = tmp_path / "others", tmp_path / "hooks"
+    others.mkdir()
+    make(others / "hook-app.py")
+    written = {path.name for path in write_short_hooks(lab.planner(), folder, others=[others])}
+    assert "hook-app.py" not in written
+    assert "hook-app._core.py" in written
+
+
+def test_a_fifo_among_the_hooks_of_an_earlier_time_is_not_waited_for(
+    lab: Lab, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "hook-mine.py")
+    write_hooks(lab.planner(), tmp_path)
+    assert (tmp_path / "hook-app.py").is_file()
 
 
 def test_hooks_of_an_earlier_time_are_removed_and_no_others(lab: Lab, tmp_path: Path) -> None:
