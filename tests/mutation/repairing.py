@@ -27,6 +27,7 @@ from lab import FREEZERS, ROOT, Lab
 from mutations import MUTATIONS, Mutation
 
 from rustext.environment.environment import read_interpreter
+from rustext.errors import RustextError
 from rustext.model.verification import IsolatedRun
 from rustext.verify.run.isolated_run import python_folders, run_isolated
 
@@ -79,7 +80,10 @@ def start(root: Path, program: Path, python: Path) -> IsolatedRun:
         for facts in [read_interpreter(one)]
         for folder in python_folders(facts.prefixes, facts.stdlib)
     ]
-    return run_isolated(root, program, hide=hide, timeout=60)
+    try:
+        return run_isolated(root, program, hide=hide, timeout=60)
+    except RustextError as error:  # nothing that can be started
+        return IsolatedRun(code=126, stdout="", stderr=error.line, hidden=(), libraries=())
 
 
 def run_repair(*arguments: str | Path) -> tuple[int, str, str]:
@@ -127,13 +131,14 @@ def measure(bundle: Bundle, mutation: Mutation, cache: Path, python: Path) -> Ro
         "finding": mutation.id, "broken": mended.broken.code, "code": mended.code,
         "repairs": len(mended.report.get("repairs", ())),
         "repaired": mended.repaired.code if mended.repaired else None,
+        "found": sorted({f["id"] for f in mended.report.get("before", {}).get("findings", ())
+                         if f["severity"] != "note"}),
         "wrong": "; ".join(wrong), "said": mended.errors.strip().splitlines()[-1:],
     }  # fmt: skip
 
 
 LEFT = """\
-Where a library has another one's name, nothing says which of the two files is the wrong one. A
-program of Nuitka's looks for no file in a package that is inside the program: a module that is
+A program of Nuitka's looks for no file in a package that is inside the program: a module that is
 missing there is not repaired, and the error says how to freeze again."""
 VERDICTS = {0: "stands alone", 1: "findings remain", 2: "not repaired"}
 
@@ -157,7 +162,7 @@ def table(rows: Mapping[str, Row]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|"
     for mutation, freezer, row in known:
         if row is not None:
-            broken, repaired = _ended(row["broken"]), _ended(row["repaired"])
+            broken, repaired = name_end(row["broken"]), name_end(row["repaired"])
             yield (
                 f"| {mutation.name.replace('_', ' ')} | {row['finding']} | {freezer} | {broken} | "
                 f"{row['repairs']} | {repaired} | {VERDICTS[row['code']]} | {row['wrong']} |"
@@ -165,7 +170,8 @@ def table(rows: Mapping[str, Row]) -> Iterator[str]:
     yield f"\n{LEFT}"
 
 
-def _ended(code: int | None) -> str:
+def name_end(code: int | None) -> str:
+    """How a program ended, in a cell of a table."""
     return "-" if code is None else "runs" if code == 0 else f"ends with {code}"
 
 
@@ -175,16 +181,21 @@ def _cases() -> Iterator[tuple[Mutation, str]]:
             yield from ((mutation, freezer) for freezer in mutation.freezers)
 
 
-def main() -> int:
-    """Write the table; 1 where a row is not as promised."""
-    args = parser(__doc__).parse_args()
+def made_bundles() -> tuple[Path, Path, dict[str, Bundle]]:
+    """The cache, the interpreter of an environment, and what each freezer made in it."""
     cache = ROOT / ".cache" / "tests"
     wheels = cache / "repair-wheel"
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(wheels), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     lab = Lab(cache, next(wheels.glob("*.whl")))
     python = lab.environment(*REQUIREMENTS, rustext=True)
-    bundles = {freezer: make_bundle(lab, freezer) for freezer in FREEZERS}
+    return cache, python, {freezer: make_bundle(lab, freezer) for freezer in FREEZERS}
+
+
+def main() -> int:
+    """Write the table; 1 where a row is not as promised."""
+    args = parser(__doc__).parse_args()
+    cache, python, bundles = made_bundles()
     kept = KeptRows("repairs")
     todo = {
         f"{freezer}: {mutation.name}": partial(measure, bundles[freezer], mutation, cache, python)

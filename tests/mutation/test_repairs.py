@@ -28,6 +28,8 @@ CASES = (
     ("lose_a_module_that_rust_imports", "pyinstaller"),
     ("lose_a_module_of_the_standard_library", "pyinstaller"),
     ("take_the_execute_bit", "pyinstaller"),
+    ("put_another_library_under_a_name", "pyinstaller"),
+    ("put_another_library_under_a_name", "nuitka"),
 )
 
 

@@ -1,21 +1,25 @@
 """Repairs of single files: names that Python looks for, modes, links, copies of one library.
 
 In: a `Case`. Out: proposals for `ext-suffix`, `refused-file` (the execute bit), `outside-link`,
-`host-library` (a link out of the bundle) and `duplicate-library`.
+`host-library` (a link out of the bundle), `duplicate-library`, and for files that cannot be loaded
+or lack what others ask of them, where the environment has them whole.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.extension_suffixes import split_suffix
+from rustext.formats.binary import parse_file
+from rustext.formats.elf.symbol_lookup import Offered, parse_elf_offered
+from rustext.model.findings import Finding
 from rustext.model.libraries import Resolved
 from rustext.model.repair import CopyFile, MakeLink, RemoveFile, Repair, SetMode, Unrepaired
 from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
 from rustext.repair.modules import module_place
-from rustext.repair.origin import fits
+from rustext.repair.origin import Origin, fits
 from rustext.verify.facts.python.python_suffixes import choose_looked_for, iter_misnamed
 
 _DAMAGED = (
@@ -145,19 +149,12 @@ def repair_damaged(case: Case) -> Iterator[Proposal]:
         whose = any(label == "program" for label, _ in finding.evidence)  # another team's
         if case.place(path) in case.edited or (finding.id == "signature" and whose):
             continue  # it has to be signed, and no more
+        if exchanged := tuple(_repair_exchanged(case, case.origin, finding, path)):
+            yield from exchanged
+            continue
         inside = PurePosixPath(path.relative_to(case.bundle.contents).as_posix())
-        source, right = case.origin.file_at(inside), inside
-        if source is None:
-            name = ".".join((*inside.parent.parts, split_suffix(inside.name)[0]))
-            module = case.origin.env.find_module(name)
-            library = case.origin.find_library(inside.name, case.bundle.image)
-            if module is not None and module.path is not None:
-                source, right = module.path, module_place(case, name, module.path)
-            elif library is not None:
-                source = library[0]
-            else:
-                continue
-        if not fits(source, case.bundle.image) or not _differ(source, path):
+        source, right = _find_whole(case, case.origin, inside)
+        if source is None or not fits(source, case.bundle.image) or not _differ(source, path):
             continue
         yield Repair(
             finding=finding,
@@ -168,6 +165,45 @@ def repair_damaged(case: Case) -> Iterator[Proposal]:
         if right != inside:
             what = f"deleted: `{right.name}` takes its place"
             yield Repair(finding=finding, place=case.place(path), change=RemoveFile(), what=what)
+
+
+def _find_whole(
+    case: Case, origin: Origin, inside: PurePosixPath
+) -> tuple[Path | None, PurePosixPath]:
+    """The environment's file for a place in the bundle, and the place that is right for it."""
+    source = origin.file_at(inside)
+    if source is not None:
+        return source, inside
+    name = ".".join((*inside.parent.parts, split_suffix(inside.name)[0]))
+    module = origin.env.find_module(name)
+    if module is not None and module.path is not None:
+        return module.path, module_place(case, name, module.path)
+    library = origin.find_library(inside.name, case.bundle.image)
+    return (library[0] if library is not None else None), inside
+
+
+def _repair_exchanged(case: Case, origin: Origin, finding: Finding, user: Path) -> Iterator[Repair]:
+    """Take libraries again that lie under the name of another one, which has a missing symbol."""
+    lacks = [text for label, text in finding.evidence if label == "symbol"]
+    if finding.id != "undefined-symbol" or not lacks:
+        return
+    root = case.bundle.root.resolve()
+    for path in sorted(case.subject.loaded.closure(user) - {user.resolve()}):
+        found = origin.find_library(path.name, case.bundle.image)
+        if found is None or not path.is_relative_to(root) or _defines(path, lacks):
+            continue
+        if _defines(found[0], lacks):
+            yield Repair(
+                finding=finding,
+                place=PurePosixPath(path.relative_to(root).as_posix()),
+                change=CopyFile(source=found[0]),
+                what=f"copied from {found[0]}",
+            )
+
+
+def _defines(library: Path, symbols: Iterable[str]) -> bool:
+    offered = parse_file(library, parse_elf_offered, Offered({}))
+    return any(offered.has_name(symbol) for symbol in symbols)
 
 
 def _differ(one: Path, other: Path) -> bool:
