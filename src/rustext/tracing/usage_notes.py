@@ -61,7 +61,8 @@ def make_usages(notes: Iterable[Mapping[str, Any]], env: Environment) -> tuple[U
     places = _Places(env)
     written = {note["file"] for note in notes if note.get("do") == "write"}
     told = {note["file"] for note in notes if note.get("do") in _FILES.keys() - {"native"}}
-    found = []
+    found: list[tuple[str, UseKind, Use]] = []
+    by_whom: list[tuple[str, UseKind, Use]] = []  # opened by this run, or by another process
     metadata: dict[str, set[tuple[str, str]]] = {}  # distribution and file by asker
     for note in notes:
         do = note.get("do")
@@ -82,7 +83,9 @@ def make_usages(notes: Iterable[Mapping[str, Any]], env: Environment) -> tuple[U
             continue  # who has opened it is known, or it is code
         elif do in _FILES and note["file"] not in written:
             row = _file_row(_FILES[do], note, places)
-            found += [row] if row is not None else []
+            (by_whom if do == "native" else found).extend([row] if row is not None else [])
+    used = {dist for dist, _, _ in found}
+    found += [row for row in by_whom if row[0] in used]
     if any(map(_came_along, found)):
         needed = _needed_names(notes)
         found = [row for row in found if not (_came_along(row) and _file_name(row) in needed)]

@@ -515,6 +515,20 @@ open(os.path.join(folder, "table.json")).close()
     assert found["pack/table.json"] == ("__main__",)  # Python code has opened it as well
 
 
+def test_what_another_process_opens_of_a_distribution_that_does_not_take_part_is_not_recorded(
+    site: Path,
+) -> None:
+    install(site, "apart", files={"apart/__init__.py": "", "apart/data.txt": "some"})
+    with record({**os.environ, "PYTHONPATH": str(site)}, [site]) as recording:
+        program = "import pack"
+        subprocess.run([sys.executable, "-c", program], check=True, env=recording.variables)
+        assert (site / "apart" / "data.txt").read_text() == "some"  # by this process
+        trace = recording.read(environment(site))
+    names = {usage.distribution for usage in trace.usages}
+    assert "pack-dist" in names
+    assert "apart" not in names
+
+
 def test_modules_that_native_code_puts_in_place_are_recorded(site: Path, gcc: Compile) -> None:
     """As mypyc's are: one library makes modules that the import system is never asked for."""
     include = subprocess.run(
