@@ -5,6 +5,7 @@ The folder holds a package `bad`, which a program imports, with metadata, and th
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -133,9 +134,15 @@ def of_other(kind: str, apply: Callable[[Path], object]) -> Fault:
 
 
 def reached(
-    apply: Callable[[Path], object], name: str = "bad/other.py", good: str = "good.py"
+    apply: Callable[[Path], object],
+    name: str = "bad/other.py",
+    good: str = "good.py",
+    *,
+    record: bool = True,
 ) -> Fault:
     """A fault of what a good module imports that only native code asks for.
+
+    Both modules are in a RECORD, or in none.
 
     The native file of `bad` takes its class of UUIDs from that module instead of `uuid`, whose name
     it holds once. A program frozen without rustext has neither of the modules.
@@ -146,14 +153,15 @@ def reached(
         code = path.read_bytes()
         assert code.count(b"uuid") == 1, path
         path.write_bytes(code.replace(b"uuid", b"good"))
-        module = name.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
+        module = re.sub(r"(/__init__)?\.pyc?$", "", name).replace("/", ".")
         if good != "good.py":
             module = f"good.{path.stem.split('.')[0]}"
             write(f"good/{path.name}", native(site))(site)
             append(f"{INFO}/RECORD", f"good/{path.name},,\n".encode())(site)
         write(good, GOOD.format(module=module))(site)
-        append(f"{INFO}/RECORD", f"{good},,\n".encode())(site)
-        listed(name, apply)(site)
+        if record:
+            append(f"{INFO}/RECORD", f"{good},,\n{name},,\n".encode())(site)
+        apply(site)
 
     return Fault(both, name)
 
@@ -192,6 +200,9 @@ except Exception:
     pass
 """
 DEEP = "x = " + "(" * 5000 + ")" * 5000 + "\n"
+SUM = "x = " + "a+" * 20_000 + "a\n"
+LONG = "x = a" + ".b" * 100_000 + "\n"
+CUT = importlib.util.MAGIC_NUMBER + bytes(12) + b"\xe3\0\0\0"
 
 FAULTS: dict[str, Fault] = {
     "RECORD links to itself": Fault(put(f"{INFO}/RECORD", circle), f"{INFO}/RECORD"),
@@ -285,6 +296,15 @@ FAULTS: dict[str, Fault] = {
     "a source behind native code is not UTF-8": reached(write("bad/other.py", b"x = '\xe9'\n")),
     "a source behind native code has NUL bytes": reached(write("bad/other.py", b"x = 1\0\n")),
     "a source behind native code is nested too deeply": reached(write("bad/other.py", DEEP)),
+    "a source behind native code has a sum that is too long": reached(write("bad/other.py", SUM)),
+    "a source behind native code has a name that is too long": reached(write("bad/other.py", LONG)),
+    "a source behind native code returns from no function": reached(
+        write("bad/other.py", "return\n")
+    ),
+    "a source behind native code, in no RECORD, has such a sum": reached(
+        write("bad/other.py", SUM), record=False
+    ),
+    "bytecode behind native code is cut": reached(write("bad/other.pyc", CUT), "bad/other.pyc"),
     "a source behind native code is a FIFO": reached(put("bad/other.py", os.mkfifo)),
     "a source behind native code dangles": reached(put("bad/other.py", link("gone.py"))),
     "a source behind native code does not parse": reached(write("bad/other.py", "def f(:\n")),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import importlib.machinery
+import importlib.util
+import marshal
 import os
 import shutil
 import subprocess
@@ -479,7 +481,41 @@ def test_a_freezer_does_not_follow_what_was_added_to_a_file_that_cannot_be_read(
     assert build.shuns("needed.sub", "needed.further", further)
     assert not build.shuns("needed.sub", "needed.good", folder / "good.py")
     assert not build.shuns("app.other", "needed.further", further)
-    assert [line.split("`")[1] for line in build.faults] == [str(further)]
+
+
+CODE = marshal.dumps(compile("x = 1", "", "exec"))
+MAGIC = importlib.util.MAGIC_NUMBER + bytes(12)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("further.py", b"x = " + b"a+" * 100_000 + b"a\n", "nested too deeply"),
+        ("further.py", b"x = a" + b".b" * 100_000 + b"\n", "a name of more than 1000 parts"),
+        ("further.py", b"return\n", "'return' outside function"),
+        ("further.pyc", MAGIC + CODE[: len(CODE) // 2], "it is not bytecode ("),
+        ("further.pyc", MAGIC + b"i\1\0\0\0", "it is not bytecode ("),
+        ("further.pyc", b"\r\r\r\n" + bytes(12) + CODE, "it is not bytecode of this Python"),
+        ("further.pyc", MAGIC + CODE, ""),
+    ],
+)
+def test_a_freezer_does_not_follow_what_was_added_to_a_file_without_code(
+    lab: Lab, name: str, content: bytes, said: str, listed: bool
+) -> None:
+    folder = lab.site / "needed"
+    (folder / "sub.py").write_text("import needed.further\n")
+    (folder / name).write_bytes(content)
+    files = ["__init__.py", "sub.py", *([name] if listed else [])]
+    record = "".join(f"needed/{file},,\n" for file in files)
+    (lab.site / "needed-1.0.dist-info/RECORD").write_text(record)
+    build = lab.build()
+    build.enter("app._core", lab.core)
+    assert not build.shuns("app._core", "needed.sub", folder / "sub.py")
+    if listed:  # its distribution was read
+        assert [*build.unreadable_imports("needed.sub")] == ["needed.further"] * bool(said)
+    assert build.shuns("needed.sub", "needed.further", folder / name) is bool(said)
+    assert [said in line for line in build.faults] == [True] * bool(said)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs in the file system")
