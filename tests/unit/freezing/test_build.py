@@ -6,6 +6,7 @@ The environment is made of folders; its one Rust extension is compiled by rustc 
 from __future__ import annotations
 
 import ast
+import errno
 import importlib.machinery
 import importlib.util
 import marshal
@@ -481,6 +482,44 @@ def test_a_freezer_does_not_follow_what_was_added_to_a_file_that_cannot_be_read(
     assert build.shuns("needed.sub", "needed.further", further)
     assert not build.shuns("needed.sub", "needed.good", folder / "good.py")
     assert not build.shuns("app.other", "needed.further", further)
+
+
+def closed(path: Path) -> None:
+    path.mkdir()
+    (path / "inner.py").touch()
+    path.chmod(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other modes, and few links")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (closed, "permission denied"),
+        (lambda path: path.symlink_to("gone"), "no such file or directory"),
+        (lambda path: path.symlink_to(path.name), "too many levels of symbolic links"),
+    ],
+)
+def test_a_package_that_native_code_names_and_that_cannot_be_listed_is_named_in_each_build(
+    lab: Lab, make: Callable[[Path], None], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = lab.site / "alone"
+    shutil.rmtree(path)
+    shutil.rmtree(lab.site / "alone-1.0.dist-info")
+    make(path)
+    listdir = os.listdir
+
+    def listed(folder: Path) -> list[str]:
+        if folder == path and not path.is_symlink():  # root may list it
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return listdir(folder)
+
+    monkeypatch.setattr(os, "listdir", listed)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(lab.site.parent / "cache"))
+    for _ in range(2):
+        build = Build(Planner(environment(lab.site), Config(), keep=True))
+        told = {i.module for i in build.enter("app._core", lab.core)}
+        assert told == {"zoneinfo._common", "app.part", "needed.sub"}
+        assert build.faults == (f"cannot read `{path}`: {said}; modules in it are not found",)
 
 
 CODE = marshal.dumps(compile("x = 1", "", "exec"))
