@@ -138,8 +138,23 @@ class Environment:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """The files that could not be read so far: a row for each kind in each distribution."""
-        found = (*self.installed.faults, *self.editable.faults, *self._faults)
+        found = (*self.installed.faults, *self.editable.faults, *self._archives, *self._faults)
         return collapse(found, self.owner_of)
+
+    @functools.cached_property
+    def _archives(self) -> tuple[Fault, ...]:
+        """The files on the path, such as zipped eggs, but for the one of the standard library.
+
+        No native module can be imported from an archive, and a freezer may look into none.
+        """
+        own = "python{}{}.zip".format(*self.interpreter.version)
+        paths = map(Path, dict.fromkeys(self.interpreter.path))
+        effect = "modules in it are not found"
+        return tuple(
+            Fault(path=path, reason="it is a file on the search path, and no folder", effect=effect)
+            for path in paths
+            if path.name != own and os.path.isfile(path)  # noqa: PTH113 (never raises)
+        )
 
     def iter_extensions(self, source: Path, *, namespaces: bool = False) -> Iterator[Path]:
         """The extension modules in the packages of a source folder.

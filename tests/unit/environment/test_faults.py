@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -204,3 +205,29 @@ def test_links_that_lead_in_circles_end(tmp_path: Path) -> None:
     (tmp_path / "pkg" / "all").symlink_to("/")
     found = list(environment(tmp_path).iter_extensions(tmp_path, namespaces=True))
     assert [path.name for path in found] == [f"core{suffix}"]
+
+
+def test_of_two_installations_in_one_folder_the_whole_one_counts_and_the_other_is_named(
+    tmp_path: Path,
+) -> None:
+    """A failed upgrade leaves the old metadata; in two folders, the first one simply wins."""
+    for version, files in (("1.0", ("gone.py", "pkg.py")), ("2.0", ("pkg.py", "new.py"))):
+        install(tmp_path / "a", "Pkg" if version == "1.0" else "pkg", version,
+                files=dict.fromkeys(files, ""))  # fmt: skip
+    (tmp_path / "a/gone.py").unlink()
+    install(tmp_path / "b", "pkg", "3.0", files={"pkg.py": ""})
+    env = environment(tmp_path / "a", tmp_path / "b")
+    assert env.distributions["pkg"].version == "2.0"
+    (fault,) = env.faults
+    assert fault.path == tmp_path / "a/Pkg-1.0.dist-info"
+    assert fault.reason == (
+        "pkg is installed twice here, and `pkg-2.0.dist-info` has more of its files"
+    )
+
+
+def test_an_archive_on_the_search_path_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo-1.0-py3.11.egg").write_bytes(b"PK")
+    own = "python{}{}.zip".format(*sys.version_info[:2])
+    (tmp_path / own).write_bytes(b"PK")
+    env = environment(tmp_path / "demo-1.0-py3.11.egg", tmp_path / own, tmp_path / "none.egg")
+    assert [fault.path.name for fault in env.faults] == ["demo-1.0-py3.11.egg"]
