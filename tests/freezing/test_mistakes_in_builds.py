@@ -164,13 +164,19 @@ def test_a_package_folder_has_a_configuration_too(lab: Lab, program: Path) -> No
     assert '"module": "ormsgpack.ormsgpack"' in asked.stdout
 
 
-def test_an_extension_without_a_hook_of_ours_is_completed(lab: Lab, program: Path) -> None:
-    """A hook of the user's goes before all others, and one of another package is not UTF-8."""
+LATIN = "# -*- coding: latin-1 -*-\nhiddenimports = ['wave']  # \xe4\n".encode("latin-1")
+
+
+@pytest.mark.parametrize("hook", [b"hiddenimports = ['wave']\n", LATIN])
+def test_an_extension_without_a_hook_of_ours_is_completed(
+    lab: Lab, program: Path, hook: bytes
+) -> None:
+    """A hook of the user's goes before all others; PyInstaller compares none that is not UTF-8."""
     (program / "hooks").mkdir()
-    (program / "hooks/hook-ormsgpack.ormsgpack.py").write_text("hiddenimports = ['wave']\n")
+    (program / "hooks/hook-ormsgpack.ormsgpack.py").write_bytes(hook)
     python = lab.environment(ORMSGPACK, rustext=True)
     done = pyinstaller(python, program, "--additional-hooks-dir", str(program / "hooks"))
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr
     assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
     assert runs(program) == RESULT
 
@@ -236,7 +242,6 @@ def test_a_hook_of_the_programs_own_puts_out_none_of_ours(lab: Lab, program: Pat
 
 PROVIDER = "def get():\n    return [{!r}]\n"
 METADATA = "Metadata-Version: 2.1\nName: provider\nVersion: 1.0\n"
-LATIN = "# -*- coding: latin-1 -*-\nhiddenimports = ['wave']  # \xe4\n".encode("latin-1")
 
 
 def test_a_hook_that_is_not_utf_8_works_and_a_file_that_cannot_be_read_is_named(

@@ -34,6 +34,7 @@ from rustext.freezing.pyinstaller.hook_files import (
     write_hooks,
     write_short_hooks,
 )
+from rustext.freezing.pyinstaller.project_hooks import find_odd_folders
 from rustext.model.evidence import EvidenceKind
 from rustext.model.plan import CompanionKind, Verdict
 from rustext.plan.planner import Planner
@@ -302,6 +303,31 @@ def test_there_is_no_hook_beside_one_that_cannot_be_read(
     written = {path.name for path in write_short_hooks(lab.planner(), folder, others=[others])}
     assert "hook-app.py" not in written
     assert "hook-app._core.py" in written
+
+
+def test_there_is_no_hook_beside_one_of_the_programs_own_that_is_not_utf_8(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """PyInstaller tells no entry point of `--additional-hooks-dir`."""
+    project = tmp_path / "project"
+    odd = "# -*- coding: latin-1 -*- \xe4\n".encode("latin-1")
+    files: Files = {
+        "app.py": "", "packaging/hooks/hook-app.py": odd, "good/hook-app._core.py": "# ä\n",
+        "early/pre_safe_import_module/hook-app._core.py": odd,
+        ".venv/hook-bypath.py": odd, "node_modules/hook-bypath.py": odd, "a/b/c/d/hook-x.py": odd,
+    }  # fmt: skip
+    write_files(project, files)
+    folders = find_odd_folders([project, project, tmp_path / "none"])
+    assert folders == (project / "early", project / "packaging/hooks")
+    places = [
+        {path.relative_to(folder) for path in folder.rglob("hook-*.py")}
+        for folder in (
+            cached_hooks(lab.env, Config(), tmp_path / "cache", odd=odd) for odd in ((), folders)
+        )
+    ]
+    gone = {Path("hook-app.py"), Path("pre_safe_import_module/hook-app._core.py")}
+    assert places[0] - places[1] == gone
+    assert not places[1] - places[0]
 
 
 def test_a_fifo_among_the_hooks_of_an_earlier_time_is_not_waited_for(
