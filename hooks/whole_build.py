@@ -95,23 +95,28 @@ def _complete(state: State, api: Any) -> None:
 def _leave_broken_packages_out(state: State) -> None:
     """Have PyInstaller leave packages out that it would end at, if only what was added needs them.
 
-    It leaves out modules whose source cannot be read or does not compile, and keeps packages.
+    It leaves out modules whose source cannot be read or does not compile, and keeps packages. Both
+    are named, as no distribution may list them.
     Hooks for modules add to the graph to the end; it is complete when it is asked for the modules.
     """
     list_modules = state.graph.make_pure_toc
 
     def list_without_broken() -> Any:
-        for node in _iter_broken_packages(state):
-            state.graph.removeNode(node)
+        build = state.session.build
+        for node in _iter_broken(state):
+            build.is_readable(build.file_of(node.identifier))
+            if type(node).__name__ == "Package":
+                state.graph.removeNode(node)
         return list_modules()
 
     state.graph.make_pure_toc = list_without_broken
 
 
-def _iter_broken_packages(state: State) -> Iterator[Any]:
-    """The nodes of packages without code that the program does not come to by itself."""
+def _iter_broken(state: State) -> Iterator[Any]:
+    """The nodes of modules and packages without code that the program itself does not come to."""
     graph = state.graph
-    broken = [n for n in graph.nodes() if type(n).__name__ == "Package" and n.code is None]
+    kinds = ((node, type(node).__name__) for node in graph.nodes())
+    broken = [n for n, k in kinds if (k == "Package" and n.code is None) or k.startswith("Invalid")]
     todo = [n for n in graph.nodes() if type(n).__name__ == "Script"] if broken else []
     seen = set()  # by the program itself
     while todo:

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 METADATA = "Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n"
@@ -22,12 +22,14 @@ HUGE = 5 << 30
 class Fault:
     """What is done to a folder of packages, and the name that a warning has to hold.
 
-    What has no such name is `legal`: nothing may be said of it.
+    What has no such name is `legal`: nothing may be said of it. What only a `program` leads to is
+    not known to `rustext doctor`, which is told of no program.
     """
 
     apply: Callable[[Path], object]
     named: str | None
     legal: str = ""
+    program: bool = False
 
 
 def write(name: str, content: bytes | str) -> Callable[[Path], object]:
@@ -163,7 +165,7 @@ def reached(
             append(f"{INFO}/RECORD", f"{good},,\n{name},,\n".encode())(site)
         apply(site)
 
-    return Fault(both, name)
+    return Fault(both, name, program=not record)
 
 
 def tool(site: Path) -> None:
@@ -370,7 +372,7 @@ def put_all(site: Path, without: Container[str]) -> tuple[list[str], list[Fault]
                       os.fsencode(site) + b"/" + renamed(entry, number))  # fmt: skip
         packages.append(f"bad{number:02}")
         named = fault.named and renamed(fault.named.encode(), number).decode()
-        found.append(Fault(fault.apply, named))
+        found.append(replace(fault, named=named))
     return packages, found
 
 

@@ -176,7 +176,7 @@ class Build:
         new = {
             i.module: i
             for i in reversed(found)
-            if i.module not in self.modules and self._is_readable(self.file_of(i.module))
+            if i.module not in self.modules and self.is_readable(self.file_of(i.module))
         }
         self.modules.update(new)
         return tuple(reversed(new.values()))
@@ -193,7 +193,7 @@ class Build:
         self._reached.add(name)
         if path is not None and os.path.isdir(path):  # noqa: PTH112 (no errors)
             path = next(path.glob("__init__.py"), None)
-        if path is None or not self._is_readable(path):
+        if path is None or not self.is_readable(path):
             return path is not None
         return split_suffix(path.name)[1] is not None and self.has_closed_folder(path.parent)
 
@@ -219,10 +219,10 @@ class Build:
         module = self.planner.env.find_module(name) if name in self._reached else None
         if module is not None and (self.faults or module.owner is Owner.NOBODY):
             for found in iter_imports(module, self.planner.env):
-                if not self._is_readable(self.file_of(found)):
+                if not self.is_readable(self.file_of(found)):
                     yield found
 
-    def _is_readable(self, path: Path | None) -> bool:
+    def is_readable(self, path: Path | None) -> bool:
         """Whether a freezer can read the file of a module, if it has one; a fault is noted."""
         if path is None:
             return True
@@ -350,20 +350,20 @@ def follow_modules(
     """
     env, skipped = build.planner.env, []
     seen = set(held)
-    waiting = [*names]
+    waiting = [("", name) for name in names]
     while waiting:
-        name = waiting.pop()
+        importer, name = waiting.pop()
         if name in seen:
             continue
         seen.add(name)
         module = env.find_module(name)
-        if module is None:
+        if module is None or build.shuns(importer, name, module.path):
             continue
         try:
-            waiting += [i.module for i in build.enter(name, module.path)]
+            waiting += [(name, i.module) for i in build.enter(name, module.path)]
         except RustextError as error:
             skipped.append(f"{name}: {error}")
-        waiting += iter_imports(module, env)
+        waiting += [(name, imported) for imported in iter_imports(module, env)]
     return tuple(sorted(skipped)), frozenset(seen)
 
 

@@ -39,6 +39,10 @@ class Package:
         self.code = code
 
 
+class InvalidSourceModule(Package):
+    """A module whose source PyInstaller could not compile, and leaves out."""
+
+
 class Graph:
     """What is asked of PyInstaller's graph."""
 
@@ -131,18 +135,27 @@ def test_one_that_cannot_be_read_is_named_once_and_costs_nothing_else(
     assert caplog.messages[-1] == "rustext: Rust extensions: 1, modules added: 0, files added: 0"
 
 
-def test_packages_that_end_a_build_are_left_out_where_only_what_was_added_leads_there(
+def test_what_ends_a_build_is_left_out_and_named_where_only_what_was_added_leads_there(
     program: Path,
 ) -> None:
     names = ("good", "theirs", "mine", "both")
-    edges = {"app": ["good", "both", "mine"], "good": ["theirs", "both"]}
-    packages = [Package(name) for name in names[1:]]
-    graph = Graph(Script(), Package("good", code=""), *packages, edges=edges)
+    edges = {
+        "app": ["good", "both", "mine", "own"], "good": ["theirs", "both", "odd"], "theirs": ["own"]
+    }  # fmt: skip
+    write_files(program, {"odd.py": "return\n", "own.py": "return\n"})
+    nodes = [
+        *(Package(name) for name in names[1:]),
+        *(InvalidSourceModule(name) for name in ("odd", "own")),
+    ]
+    graph = Graph(Script(), Package("good", code=""), *nodes, edges=edges)
     state = analysis_state.current_state()
     state.graph = graph
     whole_build._leave_broken_packages_out(state)
     state.modules.add("good")  # by a hook that runs later
-    assert graph.make_pure_toc() == ["app", "good", "mine", "both"]
+    assert graph.make_pure_toc() == ["app", "good", "mine", "both", "odd", "own"]
+    (fault,) = state.session.build.planner.env.faults
+    assert fault.path == program / "odd.py"
+    assert "'return' outside function" in fault.reason
 
 
 def test_a_program_without_rust_is_said_to_be_one(
