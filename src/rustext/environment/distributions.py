@@ -97,9 +97,13 @@ class Installed:
         return found
 
     def _choose(self, *same: Distribution) -> Distribution:
-        """The one that is there; the other is noted."""
-        left, kept = sorted(same, key=lambda d: (d.count_files(), str(d.metadata)))
-        reason = f"{kept.name} is installed twice here, and `{kept.metadata}` has more of its files"
+        """The one that is there; the other is noted. pip renames what it removes to `~ame`."""
+        left, kept = sorted(
+            same, key=lambda d: (d.metadata.name[0] != "~", d.count_files(), d.metadata.name)
+        )
+        reason = (
+            f"{kept.name} is installed twice here, and `{kept.metadata}` is the one that counts"
+        )
         effect = "the files that it alone lists are not known"
         self.faults.append(Fault(path=left.site / left.metadata, reason=reason, effect=effect))
         return kept
