@@ -42,6 +42,7 @@ def _environment_hooks() -> Path | None:
     from rustext.errors import RustextError  # noqa: PLC0415
     from rustext.freezing.options import read_options  # noqa: PLC0415
     from rustext.freezing.pyinstaller.hook_cache import cached_hooks  # noqa: PLC0415
+    from rustext.freezing.pyinstaller.project_hooks import find_odd_folders  # noqa: PLC0415
 
     from .other_hooks import ask_others  # noqa: PLC0415
 
@@ -50,7 +51,8 @@ def _environment_hooks() -> Path | None:
         config = with_traces(find_config(_program_folder()), options.traces)
     except RustextError:
         return None
-    return cached_hooks(this_environment(), config, others=ask_others(), options=options)
+    odd = find_odd_folders([Path.cwd(), _program_folder()])
+    return cached_hooks(this_environment(), config, others=ask_others(), odd=odd, options=options)
 
 
 def _program_folder() -> Path:

@@ -6,7 +6,6 @@ file can hold several analyses, each of them with a program of its own.
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +20,13 @@ class NoSession(Exception):
 class State:
     """What is known of one analysis; `error` is why there is no session."""
 
-    def __init__(self, script: Path | None) -> None:
+    def __init__(self, script: Path | None, search_path: list[str] | None = None) -> None:
         """Without a script, the current folder is the program's."""
         self.script = script
+        self.search_path = search_path
         self.folder = script.parent if script is not None else Path.cwd()
         self.error: Exception | None = None
+        self.is_begun = False  # and the error was said
         self.graph: Any = None  # PyInstaller's, once all imports are known
         self.attributes: dict[Path, dict[str, Any]] = {}  # what other packages' hooks define
         self.hooked: set[str] = set()  # modules that a hook of rustext's has run for
@@ -54,15 +55,18 @@ def _start(folder: Path) -> Session:
     return start_session(folder, read_options(), freezer=f"PyInstaller {PyInstaller.__version__}")
 
 
+states: list[State] = []  # one for each analysis of this process, the latest at the end
+
+
 def current_state() -> State:
-    """The state of the analysis that is going on."""
+    """The state of the analysis that is going on; it is made once.
+
+    A spec file can hold several of one script: each has a search path of its own, a new list.
+    """
     from PyInstaller.config import CONF  # noqa: PLC0415  (set during a build)
 
-    script = CONF.get("main_script")
-    return state_of(Path(script).absolute() if script else None)
-
-
-@functools.cache
-def state_of(script: Path | None) -> State:
-    """The state of a program's analysis; it is made once."""
-    return State(script)
+    script, search_path = CONF.get("main_script"), CONF.get("pathex")
+    path = Path(script).absolute() if script else None
+    if not states or states[-1].script != path or states[-1].search_path is not search_path:
+        states.append(State(path, search_path))
+    return states[-1]

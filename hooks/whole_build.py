@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .analysis_state import State, current_state, state_of
+from .analysis_state import State, current_state, states
 
 _logger = logging.getLogger("PyInstaller.rustext")
 _EXTENSIONS = frozenset({"Extension", "ExtensionPackage"})  # types of nodes in PyInstaller's graph
@@ -25,9 +25,11 @@ def begin() -> None:
 
     Where rustext itself does not work, the log says so, and the build goes on.
     """
-    error = current_state().error
-    if error is None:
+    state = current_state()
+    error = state.error
+    if error is None or state.is_begun:
         return
+    state.is_begun = True
     line = getattr(error, "line", None)  # a `RustextError`; rustext may not be importable
     if line is not None:
         raise SystemExit(f"ERROR: rustext: {line}")
@@ -37,12 +39,18 @@ def begin() -> None:
 
 
 def complete(api: Any) -> None:
-    """Add what no hook for a module has added, and see to the line at the end of the build."""
+    """Add what no hook for a module has added, and see to the line at the end of the build.
+
+    Of several analyses in a spec file, PyInstaller begins the later ones with the first one's graph
+    of `base_library.zip`, and without what calls `begin`.
+    """
+    begin()
     state = current_state()
     first = state.graph is None
+    if not first:
+        return
     state.graph = api.graph
-    if first:
-        atexit.register(_say_what_was_done, state)
+    atexit.register(_say_what_was_done, state)
     if state.error is not None:
         _analyse_again(api.analysis)
         return
@@ -87,23 +95,28 @@ def _complete(state: State, api: Any) -> None:
 def _leave_broken_packages_out(state: State) -> None:
     """Have PyInstaller leave packages out that it would end at, if only what was added needs them.
 
-    It leaves out modules whose source cannot be read or does not compile, and keeps packages.
+    It leaves out modules whose source cannot be read or does not compile, and keeps packages. Both
+    are named, as no distribution may list them.
     Hooks for modules add to the graph to the end; it is complete when it is asked for the modules.
     """
     list_modules = state.graph.make_pure_toc
 
     def list_without_broken() -> Any:
-        for node in _iter_broken_packages(state):
-            state.graph.removeNode(node)
+        build = state.session.build
+        for node in _iter_broken(state):
+            build.is_readable(build.file_of(node.identifier))
+            if type(node).__name__ == "Package":
+                state.graph.removeNode(node)
         return list_modules()
 
     state.graph.make_pure_toc = list_without_broken
 
 
-def _iter_broken_packages(state: State) -> Iterator[Any]:
-    """The nodes of packages without code that the program does not come to by itself."""
+def _iter_broken(state: State) -> Iterator[Any]:
+    """The nodes of modules and packages without code that the program itself does not come to."""
     graph = state.graph
-    broken = [n for n in graph.nodes() if type(n).__name__ == "Package" and n.code is None]
+    kinds = ((node, type(node).__name__) for node in graph.nodes())
+    broken = [n for n, k in kinds if (k == "Package" and n.code is None) or k.startswith("Invalid")]
     todo = [n for n in graph.nodes() if type(n).__name__ == "Script"] if broken else []
     seen = set()  # by the program itself
     while todo:
@@ -181,7 +194,7 @@ def _analyse_again(analysis: Any) -> None:
 
 def _say_what_was_done(state: State) -> None:
     """The last line of a build; it names the program where there are several."""
-    several = state_of.cache_info().currsize > 1
+    several = len(states) > 1
     about = f"{state.script.name}: " if several and state.script is not None else ""
     try:
         if state.error is not None:

@@ -1,6 +1,7 @@
 """Runs as the imports of each program are known: `reprlib` is in every frozen program.
 
-No other package may have a hook of it: PyInstaller runs this one in the place of its own.
+No other package may have a hook of it: PyInstaller runs this one in the place of its own. A
+program's own hook goes before it; the same stands at `keyword`, and the first one does the work.
 """
 
 from __future__ import annotations

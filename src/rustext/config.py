@@ -10,6 +10,7 @@ import difflib
 import json
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
@@ -35,13 +36,12 @@ _log = logging.getLogger(__name__)
 
 _LONGEST = 60  # characters of a value in a message
 _NOTHING = Path(os.devnull)  # --isolated; as a file it is empty everywhere
-_SURE = 0.9  # the ratio of difflib from which a table's name is taken for a misspelt one
+# The ratios of difflib from which a table's name, and that of the table around it, are misspelt.
+_SURE, _ALIKE = 0.9, 0.75
 _KEYS = (
     "allow-system", "crate-rules", "ignore", "include", "leave-plan", "optional",
     "per-path-ignores", "record", "scope", "selftest", "target", "trace",
 )  # fmt: skip
-
-
 _RULE_KEYS = ("crate", "imports", "strings", "versions", "when", "why")
 
 
@@ -179,17 +179,40 @@ def _read_record(file: Path) -> Trace:
 
 
 def _refuse_misspelt(table: dict[str, Any], tool: dict[str, Any], where: str) -> None:
-    """Raise for a table that can only be meant as `[tool.rustext]`."""
-    close = difflib.get_close_matches("rustext", map(str.lower, tool), cutoff=_SURE)
-    wrong = [f"tool.{name}" for name in tool if name.lower() in close and name != "rustext"]
-    if "rustext" in table:
-        wrong = ["rustext"]
-    elif "rustext" in tool:
-        return
-    for name in wrong:
-        raise InvalidConfiguration(
-            f"{where}: no tool reads [{_cut(name)}]", hint="did you mean [tool.rustext]?"
-        )
+    """Raise for a table that can only be meant as `[tool.rustext]`.
+
+    Beside a `[tool.rustext]`, one with an option that rustext does not know is another tool's.
+    """
+    for path, value in _iter_tables(table):
+        option = set(value) <= set(_KEYS) if isinstance(value, dict) else False
+        if path != ("tool", "rustext") and _is_meant(path) and (option or "rustext" not in tool):
+            name = ".".join(f'"{part}"' if "." in part else part for part in path)
+            raise InvalidConfiguration(
+                f"{where}: no tool reads [{_cut(name)}]", hint="did you mean [tool.rustext]?"
+            )
+
+
+def _iter_tables(table: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What could be a tool's table, with its keys: those of a file, and those in them."""
+    for name, value in table.items():
+        yield (name,), value
+        if isinstance(value, dict):
+            yield from (((name, inner), content) for inner, content in value.items())
+
+
+def _is_meant(path: tuple[str, ...]) -> bool:
+    """Whether the keys of a table can only be meant as `tool.rustext`, or as `rustext` alone."""
+    first, _, last = ".".join(path).rpartition(".")
+    outer = not first or _likeness(first, "tool") >= _ALIKE
+    return outer and _likeness(last, "rustext") >= _SURE
+
+
+def _likeness(name: str, meant: str) -> float:
+    """The ratio of difflib, without case and hyphens; letters may have changed their places."""
+    letters = re.sub(r"[^a-z]", "", name[:_LONGEST].lower())
+    if sorted(letters) == sorted(meant):
+        return 1
+    return difflib.SequenceMatcher(None, letters, meant).ratio()
 
 
 def parse_config(table: Any, where: str) -> Config:

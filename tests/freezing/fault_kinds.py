@@ -5,12 +5,13 @@ The folder holds a package `bad`, which a program imports, with metadata, and th
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 METADATA = "Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n"
@@ -21,12 +22,14 @@ HUGE = 5 << 30
 class Fault:
     """What is done to a folder of packages, and the name that a warning has to hold.
 
-    What has no such name is `legal`: nothing may be said of it.
+    What has no such name is `legal`: nothing may be said of it. What only a `program` leads to is
+    not known to `rustext doctor`, which is told of no program.
     """
 
     apply: Callable[[Path], object]
     named: str | None
     legal: str = ""
+    program: bool = False
 
 
 def write(name: str, content: bytes | str) -> Callable[[Path], object]:
@@ -133,9 +136,15 @@ def of_other(kind: str, apply: Callable[[Path], object]) -> Fault:
 
 
 def reached(
-    apply: Callable[[Path], object], name: str = "bad/other.py", good: str = "good.py"
+    apply: Callable[[Path], object],
+    name: str = "bad/other.py",
+    good: str = "good.py",
+    *,
+    record: bool = True,
 ) -> Fault:
     """A fault of what a good module imports that only native code asks for.
+
+    Both modules are in a RECORD, or in none.
 
     The native file of `bad` takes its class of UUIDs from that module instead of `uuid`, whose name
     it holds once. A program frozen without rustext has neither of the modules.
@@ -146,16 +155,17 @@ def reached(
         code = path.read_bytes()
         assert code.count(b"uuid") == 1, path
         path.write_bytes(code.replace(b"uuid", b"good"))
-        module = name.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
+        module = re.sub(r"(/__init__)?\.pyc?$", "", name).replace("/", ".")
         if good != "good.py":
             module = f"good.{path.stem.split('.')[0]}"
             write(f"good/{path.name}", native(site))(site)
             append(f"{INFO}/RECORD", f"good/{path.name},,\n".encode())(site)
         write(good, GOOD.format(module=module))(site)
-        append(f"{INFO}/RECORD", f"{good},,\n".encode())(site)
-        listed(name, apply)(site)
+        if record:
+            append(f"{INFO}/RECORD", f"{good},,\n{name},,\n".encode())(site)
+        apply(site)
 
-    return Fault(both, name)
+    return Fault(both, name, program=not record)
 
 
 def tool(site: Path) -> None:
@@ -192,6 +202,9 @@ except Exception:
     pass
 """
 DEEP = "x = " + "(" * 5000 + ")" * 5000 + "\n"
+SUM = "x = " + "a+" * 20_000 + "a\n"
+LONG = "x = a" + ".b" * 100_000 + "\n"
+CUT = importlib.util.MAGIC_NUMBER + bytes(12) + b"\xe3\0\0\0"
 
 FAULTS: dict[str, Fault] = {
     "RECORD links to itself": Fault(put(f"{INFO}/RECORD", circle), f"{INFO}/RECORD"),
@@ -285,6 +298,15 @@ FAULTS: dict[str, Fault] = {
     "a source behind native code is not UTF-8": reached(write("bad/other.py", b"x = '\xe9'\n")),
     "a source behind native code has NUL bytes": reached(write("bad/other.py", b"x = 1\0\n")),
     "a source behind native code is nested too deeply": reached(write("bad/other.py", DEEP)),
+    "a source behind native code has a sum that is too long": reached(write("bad/other.py", SUM)),
+    "a source behind native code has a name that is too long": reached(write("bad/other.py", LONG)),
+    "a source behind native code returns from no function": reached(
+        write("bad/other.py", "return\n")
+    ),
+    "a source behind native code, in no RECORD, has such a sum": reached(
+        write("bad/other.py", SUM), record=False
+    ),
+    "bytecode behind native code is cut": reached(write("bad/other.pyc", CUT), "bad/other.pyc"),
     "a source behind native code is a FIFO": reached(put("bad/other.py", os.mkfifo)),
     "a source behind native code dangles": reached(put("bad/other.py", link("gone.py"))),
     "a source behind native code does not parse": reached(write("bad/other.py", "def f(:\n")),
@@ -350,7 +372,7 @@ def put_all(site: Path, without: Container[str]) -> tuple[list[str], list[Fault]
                       os.fsencode(site) + b"/" + renamed(entry, number))  # fmt: skip
         packages.append(f"bad{number:02}")
         named = fault.named and renamed(fault.named.encode(), number).decode()
-        found.append(Fault(fault.apply, named))
+        found.append(replace(fault, named=named))
     return packages, found
 
 

@@ -26,7 +26,7 @@ print(ormsgpack.unpackb(ormsgpack.packb({"a": 1})))
 RESULT = "{'a': 1}\n"
 NUITKA = CACHE / "nuitka-account"  # its cache, which the account owns
 MEMORY = 8 << 30  # bytes of a process: a freezer that reads a file without end stops there
-SECONDS = 150  # of a build with Nuitka, which takes 20 s: it waits for a FIFO without end
+SECONDS = 400  # of a build with Nuitka, which takes 20 s alone: it waits for a FIFO without end
 LIMIT = ("prlimit", f"--as={MEMORY}")
 DROP = ("setpriv", "--bounding-set=-all", "--no-new-privs") if os.geteuid() == 0 else ()
 NOBODY = "nobody"  # the account of builds and programs where root starts them
@@ -89,9 +89,19 @@ def environments() -> tuple[Path, Path]:
 
 
 def packages(python: Path, folder: Path) -> Path:
-    """The packages that faults are put in: the program's, and one beside it."""
+    """The packages that faults are put in: the program's, and one beside it.
+
+    The program's package has lost the hook that it brings for PyInstaller, as most have none.
+    """
     site = folder / "packages"
     install(python, "--target", str(site), RUST)
+    (hooks,) = site.glob("*/_pyinstaller")
+    shutil.rmtree(hooks)
+    (info,) = site.glob("ormsgpack-*.dist-info")
+    (info / "entry_points.txt").unlink()
+    rows = (info / "RECORD").read_text().splitlines(keepends=True)
+    gone = ("/_pyinstaller/", "/entry_points.txt,")
+    (info / "RECORD").write_text("".join(r for r in rows if not any(g in r for g in gone)))
     write("bad/__init__.py", 'FILE = __file__.replace("__init__.py", "table.json")\n')(site)
     write(f"{INFO}/METADATA", METADATA)(site)
     native = Path(shutil.copy(next(site.glob("ormsgpack/*.so")), site / "bad")).name

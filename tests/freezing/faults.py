@@ -2,7 +2,7 @@
 
 Usage: ./test --faults [--freezer FREEZER] [--again] [--minutes N] [WORD]...
 
-With Nuitka, the program fails without rustext; for PyInstaller its package brings a hook. Each
+The program fails without rustext with both freezers, which the row without a fault shows. Each
 fault is a file of another package, or of the program's own, that cannot be read or is not what it
 should be, or a place for rustext's own files that is none.
 Started by root, builds and programs run as the account `nobody`, or, where that cannot read the
@@ -41,6 +41,7 @@ from lab import FREEZERS, ROOT
 
 TABLE = ROOT / "benchmarks" / "faults.md"
 OWN_CODE = re.compile(r'File ".*/(site-packages/rustext|RustextPlugin\.py)')
+UNAIDED = "No module named"  # what the program says without rustext
 SHOWN = 3  # lines of rustext's in a row
 DOORS = {"`plan`": ("plan", "app.py"), "`doctor`": ("doctor",)}  # which name each fault, too
 
@@ -60,19 +61,23 @@ def measure(
         done = room.build(rustext=True)
         doors = DOORS if freezer == "pyinstaller" else {}  # they answer without a freezer: once
         answers = {door: room.ask("-m", "rustext", *words) for door, words in doors.items()}
-        without = room.build(rustext=False) if done.returncode else None
+        plain = not faults and not variables
+        without = room.build(rustext=False) if done.returncode or plain else None
         failure = room.failure()
+        unaided = replace(room, name="without").failure() if plain else UNAIDED
         lines = said(room, done, "rustext: ")
         asked = {door: said(room, answer, "cannot read `") for door, answer in answers.items()}
     wrong = []
-    if without is not None and without.returncode == 0:
+    if UNAIDED not in unaided:
+        wrong.append(f"without rustext: {unaided or 'the program runs'}")
+    if done.returncode and without is not None and without.returncode == 0:
         wrong.append("a build that worked ends with an error: " + done.stderr[-300:])
-    elif failure and (without is None or not faults):
+    elif failure and (not done.returncode or not faults):
         wrong.append(failure)
     for door, found in {"the build": lines, **asked}.items():
         for fault in faults:
             times = sum(fault.named in line for line in found) if fault.named else 1
-            if times != 1:
+            if times != (door != "`doctor`" or not fault.program):
                 wrong.append(f"`{fault.named}` is named {times} times by {door}")
         if found and not variables and all(fault.legal for fault in faults):
             wrong.append(f"{door} speaks of a fault, and there is none: {found[0]}")
@@ -134,8 +139,9 @@ def table(kept: KeptRows) -> Iterator[str]:
     yield "# Faults of files in a build\n"
     yield "`./test --faults`. The exit code of a build with rustext, whether the program runs in"
     yield "another folder, and what rustext says of the file: one line in the build, in `rustext"
-    yield "plan` and in `rustext doctor`, and none where all is well. Without rustext the program"
-    yield "does not run where Nuitka made it; for PyInstaller, its package brings a hook."
+    yield "plan` and in `rustext doctor`, and none where all is well; `doctor`, which is told of no"
+    yield "program, does not know what no RECORD lists. Without rustext the program"
+    yield "does not run, with either freezer."
     yield "Where a build fails, it fails without rustext too: Nuitka reads METADATA and RECORD"
     yield "whole, as UTF-8, lists all folders of a package, and waits at a FIFO for its end. A"
     yield f"process has {MEMORY >> 30} GB of memory at most, and a build with Nuitka ends with 124"

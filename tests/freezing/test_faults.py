@@ -26,7 +26,12 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Rooms:
 @pytest.mark.parametrize("freezer", FREEZERS)
 @pytest.mark.parametrize(
     "name",
-    ["a package behind native code is not readable", "a folder behind native code is not readable"],
+    [
+        "a package behind native code is not readable",
+        "a folder behind native code is not readable",
+        "a source behind native code, in no RECORD, has such a sum",
+        "bytecode behind native code is cut",
+    ],
 )
 def test_what_was_added_ends_no_build(rooms: Rooms, freezer: str, name: str) -> None:
     row = measure(*rooms, freezer, partial(one_fault, FAULTS[name]))

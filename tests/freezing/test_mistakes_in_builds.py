@@ -164,20 +164,84 @@ def test_a_package_folder_has_a_configuration_too(lab: Lab, program: Path) -> No
     assert '"module": "ormsgpack.ormsgpack"' in asked.stdout
 
 
-def test_an_extension_without_a_hook_of_ours_is_completed(lab: Lab, program: Path) -> None:
-    """A hook of the user's goes before all others, and one of another package is not UTF-8."""
+LATIN = "# -*- coding: latin-1 -*-\nhiddenimports = ['wave']  # \xe4\n".encode("latin-1")
+
+
+@pytest.mark.parametrize("hook", [b"hiddenimports = ['wave']\n", LATIN])
+def test_an_extension_without_a_hook_of_ours_is_completed(
+    lab: Lab, program: Path, hook: bytes
+) -> None:
+    """A hook of the user's goes before all others; PyInstaller compares none that is not UTF-8."""
     (program / "hooks").mkdir()
-    (program / "hooks/hook-ormsgpack.ormsgpack.py").write_text("hiddenimports = ['wave']\n")
+    (program / "hooks/hook-ormsgpack.ormsgpack.py").write_bytes(hook)
     python = lab.environment(ORMSGPACK, rustext=True)
     done = pyinstaller(python, program, "--additional-hooks-dir", str(program / "hooks"))
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr
     assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
     assert runs(program) == RESULT
 
 
+SPEC = """\
+for name in ("one", "two"):
+    made = Analysis([{script!r}])
+    pyz = PYZ(made.pure)
+    exe = EXE(pyz, made.scripts, exclude_binaries=True, name=name)
+    COLLECT(exe, made.binaries, made.datas, name=name)
+"""
+
+
+def build_spec(python: Path, folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Build what a spec file in a folder says."""
+    (folder / "both.spec").write_text(text)
+    command = [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR", "both.spec"]
+    env = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600
+    )
+
+
+def test_each_analysis_of_a_spec_file_is_completed(lab: Lab, program: Path) -> None:
+    """Two of one script, whose modules and files PyInstaller does not find; then a mistake."""
+    (program / "pyproject.toml").write_text("[tool.rustext]\nleave-plan = true\n")
+    python = lab.environment(ORMSGPACK, rustext=True)
+    script = str(program / "app.py")
+    done = build_spec(python, program, SPEC.format(script=script))
+    assert done.returncode == 0, done.stderr
+    bundles = [program / "dist" / name for name in ("one", "two")]
+    for bundle in bundles:
+        run = subprocess.run([bundle / bundle.name], capture_output=True, text=True, check=False)
+        assert (run.stdout, run.stderr) == (RESULT, "")
+    first, second = ({p.relative_to(b) for p in b.rglob("*")} for b in bundles)
+    assert {p for p in first if p.name != "one"} == {p for p in second if p.name != "two"}
+    (program / "other").mkdir()
+    (program / "other/app.py").write_text(PROGRAM)
+    (program / "other/pyproject.toml").write_text("[tool.rustext]\nincludes = []\n")
+    later = str(program / "other/app.py")
+    text = SPEC.format(script=script).replace(
+        repr(script), f"{script!r} if name == 'one' else {later!r}"
+    )
+    done = build_spec(python, program, text)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("no option `includes`; did you mean `include`?")
+
+
+def test_a_hook_of_the_programs_own_puts_out_none_of_ours(lab: Lab, program: Path) -> None:
+    """rustext hangs on two modules that are in each program."""
+    for name in ("hook-reprlib.py", "pre_safe_import_module/hook-reprlib.py"):
+        (program / "hooks" / name).parent.mkdir(exist_ok=True)
+        (program / "hooks" / name).write_text("def pre_safe_import_module(api): pass\n")
+    python = lab.environment(ORMSGPACK, rustext=True)
+    options = ("--additional-hooks-dir", str(program / "hooks"))
+    done = pyinstaller(python, program, *options)
+    assert done.returncode == 0, done.stderr
+    assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
+    assert runs(program) == RESULT
+    (program / "pyproject.toml").write_text(MISTAKES["option"][0])
+    assert pyinstaller(python, program, *options).returncode == 1
+
+
 PROVIDER = "def get():\n    return [{!r}]\n"
 METADATA = "Metadata-Version: 2.1\nName: provider\nVersion: 1.0\n"
-LATIN = "# -*- coding: latin-1 -*-\nhiddenimports = ['wave']  # \xe4\n".encode("latin-1")
 
 
 def test_a_hook_that_is_not_utf_8_works_and_a_file_that_cannot_be_read_is_named(

@@ -22,13 +22,13 @@ from rustext.formats.elf.loader_checks import iter_refusals
 from rustext.formats.elf.symbol_lookup import parse_elf_offered, parse_elf_wanted
 from rustext.formats.macho.code_signature import iter_damage, parse_signature
 from rustext.formats.macho.property_lists import parse_plist
+from rustext.formats.marshal_reader import parse_code, parse_marshal
 from rustext.formats.toml import parse_toml
 from rustext.imports.strings.name_refs import iter_strings
 from rustext.loaders.ld_so_cache import parse_ld_cache
 from rustext.model.image import Format
 from rustext.plan.plan_file import parse_plan
 from rustext.tracing.trace_file import format_trace, parse_trace
-from rustext.verify.bundle.marshal_reader import parse_code, parse_marshal
 from rustext.verify.bundle.nuitka_code import find_texts
 from rustext.verify.bundle.pyinstaller_archive import inflate, parse_archive
 from rustext.verify.bytecode.module_code import find_imports

@@ -48,10 +48,41 @@ MISTAKES: dict[str, tuple[Files, dict[str, str], str]] = {
     "deep record": (
         {**table('trace = "t.toml"'), "t.toml": f"{RECORD}{'[' * 100_000}"}, {}, "t.toml",
     ),
+    "flag for a version": (
+        {**table('trace = "t.toml"'), "t.toml": "version = true"}, {}, "is no record of version",
+    ),
+    "number for a version": (
+        {**table('trace = "t.toml"'), "t.toml": "version = 2.0"}, {}, "is no record of version",
+    ),
+    "string for the runs": (
+        {**table('trace = "t.toml"'), "t.toml": "version = 2\nrun = 'app.py'"}, {},
+        "`run` is no list of strings",
+    ),
+    "no digest of a program": (
+        {**table('trace = "t.toml"'), "t.toml": "version = 2\nprogram = ['app']"}, {},
+        "`program` holds 'app', which is no digest",
+    ),
+    "no module in a record": (
+        {**table('trace = "t.toml"'), "t.toml": f"{RECORD}['a b/c']"}, {},
+        "'a b/c', which is no module",
+    ),
+    "string of modules": ({**table('trace = "t.toml"'), "t.toml": f"{RECORD}'json'"}, {}, "t.toml"),
+    "misspelt key of a record": (
+        {**table('trace = "t.toml"'), "t.toml": "version = 2\nruns = []"}, {},
+        "`runs` is no key of a record",
+    ),
     "table of another type": ({"pyproject.toml": "[tool]\nrustext = 1"}, {}, "is not a table"),
     "misspelt table": ({"pyproject.toml": "[tool.rustex]"}, {}, "did you mean [tool.rustext]?"),
     "table in capitals": ({"pyproject.toml": "[tool.Rustext]"}, {}, "did you mean [tool.rustext]?"),
     "table without tool": ({"pyproject.toml": "[rustext]"}, {}, "did you mean [tool.rustext]?"),
+    "tool in capitals": ({"pyproject.toml": "[Tool.rustext]"}, {}, "did you mean [tool.rustext]?"),
+    "tools": ({"pyproject.toml": "[tools.rustext]"}, {}, "did you mean [tool.rustext]?"),
+    "hyphen": ({"pyproject.toml": "[tool.rust-ext]"}, {}, "did you mean [tool.rustext]?"),
+    "letters in another order": ({"pyproject.toml": "[tool.rustetx]"}, {}, "did you mean [tool"),
+    "quoted table": ({"pyproject.toml": '["tool.rustext"]'}, {}, "did you mean [tool.rustext]?"),
+    "second table": (
+        {"pyproject.toml": "[tool.rustext]\n[tool.rust-ext]\ninclude = []"}, {}, "[tool.rust-ext]",
+    ),
     "tool as a value": ({"pyproject.toml": "tool = 3"}, {}, "`tool` is not a table"),
     "cut short": ({"pyproject.toml": "[tool.rustext"}, {}, "is not valid TOML: Expected ']'"),
     "twice": (table("scope = 'rust'\nscope = 'rust'"), {}, "is not valid TOML: Cannot overwrite"),

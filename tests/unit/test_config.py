@@ -50,7 +50,11 @@ scope = "native"
     )
 
 
-@pytest.mark.parametrize("text", ["", "[tool.black]\n", "[project]\n", "[tool.rustext]\n"])
+OTHERS = ["[tool.rustest]\n", "[tool.uv.sources.rustext]\n", "[project]\nrustext = 1\n",
+          "[tool.rustext]\n[tool.rust-ext]\nmode = 1\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "[tool.black]\n", "[project]\n", "[tool.rustext]\n", *OTHERS])
 def test_without_options_the_defaults_hold(text: str, tmp_path: Path) -> None:
     assert read_config(write(tmp_path, text)) == Config()
 

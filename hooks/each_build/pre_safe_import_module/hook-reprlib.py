@@ -1,4 +1,7 @@
-"""Runs as each build begins: `reprlib` is in every frozen program, among the first modules."""
+"""Runs as each build begins: `reprlib` is in every frozen program, among the first modules.
+
+A program's own hook of this kind goes before it; the same stands at `keyword`.
+"""
 
 from __future__ import annotations
 

@@ -1,22 +1,48 @@
 """Find what is wrong with the files of a distribution that a program uses.
 
 In: a distribution, and what its sources say. Out: paths with the reason and what is left out. Files
-that no program can have, such as tests, do not count.
+that no program can have, such as tests, do not count. Or a single file, in a distribution or not.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.native_files import is_named_native
 from rustext.discovery.source_facts import is_used
 from rustext.environment.distributions import Distribution
-from rustext.files.untrusted import is_closed
+from rustext.environment.python_source import find_fault
+from rustext.errors import TruncatedBinary
+from rustext.files.untrusted import SOURCE_LIMIT, is_closed, read_start
+from rustext.formats.marshal_reader import parse_code
 from rustext.model.sources import DistributionSources
+
+_HEADER = 16  # bytes of a file of bytecode: https://peps.python.org/pep-0552/
+_LARGEST = 64 << 20  # bytes of bytecode
+
+
+def find_code_fault(path: Path) -> str:
+    """Why this Python cannot import a source or a file of bytecode; "" where it can.
+
+    Raises `OSError` for a file that cannot be read.
+    """
+    if path.suffix != ".pyc":
+        fault = find_fault(read_start(path, SOURCE_LIMIT))
+        return fault and f"it does not compile ({fault})"
+    data = read_start(path, _LARGEST)
+    if not data.startswith(importlib.util.MAGIC_NUMBER):
+        return "it is not bytecode of this Python"
+    try:
+        parse_code(data[_HEADER:], sys.version_info[:2])
+    except TruncatedBinary as error:
+        return f"it is not bytecode ({error})"
+    return ""
 
 
 def iter_faults(
@@ -37,12 +63,25 @@ def iter_faults(
             yield path, facts.unreadable.lower(), "what it imports and opens is not known"
         elif facts.broken and compiles:
             yield path, f"it does not compile ({facts.broken})", "nothing can import it"
+    for path in _iter_bytecode(dist) if compiles else ():
+        with contextlib.suppress(OSError):
+            if fault := find_code_fault(path):
+                yield path, fault, "nothing can import it"
     if gone:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         reason = f"files that it lists are gone: `{min(gone)}`{more}"
         yield dist.site / dist.metadata / "RECORD", reason, "nothing is added for them"
     for path, reason in _iter_odd(dist):
         yield path, reason, "nothing is added for it"
+
+
+def _iter_bytecode(dist: Distribution) -> Iterator[Path]:
+    """The modules that have no source; the caches of others are not read."""
+    found = [f for f in dist.files if f.suffix == ".pyc" and f.parent.name != "__pycache__"]
+    sources = frozenset(dist.files) if found else frozenset()
+    for file in found:
+        if file.with_suffix(".py") not in sources and ".." not in file.parts and is_used(file):
+            yield dist.site / file
 
 
 def _iter_odd(dist: Distribution) -> Iterator[tuple[Path, str]]:

@@ -53,6 +53,10 @@ class Distribution:
         inside = (f for f in self.files if len(f.parts) == 3 and f.parts[:2] == folder)
         return tuple(f for f in inside if f.suffix in {".json", ".xml"})
 
+    def count_files(self) -> int:
+        """How many of its files are there."""
+        return sum(os.path.lexists(self.site / file) for file in self.files)
+
     def identity(self) -> str:
         """A digest of the name and version, and of the files' sizes, times and modes."""
         digest = hashlib.sha256(f"{self.name} {self.version}\n".encode())
@@ -78,12 +82,31 @@ class Installed:
 
     @functools.cached_property
     def by_name(self) -> Mapping[str, Distribution]:
-        """The distributions by canonical name; the first on the path wins."""
+        """The distributions by canonical name; the first on the path wins.
+
+        Of several in one folder, such as what a failed upgrade leaves, it is the one with most of
+        its files; the others are faults.
+        """
         found: dict[str, Distribution] = {}
         for site in self._sites:
+            here: dict[str, Distribution] = {}
             for dist in iter_distributions(site, self.faults):
-                found.setdefault(dist.name, dist)
+                known = here.get(dist.name)
+                here[dist.name] = self._choose(known, dist) if known is not None else dist
+            found = {**here, **found}
         return found
+
+    def _choose(self, *same: Distribution) -> Distribution:
+        """The one that is there; the other is noted. pip renames what it removes to `~ame`."""
+        left, kept = sorted(
+            same, key=lambda d: (d.metadata.name[0] != "~", d.count_files(), d.metadata.name)
+        )
+        reason = (
+            f"{kept.name} is installed twice here, and `{kept.metadata}` is the one that counts"
+        )
+        effect = "the files that it alone lists are not known"
+        self.faults.append(Fault(path=left.site / left.metadata, reason=reason, effect=effect))
+        return kept
 
     @functools.cached_property
     def _owners(self) -> Mapping[str, Distribution]:

@@ -114,6 +114,7 @@ class Environment:
         self._modules: dict[str, Module] = {}
         self._folders: dict[str, tuple[Path, ...]] = {}  # by package
         self._names: dict[str, frozenset[str]] = {}  # by package
+        self._closed: set[Path] = set()  # folders of packages that cannot be listed
 
     @functools.cached_property
     def sites(self) -> tuple[Path, ...]:
@@ -137,8 +138,23 @@ class Environment:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """The files that could not be read so far: a row for each kind in each distribution."""
-        found = (*self.installed.faults, *self.editable.faults, *self._faults)
+        found = (*self.installed.faults, *self.editable.faults, *self._archives, *self._faults)
         return collapse(found, self.owner_of)
+
+    @functools.cached_property
+    def _archives(self) -> tuple[Fault, ...]:
+        """The files on the path, such as zipped eggs, but for the one of the standard library.
+
+        No native module can be imported from an archive, and a freezer may look into none.
+        """
+        own = "python{}{}.zip".format(*self.interpreter.version)
+        paths = map(Path, dict.fromkeys(self.interpreter.path))
+        effect = "modules in it are not found"
+        return tuple(
+            Fault(path=path, reason="it is a file on the search path, and no folder", effect=effect)
+            for path in paths
+            if path.name != own and os.path.isfile(path)  # noqa: PTH113 (never raises)
+        )
 
     def iter_extensions(self, source: Path, *, namespaces: bool = False) -> Iterator[Path]:
         """The extension modules in the packages of a source folder.
@@ -298,6 +314,11 @@ class Environment:
         return Module(name=name, owner=Owner.STDLIB, path=path)
 
     @property
+    def has_closed(self) -> bool:
+        """Whether any of the folders that were asked for so far could not be listed."""
+        return bool(self._closed)
+
+    @property
     def listed(self) -> tuple[Path, ...]:
         """The folders that the answers so far were made from."""
         return tuple(self._listings)
@@ -308,9 +329,21 @@ class Environment:
                 self._listings[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 (names only)
             except OSError as error:
                 self._listings[folder] = frozenset()
-                if isinstance(error, PermissionError) and folder in self.sites:
-                    self.note_fault(folder, "permission denied", "modules in it are not found")
+                if isinstance(error, PermissionError) or os.path.islink(folder):  # noqa: PTH114
+                    self._note_closed(folder, error)
         return self._listings[folder]
+
+    def _note_closed(self, folder: Path, error: OSError) -> None:
+        """Say that a folder of packages is closed, or that a link to one leads nowhere.
+
+        Not where nothing is installed: a program may keep its data beside it. A link to a file is
+        no such link.
+        """
+        kept = any(map(folder.is_relative_to, {*self.sites}.difference(self.sources)))
+        if folder in self.sites or (kept and not isinstance(error, NotADirectoryError)):
+            self._closed.add(folder)
+            reason = (error.strerror or str(error)).lower()
+            self.note_fault(folder, reason, "modules in it are not found")
 
 
 def _is_package(folder: str, *, namespaces: bool) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import re
-import symtable
 import sys
 import warnings
 from collections import deque
@@ -45,12 +44,14 @@ def find_fault(source: bytes) -> str:
     """Why this Python cannot compile a file; "" where it can, or where that would cost too much."""
     try:
         _refuse_costly(source)
+    except _TooDeep as error:
+        return str(error)
     except SyntaxError:
         return ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            symtable.symtable(source, "", "exec")  # type: ignore[arg-type]  # bytes are taken
+            compile(source, "", "exec", dont_inherit=True)
         except SyntaxError as error:
             return f"line {error.lineno}: {error.msg}" if error.lineno else error.msg
         except ValueError as error:  # such as a NUL, up to Python 3.11
@@ -60,9 +61,13 @@ def find_fault(source: bytes) -> str:
     return ""
 
 
+class _TooDeep(SyntaxError):
+    """No Python compiles it, and what it costs to parse has no bound."""
+
+
 def _refuse_costly(source: bytes) -> None:
     if any(chain[0].count(b".") > _MOST_PARTS for chain in _CHAIN.finditer(source)):
-        raise SyntaxError(f"it has a name of more than {_MOST_PARTS} parts")
+        raise _TooDeep(f"it has a name of more than {_MOST_PARTS} parts")
     if len(source) > _LARGE and any(islice(_TOKEN.finditer(source), _MOST_TOKENS, None)):
         raise SyntaxError(f"it has more than {_MOST_TOKENS:,} words and signs")
     if sys.version_info < (3, 12) and source.count(b"{") > _MOST_FIELDS and _FSTRING.search(source):

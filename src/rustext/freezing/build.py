@@ -13,9 +13,9 @@ from pathlib import Path
 
 from rustext.config import record_warnings
 from rustext.discovery.extension_suffixes import split_suffix
-from rustext.environment.environment import this_environment
+from rustext.environment.environment import Owner, this_environment
 from rustext.errors import RustextError, UnknownFormat
-from rustext.files.untrusted import find_obstacle
+from rustext.freezing.module_faults import find_module_fault
 from rustext.freezing.program import Program, read_program
 from rustext.freezing.project import program_environment, read_project
 from rustext.freezing.script_imports import iter_imports
@@ -55,6 +55,7 @@ class Build:
         self._program: Program | None = None
         self._reached: set[str] = set()  # modules that are only there by what was added
         self._closed: dict[Path, bool] = {}  # by package
+        self._readable: dict[Path, bool] = {}  # what a freezer can read, of files of modules
 
     def program_files(self) -> tuple[Companion, ...]:
         """The files that the program's own code asks for; each once.
@@ -175,7 +176,7 @@ class Build:
         new = {
             i.module: i
             for i in reversed(found)
-            if i.module not in self.modules and self._is_readable(self.file_of(i.module))
+            if i.module not in self.modules and self.is_readable(self.file_of(i.module))
         }
         self.modules.update(new)
         return tuple(reversed(new.values()))
@@ -192,7 +193,7 @@ class Build:
         self._reached.add(name)
         if path is not None and os.path.isdir(path):  # noqa: PTH112 (no errors)
             path = next(path.glob("__init__.py"), None)
-        if path is None or not self._is_readable(path):
+        if path is None or not self.is_readable(path):
             return path is not None
         return split_suffix(path.name)[1] is not None and self.has_closed_folder(path.parent)
 
@@ -212,29 +213,25 @@ class Build:
     def unreadable_imports(self, name: str) -> Iterator[str]:
         """What a module that is only there by what was added imports, and cannot be read.
 
-        Nothing where all is well: sources are read for it only where some file has a fault.
+        Nothing where all is well: sources are read for it only where some file has a fault, or for
+        a module of no distribution, of whose neighbours nothing is known.
         """
         module = self.planner.env.find_module(name) if name in self._reached else None
-        if module is not None and self.faults:
+        if module is not None and (self.faults or module.owner is Owner.NOBODY):
             for found in iter_imports(module, self.planner.env):
-                if not self._is_readable(self.file_of(found)):
+                if not self.is_readable(self.file_of(found)):
                     yield found
 
-    def _is_readable(self, path: Path | None) -> bool:
+    def is_readable(self, path: Path | None) -> bool:
         """Whether a freezer can read the file of a module, if it has one; a fault is noted."""
         if path is None:
             return True
-        if obstacle := find_obstacle(path):
-            self.planner.env.note_fault(path, obstacle, "it is not added")
-            return False
-        if split_suffix(path.name)[1] is None:
-            facts = self.planner.facts_of(path)
-            return facts is None or not facts.broken
-        try:
-            self.planner.catalogue.read_file(path)
-        except RustextError:  # noted as its distribution was read
-            return False
-        return True
+        if path not in self._readable:
+            fault = find_module_fault(path, self.planner)
+            if fault:
+                self.planner.env.note_fault(path, fault, "it is not added")
+            self._readable[path] = not fault
+        return self._readable[path]
 
     def _misnamed_beside(self, path: Path) -> Iterator[ExtensionPlan]:
         """The plans of the distribution's modules that the freezer cannot find by their names."""
@@ -353,20 +350,20 @@ def follow_modules(
     """
     env, skipped = build.planner.env, []
     seen = set(held)
-    waiting = [*names]
+    waiting = [("", name) for name in names]
     while waiting:
-        name = waiting.pop()
+        importer, name = waiting.pop()
         if name in seen:
             continue
         seen.add(name)
         module = env.find_module(name)
-        if module is None:
+        if module is None or build.shuns(importer, name, module.path):
             continue
         try:
-            waiting += [i.module for i in build.enter(name, module.path)]
+            waiting += [(name, i.module) for i in build.enter(name, module.path)]
         except RustextError as error:
             skipped.append(f"{name}: {error}")
-        waiting += iter_imports(module, env)
+        waiting += [(name, imported) for imported in iter_imports(module, env)]
     return tuple(sorted(skipped)), frozenset(seen)
 
 

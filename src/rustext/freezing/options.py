@@ -7,6 +7,7 @@ for them where a freezer has no options. Out: `SessionOptions`.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,12 @@ def read_options(
     if file:
         from rustext.plan.plan_file import check_plan_path  # noqa: PLC0415  (few ask for one)
 
+        if _is_named_fifo(Path(file)):
+            raise InvalidConfiguration(
+                f"the report {file} cannot be written: it is a FIFO, and a build writes it again "
+                "and again",
+                hint="name a file",
+            )
         try:
             check_plan_path(Path(file))
         except UnwritableFile as error:
@@ -76,3 +83,9 @@ def read_options(
         report=Path(file).absolute() if file else None,
         traces=tuple(map(Path, (*traces, *more))),
     )
+
+
+def _is_named_fifo(file: Path) -> bool:
+    """Whether a build would wait for a reader; a pipe that a shell has opened has no path."""
+    real = os.path.realpath(file)
+    return os.path.exists(real) and stat.S_ISFIFO(os.stat(real).st_mode)  # noqa: PTH110, PTH116

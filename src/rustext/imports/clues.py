@@ -137,7 +137,7 @@ class KeptClues:
                     return clues
         identity = identify(path)
         found = find_clues(path, file, self._env, below=below)
-        if identity is not None:
+        if identity is not None and not self._env.has_closed:  # each run has to say that
             listed = {str(folder): self._digest(str(folder)) for folder in self._env.listed}
             answer = {"folders": listed, "made": made, "clues": to_plain(found)}
             row = Row(path=path.name, owner="", text=json.dumps(answer))

@@ -8,6 +8,7 @@ so that it can be committed and compared: the same run gives the same bytes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -33,6 +34,9 @@ _WHAT = "a record of `rustext trace`"
 DEFAULT_FILE = Path("rustext-trace.toml")
 VERSION = 2
 _READABLE = (1, VERSION)  # the first held importers alone
+_KEYS = frozenset({"version", "python", "platforms", "run", "program", "importer", "distribution"})
+_DIGEST = re.compile(r"[0-9a-f]{16,64}")  # see `rustext.tracing.freshness`
+_NO_MODULE = re.compile(r"[\s/\\\0]")
 UNKNOWN = ""  # the importing file could not be found out
 _HEADER = """\
 # What this program was seen to use, by `rustext trace`. Keep it with the project, and name it in
@@ -162,29 +166,50 @@ def parse_trace(text: str, where: str) -> Trace:
         table = parse_toml(text.encode(), where)
     except InvalidToml as error:
         raise InvalidTrace(str(error)) from error
-    if table.get("version") not in _READABLE:
+    version = table.get("version")
+    if type(version) is not int or version not in _READABLE:  # `true` is 1 to Python
         raise InvalidTrace(
             f"{where} is no record of version {VERSION}", hint="make it anew with `rustext trace`"
         )
     try:
-        found = Trace(
-            importers=tuple(map(_parse_importer, table.get("importer", []))),
-            usages=tuple(map(parse_usage, table.get("distribution", []))),
-            pythons=tuple(map(str, table.get("python", []))),
-            platforms=tuple(map(str, table.get("platforms", []))),
-            runs=tuple(map(str, table.get("run", []))),
-            programs=tuple(map(str, table.get("program", []))),
-        )
-        return merge([found])
+        return merge([_parse(table)])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidTrace(f"{where} holds a row that no record has: {error}") from error
 
 
+def _parse(table: Mapping[str, Any]) -> Trace:
+    unknown = sorted(set(table) - _KEYS)
+    if unknown:
+        raise ValueError(f"`{unknown[0]}` is no key of a record")
+    programs = _strings(table, "program")
+    for digest in programs:
+        if not _DIGEST.fullmatch(digest):
+            raise ValueError(f"`program` holds {digest!r}, which is no digest")
+    return Trace(
+        importers=tuple(map(_parse_importer, table.get("importer", []))),
+        usages=tuple(map(parse_usage, table.get("distribution", []))),
+        pythons=_strings(table, "python"),
+        platforms=_strings(table, "platforms"),
+        runs=_strings(table, "run"),
+        programs=programs,
+    )
+
+
 def _parse_importer(table: Mapping[str, Any]) -> Importer:
-    name, imports = table["name"], table["imports"]
-    if not isinstance(name, str) or not all(isinstance(m, str) for m in imports):
-        raise TypeError("`name` is a string and `imports` a list of strings")
-    return Importer(name=name, language=Language(table["language"]), imports=tuple(imports))
+    name, imports = table["name"], _strings(table, "imports")
+    if not isinstance(name, str):
+        raise TypeError("`name` is no string")
+    for module in imports:
+        if not all(module.split(".")) or _NO_MODULE.search(module):
+            raise ValueError(f"`imports` holds {module!r}, which is no module")
+    return Importer(name=name, language=Language(table["language"]), imports=imports)
+
+
+def _strings(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"`{key}` is no list of strings")
+    return tuple(value)
 
 
 def read_trace(file: Path) -> Trace:

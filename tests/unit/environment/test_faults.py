@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -204,3 +205,34 @@ def test_links_that_lead_in_circles_end(tmp_path: Path) -> None:
     (tmp_path / "pkg" / "all").symlink_to("/")
     found = list(environment(tmp_path).iter_extensions(tmp_path, namespaces=True))
     assert [path.name for path in found] == [f"core{suffix}"]
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [(("Pkg-1.0", "pkg-2.0"), "Pkg-1.0"), (("pkg-1.0", "Pkg-2.0"), "pkg-1.0"),
+     (("pkg-1.0", "~kg-2.0"), "~kg-2.0")],
+)  # fmt: skip
+def test_of_two_installations_in_one_folder_the_whole_one_counts_and_the_other_is_named(
+    names: tuple[str, str], left: str, tmp_path: Path
+) -> None:
+    """A failed upgrade leaves the old metadata; in two folders, the first one simply wins."""
+    for name, files in zip(names, (("gone.py", "pkg.py"), ("pkg.py", "new.py")), strict=True):
+        info = install(tmp_path / "a", "pkg", name[-3:], files=dict.fromkeys(files, ""))
+        record = (info / "RECORD").read_text().replace(info.name, f"{name}.dist-info")
+        (info / "RECORD").write_text(record)
+        info.rename(info.with_name(f"{name}.dist-info"))
+    (tmp_path / "a/gone.py").unlink()
+    install(tmp_path / "b", "pkg", "3.0", files={"pkg.py": ""})
+    env = environment(tmp_path / "a", tmp_path / "b")
+    assert env.distributions["pkg"].version == ({*names} - {left}).pop()[-3:]
+    (fault,) = env.faults
+    assert fault.path == tmp_path / f"a/{left}.dist-info"
+    assert fault.reason.startswith("pkg is installed twice here, and `")
+
+
+def test_an_archive_on_the_search_path_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo-1.0-py3.11.egg").write_bytes(b"PK")
+    own = "python{}{}.zip".format(*sys.version_info[:2])
+    (tmp_path / own).write_bytes(b"PK")
+    env = environment(tmp_path / "demo-1.0-py3.11.egg", tmp_path / own, tmp_path / "none.egg")
+    assert [fault.path.name for fault in env.faults] == ["demo-1.0-py3.11.egg"]

@@ -113,3 +113,18 @@ def test_a_source_whose_tree_would_fill_the_memory_is_refused(text: str) -> None
         parse_source(text)
     assert find_fault(text.encode()) == ""  # Python can compile it, and so can a freezer
     assert parse_source(f"x = '{text}'").body
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (b"return 1\n", "line 1: 'return' outside function"),
+        (b"x = 1\nwhile x:\n    def f():\n        break\n", "line 4: 'break' outside loop"),
+        (b"x = " + b"a+" * 100_000 + b"a\n", "it is nested too deeply"),
+        (b"x = a" + b".b" * 100_000 + b"\n", "it has a name of more than 1000 parts"),
+    ],
+)
+def test_what_the_compiler_alone_refuses_is_a_fault(source: bytes, said: str) -> None:
+    assert find_fault(source) == said
+    with pytest.raises((SyntaxError, RecursionError, MemoryError)):
+        compile(source, "", "exec", dont_inherit=True)

@@ -6,7 +6,10 @@ The environment is made of folders; its one Rust extension is compiled by rustc 
 from __future__ import annotations
 
 import ast
+import errno
 import importlib.machinery
+import importlib.util
+import marshal
 import os
 import shutil
 import subprocess
@@ -31,6 +34,7 @@ from rustext.freezing.pyinstaller.hook_files import (
     write_hooks,
     write_short_hooks,
 )
+from rustext.freezing.pyinstaller.project_hooks import find_odd_folders
 from rustext.model.evidence import EvidenceKind
 from rustext.model.plan import CompanionKind, Verdict
 from rustext.plan.planner import Planner
@@ -301,6 +305,31 @@ def test_there_is_no_hook_beside_one_that_cannot_be_read(
     assert "hook-app._core.py" in written
 
 
+def test_there_is_no_hook_beside_one_of_the_programs_own_that_is_not_utf_8(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """PyInstaller tells no entry point of `--additional-hooks-dir`."""
+    project = tmp_path / "project"
+    odd = "# -*- coding: latin-1 -*- \xe4\n".encode("latin-1")
+    files: Files = {
+        "app.py": "", "packaging/hooks/hook-app.py": odd, "good/hook-app._core.py": "# ä\n",
+        "early/pre_safe_import_module/hook-app._core.py": odd,
+        ".venv/hook-bypath.py": odd, "node_modules/hook-bypath.py": odd, "a/b/c/d/hook-x.py": odd,
+    }  # fmt: skip
+    write_files(project, files)
+    folders = find_odd_folders([project, project, tmp_path / "none"])
+    assert folders == (project / "early", project / "packaging/hooks")
+    places = [
+        {path.relative_to(folder) for path in folder.rglob("hook-*.py")}
+        for folder in (
+            cached_hooks(lab.env, Config(), tmp_path / "cache", odd=odd) for odd in ((), folders)
+        )
+    ]
+    gone = {Path("hook-app.py"), Path("pre_safe_import_module/hook-app._core.py")}
+    assert places[0] - places[1] == gone
+    assert not places[1] - places[0]
+
+
 def test_a_fifo_among_the_hooks_of_an_earlier_time_is_not_waited_for(
     lab: Lab, tmp_path: Path
 ) -> None:
@@ -479,7 +508,79 @@ def test_a_freezer_does_not_follow_what_was_added_to_a_file_that_cannot_be_read(
     assert build.shuns("needed.sub", "needed.further", further)
     assert not build.shuns("needed.sub", "needed.good", folder / "good.py")
     assert not build.shuns("app.other", "needed.further", further)
-    assert [line.split("`")[1] for line in build.faults] == [str(further)]
+
+
+def closed(path: Path) -> None:
+    path.mkdir()
+    (path / "inner.py").touch()
+    path.chmod(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other modes, and few links")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (closed, "permission denied"),
+        (lambda path: path.symlink_to("gone"), "no such file or directory"),
+        (lambda path: path.symlink_to(path.name), "too many levels of symbolic links"),
+    ],
+)
+def test_a_package_that_native_code_names_and_that_cannot_be_listed_is_named_in_each_build(
+    lab: Lab, make: Callable[[Path], None], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = lab.site / "alone"
+    shutil.rmtree(path)
+    shutil.rmtree(lab.site / "alone-1.0.dist-info")
+    make(path)
+    listdir = os.listdir
+
+    def listed(folder: Path) -> list[str]:
+        if folder == path and not path.is_symlink():  # root may list it
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return listdir(folder)
+
+    monkeypatch.setattr(os, "listdir", listed)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(lab.site.parent / "cache"))
+    for _ in range(2):
+        build = Build(Planner(environment(lab.site), Config(), keep=True))
+        told = {i.module for i in build.enter("app._core", lab.core)}
+        assert told == {"zoneinfo._common", "app.part", "needed.sub"}
+        assert build.faults == (f"cannot read `{path}`: {said}; modules in it are not found",)
+
+
+CODE = marshal.dumps(compile("x = 1", "", "exec"))
+MAGIC = importlib.util.MAGIC_NUMBER + bytes(12)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("further.py", b"x = " + b"a+" * 100_000 + b"a\n", "nested too deeply"),
+        ("further.py", b"x = a" + b".b" * 100_000 + b"\n", "a name of more than 1000 parts"),
+        ("further.py", b"return\n", "'return' outside function"),
+        ("further.pyc", MAGIC + CODE[: len(CODE) // 2], "it is not bytecode ("),
+        ("further.pyc", MAGIC + b"i\1\0\0\0", "it is not bytecode ("),
+        ("further.pyc", b"\r\r\r\n" + bytes(12) + CODE, "it is not bytecode of this Python"),
+        ("further.pyc", MAGIC + CODE, ""),
+    ],
+)
+def test_a_freezer_does_not_follow_what_was_added_to_a_file_without_code(
+    lab: Lab, name: str, content: bytes, said: str, listed: bool
+) -> None:
+    folder = lab.site / "needed"
+    (folder / "sub.py").write_text("import needed.further\n")
+    (folder / name).write_bytes(content)
+    files = ["__init__.py", "sub.py", *([name] if listed else [])]
+    record = "".join(f"needed/{file},,\n" for file in files)
+    (lab.site / "needed-1.0.dist-info/RECORD").write_text(record)
+    build = lab.build()
+    build.enter("app._core", lab.core)
+    assert not build.shuns("app._core", "needed.sub", folder / "sub.py")
+    if listed:  # its distribution was read
+        assert [*build.unreadable_imports("needed.sub")] == ["needed.further"] * bool(said)
+    assert build.shuns("needed.sub", "needed.further", folder / name) is bool(said)
+    assert [said in line for line in build.faults] == [True] * bool(said)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs in the file system")

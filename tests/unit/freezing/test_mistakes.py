@@ -54,7 +54,7 @@ def mistake(
 def test_pyinstaller_ends(mistake: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     script, line = mistake
     monkeypatch.setitem(PyInstaller.config.CONF, "main_script", script)
-    analysis_state.state_of.cache_clear()
+    analysis_state.states.clear()
     with pytest.raises(SystemExit) as ended:
         whole_build.begin()
     assert ended.value.code == f"ERROR: rustext: {line}"  # printed, and an exit code of 1

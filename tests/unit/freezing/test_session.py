@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.machinery
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
@@ -206,6 +208,23 @@ def test_options_come_from_the_command_line_or_the_environment(tmp_path: Path) -
     assert found.report == tmp_path / "r.json"
     with pytest.raises(InvalidConfiguration, match="RUSTEXT_BUILD_SELFTEST is 'yes'"):
         read_options({"RUSTEXT_BUILD_SELFTEST": "yes"})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no FIFOs in the file system")
+def test_a_report_goes_to_no_fifo(tmp_path: Path) -> None:
+    """A build would wait for its reader; the pipe that a shell has opened is no such thing."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("fifo")
+    for name in ("fifo", "link"):
+        with pytest.raises(InvalidConfiguration, match=f"{name} cannot be written: it is a FIFO"):
+            read_options({"RUSTEXT_BUILD_REPORT": str(tmp_path / name)})
+    read, write = os.pipe()
+    try:
+        pipe = f"/dev/fd/{write}"
+        assert read_options({"RUSTEXT_BUILD_REPORT": pipe}).report == Path(pipe)
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def test_errors_of_plans_are_rustexts_own() -> None:

@@ -166,7 +166,7 @@ def test_another_hook_is_run_once(function: str, other_folder: Path, own_hook: P
     api: Any = SimpleNamespace(
         add_imports=lambda *names: None, graph=None, analysis=analysis(other_folder)
     )
-    analysis_state.state_of.cache_clear()
+    analysis_state.states.clear()
     (other_folder / "hook-pack.py").unlink()
     other_hooks._source.cache_clear()
     for _ in range(2):
@@ -184,12 +184,12 @@ def test_what_another_hook_raises_is_shown_with_its_own_file(
         module_hook.hook_attributes(MODULE, str(own_hook))
     assert caught.value.args[1] == str(other)
     other.write_text("def hook(api):\n    import nowhere_at_all\n")
-    analysis_state.state_of.cache_clear()
+    analysis_state.states.clear()
     with pytest.raises(ImportErrorWhenRunningHook) as caught:
         module_hook.hook_attributes(MODULE, str(own_hook))["hook"](None)
     assert caught.value.args[1] == str(other)
     other.write_text("1 / 0\n")
-    analysis_state.state_of.cache_clear()
+    analysis_state.states.clear()
     with pytest.raises(ZeroDivisionError):
         module_hook.hook_attributes(MODULE, str(own_hook))
 
@@ -285,14 +285,14 @@ def test_a_mistake_of_the_users_is_said_once_as_the_build_begins(
     """The hooks for modules say nothing more."""
     (own_hook.parent / "pyproject.toml").write_text("[tool.rustext]\noptional = 3\n")
     monkeypatch.chdir(own_hook.parent)
-    analysis_state.state_of.cache_clear()
+    analysis_state.states.clear()
     try:
         with pytest.raises(SystemExit) as stopped:
             whole_build.begin()
         attributes = module_hook.hook_attributes("pack.unheard_of", str(own_hook))
         assert pre_import.runtime_modules("pack.unheard_of") == ()
     finally:
-        analysis_state.state_of.cache_clear()
+        analysis_state.states.clear()
     assert attributes["hiddenimports"] == []
     assert str(stopped.value).startswith("ERROR: rustext: ")
     assert "`optional` is 3" in str(stopped.value)
@@ -329,9 +329,9 @@ def test_the_entry_point_never_fails_and_the_build_stops_for_a_mistake(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(f"RUSTEXT_BUILD_{variable}", value)
     assert [Path(folder).name for folder in rustext_hooks.get_hook_dirs()] == ["each_build"]
-    analysis_state.state_of.cache_clear()
+    analysis_state.states.clear()
     try:
         with pytest.raises(SystemExit, match=r"ERROR: rustext: .*(SELFTEST|nowhere|hooks)"):
             whole_build.begin()
     finally:
-        analysis_state.state_of.cache_clear()
+        analysis_state.states.clear()

@@ -39,6 +39,10 @@ class Package:
         self.code = code
 
 
+class InvalidSourceModule(Package):
+    """A module whose source PyInstaller could not compile, and leaves out."""
+
+
 class Graph:
     """What is asked of PyInstaller's graph."""
 
@@ -80,13 +84,13 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             PyInstaller.config.CONF, name, str(value) if name != "pathex" else value
         )
     monkeypatch.setattr(whole_build.atexit, "register", lambda *call: None)
-    analysis_state.state_of.cache_clear()
+    analysis_state.states.clear()
     yield folder
-    analysis_state.state_of.cache_clear()
+    analysis_state.states.clear()
 
 
-def complete(*nodes: Extension, **analysis: Any) -> tuple[Any, Graph]:
-    """Let both hooks run, and the build end; the analysis, and the graph."""
+def complete(*nodes: Extension, begins: bool = True, **analysis: Any) -> tuple[Any, Graph]:
+    """Let both hooks run, or the later one, and the build end; the analysis, and the graph."""
     facts = {
         "hookspath": [],
         "hooksconfig": {},
@@ -98,7 +102,8 @@ def complete(*nodes: Extension, **analysis: Any) -> tuple[Any, Graph]:
     added: dict[str, Any] = {"add_datas": lambda datas: None, "add_binaries": lambda files: None}
     added["__name__"] = "reprlib"
     api = SimpleNamespace(graph=graph, analysis=SimpleNamespace(**facts), **added)
-    whole_build.begin()
+    if begins:
+        whole_build.begin()
     whole_build.complete(api)
     whole_build._say_what_was_done(analysis_state.current_state())
     return api.analysis, graph
@@ -130,18 +135,27 @@ def test_one_that_cannot_be_read_is_named_once_and_costs_nothing_else(
     assert caplog.messages[-1] == "rustext: Rust extensions: 1, modules added: 0, files added: 0"
 
 
-def test_packages_that_end_a_build_are_left_out_where_only_what_was_added_leads_there(
+def test_what_ends_a_build_is_left_out_and_named_where_only_what_was_added_leads_there(
     program: Path,
 ) -> None:
     names = ("good", "theirs", "mine", "both")
-    edges = {"app": ["good", "both", "mine"], "good": ["theirs", "both"]}
-    packages = [Package(name) for name in names[1:]]
-    graph = Graph(Script(), Package("good", code=""), *packages, edges=edges)
+    edges = {
+        "app": ["good", "both", "mine", "own"], "good": ["theirs", "both", "odd"], "theirs": ["own"]
+    }  # fmt: skip
+    write_files(program, {"odd.py": "return\n", "own.py": "return\n"})
+    nodes = [
+        *(Package(name) for name in names[1:]),
+        *(InvalidSourceModule(name) for name in ("odd", "own")),
+    ]
+    graph = Graph(Script(), Package("good", code=""), *nodes, edges=edges)
     state = analysis_state.current_state()
     state.graph = graph
     whole_build._leave_broken_packages_out(state)
     state.modules.add("good")  # by a hook that runs later
-    assert graph.make_pure_toc() == ["app", "good", "mine", "both"]
+    assert graph.make_pure_toc() == ["app", "good", "mine", "both", "odd", "own"]
+    (fault,) = state.session.build.planner.env.faults
+    assert fault.path == program / "odd.py"
+    assert "'return' outside function" in fault.reason
 
 
 def test_a_program_without_rust_is_said_to_be_one(
@@ -175,6 +189,41 @@ def test_what_the_entry_point_cannot_know_is_made_up_for(
     assert analysis.hooksconfig != {}  # PyInstaller sees no change of the configuration by itself
 
 
+def test_each_analysis_of_a_spec_file_has_what_its_program_needs(
+    program: Path, elf_module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyInstaller begins the second one with a part of the first one's graph, and no `begin`."""
+    write_files(program, {**NATIVE, "part/demo.so": elf_module})
+    for _ in range(2):
+        monkeypatch.setitem(PyInstaller.config.CONF, "pathex", [str(program)])
+        _, graph = complete(Extension("part.demo", program / "part" / "demo.so"), begins=False)
+        assert set(graph.imported) == {"wave"}
+
+
+def test_a_mistake_of_a_later_program_stops_the_build(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete()
+    write_files(tmp_path / "b", {"b.py": "", "pyproject.toml": "[tool.rustext]\nselftest = 1\n"})
+    monkeypatch.setitem(PyInstaller.config.CONF, "main_script", str(tmp_path / "b/b.py"))
+    monkeypatch.setitem(PyInstaller.config.CONF, "pathex", [str(tmp_path / "b")])
+    with pytest.raises(SystemExit, match=r"ERROR: rustext: .*`selftest` is 1; it must be true"):
+        complete(begins=False)
+
+
+def test_the_hook_that_runs_first_does_the_work(
+    program: Path, elf_module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program may have a hook of its own in the place of one of them."""
+    folder = Path(whole_build.__file__).parent / "each_build"
+    for kind in (folder, folder / "pre_safe_import_module"):
+        assert len([*kind.glob("hook-*.py")]) == 2
+    write_files(program, {**NATIVE, "part/demo.so": elf_module})
+    complete(Extension("part.demo", program / "part" / "demo.so"))
+    _, graph = complete(Extension("part.demo", program / "part" / "demo.so"))
+    assert graph.imported == []
+
+
 def test_what_asks_for_many_modules_is_looked_for_in_the_graph(
     program: Path, tmp_path: Path, rust_library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +237,7 @@ def test_what_asks_for_many_modules_is_looked_for_in_the_graph(
     top = Extension("big", site / "big/__init__.py")
     _, graph = complete(top)
     assert graph.imported == []
-    analysis_state.state_of.cache_clear()
+    analysis_state.states.clear()
     _, graph = complete(top, Extension("big.all", site / "big/all/__init__.py"))
     assert set(graph.imported) == {f"big.all.part{n}" for n in range(20)}
 

@@ -46,27 +46,30 @@ def cached_hooks(
     cache: Path | None = None,
     *,
     others: Others | None = None,
+    odd: Sequence[Path] = (),
     options: SessionOptions = _DEFAULTS,
 ) -> Path:
     """The folder with the hooks of an environment; written if it is not there yet.
 
-    `others` are noted there, for hooks that ask; None if they are not known. Another answer makes
+    `others` are noted there, for hooks that ask; None if they are not known. `odd` are folders with
+    hooks of the program's own that PyInstaller cannot compare with ours. Another answer makes
     another folder, and so does another configuration: PyInstaller analyses a program again where
     its folders of hooks change. Several builds may do this at once: the folder appears whole or not
     at all.
     Raises `UnreadableFile` where nothing can be written, not even temporary files.
     """
-    name = fingerprint(env, config, others, options)
+    name = fingerprint(env, config, others, options, odd)
     selftest = options.selftest or config.selftest
     kept = cache or user_cache_folder()
     try:
-        return _keep_hooks(env, config, kept / "pyinstaller" / name, others, selftest=selftest)
+        folder = kept / "pyinstaller" / name
+        return _keep_hooks(env, config, folder, others, odd, selftest=selftest)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         text = "rustext: cannot write to `%s`: %s; hooks go to a temporary folder"
         _log.warning(text, error.filename or kept, reason)
     try:
-        return _keep_hooks(env, config, _private_folder() / name, others, selftest=selftest)
+        return _keep_hooks(env, config, _private_folder() / name, others, odd, selftest=selftest)
     except OSError as error:
         raise UnreadableFile(
             f"there is no folder for hooks: {error}",
@@ -75,7 +78,13 @@ def cached_hooks(
 
 
 def _keep_hooks(
-    env: Environment, config: Config, folder: Path, others: Others | None, *, selftest: bool
+    env: Environment,
+    config: Config,
+    folder: Path,
+    others: Others | None,
+    odd: Sequence[Path],
+    *,
+    selftest: bool,
 ) -> Path:
     if folder.is_dir():
         with contextlib.suppress(OSError):  # a cache that somebody else has filled for us
@@ -88,7 +97,7 @@ def _keep_hooks(
     home.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home))
     try:
-        theirs = [Path(path) for _, path in others or ()]
+        theirs = [*odd, *(Path(path) for _, path in others or ())]
         write_short_hooks(Planner(env, config, keep=True), draft, selftest=selftest, others=theirs)
         if others is not None:
             (draft / OTHERS_FILE).write_text(f"{json.dumps(others)}\n", encoding="utf-8")
@@ -123,16 +132,19 @@ def fingerprint(
     config: Config,
     others: Others | None = None,
     options: SessionOptions = _DEFAULTS,
+    odd: Sequence[Path] = (),
 ) -> str:
     """A name for what is installed and asked for: it changes with each distribution and option.
 
     What the text of a hook is made of counts as well, for a checkout keeps its version while it is
     worked on.
     """
-    facts = (__version__, env.interpreter.suffixes, config, options, others)
+    facts = (__version__, env.interpreter.suffixes, config, options, others, odd)
     digest = hashlib.sha256(repr(facts).encode())
     for name in _TEXTS:
         digest.update(package_text(name).encode())
+    for folder in odd:
+        _digest_files(digest, folder.glob("**/hook-*.py"))
     for site in env.sites:
         _digest_files(digest, site.glob("*.dist-info/RECORD"))
     for site in env.sources:

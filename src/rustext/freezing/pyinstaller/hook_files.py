@@ -8,7 +8,6 @@ out what to add when they run, can be written before any build.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,14 @@ from rustext.environment.editable_installs import link_folder
 from rustext.environment.environment import Environment
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.output import check_output, is_sealed, write_output
-from rustext.files.untrusted import SOURCE_LIMIT, find_obstacle, read_start
+from rustext.files.untrusted import find_obstacle
 from rustext.freezing.pyinstaller.hook_text import (
     MARK,
     adds_something,
     hook_text,
     runtime_hook_text,
 )
+from rustext.freezing.pyinstaller.project_hooks import can_be_compared
 from rustext.model.native_file import NativeFile
 from rustext.plan.planner import Planner
 from rustext.plan.selftest import entry_source
@@ -151,7 +151,7 @@ def write_short_hooks(
     """Write hooks that find out what to add when they run, and that cost next to nothing to write.
 
     The folder is made where it is missing. With `selftest`, a run-time hook goes into each program
-    that has one of the Rust modules. `others` are the folders of other packages' hooks: where one
+    that has one of the Rust modules. `others` are the folders of others' hooks: where one
     of these cannot be read, or is not in UTF-8, there is none of ours.
     """
     texts: dict[Path, str] = {}
@@ -174,17 +174,8 @@ def write_short_hooks(
 
 
 def _may_be_compared(name: Path, folders: Iterable[Path]) -> bool:
-    """Whether PyInstaller can read the priorities of all hooks of a name, as it does of several.
-
-    It reads them as UTF-8 whatever a file declares, and ends where that fails.
-    """
-    for path in (folder / name for folder in folders):
-        if os.path.lexists(path):
-            try:
-                read_start(path, SOURCE_LIMIT).decode("utf-8")
-            except (OSError, UnicodeDecodeError):
-                return False
-    return True
+    """Whether PyInstaller can read the priorities of all hooks of a name, as it does of several."""
+    return all(can_be_compared(folder / name) for folder in folders)
 
 
 def _editable_hooks(env: Environment, folder: Path) -> Iterator[tuple[Path, str]]:

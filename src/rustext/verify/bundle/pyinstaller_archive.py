@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rustext.errors import InvalidBinary, TruncatedBinary
-from rustext.verify.bundle.marshal_reader import parse_marshal
+from rustext.formats.marshal_reader import parse_marshal
 
 _MAGIC = b"MEI\014\013\012\013\016"
 _SIDE_LOADED = b"MEI\015\013\012\013\016"  # of a program whose archive is a file next to it

@@ -19,9 +19,9 @@ from typing import BinaryIO
 from rustext.discovery.wheels import ARCHIVE_ERRORS
 from rustext.errors import InvalidBinary, TruncatedBinary
 from rustext.files.untrusted import open_file
+from rustext.formats.marshal_reader import Code, parse_code
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.loose_modules import LibraryModule, read_member
-from rustext.verify.bundle.marshal_reader import Code, parse_code
 from rustext.verify.bundle.nuitka_code import find_texts
 from rustext.verify.bundle.program import Program
 from rustext.verify.bundle.pyinstaller_archive import StoredCode, inflate

@@ -11,7 +11,7 @@ import builtins
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from rustext.verify.bundle.marshal_reader import Code
+from rustext.formats.marshal_reader import Code
 from rustext.verify.bytecode.instructions import NO_TARGET, Step, Table, load_constant
 
 # In the order of `dis.cmp_op`.

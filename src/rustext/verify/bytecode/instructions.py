@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rustext.data import read_data
-from rustext.verify.bundle.marshal_reader import Code
+from rustext.formats.marshal_reader import Code
 
 Table = Mapping[str, Any]  # a row of data/opcodes.toml
 Step = tuple[int, int, int, int]  # offset of the next one, opcode, argument, where it jumps to

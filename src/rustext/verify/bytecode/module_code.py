@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rustext.verify.bundle.marshal_reader import Code
+from rustext.formats.marshal_reader import Code
 from rustext.verify.bytecode.control_flow import Flow
 from rustext.verify.bytecode.instructions import (
     Step,

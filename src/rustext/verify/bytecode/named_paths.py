@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
-from rustext.verify.bundle.marshal_reader import Code
+from rustext.formats.marshal_reader import Code
 from rustext.verify.bytecode.opened_names import DATA_NAME
 
 # What takes `..` out of a path before the system sees it.

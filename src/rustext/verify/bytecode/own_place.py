@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from rustext.verify.bundle.marshal_reader import Code
+from rustext.formats.marshal_reader import Code
 from rustext.verify.bytecode.instructions import Step, Table, decode, load_constant, name_of
 
 OWN_PLACE = frozenset(

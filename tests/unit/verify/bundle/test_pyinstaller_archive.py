@@ -14,8 +14,8 @@ from archives import MAGIC, archive, pyz
 from natives import mapped
 
 from rustext.errors import TruncatedBinary
+from rustext.formats.marshal_reader import parse_marshal
 from rustext.verify.bundle import pyinstaller_archive
-from rustext.verify.bundle.marshal_reader import parse_marshal
 from rustext.verify.bundle.pyinstaller_archive import Archive, Member, parse_archive
 
 TABLE = [("app", (0, 17, 10)), ("pkg", (1, 27, 10)), ("pkg.mod", (0, 37, 10))]

@@ -14,8 +14,8 @@ import pytest
 from interpreters import interpreters
 
 from rustext.data import read_data
+from rustext.formats.marshal_reader import parse_code
 from rustext.model.image import Format
-from rustext.verify.bundle.marshal_reader import parse_code
 from rustext.verify.bytecode.module_code import (
     Import,
     find_imports,

@@ -14,7 +14,7 @@ import pytest
 from compiling import Compile
 from interpreters import interpreters
 
-from rustext.verify.bundle.marshal_reader import parse_code
+from rustext.formats.marshal_reader import parse_code
 from rustext.verify.bytecode.named_paths import climbs, find_completed_packages, find_package_paths
 from rustext.verify.bytecode.opened_names import (
     Opening,

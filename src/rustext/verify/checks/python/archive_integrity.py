@@ -21,9 +21,9 @@ from pathlib import Path
 from rustext.discovery.wheels import ARCHIVE_ERRORS
 from rustext.errors import RustextError, TruncatedBinary, UnreadableFile
 from rustext.formats.binary import map_file
+from rustext.formats.marshal_reader import parse_code
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.loose_modules import read_member
-from rustext.verify.bundle.marshal_reader import parse_code
 from rustext.verify.bundle.nuitka_code import NuitkaCode
 from rustext.verify.bundle.program import Program
 from rustext.verify.bundle.pyinstaller_archive import Archive, inflate

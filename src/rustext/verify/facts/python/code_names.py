@@ -17,8 +17,8 @@ from pathlib import Path
 from rustext.errors import InvalidBinary, TruncatedBinary, UnreadableFile
 from rustext.files.untrusted import read_start
 from rustext.formats.binary import map_file
+from rustext.formats.marshal_reader import parse_code
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.bundle.marshal_reader import parse_code
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.bundle.pyinstaller_archive import Archive, inflate
 from rustext.verify.bytecode.code_store import CodeStore

@@ -23,9 +23,9 @@ from rustext.environment.python_text import resolve
 from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, identify
 from rustext.files.codec import from_plain, to_plain
+from rustext.formats.marshal_reader import Code
 from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.bundle.marshal_reader import Code
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.bytecode.code_store import CodeStore, Module
 from rustext.verify.bytecode.instructions import is_known

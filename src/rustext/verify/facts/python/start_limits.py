@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 
 from rustext.discovery.source_readers import READS
-from rustext.verify.bundle.marshal_reader import Code
+from rustext.formats.marshal_reader import Code
 from rustext.verify.bytecode.instructions import (
     decode,
     find_table,

@@ -13,9 +13,9 @@ import pytest
 from compiling import Compile
 
 from rustext.environment.environment import stdlib_environment
+from rustext.formats.marshal_reader import parse_code
 from rustext.model.findings import Severity
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.bundle.marshal_reader import parse_code
 from rustext.verify.bytecode.opened_names import data_files, find_openings
 from rustext.verify.checks.python.opened_libraries import check_openings
 from rustext.verify.facts.python.program_starts import OpenedFile, Start

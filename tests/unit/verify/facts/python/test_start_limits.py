@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from environments import write_files
 
+from rustext.formats.marshal_reader import Code, parse_code
 from rustext.verify.bundle.bundle import Bundle
-from rustext.verify.bundle.marshal_reader import Code, parse_code
 from rustext.verify.bundle.program import Freezer, Program, read_program
 from rustext.verify.facts.python.opened_data import iter_lacking_imports
 from rustext.verify.facts.python.program_starts import Start

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rustext.errors import TruncatedBinary
-from rustext.verify.bundle.marshal_reader import Code, parse_code, parse_marshal
+from rustext.formats.marshal_reader import Code, parse_code, parse_marshal
 from rustext.verify.bytecode.module_code import find_imports, iter_mentioned
 
 SHARED = "a string that stands twice and is written once"
