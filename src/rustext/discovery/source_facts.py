@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rustext.data import read_data
-from rustext.discovery.handed_sources import find_read_classes, find_takers
+from rustext.discovery.handed_sources import find_read_classes, find_remade, find_takers
 from rustext.discovery.import_sites import (
     IMPORT_CALLS,
     Importer,
@@ -177,8 +177,9 @@ class _Reader:
         self._others = "|".join(map(re.escape, sorted(self._by_parameter)))
         self._passing: dict[PurePosixPath, set[str]] = {}
         self._add_importers(texts)
-        handed = any(HOLE in facts.sources_of for facts in self._parsed.values())
+        handed = [f for f, facts in self._parsed.items() if HOLE in facts.sources_of]
         self._takers = find_takers(texts) if handed else {}
+        self._remade = find_remade(texts, handed)
         self._read_classes = find_read_classes(texts)
 
     def _parse(self, file: PurePosixPath, text: str) -> SourceFacts:
@@ -241,6 +242,7 @@ class _Reader:
             facts,
             sources_of=(
                 *facts.sources_of,
+                *map(module_of, self._remade.get(file, ())),
                 *((module_of(file),) if file in self._read_classes else ()),
             ),
             takes_sources=tuple(sorted(self._takers.get(file, ()))),

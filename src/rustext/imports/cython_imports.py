@@ -1,9 +1,10 @@
-"""What the native files of a Rust distribution's neighbour import of their own distribution.
+"""What native files without Rust import of their own distribution, and by what has made them.
 
 In: an extension module that is not Rust, its distribution with the facts of its sources, and the
 environment. Out: one `ImplicitImport` for each module that it names. Such extensions are made by
 Cython as a rule, which keeps the names of modules as C strings or, since release 3.2, inside a
 compressed table (`CYTHON_COMPRESS_STRINGS`), or by mypyc, whose modules import one shared library.
+What others import as they load, such as those of cffi, is data in `data/bindings.toml`.
 Where the distribution carries the sources as well, their import statements say the same
 (https://cython.readthedocs.io/en/latest/src/userguide/language_basics.html, "The include
 statement").
@@ -21,6 +22,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from rustext.discovery.provenance import missing_by_binding
 from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
@@ -54,7 +56,7 @@ def find_own_imports(
     *,
     keep: bool = False,
 ) -> tuple[ImplicitImport, ...]:
-    """The modules of `dist` that its extension module `file` names, sorted.
+    """The modules of `dist` that its extension module `file` names, and what has made it imports.
 
     Where it was compiled from a Python file that is there as well, these are all that the file
     imports: a freezer sees the extension alone. With `keep`, the names in it are cached on disk.
@@ -67,9 +69,9 @@ def find_own_imports(
         there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
         if module is not None and module.distribution == dist.name and not there:
             gathered.setdefault(name, evidence)
-    compiled = tuple(_from_compiled(file, sources, env))
+    others = (*_from_compiled(file, sources, env), *_from_maker(file, dist, env))
     own = (included(n, "the extension's own distribution", gathered[n]) for n in sorted(gathered))
-    return (*own, *(i for i in compiled if i.module not in gathered))
+    return (*own, *(i for i in others if i.module not in gathered))
 
 
 def _kept_names(file: NativeFile, dist: Distribution, *, keep: bool) -> _Names:
@@ -103,6 +105,15 @@ def _from_compiled(
     for name in facts.imported if facts is not None else ():
         if env.find_module(name) is not None:
             yield included(name, "imported by the source of the compiled module", evidence)
+
+
+def _from_maker(file: NativeFile, dist: Distribution, env: Environment) -> Iterator[ImplicitImport]:
+    """What the extension module imports as it loads because of what it was made with."""
+    detail = "what the module is made with imports it"
+    evidence = Evidence(kind=EvidenceKind.C_STRING, where=str(file.path), detail=detail)
+    for name in sorted(missing_by_binding(dist.site / file.path, file, ())):
+        if env.find_module(name) is not None:
+            yield included(name, "imported as the module loads", evidence)
 
 
 def _from_strings(

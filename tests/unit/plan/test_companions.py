@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import py_compile
 import subprocess
 import sys
 import sysconfig
@@ -360,6 +361,49 @@ def test_a_source_that_code_cannot_do_without_comes_along(
     env = environment(tmp_path)
     found = find_read_sources(read_sources(env.distributions["pkg"]), env)
     assert [str(c.destination) for c in found] == ["other/part.py"] * read
+
+
+REGISTRY = """
+import inspect, sys
+MADE = []
+def run():
+    for function in MADE[:]:
+        exec(inspect.getsource(function), vars(sys.modules[function.__module__]))
+"""
+CHANGED = {
+    "pkg/__init__.py": "",
+    "pkg/change/__init__.py": "from .registry import MADE, run",
+    "pkg/change/registry.py": REGISTRY,
+    "pkg/app.py": "from pkg.change import MADE\n@MADE.append\ndef start(): return 1\n",
+    "pkg/server.py": "from . import change\n@change.MADE.append\ndef serve(): return 2\n",
+    "pkg/other.py": "def unread(): return 3\n",
+}
+
+
+def test_the_sources_that_a_package_changes_and_runs_are_those_that_import_the_changer(
+    tmp_path: Path,
+) -> None:
+    """As many as the package needs once its modules are bytecode: Python itself tells."""
+    install(tmp_path / "site", "pkg", files=CHANGED)
+    env = environment(tmp_path / "site")
+    found = find_read_sources(read_sources(env.distributions["pkg"]), env)
+    kept = {str(c.destination) for c in found}
+    assert kept == {"pkg/change/registry.py", "pkg/app.py", "pkg/server.py"}
+    names = sorted(CHANGED)
+    for name in names:
+        py_compile.compile(str(tmp_path / "site" / name), f"{tmp_path / name}c", dfile=name)
+
+    def ends_well(*sources: str) -> bool:
+        """Whether the bytecode runs with these sources, which come after it was imported."""
+        for name in names:
+            (tmp_path / name).unlink(missing_ok=True)
+        program = "import shutil, pkg.app, pkg.server, pkg.other, pkg.change as c\n"
+        program += f"for n in {sources}: shutil.copy(f'site/{{n}}', n)\nc.run()"
+        done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
+        return done.returncode == 0
+
+    assert ends_well("pkg/app.py", "pkg/server.py")
+    assert not ends_well("pkg/app.py")
 
 
 def test_sources_in_a_folder_that_is_no_package_are_data_like_others(tmp_path: Path) -> None:
