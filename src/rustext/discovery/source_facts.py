@@ -73,6 +73,8 @@ _LISTS = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
 _ENDING = re.compile(r"""f["']\{[^{}"'\n]+\}\.([A-Za-z_]\w*)["']""")
 _LISTS_FILES = re.compile(r"\b(?:i?r?glob|iterdir|listdir|scandir|walk)\s*\(")
 _LOADS = ("spec_from_file_location", "SourceFileLoader")
+# The files of a folder are also modules where it is put on the path.
+_LOADS_FILES = re.compile("|".join((*_LOADS, r"\bsys\.path\.(?:insert|append)\(")))
 _READS_STUB = re.compile(r"\(\s*__name__\s*,\s*__file__\b")
 _ASKS_ENTRY_POINTS = re.compile(r"\b(?:\w*_)?(?:entry_points|entrypoints|EntryPoint)\b")
 _GROUP = re.compile(r"""["']([\w.:-]+)["']""")
@@ -263,7 +265,7 @@ class _Reader:
             endings=tuple(sorted(set(_ENDING.findall(text)))) if listing and facts.sites else (),
             imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
             lists_files=locates and lists_files,
-            loads_files=lists_files and any(word in text for word in _LOADS),
+            loads_files=lists_files and _LOADS_FILES.search(text) is not None,
             folders=tuple(
                 p for p in iter_paths_beside(text) if f"/{file.parent / p}" in self._folders
             ),

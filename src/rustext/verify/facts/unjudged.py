@@ -64,6 +64,8 @@ def _iter_of_code(subject: Subject, way_out: str) -> Iterator[str]:
     yield from _iter_named("metadata that code may ask for, and that is not here", asked, way_out)
     loaders = (f"`{name}`" for start in subject.starts for name in start.loads_classes)
     yield from _iter_named("classes whose paths code is handed", loaders, way_out)
+    folders = (f"`{name}`" for start in subject.starts for name in start.imports_folders)
+    yield from _iter_named("modules in folders that code is handed", folders, way_out)
     for start in subject.starts:
         if start.reads_source and not any(bundle.contents.glob(f"{start.program.path.stem}.py")):
             named = _few(start.reads_source)

@@ -3,7 +3,7 @@
 In: the `Code` of a module. Out: entries of a `Start`: names that it computes, resources of packages
 whose names are completed, functions that load classes by paths which they get, metadata that it may
 ask for by a name in a table (freezers see questions that are spelled out, `version("name")`),
-folders whose files it may run, and functions that read the source of what they are handed.
+folders whose files it may run or import, and functions that read the source of what they are handed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from rustext.verify.facts.python.program_starts import Start
 COMPUTES = frozenset({"import_module", "__import__"})
 _CUTS = frozenset({"rsplit", "rpartition"})  # a class path, after its module
 _LISTS = frozenset({"walk", "glob", "iglob", "rglob", "listdir", "iterdir", "scandir"})
+_ADDS = frozenset({"append", "extend", "insert"})
+_OPTIMIZED = 0x1  # inspect.CO_OPTIMIZED: of functions, and not of modules and classes
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
 # What goes on without the source of what it is handed names one of these, or catches anything.
 _FAILURES = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "TypeError"})
@@ -56,6 +58,8 @@ def note_limits(
         start.computed.append(name)
     if top not in sys.stdlib_module_names and not COMPUTES.isdisjoint(words):
         start.loads_classes += [f"{name}.{p.name}" for p in code.iter_nested() if _loads_class(p)]
+        folders = (p.name for p in code.iter_nested() if _imports_folder(p))
+        start.imports_folders += [f"{name}.{function}" for function in folders]
     if not _LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
         start.runs_files |= {top}
     if top not in sys.stdlib_module_names and not READS.isdisjoint(words):
@@ -75,6 +79,14 @@ def _loads_class(piece: Code) -> bool:
     words = {*piece.names}
     computes = not COMPUTES.isdisjoint(words) and not _CUTS.isdisjoint(words)
     return computes and "getattr" in words and not piece.exceptions
+
+
+def _imports_folder(piece: Code) -> bool:
+    """Whether a function puts a folder on the path, lists it, and imports what it finds."""
+    words = {word for inner in piece.iter_nested() for word in inner.names}
+    adds = "path" in words and not _ADDS.isdisjoint(words)
+    lists = not _LISTS.isdisjoint(words) and not COMPUTES.isdisjoint(words)
+    return bool(piece.flags & _OPTIMIZED) and adds and lists
 
 
 def _iter_asked(code: Code, python: tuple[int, int], find: Find) -> Iterator[str]:
