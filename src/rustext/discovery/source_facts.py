@@ -257,7 +257,9 @@ class _Reader:
             )
             if computes or lazy
             else (),
-            beginnings=tuple(sorted(set(_BEGINNING.findall(text)))) if computes else (),
+            beginnings=tuple(sorted(set(_BEGINNING.findall(text))))
+            if computes or any(call.name == HOLE for call in calls)
+            else (),
             words=tuple(sorted(set(_WORD.findall(text)))) if computes or lazy else (),
             lazy=lazy,
             lists_modules=listing,

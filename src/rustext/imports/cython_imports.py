@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from rustext.discovery.provenance import missing_by_binding
+from rustext.discovery.provenance import find_bound_imports
 from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
@@ -45,6 +45,7 @@ _MYPYC = b"__mypyc\0"
 _GROUP = re.compile(rb"(?<![\w.])(?:[A-Za-z_]\w{0,99}\.)*\w{1,99}__mypyc(?=\0)")
 _IN_NAME = re.compile(rb"[\w.]")
 _COMMENT = re.compile(r"#.*")
+_MADE = "what the module is made with imports it as it loads"
 _Names = tuple[tuple[str, Evidence], ...]  # what may be modules' names, the first place of each
 
 
@@ -67,11 +68,12 @@ def find_own_imports(
     for name, evidence in _kept_names(file, dist, keep=keep):
         module = env.find_module(name)
         there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
-        if module is not None and module.distribution == dist.name and not there:
+        own = module is not None and module.distribution == dist.name and not there
+        if own or (module is not None and evidence.detail == _MADE):
             gathered.setdefault(name, evidence)
-    others = (*_from_compiled(file, sources, env), *_from_maker(file, dist, env))
-    own = (included(n, "the extension's own distribution", gathered[n]) for n in sorted(gathered))
-    return (*own, *(i for i in others if i.module not in gathered))
+    compiled = tuple(_from_compiled(file, sources, env))
+    named = (included(n, "named in the extension", gathered[n]) for n in sorted(gathered))
+    return (*named, *(i for i in compiled if i.module not in gathered))
 
 
 def _kept_names(file: NativeFile, dist: Distribution, *, keep: bool) -> _Names:
@@ -84,10 +86,10 @@ def _kept_names(file: NativeFile, dist: Distribution, *, keep: bool) -> _Names:
 
 
 def _read_names(file: NativeFile, dist: Distribution) -> _Names:
-    """The names in an extension module, and in its source, that may be modules of `dist`."""
+    """The names in an extension module, and in its source, of modules that it may import."""
     names: dict[str, Evidence] = {}
     with open_binary(dist.site / file.path) as (_, data):
-        for find in (_from_strings, _from_compressed, _from_sources):
+        for find in (_from_strings, _from_compressed, _from_sources, _from_maker):
             for name, evidence in find(file, data, dist):
                 names.setdefault(name, evidence)
     return tuple(names.items())
@@ -107,13 +109,13 @@ def _from_compiled(
             yield included(name, "imported by the source of the compiled module", evidence)
 
 
-def _from_maker(file: NativeFile, dist: Distribution, env: Environment) -> Iterator[ImplicitImport]:
+def _from_maker(
+    file: NativeFile, data: mmap.mmap, _dist: Distribution
+) -> Iterator[tuple[str, Evidence]]:
     """What the extension module imports as it loads because of what it was made with."""
-    detail = "what the module is made with imports it"
-    evidence = Evidence(kind=EvidenceKind.C_STRING, where=str(file.path), detail=detail)
-    for name in sorted(missing_by_binding(dist.site / file.path, file, ())):
-        if env.find_module(name) is not None:
-            yield included(name, "imported as the module loads", evidence)
+    evidence = Evidence(kind=EvidenceKind.C_STRING, where=str(file.path), detail=_MADE)
+    for name in sorted(find_bound_imports(file, data)):
+        yield name, evidence
 
 
 def _from_strings(

@@ -3,7 +3,7 @@
 In: the `Code` of a module. Out: entries of a `Start`: names that it computes, resources of packages
 whose names are completed, functions that load classes by paths which they get, metadata that it may
 ask for by a name in a table (freezers see questions that are spelled out, `version("name")`),
-folders whose files it may run or import, and functions that read the source of what they are handed.
+folders whose files it may run or import, and functions that read source of what they are handed.
 """
 
 from __future__ import annotations
