@@ -21,14 +21,17 @@ from rustext.verify.bytecode.instructions import (
     name_of,
 )
 from rustext.verify.bytecode.module_code import Import, iter_loaded, iter_mentioned
-from rustext.verify.bytecode.named_paths import find_completed_packages
+from rustext.verify.bytecode.named_paths import (
+    COMPUTES,
+    LISTS,
+    find_completed_packages,
+    imports_listed,
+    may_import_listed,
+)
+from rustext.verify.bytecode.opened_names import may_open
 from rustext.verify.facts.python.program_starts import Start
 
-COMPUTES = frozenset({"import_module", "__import__"})
 _CUTS = frozenset({"rsplit", "rpartition"})  # a class path, after its module
-_LISTS = frozenset({"walk", "glob", "iglob", "rglob", "listdir", "iterdir", "scandir"})
-_ADDS = frozenset({"append", "extend", "insert"})
-_OPTIMIZED = 0x1  # inspect.CO_OPTIMIZED: of functions, and not of modules and classes
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
 # What goes on without the source of what it is handed names one of these, or catches anything.
 _FAILURES = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "TypeError"})
@@ -58,9 +61,8 @@ def note_limits(
         start.computed.append(name)
     if top not in sys.stdlib_module_names and not COMPUTES.isdisjoint(words):
         start.loads_classes += [f"{name}.{p.name}" for p in code.iter_nested() if _loads_class(p)]
-        folders = (p.name for p in code.iter_nested() if _imports_folder(p))
-        start.imports_folders += [f"{name}.{function}" for function in folders]
-    if not _LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
+        note_listed(start, name, code, python)
+    if not LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
         start.runs_files |= {top}
     if top not in sys.stdlib_module_names and not READS.isdisjoint(words):
         for piece in code.iter_nested():
@@ -74,19 +76,23 @@ def note_limits(
                 start.asked.append((name, text))
 
 
+def may_matter(data: bytes) -> bool:
+    """Whether the stored code of a module may open libraries, or import what it lists."""
+    return may_open(data) or may_import_listed(data)
+
+
+def note_listed(start: Start, name: str, code: Code, python: tuple[int, int]) -> None:
+    """Note the functions of a module that import what is in a folder, or in a package, they get."""
+    if name.partition(".")[0] not in sys.stdlib_module_names:
+        functions = (piece.name for piece in code.iter_nested() if imports_listed(piece, python))
+        start.imports_listed += [f"{name}.{function}" for function in functions]
+
+
 def _loads_class(piece: Code) -> bool:
     """Whether a function imports the first part of a path, takes the last, and must have both."""
     words = {*piece.names}
     computes = not COMPUTES.isdisjoint(words) and not _CUTS.isdisjoint(words)
     return computes and "getattr" in words and not piece.exceptions
-
-
-def _imports_folder(piece: Code) -> bool:
-    """Whether a function puts a folder on the path, lists it, and imports what it finds."""
-    words = {word for inner in piece.iter_nested() for word in inner.names}
-    adds = "path" in words and not _ADDS.isdisjoint(words)
-    lists = not _LISTS.isdisjoint(words) and not COMPUTES.isdisjoint(words)
-    return bool(piece.flags & _OPTIMIZED) and adds and lists
 
 
 def _iter_asked(code: Code, python: tuple[int, int], find: Find) -> Iterator[str]:

@@ -103,10 +103,28 @@ class Finder:
 """
 
 
+IMPORTS_PACKAGE = """
+import importlib, pkgutil
+class Finder:
+    def load(self, name):
+        package = importlib.import_module(name)
+        for _, found, _ in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f".{found}", package.__name__)
+"""
+IMPORTS_OWN = """
+import importlib, pkgutil, rules
+class Finder:
+    def load(self, name):
+        return [module.name for module in pkgutil.iter_modules(rules.__path__)]
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
         (IMPORTS_FOLDER, ["app.main.load"]),
+        (IMPORTS_PACKAGE, ["app.main.load"]),
+        (IMPORTS_OWN, []),
         (IMPORTS_FOLDER.replace("sys.path.insert(0, folder)", ""), []),
         (IMPORTS_FOLDER.replace("importlib.import_module(name[:-3])", "name"), []),
     ],
@@ -119,7 +137,7 @@ def test_functions_that_import_the_modules_of_a_folder_are_named(
         [sys.executable, "main.py"], cwd=tmp_path, capture_output=True, check=False
     )
     assert (b"imported" in ran.stdout) is bool(named)
-    assert start_of(text).imports_folders == named
+    assert start_of(text).imports_listed == named
 
 
 def test_what_files_import_that_code_lists_and_runs(tmp_path: Path) -> None:
