@@ -17,7 +17,14 @@ LOOP = (
     "for f in os.listdir(__file__):\n  if f.endswith('.py'): import_module(f'pkg.rules.{f[:-3]}')"
 )
 HERE = "import importlib\nfrom pathlib import Path\nhere = Path(__file__).parent\n"
-FILES = ("pkg/rules/__init__.py", "pkg/rules/r1.py", "pkg/rules/deep/r2.py", "pkg/other/o.py")
+PACKAGE = {"pkg/plug/mail/__init__.py", "pkg/plug/mail/base.py"}
+FILES = (
+    *PACKAGE,
+    "pkg/rules/__init__.py",
+    "pkg/rules/r1.py",
+    "pkg/rules/deep/r2.py",
+    "pkg/other/o.py",
+)
 
 
 def listed(site: Path, text: str, *more: str) -> set[str]:
@@ -32,6 +39,7 @@ def listed(site: Path, text: str, *more: str) -> set[str]:
         (f"{HERE}(here / 'rules').glob('*.py')", {"pkg/rules/r1.py"}),
         (LOOP, {"pkg/rules/r1.py"}),
         (f"{HERE}(here / 'rules').glob('*.toml')", set()),
+        (f"{HERE}(here / 'plug').glob('*.py')", PACKAGE),
         (f"{HERE}open(here / 'rules' / 'r1.py')", set()),
     ],
 )

@@ -60,12 +60,16 @@ def may_import_listed(data: bytes) -> bool:
 def imports_listed(piece: Code, python: tuple[int, int]) -> bool:
     """Whether a function lists what is in a folder or a package that it is handed, and imports it.
 
-    A folder is put on the path for that; of a package, the function has the module.
+    A folder is put on the path for that, or has files whose names end in `.py`; of a package, the
+    function has the module.
     """
     words = {word for inner in piece.iter_nested() for word in inner.names}
     if not piece.flags & _OPTIMIZED or COMPUTES.isdisjoint(words):
         return False
-    folder = not LISTS.isdisjoint(words) and "path" in words and not _ADDS.isdisjoint(words)
+    texts = (text for inner in piece.iter_nested() for text in inner.constants)
+    of_python = any(isinstance(text, str) and text.find(".py") >= 0 for text in texts)
+    adds = "path" in words and not _ADDS.isdisjoint(words)
+    folder = not LISTS.isdisjoint(words) and (adds or of_python)
     return folder or (not _LISTS_MODULES.isdisjoint(words) and _has_path_of_local(piece, python))
 
 

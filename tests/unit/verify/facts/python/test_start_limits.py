@@ -103,6 +103,14 @@ class Finder:
 """
 
 
+IMPORTS_FILES = """
+import os
+class Finder:
+    def load(self, folder):
+        for name in os.listdir(folder):
+            if name.endswith(".py"):
+                __import__(f"{folder}.{name[:-3]}")
+"""
 IMPORTS_PACKAGE = """
 import importlib, pkgutil
 class Finder:
@@ -126,6 +134,7 @@ class Finder:
         (IMPORTS_PACKAGE, ["app.main.load"]),
         (IMPORTS_OWN, []),
         (IMPORTS_FOLDER.replace("sys.path.insert(0, folder)", ""), []),
+        (IMPORTS_FILES, ["app.main.load"]),
         (IMPORTS_FOLDER.replace("importlib.import_module(name[:-3])", "name"), []),
     ],
 )
