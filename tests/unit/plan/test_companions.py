@@ -13,6 +13,7 @@ import pytest
 from compiling import Compile
 from environments import Files, environment, install, write_files
 
+from rustext.config import Config
 from rustext.discovery.native_files import folder_source, iter_native_files
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import iter_distributions
@@ -23,6 +24,7 @@ from rustext.plan.companions import (
     find_shared_files,
     read_own_code,
 )
+from rustext.plan.planner import Planner
 from rustext.plan.read_sources import find_read_sources
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
@@ -306,6 +308,25 @@ def test_a_distant_distribution_brings_what_its_code_opens_next_to_itself(
     found = find_distant_companions(read_sources(dist), dist, ())
     places = {str(c.destination) for c in found if c.kind is CompanionKind.DATA}
     assert places == {f"pkg/{name}" for name in names}
+
+
+@pytest.mark.parametrize(("place", "taken"), [("__file__", True), ("__name__", False)])
+def test_a_folder_beside_an_extension_that_finds_it_by_its_own_place(
+    place: str, taken: bool, tmp_path: Path, gcc: Compile
+) -> None:
+    """As Cython compiles `join(dirname(__file__), "grid_data")`."""
+    text = f'const char *const words[] = {{"{place}", "grid_data", "not_grids"}};'
+    library = gcc(
+        "core.so", f"{text} const void *PyInit_core(void) {{ return words; }}", "-shared", "-fPIC"
+    )
+    data = ["pkg/grid_data/a.db", "pkg/grid_data/deep/b.db", "pkg/grids/c.db", "pkg/deep/grid_x/d"]
+    code: Files = {"pkg/__init__.py": "", f"pkg/core{SUFFIX}": library}
+    install(tmp_path, "pkg", files={**code, **dict.fromkeys(data, "")})
+    env = environment(tmp_path)
+    dist = env.distributions["pkg"]
+    native = Planner(env, Config()).catalogue.native_files(dist)
+    found = find_distant_companions(read_sources(dist), dist, native)
+    assert {str(c.destination) for c in found} == set(data[:2] if taken else ())
 
 
 def test_a_file_may_be_named_from_its_package_on(tmp_path: Path) -> None:
