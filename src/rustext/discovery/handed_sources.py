@@ -28,7 +28,7 @@ from pathlib import PurePosixPath
 
 from rustext.discovery.source_readers import READS, is_guarded, iter_unguarded, last_name
 from rustext.environment.python_source import parse_source
-from rustext.environment.python_text import resolve
+from rustext.environment.python_text import iter_imported, resolve
 
 # https://docs.python.org/3/reference/datamodel.html#basic-customization and #emulating-callables
 _OF_THE_CLASS = frozenset({"__init__", "__new__", "__call__", "__post_init__", "__set_name__"})
@@ -36,6 +36,7 @@ _CONDITIONS = (ast.If, ast.IfExp, ast.Match, ast.While, ast.ExceptHandler, ast.R
 _FILES = frozenset({"getfile", "getsourcefile"})
 _OPENS = frozenset({"open", "read_text", "read_bytes"})
 _NAME = re.compile(r"\w+")
+_EXECUTES = re.compile(r"(?<![\w.])exec\(")
 # A class of a module: its name, what is in the parentheses, and its lines.
 _CLASS = re.compile(
     r"^class[ \t]+(\w+)\s*(?:\(([^)]*)\))?\s*:(.*(?:\n(?:[ \t].*)?)*)", re.MULTILINE
@@ -93,6 +94,31 @@ def find_read_classes(texts: Mapping[PurePosixPath, str]) -> frozenset[PurePosix
     while more := {name for _, name, bases, _ in rows if bases & made} - made:
         made |= more
     return frozenset(file for file, name, _, _ in rows if name in made)
+
+
+def find_remade(
+    texts: Mapping[PurePosixPath, str], readers: Iterable[PurePosixPath]
+) -> dict[PurePosixPath, tuple[PurePosixPath, ...]]:
+    """The files whose functions each of the readers may run in a version of its own.
+
+    A reader asks for the source of what it is handed, and executes what it makes of it. Which
+    functions that are is said at run time, in a registry; the files that they are in import the
+    part of the top-level package that the reader is in.
+    """
+    found: dict[PurePosixPath, tuple[PurePosixPath, ...]] = {}
+    for reader in readers:
+        part = ".".join(reader.with_suffix("").parts[:2])
+        if "." in part and _EXECUTES.search(texts[reader]) is not None:
+            others = (file for file in texts if file.parts[0] == reader.parts[0])
+            found[reader] = tuple(f for f in sorted(others) if _imports(texts[f], f, part))
+    return found
+
+
+def _imports(text: str, file: PurePosixPath, part: str) -> bool:
+    """Whether a file that is not in a part of its package imports some of it."""
+    names = (".".join(file.with_suffix("").parts), *iter_imported(text, ".".join(file.parts[:-1])))
+    inside = [f"{name}.".startswith(f"{part}.") for name in names]
+    return not inside[0] and any(inside)
 
 
 def _opens_file_of(function: Function) -> bool:

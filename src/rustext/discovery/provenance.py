@@ -23,6 +23,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rustext.data import read_data
 from rustext.discovery.sboms import merge_crates
@@ -213,17 +214,28 @@ def missing_by_binding(path: Path, file: NativeFile, present: Collection[str]) -
 
     It need not be Rust. Raises as `map_file`; reads nothing where all is there.
     """
-    rules = [
+    if not _rules_for(file, present):
+        return frozenset()
+    with map_file(path) as data:
+        return find_bound_imports(file, data, present)
+
+
+def find_bound_imports(
+    file: NativeFile, data: mmap.mmap, present: Collection[str] = ()
+) -> frozenset[str]:
+    """As `missing_by_binding`, of a file that is open."""
+    rules = _rules_for(file, present)
+    fitting = (r for r in rules if any(_contains(data, m.encode()) for m in r["marks"]))
+    return frozenset(n for rule in fitting for n in rule["imports"] if n not in present)
+
+
+def _rules_for(file: NativeFile, present: Collection[str]) -> list[dict[str, Any]]:
+    return [
         rule
         for rule in read_data("bindings")["binding"]
         if rule["init"] is bool(file.binary.image.python_inits)
         and any(name not in present for name in rule.get("imports", ()))
     ]
-    if not rules:
-        return frozenset()
-    with map_file(path) as data:
-        fitting = (r for r in rules if any(_contains(data, m.encode()) for m in r["marks"]))
-        return frozenset(n for rule in fitting for n in rule["imports"] if n not in present)
 
 
 def _find_binding(

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rustext.data import read_data
-from rustext.discovery.handed_sources import find_read_classes, find_takers
+from rustext.discovery.handed_sources import find_read_classes, find_remade, find_takers
 from rustext.discovery.import_sites import (
     IMPORT_CALLS,
     Importer,
@@ -73,6 +73,8 @@ _LISTS = re.compile(r"\b(?:iter_modules|walk_packages)\s*\(")
 _ENDING = re.compile(r"""f["']\{[^{}"'\n]+\}\.([A-Za-z_]\w*)["']""")
 _LISTS_FILES = re.compile(r"\b(?:i?r?glob|iterdir|listdir|scandir|walk)\s*\(")
 _LOADS = ("spec_from_file_location", "SourceFileLoader")
+# The files of a folder are also modules where it is put on the path.
+_LOADS_FILES = re.compile("|".join((*_LOADS, r"\bsys\.path\.(?:insert|append)\(")))
 _READS_STUB = re.compile(r"\(\s*__name__\s*,\s*__file__\b")
 _ASKS_ENTRY_POINTS = re.compile(r"\b(?:\w*_)?(?:entry_points|entrypoints|EntryPoint)\b")
 _GROUP = re.compile(r"""["']([\w.:-]+)["']""")
@@ -177,8 +179,9 @@ class _Reader:
         self._others = "|".join(map(re.escape, sorted(self._by_parameter)))
         self._passing: dict[PurePosixPath, set[str]] = {}
         self._add_importers(texts)
-        handed = any(HOLE in facts.sources_of for facts in self._parsed.values())
+        handed = [f for f, facts in self._parsed.items() if HOLE in facts.sources_of]
         self._takers = find_takers(texts) if handed else {}
+        self._remade = find_remade(texts, handed)
         self._read_classes = find_read_classes(texts)
 
     def _parse(self, file: PurePosixPath, text: str) -> SourceFacts:
@@ -241,6 +244,7 @@ class _Reader:
             facts,
             sources_of=(
                 *facts.sources_of,
+                *map(module_of, self._remade.get(file, ())),
                 *((module_of(file),) if file in self._read_classes else ()),
             ),
             takes_sources=tuple(sorted(self._takers.get(file, ()))),
@@ -253,7 +257,9 @@ class _Reader:
             )
             if computes or lazy
             else (),
-            beginnings=tuple(sorted(set(_BEGINNING.findall(text)))) if computes else (),
+            beginnings=tuple(sorted(set(_BEGINNING.findall(text))))
+            if computes or any(call.name == HOLE for call in calls)
+            else (),
             words=tuple(sorted(set(_WORD.findall(text)))) if computes or lazy else (),
             lazy=lazy,
             lists_modules=listing,
@@ -261,7 +267,7 @@ class _Reader:
             endings=tuple(sorted(set(_ENDING.findall(text)))) if listing and facts.sites else (),
             imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
             lists_files=locates and lists_files,
-            loads_files=lists_files and any(word in text for word in _LOADS),
+            loads_files=lists_files and _LOADS_FILES.search(text) is not None,
             folders=tuple(
                 p for p in iter_paths_beside(text) if f"/{file.parent / p}" in self._folders
             ),

@@ -31,8 +31,14 @@ _COMPLETED = re.compile(
     re.MULTILINE,
 )
 # A folder next to the file: `join(dirname(__file__), "rules")`, `Path(__file__).parent / "rules"`.
+_LITERAL_PATH = r"""["']([\w.+@/-]+)["']"""
 _BESIDE = re.compile(
-    r"""__file__\s*\)+(?:\.(?:resolve|absolute)\(\))?(?:\.parent)?\)?\s*[,/]\s*["']([\w.+@/-]+)["']"""
+    r"__file__\s*\)+(?:\.(?:resolve|absolute)\(\))?(?:\.parent)?\)?\s*[,/]\s*" + _LITERAL_PATH
+)
+# `here = dirname(abspath(__file__))`, `HERE = Path(__file__).parent`
+_HERE = re.compile(
+    r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:[\w.]+\()+__file__\)+(?:\.(?:resolve|absolute)\(\))?(?:\.parent)?$",
+    re.MULTILINE,
 )
 _FIRST_ARGUMENT = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""")
 # The folder that is listed is that of the file itself, or of a package.
@@ -168,8 +174,10 @@ def iter_resource_packages(text: str, package: str, calls: Iterable[str]) -> Ite
 
 
 def iter_paths_beside(text: str) -> Iterator[str]:
-    """The paths that a text joins with the folder of its own file."""
-    return (path.strip("/") for path in _BESIDE.findall(text))
+    """The paths that a text joins with the folder of its own file, or with a name for it."""
+    here = "|".join(map(re.escape, sorted(set(_HERE.findall(text)))))
+    joined = re.findall(rf"\b(?:{here})\s*[,/]\s*{_LITERAL_PATH}", text) if here else ()
+    return (path.strip("/") for path in (*_BESIDE.findall(text), *joined))
 
 
 def completed_names(text: str) -> dict[str, str]:

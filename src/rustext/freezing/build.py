@@ -163,13 +163,19 @@ class Build:
                 ready = package in self._present
                 (found if ready else self._waiting.setdefault(package, [])).append(optional)
         if path is not None:
-            found += self.planner.plugin_modules_for(path)
+            found += (*self.planner.plugin_modules_for(path), *self._completed_by(path))
             for misnamed in self._misnamed_beside(path):
                 found += misnamed.modules(Verdict.INCLUDE)
         if top not in self._asked:
             self._asked.add(top)
             found += self.recorded.modules(self._present)
         return self._take(found)
+
+    def _completed_by(self, path: Path) -> Iterator[ImplicitImport]:
+        """What the module in a file imports by completing names of the program's."""
+        facts = self.planner.facts_of(path) if self._program is not None else None
+        if facts is not None and self._program is not None:
+            yield from self._program.completed_by(facts, self.planner.env)
 
     def _take(self, found: Sequence[ImplicitImport]) -> tuple[ImplicitImport, ...]:
         """Those that are new, and whose files can be read: freezers end at others."""
@@ -288,6 +294,7 @@ class Build:
         wanted |= {
             i.module for p in self._entered.values() for i in self.planner.plugin_modules_for(p)
         }
+        wanted |= {i.module for p in self._entered.values() for i in self._completed_by(p)}
         wanted |= {i.module for i in self.recorded.modules(self._present)}
         self.modules = {name: implicit for name, implicit in self.modules.items() if name in wanted}
 

@@ -28,7 +28,7 @@ from rustext.imports.clues import find_named
 from rustext.imports.dynamic_imports import find_named_imports, find_started
 from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
 from rustext.model.evidence import Evidence, EvidenceKind
-from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
+from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict, included
 from rustext.model.sources import DistributionSources, SourceFacts
 from rustext.plan.companions import find_named_files, iter_readable
 from rustext.plan.metadata_files import find_asked_metadata, iter_metadata
@@ -46,6 +46,22 @@ class Program:
     files: tuple[tuple[Path, PurePosixPath], ...]  # with their places in the bundle
     used: frozenset[tuple[str, str]]  # names that it has from modules, as `iter_used` tells them
     companions: tuple[Companion, ...] = ()  # what its code asks for of installed distributions
+    names: tuple[tuple[str, str], ...] = ()  # files, and dotted literals and settings in them
+
+    def completed_by(self, facts: SourceFacts, env: Environment) -> Iterator[ImplicitImport]:
+        """What code imports that puts one of its own literals before a name of the program's.
+
+        `("package.parts.", "")` are beginnings of what a setting may name: `fast.Reader` is then
+        `package.parts.fast.Reader`.
+        """
+        for beginning in facts.beginnings:
+            package = env.find_module(beginning.rstrip("."))
+            for file, name in self.names if package is not None else ():
+                module = find_named(f"{beginning}{name}", env)
+                if module is not None and module.name.startswith(beginning):
+                    detail = f'"{name}", which `{facts.file}` completes with "{beginning}"'
+                    evidence = Evidence(kind=EvidenceKind.PYTHON_NAME, where=file, detail=detail)
+                    yield included(module.name, "named in the program's own code", evidence)
 
     def why_read(self, facts: SourceFacts) -> str | None:
         """Why a module of the program cannot do without the program's own source; None if it can.
@@ -91,6 +107,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
     files: dict[Path, PurePosixPath] = {}
     starts: set[str] = set()
     companions: list[Companion] = []
+    literals: set[tuple[str, str]] = set()
     for script in scripts:
         folder = script.parent
         path = tuple(dict.fromkeys((str(folder), *env.interpreter.path)))
@@ -116,11 +133,14 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         )
         names = [(file, name) for file, listed in found for name in listed]
         imports |= {i.module: i for i in _iter_named(sources, dist, local, names)}
+        literals |= {(str(facts.file), name) for facts in sources.files for name in facts.names}
+        literals |= {(str(file), name) for file, name in names}
     return Program(
         imports=tuple(imports[name] for name in sorted(imports)),
         starts_python=tuple(sorted(starts)),
         files=tuple(files.items()),
         used=frozenset(iter_used(_iter_trees(files))),
+        names=tuple(sorted(literals)),
         companions=tuple(iter_readable(companions, env.note_fault)),
     )
 

@@ -1,9 +1,10 @@
-"""What the native files of a Rust distribution's neighbour import of their own distribution.
+"""What native files without Rust import of their own distribution, and by what has made them.
 
 In: an extension module that is not Rust, its distribution with the facts of its sources, and the
 environment. Out: one `ImplicitImport` for each module that it names. Such extensions are made by
 Cython as a rule, which keeps the names of modules as C strings or, since release 3.2, inside a
 compressed table (`CYTHON_COMPRESS_STRINGS`), or by mypyc, whose modules import one shared library.
+What others import as they load, such as those of cffi, is data in `data/bindings.toml`.
 Where the distribution carries the sources as well, their import statements say the same
 (https://cython.readthedocs.io/en/latest/src/userguide/language_basics.html, "The include
 statement").
@@ -21,6 +22,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from rustext.discovery.provenance import find_bound_imports
 from rustext.discovery.source_facts import module_of
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
@@ -43,6 +45,7 @@ _MYPYC = b"__mypyc\0"
 _GROUP = re.compile(rb"(?<![\w.])(?:[A-Za-z_]\w{0,99}\.)*\w{1,99}__mypyc(?=\0)")
 _IN_NAME = re.compile(rb"[\w.]")
 _COMMENT = re.compile(r"#.*")
+_MADE = "what the module is made with imports it as it loads"
 _Names = tuple[tuple[str, Evidence], ...]  # what may be modules' names, the first place of each
 
 
@@ -54,7 +57,7 @@ def find_own_imports(
     *,
     keep: bool = False,
 ) -> tuple[ImplicitImport, ...]:
-    """The modules of `dist` that its extension module `file` names, sorted.
+    """The modules of `dist` that its extension module `file` names, and what has made it imports.
 
     Where it was compiled from a Python file that is there as well, these are all that the file
     imports: a freezer sees the extension alone. With `keep`, the names in it are cached on disk.
@@ -65,11 +68,12 @@ def find_own_imports(
     for name, evidence in _kept_names(file, dist, keep=keep):
         module = env.find_module(name)
         there = f"{file.module}.".startswith(f"{name}.")  # the file, or a package that it is in
-        if module is not None and module.distribution == dist.name and not there:
+        own = module is not None and module.distribution == dist.name and not there
+        if own or (module is not None and evidence.detail == _MADE):
             gathered.setdefault(name, evidence)
     compiled = tuple(_from_compiled(file, sources, env))
-    own = (included(n, "the extension's own distribution", gathered[n]) for n in sorted(gathered))
-    return (*own, *(i for i in compiled if i.module not in gathered))
+    named = (included(n, "named in the extension", gathered[n]) for n in sorted(gathered))
+    return (*named, *(i for i in compiled if i.module not in gathered))
 
 
 def _kept_names(file: NativeFile, dist: Distribution, *, keep: bool) -> _Names:
@@ -82,10 +86,10 @@ def _kept_names(file: NativeFile, dist: Distribution, *, keep: bool) -> _Names:
 
 
 def _read_names(file: NativeFile, dist: Distribution) -> _Names:
-    """The names in an extension module, and in its source, that may be modules of `dist`."""
+    """The names in an extension module, and in its source, of modules that it may import."""
     names: dict[str, Evidence] = {}
     with open_binary(dist.site / file.path) as (_, data):
-        for find in (_from_strings, _from_compressed, _from_sources):
+        for find in (_from_strings, _from_compressed, _from_sources, _from_maker):
             for name, evidence in find(file, data, dist):
                 names.setdefault(name, evidence)
     return tuple(names.items())
@@ -103,6 +107,15 @@ def _from_compiled(
     for name in facts.imported if facts is not None else ():
         if env.find_module(name) is not None:
             yield included(name, "imported by the source of the compiled module", evidence)
+
+
+def _from_maker(
+    file: NativeFile, data: mmap.mmap, _dist: Distribution
+) -> Iterator[tuple[str, Evidence]]:
+    """What the extension module imports as it loads because of what it was made with."""
+    evidence = Evidence(kind=EvidenceKind.C_STRING, where=str(file.path), detail=_MADE)
+    for name in sorted(find_bound_imports(file, data)):
+        yield name, evidence
 
 
 def _from_strings(

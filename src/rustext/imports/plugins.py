@@ -23,7 +23,8 @@ from rustext.model.sources import DistributionSources, SourceFacts
 # Groups for installers and build backends:
 # https://packaging.python.org/en/latest/specifications/entry-points/#use-for-scripts,
 # https://setuptools.pypa.io/en/latest/userguide/extension.html
-_COMMANDS = frozenset(
+_SEPARATORS = "._-"
+COMMANDS = frozenset(
     {
         "console_scripts",
         "gui_scripts",
@@ -51,12 +52,35 @@ def find_plugin_modules(
     for facts in used_files(sources):
         for name, what in _iter_modules_for(facts, dist, env):
             found[name] = _plugin(name, str(facts.file), what)
+    for name, where in _iter_handed(sources, dist, env):
+        found[name] = _plugin(name, where, "code lists the modules of packages that it is handed")
     for file in dist.files if endings else ():
         if file.name == "__init__.py" and file.parent.name in endings and len(file.parts) > 2:
             what = f"code that it requires lists the modules of `…{file.parent.name}`"
             for name in (module_of(file), *_own_modules(file, file.parent, dist, env, deep=False)):
                 found[name] = _plugin(name, str(file), what)
     return tuple(found[name] for name in sorted(found))
+
+
+def _iter_handed(
+    sources: DistributionSources, dist: Distribution, env: Environment
+) -> Iterator[tuple[str, str]]:
+    """The modules of packages that a distribution's code names, where it lists what it is handed.
+
+    Such code lists the modules of no package that it imports itself, and imports what it finds.
+    Each comes with the file that names its package.
+    """
+    files = used_files(sources)
+    listing = (f for f in files if f.lists_modules and f.sites and not f.lists_packages)
+    tops = {f.file.parts[0] for f in listing}
+    for facts in files if tops else ():
+        for name in facts.names if facts.file.parts[0] in tops else ():
+            module = env.find_module(name)
+            own = module is not None and module.distribution == dist.name and bool(dist.name)
+            if own and facts.file.parts[0] == name.partition(".")[0]:
+                folder = PurePosixPath(*name.split("."))
+                for inner in _own_modules(facts.file, folder, dist, env, deep=True):
+                    yield inner, str(facts.file)
 
 
 def _iter_opened(native: Iterable[NativeFile]) -> Iterator[tuple[str, str, str]]:
@@ -104,10 +128,18 @@ def find_plugin_distributions(
 def _groups_of(facts: SourceFacts, env: Environment) -> list[str]:
     """The groups of this environment that a source asks for, or names for others that ask.
 
-    A dotted literal that is the name of a group is handed to something that asks.
+    A dotted literal that is the name of a group is handed to something that asks, and two literals
+    may be put together: `create("app", "readers", entry_points=True)` for `app_readers`.
     """
-    named = {*facts.entry_point_groups, *facts.names}
-    return sorted((named & env.installed.entry_points.keys()) - _COMMANDS)
+    words, groups = frozenset(facts.entry_point_groups), env.installed.entry_points.keys()
+    joined = (group for group in groups if words and _is_joined(group, words))
+    return sorted((groups & {*words, *facts.names, *joined}) - COMMANDS)
+
+
+def _is_joined(group: str, words: Collection[str]) -> bool:
+    """Whether the name of a group is two words with a separator between them."""
+    places = (place for place, sign in enumerate(group) if sign in _SEPARATORS)
+    return any(group[:place] in words and group[place + 1 :] in words for place in places)
 
 
 def _namespace_modules(package: str, env: Environment) -> Iterator[str]:

@@ -113,6 +113,8 @@ def _without_native(
     code: OwnCode,
     packages: Collection[PurePosixPath] = (),
 ) -> tuple[Companion, ...]:
+    native = tuple(native)
+    code = replace(code, words=code.words | _native_folders(dist, native))
     modules = {f for f in dist.files if f.suffix == ".py" and f.name not in code.opened}
     modules -= _scripts(dist)
     taken = {file.path for _, file in native} | modules
@@ -345,6 +347,28 @@ def _native_words(names: Iterable[str], native: Iterable[Path]) -> frozenset[str
     for path in native if wanted else ():
         with map_file(path) as data:
             found |= {n for n, text in wanted.items() if n not in found and data.find(text) >= 0}
+    return frozenset(found)
+
+
+def _native_folders(
+    dist: Distribution, native: Iterable[tuple[Path, NativeFile]]
+) -> frozenset[str]:
+    """The folders without code beside extension modules that find them by their own `__file__`.
+
+    Code that was compiled from Python, as by Cython, has both words as C strings.
+    """
+    coded = {f.parts[:-1] for f in dist.files if f.suffix in {".py", ".so", ".pyd"}}
+    folders = {f.parts[:end] for f in dist.files for end in range(2, len(f.parts))} - coded
+    inside: dict[tuple[str, ...], set[str]] = {}
+    for folder in folders:
+        inside.setdefault(folder[:-1], set()).add(folder[-1])
+    found: set[str] = set()
+    for path, file in native if inside else ():
+        names = {n for n in inside.get(file.path.parts[:-1], ()) if len(n) >= _SHORTEST_NATIVE_WORD}
+        if file.module is not None and names - found:
+            with map_file(path) as data:
+                finds = data.find(b"\0__file__\0") >= 0
+                found |= {n for n in names if finds and data.find(b"\0%b\0" % n.encode()) >= 0}
     return frozenset(found)
 
 

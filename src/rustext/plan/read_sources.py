@@ -71,7 +71,8 @@ def _iter_listed(
 ) -> Iterator[tuple[SourceFacts, PurePosixPath]]:
     """The files in folders that code lists, each with that code.
 
-    Where one module lists the Python files of a folder that it is handed and runs them, it may be
+    A package in such a folder counts as a whole. Where one module lists the Python files of a
+    folder that it is handed and runs them, it may be
     any that another one finds next to itself, with all folders in it.
     """
     files = used_files(sources)
@@ -79,9 +80,13 @@ def _iter_listed(
     for facts in files:
         folders = set(_iter_folders(facts)) if facts.lists_files else set()
         deep = [facts.file.parent / name for name in facts.folders] if loads else []
+        inits = {f.parent for f in dist.files if f.name == "__init__.py"}
+        packages = [folder for folder in inits if folder.parent in folders]
         for file in dist.files if folders or deep else ():
+            of_package = any(file.is_relative_to(folder) for folder in packages)
             listed = file.parent in folders or any(file.is_relative_to(folder) for folder in deep)
-            if listed and file.suffix == ".py" and file.stem != "__init__":
+            of_listed = listed and file.stem != "__init__"
+            if file.suffix == ".py" and (of_package or of_listed):
                 yield facts, file
 
 

@@ -214,6 +214,62 @@ def test_a_file_that_a_sandbox_runs_again_comes_along_where_the_program_uses_it(
     assert [str(c.destination) for c in build.program_files()] == ["main.py"] * taken
 
 
+LOADER = """
+from importlib import import_module
+def load(path):
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+"""
+CATALOG = """
+from flow.loading import load
+PLACES = ["flow.own.", "sets.", ""]
+def find(kind):
+    for place in PLACES:
+        try:
+            return load(place + kind)
+        except ImportError:
+            pass
+"""
+SETTINGS = """
+import sys
+from flow.catalog import find
+YAML = '''
+prices:
+  type: fast.Table
+  backend: plain
+'''
+find("fast.Table")
+print(*(name for name in sys.modules if name.startswith("sets.")))
+"""
+
+
+def test_names_in_settings_are_completed_by_what_code_puts_before_them(
+    tmp_path: Path, rust_library: Path
+) -> None:
+    """As the program itself finds them, and no others of that package."""
+    site = tmp_path / "site"
+    files: Files = {"flow/__init__.py": "", "flow/loading.py": LOADER, "flow/catalog.py": CATALOG}
+    install(site, "flow", files={**files, "flow/lib.so": rust_library})
+    sets = {
+        f"sets/{name}.py": "class Table: pass" for name in ("__init__", "fast", "slow", "plain")
+    }
+    install(site, "sets", files=sets)
+    write_files(tmp_path, {"main.py": SETTINGS})
+    env = {"PYTHONPATH": str(site)}
+    command = [sys.executable, str(tmp_path / "main.py")]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
+    build = Build(Planner(environment(site), Config()))
+    build.begin([tmp_path / "main.py"])
+    build.enter("flow.loading", site / "flow/loading.py")
+    assert not build.modules
+    found = build.enter("flow.catalog", site / "flow/catalog.py")
+    assert [i.module for i in found] == ran.stdout.split() == ["sets.fast"]
+    build.settle(["flow", "flow.catalog", "sets.fast"])
+    assert set(build.modules) == {"sets.fast"}
+    build.settle(["flow"])
+    assert not build.modules
+
+
 @pytest.fixture
 def rust_library(tmp_path: Path) -> Path:
     source = tmp_path / "lib.rs"

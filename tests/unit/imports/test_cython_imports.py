@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bz2
 import importlib.machinery
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -268,6 +270,30 @@ def test_names_in_strings_that_cython_has_compressed_are_found(
     plan = Planner(environment(site), Config()).plan_extension(site / f"toolkit/zip{SUFFIX}")
     assert plan is not None
     assert [i.module for i in plan.imports] == ["toolkit.prose"]
+
+
+def test_a_module_made_by_cffi_brings_the_backend_that_it_imports(
+    site: Path, tmp_path: Path
+) -> None:
+    """cffi itself writes the C code here, and Python says what that imports."""
+    cffi = pytest.importorskip("cffi")
+    ffi = cffi.FFI()
+    ffi.cdef("int twice(int n);")
+    ffi.set_source("bound", "static int twice(int n) { return 2 * n; }")
+    library = Path(ffi.compile(tmpdir=str(tmp_path / "build")))
+    install(site, "bound", files={library.name: library})
+    program = f"import sys; sys.path.insert(0, {str(library.parent)!r}); import bound; "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}print('_cffi_backend' in sys.modules)"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["True"]
+    planner = Planner(environment(site), Config())
+    assert planner.plan_extension(site / library.name) is None  # the backend is not installed here
+    install(site, "cffi", files={"_cffi_backend.py": ""})
+    plan = Planner(environment(site), Config()).plan_extension(site / library.name)
+    assert plan is not None
+    assert [(i.module, i.verdict) for i in plan.imports] == [("_cffi_backend", Verdict.INCLUDE)]
 
 
 def test_what_one_call_asks_for_in_great_number_comes_with_the_file_that_asks(

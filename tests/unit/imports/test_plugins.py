@@ -81,6 +81,51 @@ def test_a_group_that_another_distribution_is_asked_for_by_its_name(tmp_path: Pa
     assert found(tmp_path) == {"plugged": "asks for entry points of `host.plugins`"}
 
 
+def test_a_group_whose_name_is_put_together_of_two_literals(tmp_path: Path) -> None:
+    asks = """
+from importlib.metadata import entry_points
+def create(*names, entry_points=False):
+    return "_".join(names)
+READERS = create("host", "readers", entry_points=True)
+for point in entry_points(group=READERS):
+    print(point.load().__name__)
+"""
+    install(tmp_path, "host", files={"host/__init__.py": asks})
+    text = "[host_readers]\na = plugged\n[host_writers]\nb = other\n[mine_readers]\nc = other\n"
+    files = {"plugged.py": "", "other.py": "", **entry_points("plugin", text)}
+    install(tmp_path, "plugin", files=files)
+    ran = subprocess.run(
+        [sys.executable, "-c", "import host"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert set(found(tmp_path)) == set(ran.stdout.split()) == {"plugged"}
+
+
+WALKER = """
+import importlib, pkgutil
+
+def walk(module):
+    for _, name, _ in pkgutil.iter_modules(module.__path__):
+        walk_one(importlib.import_module(f".{name}", module.__name__))
+
+def walk_one(module):
+    print(module.__name__)
+"""
+
+
+def test_a_package_that_is_named_for_code_that_lists_what_it_is_handed(tmp_path: Path) -> None:
+    settings = "import importlib\nfrom host.walker import walk\nDEFAULT = 'host.rules'\n"
+    settings += "def start():\n    walk(importlib.import_module(DEFAULT))\n"
+    files = {f"host/{name}.py": "" for name in ("rules/__init__", "rules/one", "rules/two", "no")}
+    files |= {"host/__init__.py": "", "host/walker.py": WALKER, "host/settings.py": settings}
+    install(tmp_path, "host", files=files)
+    ran = subprocess.run(
+        [sys.executable, "-c", "import host.settings; host.settings.start()"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert set(found(tmp_path)) == set(ran.stdout.split()) == {"host.rules.one", "host.rules.two"}
+
+
 FRAMEWORK = """
 import importlib, pkgutil
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import py_compile
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ import pytest
 from compiling import Compile
 from environments import Files, environment, install, write_files
 
+from rustext.config import Config
 from rustext.discovery.native_files import folder_source, iter_native_files
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import iter_distributions
@@ -22,6 +24,7 @@ from rustext.plan.companions import (
     find_shared_files,
     read_own_code,
 )
+from rustext.plan.planner import Planner
 from rustext.plan.read_sources import find_read_sources
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
@@ -307,6 +310,25 @@ def test_a_distant_distribution_brings_what_its_code_opens_next_to_itself(
     assert places == {f"pkg/{name}" for name in names}
 
 
+@pytest.mark.parametrize(("place", "taken"), [("__file__", True), ("__name__", False)])
+def test_a_folder_beside_an_extension_that_finds_it_by_its_own_place(
+    place: str, taken: bool, tmp_path: Path, gcc: Compile
+) -> None:
+    """As Cython compiles `join(dirname(__file__), "grid_data")`."""
+    text = f'const char *const words[] = {{"{place}", "grid_data", "not_grids"}};'
+    library = gcc(
+        "core.so", f"{text} const void *PyInit_core(void) {{ return words; }}", "-shared", "-fPIC"
+    )
+    data = ["pkg/grid_data/a.db", "pkg/grid_data/deep/b.db", "pkg/grids/c.db", "pkg/deep/grid_x/d"]
+    code: Files = {"pkg/__init__.py": "", f"pkg/core{SUFFIX}": library}
+    install(tmp_path, "pkg", files={**code, **dict.fromkeys(data, "")})
+    env = environment(tmp_path)
+    dist = env.distributions["pkg"]
+    native = Planner(env, Config()).catalogue.native_files(dist)
+    found = find_distant_companions(read_sources(dist), dist, native)
+    assert {str(c.destination) for c in found} == set(data[:2] if taken else ())
+
+
 def test_a_file_may_be_named_from_its_package_on(tmp_path: Path) -> None:
     code = {"pkg/__init__.py": "PAGE = 'pkg/page.html'"}
     pages = {f"pkg/templates/pkg/{name}.html": "" for name in ("page", "base")}
@@ -360,6 +382,49 @@ def test_a_source_that_code_cannot_do_without_comes_along(
     env = environment(tmp_path)
     found = find_read_sources(read_sources(env.distributions["pkg"]), env)
     assert [str(c.destination) for c in found] == ["other/part.py"] * read
+
+
+REGISTRY = """
+import inspect, sys
+MADE = []
+def run():
+    for function in MADE[:]:
+        exec(inspect.getsource(function), vars(sys.modules[function.__module__]))
+"""
+CHANGED = {
+    "pkg/__init__.py": "",
+    "pkg/change/__init__.py": "from .registry import MADE, run",
+    "pkg/change/registry.py": REGISTRY,
+    "pkg/app.py": "from pkg.change import MADE\n@MADE.append\ndef start(): return 1\n",
+    "pkg/server.py": "from . import change\n@change.MADE.append\ndef serve(): return 2\n",
+    "pkg/other.py": "def unread(): return 3\n",
+}
+
+
+def test_the_sources_that_a_package_changes_and_runs_are_those_that_import_the_changer(
+    tmp_path: Path,
+) -> None:
+    """As many as the package needs once its modules are bytecode: Python itself tells."""
+    install(tmp_path / "site", "pkg", files=CHANGED)
+    env = environment(tmp_path / "site")
+    found = find_read_sources(read_sources(env.distributions["pkg"]), env)
+    kept = {str(c.destination) for c in found}
+    assert kept == {"pkg/change/registry.py", "pkg/app.py", "pkg/server.py"}
+    names = sorted(CHANGED)
+    for name in names:
+        py_compile.compile(str(tmp_path / "site" / name), f"{tmp_path / name}c", dfile=name)
+
+    def ends_well(*sources: str) -> bool:
+        """Whether the bytecode runs with these sources, which come after it was imported."""
+        for name in names:
+            (tmp_path / name).unlink(missing_ok=True)
+        program = "import shutil, pkg.app, pkg.server, pkg.other, pkg.change as c\n"
+        program += f"for n in {sources}: shutil.copy(f'site/{{n}}', n)\nc.run()"
+        done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
+        return done.returncode == 0
+
+    assert ends_well("pkg/app.py", "pkg/server.py")
+    assert not ends_well("pkg/app.py")
 
 
 def test_sources_in_a_folder_that_is_no_package_are_data_like_others(tmp_path: Path) -> None:

@@ -17,7 +17,14 @@ LOOP = (
     "for f in os.listdir(__file__):\n  if f.endswith('.py'): import_module(f'pkg.rules.{f[:-3]}')"
 )
 HERE = "import importlib\nfrom pathlib import Path\nhere = Path(__file__).parent\n"
-FILES = ("pkg/rules/__init__.py", "pkg/rules/r1.py", "pkg/rules/deep/r2.py", "pkg/other/o.py")
+PACKAGE = {"pkg/plug/mail/__init__.py", "pkg/plug/mail/base.py"}
+FILES = (
+    *PACKAGE,
+    "pkg/rules/__init__.py",
+    "pkg/rules/r1.py",
+    "pkg/rules/deep/r2.py",
+    "pkg/other/o.py",
+)
 
 
 def listed(site: Path, text: str, *more: str) -> set[str]:
@@ -32,6 +39,7 @@ def listed(site: Path, text: str, *more: str) -> set[str]:
         (f"{HERE}(here / 'rules').glob('*.py')", {"pkg/rules/r1.py"}),
         (LOOP, {"pkg/rules/r1.py"}),
         (f"{HERE}(here / 'rules').glob('*.toml')", set()),
+        (f"{HERE}(here / 'plug').glob('*.py')", PACKAGE),
         (f"{HERE}open(here / 'rules' / 'r1.py')", set()),
     ],
 )
@@ -52,25 +60,41 @@ def run_all(folder):
                 spec = spec_from_file_location(name[:-3], os.path.join(path, name))
                 spec.loader.exec_module(module_from_spec(spec))
 """
+IMPORTER = """
+import importlib, os, sys
+
+def run_all(folder):
+    sys.path.insert(0, str(folder))
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".py"):
+            importlib.import_module(name.split(".py")[0])
+"""
+HERE_BY_OS = "os.path.dirname(os.path.abspath(__file__))"
 PROGRAM = "import os\nfrom pkg.runner import run_all\n"
 
 
 @pytest.mark.parametrize(
-    ("folder", "ran"),
+    ("runner", "program", "ran"),
     [
-        ("os.path.join(os.path.dirname(__file__), 'rules')", ["one", "two"]),
-        ("Path(__file__).parent / 'rules'", ["one", "two"]),
-        ("Path(__file__).resolve().parent / 'rules/deep'", ["two"]),
+        (RUNNER, "run_all(os.path.join(os.path.dirname(__file__), 'rules'))", ["one", "two"]),
+        (RUNNER, "run_all(Path(__file__).parent / 'rules')", ["one", "two"]),
+        (RUNNER, "run_all(Path(__file__).resolve().parent / 'rules/deep')", ["two"]),
+        (IMPORTER, "HERE = Path(__file__).parent\nrun_all(HERE / 'rules/deep')", ["two"]),
+        (
+            IMPORTER,
+            f"here = {HERE_BY_OS}\nrun_all(os.path.join(\n  here, 'rules/deep'))",
+            ["two"],
+        ),
     ],
 )
 def test_a_folder_whose_files_another_module_runs_comes_along_with_what_they_import(
-    folder: str, ran: list[str], tmp_path: Path
+    runner: str, program: str, ran: list[str], tmp_path: Path
 ) -> None:
     rules = {"rules/r1": "one", "rules/deep/r2": "two"}
     files = {f"pkg/{name}.py": f"import pkg.parts.{part}" for name, part in rules.items()}
     files |= {f"pkg/parts/{name}.py": f"print('{name}')" for name in ("one", "two", "three")}
-    program = f"{PROGRAM}from pathlib import Path\nrun_all({folder})"
-    files |= {"pkg/__init__.py": "", "pkg/main.py": program, "pkg/runner.py": RUNNER}
+    program = f"{PROGRAM}from pathlib import Path\n{program}"
+    files |= {"pkg/__init__.py": "", "pkg/main.py": program, "pkg/runner.py": runner}
     install(tmp_path, "pkg", files=files)
     done = subprocess.run(
         [sys.executable, "-m", "pkg.main"], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.utils import canonicalize_name
 
+from rustext.environment.distributions import iter_distributions
+from rustext.imports.plugins import COMMANDS
 from rustext.model.findings import name_few
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
@@ -64,6 +66,11 @@ def _iter_of_code(subject: Subject, way_out: str) -> Iterator[str]:
     yield from _iter_named("metadata that code may ask for, and that is not here", asked, way_out)
     loaders = (f"`{name}`" for start in subject.starts for name in start.loads_classes)
     yield from _iter_named("classes whose paths code is handed", loaders, way_out)
+    plugins = (f"`{module}` (`{name}`)" for name, module in _absent_plugins(bundle))
+    what = "packages of plug-ins whose metadata is here"
+    yield from _iter_named(f"{what}, and that are not", plugins, way_out)
+    folders = (f"`{name}`" for start in subject.starts for name in start.imports_listed)
+    yield from _iter_named("modules in folders and packages that code is handed", folders, way_out)
     for start in subject.starts:
         if start.reads_source and not any(bundle.contents.glob(f"{start.program.path.stem}.py")):
             named = _few(start.reads_source)
@@ -108,6 +115,18 @@ def _no_metadata(bundle: Bundle, start: Start) -> Iterator[tuple[str, str]]:
     folders = (f.name for f in bundle.contents.iterdir() if f.suffix in {".dist-info", ".egg-info"})
     there = {canonicalize_name(name.rpartition(".")[0].partition("-")[0]) for name in folders}
     return ((m, text) for m, text in start.asked if canonicalize_name(text) not in there)
+
+
+def _absent_plugins(bundle: Bundle) -> Iterator[tuple[str, str]]:
+    """The distributions whose entry points name packages that the bundle does not hold, and these.
+
+    Metadata that came for another reason has the package beside it.
+    """
+    for dist in iter_distributions(bundle.contents, []):
+        for group, module in dist.entry_points:
+            package = module.partition(".")[0]
+            if group not in COMMANDS and package not in bundle.modules:
+                yield dist.name, package
 
 
 def _iter_named(what: str, names: Iterable[str], way_out: str) -> Iterator[str]:

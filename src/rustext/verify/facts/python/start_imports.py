@@ -39,8 +39,8 @@ from rustext.verify.bytecode.module_code import (
     iter_stored,
     makes_modules,
 )
-from rustext.verify.bytecode.named_paths import climbs, find_package_paths
-from rustext.verify.bytecode.opened_names import data_files, find_openings, libraries, may_open
+from rustext.verify.bytecode.named_paths import COMPUTES, climbs, find_package_paths
+from rustext.verify.bytecode.opened_names import data_files, find_openings, libraries
 from rustext.verify.facts.python.import_clues import may_enter, read_imported
 from rustext.verify.facts.python.importable_modules import find_packages
 from rustext.verify.facts.python.program_starts import (
@@ -49,7 +49,7 @@ from rustext.verify.facts.python.program_starts import (
     Start,
     platform_facts,
 )
-from rustext.verify.facts.python.start_limits import COMPUTES, note_limits
+from rustext.verify.facts.python.start_limits import may_matter, note_limits, note_listed
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
@@ -211,12 +211,13 @@ class _Follower:
             self._caught = later
 
     def search_rest(self) -> None:
-        """Look for libraries that the code of modules opens that the start does not get to."""
+        """Look at modules that the start does not get to: what they open, and import of folders."""
         for name, data in self._store.iter_marshalled():
-            if name not in self._known and may_open(data):
+            if name not in self._known and may_matter(data):
                 module = self._store.find(name)
                 if module is not None and module.code is not None:
                     self._note_openings(name, module.code, self._facts(module, main=False))
+                    note_listed(self._start, name, module.code, self._store.python)
 
     def _note_openings(self, name: str, code: Code, facts: Mapping[str, object]) -> None:
         kinds = (libraries(), data_files())

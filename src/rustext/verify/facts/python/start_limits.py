@@ -3,7 +3,7 @@
 In: the `Code` of a module. Out: entries of a `Start`: names that it computes, resources of packages
 whose names are completed, functions that load classes by paths which they get, metadata that it may
 ask for by a name in a table (freezers see questions that are spelled out, `version("name")`),
-folders whose files it may run, and functions that read the source of what they are handed.
+folders whose files it may run or import, and functions that read source of what they are handed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,17 @@ from rustext.verify.bytecode.instructions import (
     name_of,
 )
 from rustext.verify.bytecode.module_code import Import, iter_loaded, iter_mentioned
-from rustext.verify.bytecode.named_paths import find_completed_packages
+from rustext.verify.bytecode.named_paths import (
+    COMPUTES,
+    LISTS,
+    find_completed_packages,
+    imports_listed,
+    may_import_listed,
+)
+from rustext.verify.bytecode.opened_names import may_open
 from rustext.verify.facts.python.program_starts import Start
 
-COMPUTES = frozenset({"import_module", "__import__"})
 _CUTS = frozenset({"rsplit", "rpartition"})  # a class path, after its module
-_LISTS = frozenset({"walk", "glob", "iglob", "rglob", "listdir", "iterdir", "scandir"})
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
 # What goes on without the source of what it is handed names one of these, or catches anything.
 _FAILURES = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "TypeError"})
@@ -56,7 +61,8 @@ def note_limits(
         start.computed.append(name)
     if top not in sys.stdlib_module_names and not COMPUTES.isdisjoint(words):
         start.loads_classes += [f"{name}.{p.name}" for p in code.iter_nested() if _loads_class(p)]
-    if not _LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
+        note_listed(start, name, code, python)
+    if not LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
         start.runs_files |= {top}
     if top not in sys.stdlib_module_names and not READS.isdisjoint(words):
         for piece in code.iter_nested():
@@ -68,6 +74,18 @@ def note_limits(
             package = text.lower().replace("-", "_")
             if package in packages and package not in {top, *sys.stdlib_module_names}:
                 start.asked.append((name, text))
+
+
+def may_matter(data: bytes) -> bool:
+    """Whether the stored code of a module may open libraries, or import what it lists."""
+    return may_open(data) or may_import_listed(data)
+
+
+def note_listed(start: Start, name: str, code: Code, python: tuple[int, int]) -> None:
+    """Note the functions of a module that import what is in a folder, or in a package, they get."""
+    if name.partition(".")[0] not in sys.stdlib_module_names:
+        functions = (piece.name for piece in code.iter_nested() if imports_listed(piece, python))
+        start.imports_listed += [f"{name}.{function}" for function in functions]
 
 
 def _loads_class(piece: Code) -> bool:

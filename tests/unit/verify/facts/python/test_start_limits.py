@@ -66,6 +66,7 @@ def test_metadata_that_is_asked_for_by_a_table_of_another_module(
     assert start_of(text).asked == ([("app.main", "some-dep")] if asked else [])
 
 
+RUN_FINDER = "Finder().load('rules')"
 LOADS = """
 import importlib
 def load(path):
@@ -91,6 +92,61 @@ def test_functions_that_load_the_class_of_a_path_are_named(
     ran = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, check=False)
     assert (ran.returncode != 0) is bool(named)
     assert start_of(text).loads_classes == named
+
+
+IMPORTS_FOLDER = """
+import importlib, os, sys
+class Finder:
+    def load(self, folder):
+        sys.path.insert(0, folder)
+        return [importlib.import_module(name[:-3]) for name in os.listdir(folder)]
+"""
+
+
+IMPORTS_FILES = """
+import os
+class Finder:
+    def load(self, folder):
+        for name in os.listdir(folder):
+            if name.endswith(".py"):
+                __import__(f"{folder}.{name[:-3]}")
+"""
+IMPORTS_PACKAGE = """
+import importlib, pkgutil
+class Finder:
+    def load(self, name):
+        package = importlib.import_module(name)
+        for _, found, _ in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f".{found}", package.__name__)
+"""
+IMPORTS_OWN = """
+import importlib, pkgutil, rules
+class Finder:
+    def load(self, name):
+        return [module.name for module in pkgutil.iter_modules(rules.__path__)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (IMPORTS_FOLDER, ["app.main.load"]),
+        (IMPORTS_PACKAGE, ["app.main.load"]),
+        (IMPORTS_OWN, []),
+        (IMPORTS_FOLDER.replace("sys.path.insert(0, folder)", ""), []),
+        (IMPORTS_FILES, ["app.main.load"]),
+        (IMPORTS_FOLDER.replace("importlib.import_module(name[:-3])", "name"), []),
+    ],
+)
+def test_functions_that_import_the_modules_of_a_folder_are_named(
+    text: str, named: list[str], tmp_path: Path
+) -> None:
+    write_files(tmp_path, {"rules/first.py": "print('imported')", "main.py": f"{text}{RUN_FINDER}"})
+    ran = subprocess.run(
+        [sys.executable, "main.py"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert (b"imported" in ran.stdout) is bool(named)
+    assert start_of(text).imports_listed == named
 
 
 def test_what_files_import_that_code_lists_and_runs(tmp_path: Path) -> None:
