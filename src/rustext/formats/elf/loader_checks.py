@@ -25,6 +25,7 @@ from rustext.formats.reader import Buffer
 from rustext.model.image import SymbolVersion
 
 _PAGE = 4096  # the smallest page of every architecture that Linux runs on
+_LOWEST = 1 << 16  # address at which Linux maps anything: vm.mmap_min_addr
 _OSABI_SYSV, _OSABI_GNU = 0, 3
 _DF_STATIC_TLS = 0x10
 _DF_1_NOOPEN, _DF_1_PIE = ENUM_DT_FLAGS_1["DF_1_NOOPEN"], ENUM_DT_FLAGS_1["DF_1_PIE"]
@@ -78,6 +79,10 @@ def iter_refusals(data: Buffer, versions: Sequence[SymbolVersion] = ()) -> Itera
     elif kind == "ET_EXEC":
         yield Refusal(By.LIBRARIES, "cannot dynamically load executable", "e_type is ET_EXEC")
     segments = read_programs(file)
+    lowest = min((s.p_vaddr for s in segments if s.p_type == "PT_LOAD"), default=_LOWEST)
+    if kind == "ET_EXEC" and lowest < _LOWEST:
+        because = f"e_type is ET_EXEC, and a segment is at {lowest:#x}"
+        yield Refusal(By.ANY, "the program ends with a signal as it starts", because)
     yield from _check_segments(segments)
     tags = _dynamic_tags(file, segments)
     if tags is None:
