@@ -242,7 +242,7 @@ def all_copied(path: Path) -> None:
 # --- archives ---------------------------------------------------------------------------------
 
 
-def _central(change: Callable[[bytearray, int, str], None]) -> Callable[[Path], None]:
+def central(change: Callable[[bytearray, int, str], None]) -> Callable[[Path], None]:
     """Change the rows of a zip file's central directory (APPNOTE.TXT 4.3.12)."""
 
     def apply(path: Path) -> None:
@@ -428,8 +428,8 @@ FURTHER: list[Damage] = [
     ),
     *many(
         "library-archive",
-        wrong_crc=_central(_wrong_crc), encrypted=_central(_encrypted),
-        no_local_header=_central(_no_local_header), other_text=other_text,
+        wrong_crc=central(_wrong_crc), encrypted=central(_encrypted),
+        no_local_header=central(_no_local_header), other_text=other_text,
         twice_listed=twice_listed, write_only=_set_mode(0o200),
         deflated_damage=lambda p: (
             repack(lambda m: m, zipfile.ZIP_DEFLATED)(p),
@@ -439,7 +439,7 @@ FURTHER: list[Damage] = [
     *many(
         "module-archive",
         delete=delete, empty=edit(lambda _: b""), cut_half=edit(lambda d: d[: len(d) // 2]),
-        unreadable=_set_mode(0), wrong_crc=_central(_wrong_crc),
+        unreadable=_set_mode(0), wrong_crc=central(_wrong_crc),
         early_damage=damage_member(member_named("json.decoder", "re._parser", "sre_parse", "enum")),
         late_damage=damage_member(member_named("pydoc", "ftplib", "tarfile", "ast")),
         no_early=repack(_without("enum.", "functools.")),

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from examples import Example
 from lab import FREEZERS, ROOT, Frozen, Lab, check
 
 from rustext.errors import RustextError
@@ -143,7 +144,7 @@ def iter_rows(
     """Freeze and run one program in each of the ways; its environments go when it is done."""
     if not todo:
         return
-    requirements = ("-r", str(app / "requirements.txt"))
+    requirements = Example(folder=app).requirements(lab.interpreter)
     source = work / app.name / "source"
     shutil.rmtree(source.parent, ignore_errors=True)
     source.mkdir(parents=True)
@@ -172,7 +173,7 @@ def iter_rows(
 def freeze_and_run(
     lab: Lab, app: Path, script: Path, way: Way, out: Path, expected: list[str]
 ) -> Row:
-    requirements = ("-r", str(app / "requirements.txt"))
+    requirements = Example(folder=app).requirements(lab.interpreter)
     out.mkdir(parents=True, exist_ok=True)
     python = lab.environment(*requirements, rustext=way.rustext)
     compiled = [n for n in top_level_names(app / "requirements.txt") if is_small(python, n)]

@@ -85,7 +85,7 @@ _POINTER = (
 # --- headers ----------------------------------------------------------------------------------
 
 
-def _segments(data: bytes) -> list[tuple[int, int]]:
+def segments(data: bytes) -> list[tuple[int, int]]:
     """The place and the kind of each program header."""
     if data[:6] != ELF + b"\x02\x01":
         raise NotHere
@@ -96,11 +96,11 @@ def _segments(data: bytes) -> list[tuple[int, int]]:
     ]
 
 
-def _segment(kind: int, inside: int, form: str, value: int) -> Callable[[Path], None]:
+def segment(kind: int, inside: int, form: str, value: int) -> Callable[[Path], None]:
     """Set a field of the first program header of a kind."""
 
     def change(data: bytes) -> bytes:
-        for at, found in _segments(data):
+        for at, found in segments(data):
             if found == kind:
                 changed = bytearray(data)
                 struct.pack_into(form, changed, at + inside, value)
@@ -110,7 +110,7 @@ def _segment(kind: int, inside: int, form: str, value: int) -> Callable[[Path], 
     return edit(change)
 
 
-def _entry(
+def entry(
     tag: int, *, new_tag: int | None = None, value: int | None = None
 ) -> Callable[[Path], None]:
     """Change an entry of the dynamic section."""
@@ -439,23 +439,23 @@ MORE: list[Damage] = [
         far_segments=set_field(32, b"\xff" * 7 + b"\x7f"),
         odd_segment_size=set_field(54, b"\x28\0"), wide_arm=set_field(18, b"\x28"),
         x32=set_field(18, b"\x03"),
-        no_dynamic=_segment(2, 0, "<I", 0), no_load=_segment(1, 0, "<I", 0),
-        odd_align=_segment(1, 48, "<Q", 3), wide_align=_segment(1, 48, "<Q", 1 << 21),
-        byte_align=_segment(1, 48, "<Q", 1), no_align=_segment(1, 48, "<Q", 0),
-        far_address=_segment(1, 16, "<Q", 0x1000), no_stack_note=_segment(0x6474E551, 0, "<I", 0),
-        far_dynamic=_segment(2, 8, "<Q", 1 << 40), short_dynamic=_segment(2, 40, "<Q", 16),
+        no_dynamic=segment(2, 0, "<I", 0), no_load=segment(1, 0, "<I", 0),
+        odd_align=segment(1, 48, "<Q", 3), wide_align=segment(1, 48, "<Q", 1 << 21),
+        byte_align=segment(1, 48, "<Q", 1), no_align=segment(1, 48, "<Q", 0),
+        far_address=segment(1, 16, "<Q", 0x1000), no_stack_note=segment(0x6474E551, 0, "<I", 0),
+        far_dynamic=segment(2, 8, "<Q", 1 << 40), short_dynamic=segment(2, 40, "<Q", 16),
         no_open=_flags_1(0x40), as_pie=_flags_1(0x8000000), nodelete=_flags_1(8),
-        no_string_table=_entry(5, new_tag=0x6FFFFE00),
-        no_symbol_table=_entry(6, new_tag=0x6FFFFE00),
-        short_relocations=_entry(9, value=16), symbol_size=_entry(11, value=16),
-        filter=_entry(14, new_tag=0x7FFFFFFF),
-        text_relocations=_entry(0x6FFFFFF9, new_tag=22, value=0),
-        no_init=_entry(25, new_tag=0x6FFFFE00),
+        no_string_table=entry(5, new_tag=0x6FFFFE00),
+        no_symbol_table=entry(6, new_tag=0x6FFFFE00),
+        short_relocations=entry(9, value=16), symbol_size=entry(11, value=16),
+        filter=entry(14, new_tag=0x7FFFFFFF),
+        text_relocations=entry(0x6FFFFFF9, new_tag=22, value=0),
+        no_init=entry(25, new_tag=0x6FFFFE00),
         needs_absolute=patchelf("--add-needed", "/opt/build/lib/libmade.so"),
         needs_relative=patchelf("--add-needed", "lib/libmade.so"),
-        no_versions=_entry(0x6FFFFFFE, new_tag=0x6FFFFE00),
-        no_definitions=_entry(0x6FFFFFFC, new_tag=0x6FFFFE00),
-        no_version_table=_entry(0x6FFFFFF0, new_tag=0x6FFFFE00),
+        no_versions=entry(0x6FFFFFFE, new_tag=0x6FFFFE00),
+        no_definitions=entry(0x6FFFFFFC, new_tag=0x6FFFFE00),
+        no_version_table=entry(0x6FFFFFF0, new_tag=0x6FFFFE00),
         undefined_call=_without_name(b"PyObject_Call", b"PyErr_SetString", b"memcpy", b"strlen"),
         undefined_data=_without_name(b"PyExc_TypeError", b"PyExc_ValueError", b"_Py_NoneStruct"),
         local_storage=_needs_built(_STORAGE % 1048576), small_storage=_needs_built(_STORAGE % 64),

@@ -12,6 +12,7 @@ import agreement
 import pytest
 from agreement import Case, Healthy, judge, name_outcome, start, try_case
 from damage import DAMAGES, copy_bundle, find_targets
+from deeper_damage import DEEPER
 from further_damage import FURTHER
 from lab import Lab
 from more_damage import MORE
@@ -61,7 +62,8 @@ CASES = [
             "math.*.so": ("dangling-link", "abi-version", "zeros"),
             "_queue.*.so": ("delete", "text", "cut-half"),
             "_posixsubprocess.*.so": ("one-up", "no-version-needs", "no-calls"),
-            "libpython3*": ("delete", "no-hash", "needs-absolute", "text-transfer"),
+            "libpython3*": ("delete", "no-hash", "needs-absolute", "text-transfer", "no-buckets"),
+            "libz.so*": ("no-execute-flag", "far-relro", "far-init", "fifo", "debug-compressed"),
         }.items()
         for way in ways
     ),
@@ -75,12 +77,13 @@ CASES = [
         ("folder", f"library-archive:{way}", "base_library.zip")
         for way in ("unused-damage", "early-damage", "stale-members", "lzma", "deflated",
                     "as-folder", "no-keyword", "tail-lost", "unreadable", "wrong-crc", "encrypted",
-                    "no-local-header", "other-text")
+                    "no-local-header", "other-text", "odd-flags", "unchecked", "far-member")
     ),
     *(
         ("folder", f"program:{way}", "main")
         for way in ("early-module-damage", "no-execute-bit", "side-loaded", "side-lost", "no-read",
-                    "other-class", "linked-away", "no-json")
+                    "other-class", "linked-away", "no-json", "no-script", "cut-code", "no-dynamic",
+                    "no-execute-flag", "other-contents")
     ),
     ("folder", "folder:linked-folder", "ormsgpack"),
     ("folder", "folder:unreadable", "ormsgpack"),
@@ -100,7 +103,7 @@ CASES = [
     ("alone", "program:pages", "main"),
     ("alone", "root:notes", "alone"),
 ]  # fmt: skip
-_WAYS = {f"{d.targets}:{d.name}": d for d in (*DAMAGES, *MORE, *FURTHER)}
+_WAYS = {f"{d.targets}:{d.name}": d for d in (*DAMAGES, *MORE, *FURTHER, *DEEPER)}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import IsolatedRun
 from rustext.verify.subject import Subject
-from rustext.verify.target.policies import is_system_library
+from rustext.verify.target.policies import brought_by, is_system_library
 
 SEAL = "Contents/_CodeSignature/CodeResources"  # the list of an application's files
 
@@ -25,11 +25,17 @@ def host_library(soname: str, evidence: Sequence[tuple[str, str]]) -> Finding:
 
 
 def iter_host_libraries(subject: Subject, run: IsolatedRun) -> Iterator[Finding]:
-    """The libraries that a running program took from outside of its bundle."""
+    """The libraries that a running program took from outside of its bundle.
+
+    What a library of the system needs in turn is news about the system, not the bundle.
+    """
+    inside = {e.soname for e in subject.edges if subject.bundle.holds(e.needed_by)}
+    inside -= {name for name in inside if brought_by(name) is not None}
+    systems = {e.soname for e in subject.edges} - inside
     for library in run.libraries:
         if not (
             library.is_relative_to(subject.bundle.root)
-            or library.name in subject.allow_system
+            or library.name in subject.allow_system | systems
             or is_system_library(library.name)
         ):
             evidence = (("loaded from", str(library)), ("by", "the running program"))

@@ -123,6 +123,25 @@ def test_a_library_for_another_machine_is_missing_and_said_why(
     assert any("aarch64" in text for _, text in finding.evidence)
 
 
+def test_what_the_systems_own_library_brings_is_expected_with_it(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """PyInstaller copies libX11 and leaves libxcb, which every libX11 needs, to the system."""
+    xcb = gcc("libxcb.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libxcb.so.1")
+    x11, other = (
+        gcc(name, "int x;", "-shared", "-fPIC", "-Wl,--no-as-needed", str(xcb),
+            f"-Wl,-soname,{name}")
+        for name in ("libX11.so.6", "libother.so.1")
+    )  # fmt: skip
+    root = tmp_path / "app.dist"
+    program = gcc("app", "int main(void) { return 0; }", "-Wl,--no-as-needed", str(x11),
+                  "-Wl,-rpath,$ORIGIN/lib", f"-Wl,-rpath-link,{xcb.parent}")  # fmt: skip
+    write_files(root, {"app": program, "lib/libX11.so.6": x11})
+    assert judged(root).findings == ()
+    write_files(root, {"_other.abi3.so": other})
+    assert {f.subject for f in judged(root).findings} == {"libxcb.so.1"}
+
+
 def test_a_library_outside_the_bundle_is_the_hosts(folder: Make, tmp_path: Path) -> None:
     root = folder(rpath=str(tmp_path / "elsewhere"), library="../elsewhere")
     report = judged(root)
@@ -459,6 +478,23 @@ def test_of_a_long_line_the_beginning_is_quoted(folder: Make) -> None:
 def test_a_run_that_says_nothing_on_stderr_is_quoted_from_stdout(folder: Make) -> None:
     (finding,) = judged(folder(), run=ended(3, stdout="only here\n")).findings
     assert finding.evidence == (("printed", "only here"),)
+
+
+def test_what_a_library_of_the_system_needs_is_not_the_programs(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    shared = ("-shared", "-fPIC", "-Wl,--no-as-needed")
+    far = gcc("libfar.so.1", OWN, *shared, "-Wl,-soname,libfar.so.1")
+    glib = gcc("libglib-2.0.so.0", MAIN.replace("main", "g"), *shared, str(far),
+               "-Wl,-soname,libglib-2.0.so.0", "-Wl,-rpath,$ORIGIN")  # fmt: skip
+    host, root = tmp_path / "host", tmp_path / "app.dist"
+    write_files(host, {far.name: far, glib.name: glib})
+    program = gcc("app", "int main(void) { return 0; }", "-Wl,--no-as-needed", str(glib),
+                  f"-Wl,-rpath,{host}", f"-Wl,-rpath-link,{far.parent}")  # fmt: skip
+    write_files(root, {"app": program})
+    run = ended(0, host / far.name, host / "libodd.so.1")
+    found = {f.subject for f in judged(root, run=run).findings if f.id == "host-library"}
+    assert found == {"libodd.so.1"}
 
 
 def test_what_a_run_loaded_from_elsewhere_is_the_hosts(folder: Make) -> None:

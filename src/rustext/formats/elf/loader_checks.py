@@ -12,7 +12,7 @@ it does not check to wrong addresses. The kernel, which maps the program, wants 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -25,13 +25,16 @@ from rustext.formats.reader import Buffer
 from rustext.model.image import SymbolVersion
 
 _PAGE = 4096  # the smallest page of every architecture that Linux runs on
+_LOWEST = 1 << 16  # address at which Linux maps anything: vm.mmap_min_addr
 _OSABI_SYSV, _OSABI_GNU = 0, 3
 _DF_STATIC_TLS = 0x10
 _DF_1_NOOPEN, _DF_1_PIE = ENUM_DT_FLAGS_1["DF_1_NOOPEN"], ENUM_DT_FLAGS_1["DF_1_PIE"]
 # glibc's reserve for files that are opened later, with its default tunables, is 1,664 bytes
 # (elf/dl-tls.c, TLS_STATIC_SURPLUS), of which others have taken some.
 _STATIC_TLS = 2048
+_LARGEST_TLS = 1 << 40  # bytes for each thread: more than any machine gives a process
 _PLT_RELOCATIONS = {"EM_386": "DT_REL", "EM_X86_64": "DT_RELA", "EM_AARCH64": "DT_RELA"}
+_SIGNAL = "the loader ends with a signal"
 _ISA_NEEDED = 0xC000_8002  # GNU_PROPERTY_X86_ISA_1_NEEDED, of the x86-64 psABI
 _NOTE_GNU_PROPERTY = 5
 
@@ -76,12 +79,18 @@ def iter_refusals(data: Buffer, versions: Sequence[SymbolVersion] = ()) -> Itera
     elif kind == "ET_EXEC":
         yield Refusal(By.LIBRARIES, "cannot dynamically load executable", "e_type is ET_EXEC")
     segments = read_programs(file)
+    lowest = min((s.p_vaddr for s in segments if s.p_type == "PT_LOAD"), default=_LOWEST)
+    if kind == "ET_EXEC" and lowest < _LOWEST:
+        because = f"e_type is ET_EXEC, and a segment is at {lowest:#x}"
+        yield Refusal(By.ANY, "the program ends with a signal as it starts", because)
     yield from _check_segments(segments)
     tags = _dynamic_tags(file, segments)
     if tags is None:
         words = "object file has no dynamic section"
-        yield Refusal(By.LIBRARIES, words, "no PT_DYNAMIC in a segment")
+        by = By.ANY if any(s.p_type == "PT_INTERP" for s in segments) else By.LIBRARIES
+        yield Refusal(by, words, "no PT_DYNAMIC in a segment")
         return
+    yield from _check_calls(file, tags, segments)
     yield from _check_dynamic(file, tags)
     yield from _check_tables(file, tags, segments)
     names = {v.version for v in versions}
@@ -125,6 +134,38 @@ def _check_segments(segments: tuple[Any, ...]) -> Iterator[Refusal]:
             yield Refusal(By.OLD_GLIBC, words, f"{lies}, aligned to {alignment:#x}")
 
 
+def _check_calls(
+    file: ElfFile, tags: dict[str, int], segments: tuple[Any, ...]
+) -> Iterator[Refusal]:
+    """What runs as the file is loaded, or as the program starts and ends, has to be there."""
+    loads = [s for s in segments if s.p_type == "PT_LOAD"]
+    code = [s for s in loads if s.p_flags & P_FLAGS.PF_X]
+    called = {tag: tags.get(tag, 0) for tag in ("DT_INIT", "DT_FINI")}
+    if any(s.p_type == "PT_INTERP" for s in segments):
+        called["the program's start"] = file.header.e_entry
+    for what, address in called.items():
+        if address and not _holds(code, address, 1):
+            because = f"{what}, at {address:#x}, is not in a segment that may be executed"
+            yield Refusal(By.ANY, _SIGNAL, because, fatal=True)
+    if not code and "DT_JMPREL" in tags:
+        yield Refusal(By.ANY, _SIGNAL, "no segment may be executed", fatal=True)
+    for table in ("DT_INIT_ARRAY", "DT_FINI_ARRAY"):
+        size = tags.get(f"{table}SZ", 0)
+        if table in tags and size and not _holds(loads, tags[table], size):
+            because = f"{table}, at {tags[table]:#x}, is in no segment"
+            yield Refusal(By.ANY, _SIGNAL, because, fatal=True)
+    end = max((s.p_vaddr + s.p_memsz + max(s.p_align, _PAGE) for s in loads), default=0)
+    for protected in (s for s in segments if s.p_type == "PT_GNU_RELRO"):
+        if protected.p_vaddr + protected.p_memsz > end:  # elf/dl-reloc.c, _dl_protect_relro
+            words = "cannot apply additional memory protection after relocation"
+            because = f"PT_GNU_RELRO takes {protected.p_memsz:#x} bytes, and ends in no segment"
+            yield Refusal(By.ANY, words, because, fatal=True)
+
+
+def _holds(segments: Iterable[Any], address: int, size: int) -> bool:
+    return any(0 <= address - s.p_vaddr <= s.p_memsz - size for s in segments)
+
+
 def _dynamic_tags(file: ElfFile, segments: tuple[Any, ...]) -> dict[str, int] | None:
     """The dynamic section, which the loader finds by its address; None without one.
 
@@ -157,9 +198,8 @@ def _check_dynamic(file: ElfFile, tags: dict[str, int]) -> Iterator[Refusal]:
         because = f"DT_PLTREL is {tags['DT_PLTREL']}, not {wanted}"
         yield Refusal(By.GLIBC, words, because, fatal=True)
     if not tags.keys() >= {"DT_SYMTAB", "DT_STRTAB"}:
-        words = "the loader ends with a signal"
         because = "there is no DT_SYMTAB or no DT_STRTAB"
-        yield Refusal(By.LIBRARIES, words, because, fatal=True)
+        yield Refusal(By.LIBRARIES, _SIGNAL, because, fatal=True)
     elif not tags.keys() & {"DT_HASH", "DT_GNU_HASH"}:
         words = "undefined symbol: the loader finds none of the file's symbols"
         yield Refusal(By.LIBRARIES, words, "there is neither DT_HASH nor DT_GNU_HASH")
@@ -167,7 +207,7 @@ def _check_dynamic(file: ElfFile, tags: dict[str, int]) -> Iterator[Refusal]:
     counted = {tag.removesuffix("NUM") for tag in {"DT_VERNEEDNUM", "DT_VERDEFNUM"} & tags.keys()}
     if tables != counted or bool(tables) is not ("DT_VERSYM" in tags):  # elf/dl-version.c
         because = "DT_VERSYM, DT_VERNEED and DT_VERDEF do not fit together"
-        yield Refusal(By.GLIBC, "the loader ends with a signal", because, fatal=True)
+        yield Refusal(By.GLIBC, _SIGNAL, because, fatal=True)
 
 
 def _check_tables(
@@ -175,6 +215,9 @@ def _check_tables(
 ) -> Iterator[Refusal]:
     """Tables that a tool has emptied or cut off: what relocations are about stays unset."""
     row = 3 * (file.bits // 8)
+    if "DT_GNU_HASH" in tags and not any(_mapped(file, segments, tags["DT_GNU_HASH"], 4)):
+        words = "undefined symbol: the loader finds none of the file's symbols"
+        yield Refusal(By.LIBRARIES, words, "DT_GNU_HASH has no bucket")
     for table, size in (("DT_RELA", "DT_RELASZ"), ("DT_JMPREL", "DT_PLTRELSZ")):
         length = tags.get(size, 0)
         # No linker for a machine that has DT_RELA begins one with R_*_NONE at address 0.
@@ -209,6 +252,9 @@ def _check_flags(tags: dict[str, int], segments: tuple[Any, ...]) -> Iterator[Re
         words = "shared object cannot be dlopen()ed"
         yield Refusal(By.GLIBC_DLOPEN, words, "DT_FLAGS_1 has DF_1_NOOPEN")
     block = max((s.p_memsz for s in segments if s.p_type == "PT_TLS"), default=0)
+    if block > _LARGEST_TLS:
+        words = "cannot allocate memory for thread-local data"
+        yield Refusal(By.ANY, words, f"PT_TLS asks for {block:,} bytes", fatal=True)
     if tags.get("DT_FLAGS", 0) & _DF_STATIC_TLS and block > _STATIC_TLS:
         words = "cannot allocate memory in static TLS block"
         because = f"DT_FLAGS has DF_STATIC_TLS, and the block takes {block:,} bytes"

@@ -61,6 +61,8 @@ def read_library(path: Path) -> tuple[LibraryModule, ...] | Unreadable:
         if (size := _list_size(path)) > _LIST_LIMIT:
             return Unreadable(path=path, reason=f"its list of members claims {size:,} bytes")
         with zipfile.ZipFile(path) as archive:
+            if any(info.header_offset > archive.start_dir for info in archive.infolist()):
+                return Unreadable(path=path, reason="bad local header offset")  # Lib/zipimport.py
             return tuple(_iter_members(path, archive))
     except ARCHIVE_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)

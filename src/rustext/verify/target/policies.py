@@ -159,3 +159,9 @@ def is_system_library(soname: str, libc: str | None = None) -> bool:
         soname in table["libraries"] or soname.startswith(tuple(table["loaders"]))
         for table in tables.get(libc or "", policies.values())
     )
+
+
+def brought_by(soname: str) -> str | None:
+    """The library of the policy for Linux that has this one beside it on every system."""
+    brought: Mapping[str, str] = read_data("policies")["linux"]["brought"]
+    return brought.get(soname)

@@ -76,6 +76,13 @@ EDITS: dict[str, Callable[[bytes], list[Edit]]] = {
     "no-symbols": lambda d: [(tag_of(d, 6), "Q", 0x6000_0001)],
     "no-hash": lambda d: [(tag_of(d, 0x6FFF_FEF5), "Q", 0x6000_0001)],
     "version-record": lambda d: [(place_of(d, 0x6FFF_FFFE), "H", 0)],
+    "no-bucket": lambda d: [(place_of(d, 0x6FFF_FEF5), "I", 0)],
+    "no-code": lambda d: [(header_of(d, 1, 1) + 4, "I", 4)],
+    "init-outside": lambda d: [(tag_of(d, 12) + 8, "Q", 1 << 40)],
+    "init-in-data": lambda d: [(tag_of(d, 12) + 8, "Q", place_of(d, 5))],
+    "init-array-outside": lambda d: [(tag_of(d, 25) + 8, "Q", 1 << 40)],
+    "fini-outside": lambda d: [(tag_of(d, 13) + 8, "Q", 1 << 40)],
+    "protected-outside": lambda d: [(header_of(d, 0x6474_E552) + 40, "Q", 1 << 40)],
     "no-relocation": lambda d: [(place_of(d, 7) + at, "Q", 0) for at in (0, 8, 16)],
 }
 HARMLESS: dict[str, Callable[[bytes], list[Edit]]] = {

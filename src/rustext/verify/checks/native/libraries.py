@@ -18,7 +18,7 @@ from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.common_findings import host_library
 from rustext.verify.facts.native.libraries import file_names, find_meant
 from rustext.verify.subject import Subject
-from rustext.verify.target.policies import is_system_library, target_policy
+from rustext.verify.target.policies import brought_by, is_system_library, target_policy
 
 
 def check_libraries(subject: Subject) -> Iterator[Finding]:
@@ -28,13 +28,15 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     missing: dict[tuple[str, Path], list[Missing]] = {}
     held = _held_libraries(bundle)
     names = file_names(bundle)
+    with_systems = _expected_names(subject)
     files = dict(bundle.files)
     askers = files.keys() & {edge.needed_by for edge in subject.edges}
     data = {path for path in askers if not subject.loaded.fits(files[path])}
     for edge in subject.edges:
         if edge.soname in subject.allow_system or _is_expected(subject, edge.soname):
             continue
-        if find_meant(names, edge) is not None:  # `install-name` says it better
+        brought = (edge.needed_by, brought_by(edge.soname)) in with_systems
+        if brought or find_meant(names, edge) is not None:  # `install-name` says it better
             continue
         if edge.needed_by in data and not _is_loaded(subject, edge):
             continue  # `architecture` and `libc-mix` speak of it
@@ -63,6 +65,13 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
             for edge in found
         )
         yield finding if needed else replace(finding, severity=Severity.WARNING)
+
+
+def _expected_names(subject: Subject) -> set[tuple[Path, str | None]]:
+    """The files that need a library of the system, or are a copy of it, each with its soname."""
+    needed = {(edge.needed_by, edge.soname) for edge in subject.edges}
+    copied = {(p, image.soname) for p, f in subject.bundle.files for image in f.binary.images}
+    return {(p, name) for p, name in needed | copied if name and _is_expected(subject, name)}
 
 
 def _is_loaded(subject: Subject, edge: Edge) -> bool:

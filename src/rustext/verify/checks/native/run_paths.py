@@ -210,6 +210,6 @@ def _finding(
             *(("in", f"{subject.inside(path)} ({entry.tag})") for path in paths),
             *([("means", entry.folder)] if entry.folder not in {None, entry.text} else []),
         ),
-        hint="build with paths below $ORIGIN (macOS: @loader_path), or rewrite it with `patchelf "
-        "--set-rpath` (`install_name_tool -rpath`)",
+        hint="`rustext repair` takes it out of the bundle; for good, build with paths below "
+        "$ORIGIN (macOS: @loader_path)",
     )

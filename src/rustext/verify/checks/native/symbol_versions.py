@@ -9,13 +9,14 @@ https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from rustext.formats.binary import parse_file
 from rustext.formats.elf.image import parse_elf_definitions
 from rustext.formats.elf.libc import uses_musl
-from rustext.model.findings import Finding
+from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
 from rustext.verify.facts.native.system_needs import Need, explain
 from rustext.verify.facts.python.interpreter_files import join_findings
@@ -31,6 +32,7 @@ def check_versions(subject: Subject) -> Iterator[Finding]:
         else:
             yield finding
     yield from join_findings(subject, floors, "needs a newer glibc than this machine has")
+    yield from _check_unneeded(subject)
 
 
 def _iter_lacks(subject: Subject) -> Iterator[tuple[Path, Finding]]:
@@ -55,6 +57,38 @@ def _iter_lacks(subject: Subject) -> Iterator[tuple[Path, Finding]]:
                 inside = bundle.holds(edge.path)
                 need_with_symbols = next(explain([found]))
                 yield edge.needed_by, _too_old(subject, need_with_symbols, edge.path, inside=inside)
+
+
+def _check_unneeded(subject: Subject) -> Iterator[Finding]:
+    """Libraries that versions are asked of, and that the file itself does not need any more.
+
+    glibc's loader ends the process at the first one that is not loaded (elf/dl-version.c).
+    """
+    bundle, loaded = subject.bundle, subject.loaded
+    if bundle.image.format is not Format.ELF or uses_musl(bundle.image):
+        return
+    needed: dict[Path, set[str]] = defaultdict(set)
+    for edge in subject.edges:
+        needed[edge.needed_by.resolve()].add(edge.soname)
+    for path, file in bundle.files:
+        asked = {v.library for v in file.binary.image.versions} - needed[path.resolve()]
+        if not asked or not loaded.fits(file) or loaded.surely(path) is None:
+            continue
+        there = set().union(*(needed[p] for p in loaded.at_start | loaded.closure(path)))
+        for library in sorted(asked - there):
+            # A file that needs it may be loaded first.
+            others = any(library in names for names in needed.values())
+            ends = loaded.ends_program(path) and not others
+            yield Finding(
+                id="missing-library",
+                severity=Severity.ERROR if ends else Severity.WARNING,
+                subject=library,
+                message=f"`{path.name}` asks `{library}` for versions of symbols and does not need "
+                "it: the loader ends the program, where nothing has loaded it before",
+                evidence=(("asked by", subject.inside(path)),),
+                hint=f"`patchelf --add-needed {library} FILE`, or take the file from its package "
+                "again",
+            )
 
 
 def _too_old(subject: Subject, need: Need, library: Path, *, inside: bool) -> Finding:

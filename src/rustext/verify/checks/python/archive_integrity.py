@@ -1,7 +1,7 @@
 """Find damage in the archives that a program imports from.
 
 In: a `Subject`. Out: the finding `unreadable-file` for members of PyInstaller's archive that cannot
-be inflated, bytecode in Nuitka's programs that Python cannot load, members of a zip file on
+be inflated, bytecode that a program starts with and Python cannot load, members of a zip file on
 `sys.path` that Python cannot import, and code for another Python than the archive next to it.
 PyInstaller's importer refuses a magic number other than its Python's
 (PyInstaller/loader/pyimod01_archive.py), CPython's a zip member's, whose CRC it does not compare
@@ -11,6 +11,7 @@ PyInstaller's importer refuses a magic number other than its Python's
 from __future__ import annotations
 
 import itertools
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,6 @@ from rustext.formats.binary import map_file
 from rustext.formats.marshal_reader import parse_code
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.loose_modules import read_member
-from rustext.verify.bundle.nuitka_code import NuitkaCode
 from rustext.verify.bundle.program import Program
 from rustext.verify.bundle.pyinstaller_archive import Archive, inflate
 from rustext.verify.bytecode.instructions import is_known
@@ -33,9 +33,11 @@ from rustext.verify.subject import Subject
 
 _LIBRARIES = ("base_library.zip", "library.zip")
 _MAGIC = 4  # bytes at the start of a .pyc
+_FLAGS = 0b11  # that a .pyc may have
 _PYC_HEADER = 16  # bytes: https://peps.python.org/pep-0552/
 _MEMBER_LIMIT = 64 << 20  # bytes of one member
 _TOTAL_LIMIT = 1 << 30  # bytes of a zip file's members
+_OWN_SCRIPT = re.compile(r"pyiboot\d|pyi_rth_")  # PyInstaller/building/build_main.py
 _HINT = "build the bundle again, and look at what has changed it since"
 
 
@@ -62,11 +64,14 @@ def check_archives(subject: Subject) -> Iterator[Finding]:
         if program.archive is not None:
             faults = [*_check_program(program.carrier, program.archive, magics)]
             yield from _judge(subject, program.carrier, faults, program)
+            scripts = program.archive.scripts
+            if scripts and all(map(_OWN_SCRIPT.match, scripts)):
+                yield _without_script(subject, program.carrier)
 
-    for start in subject.starts:
-        if start.program.code is not None and python is not None:
-            faults = [*_check_nuitka(start, start.program.code, python)]
-            yield from _judge(subject, start.program.path, faults, start.program)
+    if python is not None and is_known(python):
+        for start in subject.starts:
+            faults = [*_check_opaque(start, python)]
+            yield from _judge(subject, start.program.carrier, faults, start.program)
 
 
 def _judge(
@@ -144,6 +149,9 @@ def _check_member(path: Path, name: str, code: bytes, magics: dict[bytes, str]) 
         return None
     if len(code) <= _PYC_HEADER:
         return _Fault(name, "it is cut short")
+    flags = int.from_bytes(code[_MAGIC : _MAGIC + 4], "little")
+    if flags & ~_FLAGS:
+        return _Fault(name, f"invalid flags {flags}")
     magics.setdefault(code[:_MAGIC], path.name)
     if len(magics) > 1 and code[:_MAGIC] != next(iter(magics)):
         return _Fault(name, "it is code for another Python than the others")
@@ -160,15 +168,34 @@ def _check_changed(name: str, code: bytes, python: tuple[int, int] | None) -> _F
     return _Fault(name, "its CRC is that of another content", changed=True)
 
 
-def _check_nuitka(start: Start, code: NuitkaCode, python: tuple[int, int]) -> Iterator[_Fault]:
-    """Of the modules that are bytecode, those that the start gets to have been read already."""
-    stored = {s.name: s for s in code.bytecode}
-    with suppress(UnreadableFile), map_file(start.program.path) as data:
+def _check_opaque(start: Start, python: tuple[int, int]) -> Iterator[_Fault]:
+    """Of the modules that the start gets to and whose code cannot be read, why Python cannot."""
+    program = start.program
+    stored = {s.name: s for s in program.code.bytecode} if program.code is not None else {}
+    if program.archive is not None:
+        stored |= {s.name: s for s in program.archive.iter_code()}
+    with suppress(UnreadableFile), map_file(program.carrier) as data:
         for one in (stored[name] for name in start.opaque if name in stored):
             try:
-                parse_code(data[one.offset : one.offset + one.size], python)
+                raw = data[one.offset : one.offset + one.size]
+                code = inflate(raw, one) if program.archive is not None else raw
+            except RustextError:  # named above
+                continue
+            try:
+                parse_code(code, python)
             except TruncatedBinary as error:
                 yield _Fault(one.name, str(error))
+
+
+def _without_script(subject: Subject, path: Path) -> Finding:
+    return Finding(
+        id="unreadable-file",
+        severity=Severity.ERROR,
+        subject=subject.inside(path),
+        message=f"the archive of `{path.name}` holds no script that the program would run",
+        evidence=(("looked for", "a script besides PyInstaller's bootstrap and run-time hooks"),),
+        hint=_HINT,
+    )
 
 
 def _check_program(path: Path, archive: Archive, magics: dict[bytes, str]) -> Iterator[_Fault]:

@@ -15,9 +15,12 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from rustext.data import read_data
 from rustext.discovery.module_names import packages_of
 from rustext.discovery.provenance import missing_by_binding
+from rustext.environment.distributions import Installed
 from rustext.errors import InvalidBinary, UnknownFormat, UnreadableFile
 from rustext.files.cache import Cache, KeptFacts, open_cache
 from rustext.imports.clues import Clues
@@ -42,7 +45,10 @@ _SMALL = 4 << 20  # bytes of a file in which any word is followed; in large ones
 _MODULE = re.compile(r"[a-z_]\w{2,}(?:\.[a-z_]\w*)*")  # as modules are named: PEP 8
 _CAPSULE_ATTRIBUTES = 2  # dotted parts at the end of a capsule's name that are no modules
 _CAPSULE = "PyCapsule_Import"
-_NOT_INSTALLED = "it was not installed when the plan was made: install it if the program needs it"
+_NOT_INSTALLED = (
+    "its package does not require it, or it was not installed when the plan was made: install it "
+    "if the program needs it"
+)
 _NAME_IT = "name it: `--hidden-import` (PyInstaller), `--include-module` (Nuitka)"
 _HINT = "freeze with rustext's plugin or hooks, or name the module to the freezer"
 
@@ -209,7 +215,7 @@ def _check_file_imports(
     parts = {ref.text.partition(".")[0] for ref in clues.strings if view.holds_part(ref.text)}
     for lack, evidence in sure.items():
         if lack.whose is _Whose.STDLIB or not _is_alternative(subject, view, file, clues, lack):
-            severity = _severity(subject, lack, parts)
+            severity = _severity(subject, file, lack, parts)
             yield _missing_import(subject, path, lack.name, severity, evidence, view)
     rest = maybe - {lack.name for lack in sure}
     if rest:
@@ -245,16 +251,34 @@ def _is_alternative(
     return names_word(subject.bundle, view.program, top)
 
 
-def _severity(subject: Subject, lack: _Lack, parts: set[str]) -> Severity:
+def _severity(subject: Subject, file: NativeFile, lack: _Lack, parts: set[str]) -> Severity:
     """How bad it is; `parts` are the packages that native code imports something present of."""
     plan, top = subject.plan, lack.name.partition(".")[0]
     if lack.whose is _Whose.ABSENT and plan is not None:
         # It names all that native code imports of what was installed.
         named = {i.module.partition(".")[0] for i in (*plan.modules, *plan.left_out)}
         return Severity.WARNING if top in named else Severity.NOTE
+    if lack.whose is _Whose.ABSENT and _does_without(subject, file, top):
+        return Severity.NOTE
     # The freezer has followed such a package, and found most of what native code imports.
     followed = lack.whose is _Whose.PRESENT and top in parts
     return Severity.WARNING if followed or lack.whose is _Whose.ABSENT else Severity.ERROR
+
+
+def _does_without(subject: Subject, file: NativeFile, package: str) -> bool:
+    """Whether the distribution of a file says that it does not require a package.
+
+    Its metadata lies in the bundle and all that it requires is there, so that no requirement can
+    be the package under another name.
+    """
+    own = file.module.partition(".")[0] if file.module is not None else ""
+    installed = Installed((subject.bundle.contents,), subject.stdlib.interpreter.markers)
+    owners = {d.name for d in installed.by_name.values() if file.path in d.files}
+    names = owners or {str(canonicalize_name(own))} & installed.by_name.keys()
+    required = {name for dist in names for name in installed.requirements_of(dist)}
+    there = {name.partition(".")[0] for name in subject.bundle.modules}
+    there = {*map(canonicalize_name, there), *installed.by_name}
+    return bool(names) and canonicalize_name(package) not in required and required <= there
 
 
 def _check_bindings(subject: Subject, views: Sequence[_Modules]) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from rustext.discovery.extension_suffixes import split_suffix
@@ -38,17 +38,22 @@ def resolve_bundle(bundle: Bundle, note: Callable[[Path, TooComplex], None]) -> 
     def read(native: Path) -> Binary:
         return known.get(native) or read_linkage(native)
 
-    loaded: dict[str, Path] = {}
-    if program is not None:
-        loader = Loader(executable=program, library_path=path, dll_directories=folders)
-        first = Resolver(loader=loader, read=read, limit=_LIMIT)
-        edges.update(_resolve(first, program, note))
+    def resolve_next(natives: Iterable[Path]) -> None:
+        """Resolve files in a process that has what was resolved so far."""
         loaded = {e.soname: e.path for e in edges if e.path}
-    loader = Loader(executable=program, library_path=path, dll_directories=folders, loaded=loaded)
-    rest = Resolver(loader=loader, read=read, limit=_LIMIT)
-    for native, _ in bundle.files:
-        if native != program:
-            edges.update(_resolve(rest, native, note))
+        loader = Loader(
+            executable=program, library_path=path, dll_directories=folders, loaded=loaded
+        )
+        resolver = Resolver(loader=loader, read=read, limit=_LIMIT)
+        for native in natives:
+            edges.update(_resolve(resolver, native, note))
+
+    # PyInstaller's bootloader opens Python's library, with all that it needs, before any other.
+    library = bundle.program.library if bundle.program is not None else ""
+    first = [p for p in (program, bundle.contents / library) if p in {program, *known}]
+    for native in filter(None, first):
+        resolve_next([native])
+    resolve_next(native for native in known if native not in first)
     return tuple(edges)
 
 

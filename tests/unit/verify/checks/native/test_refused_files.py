@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.machinery
+import os
+import struct
 import subprocess
 from pathlib import Path
 
@@ -131,3 +133,33 @@ def test_an_auxiliary_library_may_be_absent(root: Path, gcc: Compile) -> None:
     (root / MODULE).write_bytes(gcc(MODULE, DEMO, *flags).read_bytes())
     assert loader_says(root) == ""
     assert findings(root) == []
+
+
+def _row(data: bytearray, kind: int, flags: int = 0) -> int:
+    """The file offset of the first program header of a kind, with these flags among its own."""
+    (start,) = struct.unpack_from("<Q", data, 32)
+    (count,) = struct.unpack_from("<H", data, 56)
+    rows = range(start, start + 56 * count, 56)
+    facts = {at: struct.unpack_from("<II", data, at) for at in rows}
+    return next(at for at, (k, f) in facts.items() if k == kind and f & flags == flags)
+
+
+@pytest.mark.parametrize("what", ["fixed address", "no code", "no dynamic section"])
+def test_a_program_that_ends_as_it_starts_is_refused(what: str, root: Path) -> None:
+    program = root / "app"
+    data = bytearray(program.read_bytes())
+    if what == "fixed address":
+        data[16] = 2  # ET_EXEC, in the place of ET_DYN
+    elif what == "no code":
+        struct.pack_into("<I", data, _row(data, 1, flags=1) + 4, 4)
+    else:
+        struct.pack_into("<I", data, _row(data, 2), 0)
+    program.write_bytes(data)
+    try:
+        ended = subprocess.run([program], cwd=root, capture_output=True, check=False).returncode
+    except OSError:
+        ended = -1
+    if what != "fixed address" or os.geteuid() != 0:  # root alone may map the first page
+        assert ended < 0 or ended == 127
+    (finding,) = [f for f in findings(root) if f.id == "refused-file"]
+    assert (finding.severity, finding.subject) == (Severity.ERROR, "app/app")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from archives import archive, pyz
 from compiling import Compile
 from environments import write_files
 
@@ -218,3 +219,28 @@ def test_a_file_that_nothing_loads_is_no_error(bundle: Make, tmp_path: Path, gcc
     assert "libspare" not in searched(root)
     assert ended(root, tmp_path) == 0
     assert [f.severity for f in unsafe(root)] == [Severity.NOTE]
+
+
+@pytest.mark.parametrize(
+    ("needed", "severity"), [(("-lm",), Severity.NOTE), ((), Severity.WARNING)]
+)
+def test_what_pythons_library_needs_is_looked_for_no_more(
+    needed: tuple[str, ...], severity: Severity, tmp_path: Path, gcc: Compile
+) -> None:
+    """PyInstaller's bootloader opens it before any module, and the system's libm with it."""
+    names = ("Py_DecRef", "PyImport_ImportModule", "PyConfig_Read")
+    rows = ", ".join(f'"{name}"' for name in names)
+    program = gcc("app", f"const char *asked[] = {{{rows}}}; int main(void) {{ return 0; }}")
+    source = "".join(f"void {name}(void) {{}}\n" for name in names)
+    shared = ("-shared", "-fPIC", "-Wl,--no-as-needed")
+    module = "void *PyInit_own(void) { return 0; }"
+    root = tmp_path / "app.dist"
+    write_files(root, {
+        "app": program,
+        "libpython3.11.so": gcc("libpython3.11.so", source, *shared, *needed),
+        "own.abi3.so": gcc("own.abi3.so", module, *shared, "-lm", "-Wl,-rpath,$ORIGIN/../more"),
+    })  # fmt: skip
+    with (root / "app").open("ab") as file:
+        file.write(archive([(b"z", "PYZ.pyz", pyz([]))]))
+    (finding,) = unsafe(root)
+    assert finding.severity is severity

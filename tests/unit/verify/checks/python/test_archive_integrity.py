@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,14 @@ OLD = (3394).to_bytes(2, "little") + b"\r\n"  # of Python 3.7
 NAMES = ("first", "second")
 
 
-def pyz(magic: bytes = importlib.util.MAGIC_NUMBER, damage: str = "") -> bytes:
+def pyz(
+    magic: bytes = importlib.util.MAGIC_NUMBER, damage: str = "", code: bytes | None = None
+) -> bytes:
     """An archive of two modules, laid out as PyInstaller's ZlibArchiveWriter does it."""
     body, table = b"", []
     for name in NAMES:
-        raw = bytearray(zlib.compress(marshal.dumps(compile("value = 1", name, "exec"))))
+        whole = marshal.dumps(compile("value = 1", name, "exec"))
+        raw = bytearray(zlib.compress(whole if code is None else code))
         if name == damage:
             raw[len(raw) // 2] ^= 0xFF
         table.append((name, (0, 17 + len(body), len(raw))))
@@ -63,8 +67,10 @@ def root(tmp_path: Path, gcc: Compile) -> Path:
     return folder
 
 
-def put_program(root: Path, gcc: Compile, modules: bytes) -> None:
+def put_program(root: Path, gcc: Compile, modules: bytes, scripts: Mapping[str, str] = {}) -> None:
     entries = [(b"z", "PYZ.pyz", modules), (b"o", "pyi-contents-directory _internal", b"")]
+    for name, source in scripts.items():
+        entries.append((b"s", name, marshal.dumps(compile(source, name, "exec"))))
     program = gcc("app", "int main(void) { return 0; }").read_bytes()
     (root / "app").write_bytes(program + archive(entries))
     (root / "app").chmod(0o755)
@@ -93,6 +99,32 @@ def test_a_module_that_cannot_be_inflated_is_named(root: Path, gcc: Compile) -> 
     assert finding.message == "Python cannot import a module from `app`"
     ((label, text),) = finding.evidence
     assert (label, text.partition(":")[0]) == ("member", "second")
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the archive says that it is for 3.11")
+@pytest.mark.parametrize(
+    "code", [marshal.dumps(compile("value = 1", "x", "exec"))[:-9], b"i\0\0\0\0"]
+)
+@pytest.mark.parametrize(("script", "found"), [("import second", ["second"]), ("pass", [])])
+def test_code_that_python_cannot_load_counts_where_the_start_gets_to_it(
+    code: bytes, script: str, found: list[str], root: Path, gcc: Compile
+) -> None:
+    try:
+        exec(marshal.loads(code))
+    except (EOFError, TypeError):
+        put_program(root, gcc, pyz(code=code), {"pyiboot01_bootstrap": "", "main": script})
+    findings = damaged(root)
+    assert [f.severity for f in findings] == [Severity.ERROR] * len(found)
+    names = [text.partition(":")[0] for f in findings for _, text in f.evidence]
+    assert names == found
+
+
+def test_a_program_without_a_script_of_its_own_does_nothing(root: Path, gcc: Compile) -> None:
+    put_program(root, gcc, pyz(), {"pyiboot01_bootstrap": "", "main": ""})
+    assert damaged(root) == []
+    put_program(root, gcc, pyz(), {"pyiboot01_bootstrap": "", "pyi_rth_inspect": ""})
+    (finding,) = damaged(root)
+    assert (finding.severity, finding.subject) == (Severity.ERROR, "app/app")
 
 
 def test_code_for_another_python_than_the_library_s_is_an_error(root: Path, gcc: Compile) -> None:
@@ -129,6 +161,30 @@ def test_a_member_that_is_said_to_go_on_behind_the_file_is_an_error(root: Path) 
     assert not imports(library, "third")
     (finding,) = damaged(root)
     assert finding.evidence[0][1].startswith("third.pyc: ")
+
+
+def test_bytecode_with_flags_that_python_does_not_know_is_an_error(root: Path) -> None:
+    library = put_library(root, zipfile.ZIP_STORED)
+    data = library.read_bytes()
+    flags = data.index(importlib.util.MAGIC_NUMBER) + 4
+    for value, works in ((1, True), (16, False)):
+        library.write_bytes(data[:flags] + bytes([value]) + data[flags + 1 :])
+        assert imports(library, "third") is works
+        errors = [f for f in damaged(root) if f.severity is Severity.ERROR]
+        assert bool(errors) is not works
+
+
+def test_a_member_that_begins_behind_the_list_makes_python_refuse_them_all(root: Path) -> None:
+    library = root / "_internal/base_library.zip"
+    with zipfile.ZipFile(library, "a") as added:
+        added.writestr("fourth.py", "")
+    data = bytearray(library.read_bytes())
+    offset = data.rindex(b"PK\1\2") + 42
+    data[offset : offset + 4] = (len(data)).to_bytes(4, "little")
+    library.write_bytes(data)
+    assert not imports(library, "third")
+    (finding,) = damaged(root)
+    assert finding.severity is Severity.ERROR
 
 
 # What is changed in a member that is not compressed, and what Python makes of it.

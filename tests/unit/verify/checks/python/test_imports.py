@@ -91,6 +91,28 @@ def test_a_package_that_was_not_installed_is_a_note_where_there_is_a_plan(
     assert judge(root, plan=plan) == {"own_rules.basic": Severity.ERROR}
 
 
+@pytest.mark.parametrize(
+    ("requires", "severity"),
+    [
+        ("", Severity.NOTE),
+        ('Requires-Dist: own-rules>=1; extra == "rules"\n', Severity.NOTE),
+        ("Requires-Dist: encodings\n", Severity.NOTE),
+        ("Requires-Dist: Own.Rules>=1\n", Severity.WARNING),
+        ("Requires-Dist: rules-of-ours\n", Severity.WARNING),  # which may bring `own_rules`
+    ],
+)
+def test_a_package_that_the_files_distribution_does_not_require_is_a_note(
+    requires: str, severity: Severity, root: Path, gcc: Compile
+) -> None:
+    put(root, gcc)
+    assert judge(root)["own_rules.basic"] is Severity.WARNING
+    info = root / "core-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: core\nVersion: 1.0\n{requires}")
+    (info / "RECORD").write_text("core.so,,\n")
+    assert judge(root)["own_rules.basic"] is severity
+
+
 def test_a_package_that_the_freezer_followed_is_a_warning(root: Path, gcc: Compile) -> None:
     put(root, gcc, "own_rules.__init__", "own_rules.capsules", "own_rules.extra",
         source=SOURCE + MORE)  # fmt: skip
