@@ -215,7 +215,8 @@ def _check_file_imports(
     parts = {ref.text.partition(".")[0] for ref in clues.strings if view.holds_part(ref.text)}
     for lack, evidence in sure.items():
         if lack.whose is _Whose.STDLIB or not _is_alternative(subject, view, file, clues, lack):
-            severity = _severity(subject, file, lack, parts)
+            crates = {n.partition(".")[0] for rule, _ in clues.rules for n in rule.imports}
+            severity = _severity(subject, file, lack, parts, crates)
             yield _missing_import(subject, path, lack.name, severity, evidence, view)
     rest = maybe - {lack.name for lack in sure}
     if rest:
@@ -251,14 +252,19 @@ def _is_alternative(
     return names_word(subject.bundle, view.program, top)
 
 
-def _severity(subject: Subject, file: NativeFile, lack: _Lack, parts: set[str]) -> Severity:
-    """How bad it is; `parts` are the packages that native code imports something present of."""
+def _severity(
+    subject: Subject, file: NativeFile, lack: _Lack, parts: set[str], crates: set[str]
+) -> Severity:
+    """How bad it is; `parts` are the packages that native code imports something present of.
+
+    `crates` are those that a crate in it imports, whatever the program does with the crate.
+    """
     plan, top = subject.plan, lack.name.partition(".")[0]
     if lack.whose is _Whose.ABSENT and plan is not None:
         # It names all that native code imports of what was installed.
         named = {i.module.partition(".")[0] for i in (*plan.modules, *plan.left_out)}
         return Severity.WARNING if top in named else Severity.NOTE
-    if lack.whose is _Whose.ABSENT and _does_without(subject, file, top):
+    if lack.whose is _Whose.ABSENT and top in crates and _does_without(subject, file, top):
         return Severity.NOTE
     # The freezer has followed such a package, and found most of what native code imports.
     followed = lack.whose is _Whose.PRESENT and top in parts

@@ -101,7 +101,7 @@ def test_a_package_that_was_not_installed_is_a_note_where_there_is_a_plan(
         ("Requires-Dist: rules-of-ours\n", Severity.WARNING),  # which may bring `own_rules`
     ],
 )
-def test_a_package_that_the_files_distribution_does_not_require_is_a_note(
+def test_a_crates_package_that_the_files_distribution_does_not_require_is_a_note(
     requires: str, severity: Severity, root: Path, gcc: Compile
 ) -> None:
     put(root, gcc)
@@ -110,7 +110,8 @@ def test_a_package_that_the_files_distribution_does_not_require_is_a_note(
     info.mkdir()
     (info / "METADATA").write_text(f"Name: core\nVersion: 1.0\n{requires}")
     (info / "RECORD").write_text("core.so,,\n")
-    assert judge(root)["own_rules.basic"] is severity
+    assert judge(root, own_rule("own_rules.late"))["own_rules.basic"] is severity
+    assert judge(root)["own_rules.basic"] is Severity.WARNING  # imported by its own code
 
 
 def test_a_package_that_the_freezer_followed_is_a_warning(root: Path, gcc: Compile) -> None:
