@@ -104,7 +104,10 @@ def _leave_broken_packages_out(state: State) -> None:
     def list_without_broken() -> Any:
         build = state.session.build
         for node in _iter_broken(state):
-            build.is_readable(build.file_of(node.identifier))
+            try:
+                build.is_readable(build.file_of(node.identifier))
+            except Exception as error:  # noqa: BLE001  (the border to the freezer)
+                _logger.warning("rustext: cannot judge %s: %r", node.identifier, error)
             if type(node).__name__ == "Package":
                 state.graph.removeNode(node)
         return list_modules()

@@ -346,10 +346,11 @@ def put_all(site: Path, without: Container[str]) -> tuple[list[str], list[Fault]
     """Put each other fault into a package of its own, and the program's package's where it is.
 
     The packages `bad00`, `bad01`, ..., and the faults with the names that warnings have to hold.
+    Native code in each would have to name a module of its own for what only it leads to.
     """
     packages, found = [], []
     for number, (name, fault) in enumerate(FAULTS.items()):
-        if name in without:
+        if name in without or fault.program:
             continue
         if name.startswith("the program's"):
             fault.apply(site)

@@ -147,7 +147,8 @@ def table(kept: KeptRows) -> Iterator[str]:
     yield f"process has {MEMORY >> 30} GB of memory at most, and a build with Nuitka ends with 124"
     yield f"after {SECONDS} s. In the row of all faults, each is in a package of its own, and the"
     yield f'program imports them all; left out are "{EXCLUDED}",'
-    yield "which would undo two others, and the faults with which the same freezer ends.\n"
+    yield "which would undo two others, what no RECORD lists, and the faults with which the same"
+    yield "freezer ends.\n"
     for freezer, found in known.items():
         ran = [row for row in found if row is not None]
         good = sum(not row["wrong"] for row in ran)

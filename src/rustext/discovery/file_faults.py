@@ -30,12 +30,15 @@ _LARGEST = 64 << 20  # bytes of bytecode
 def find_code_fault(path: Path) -> str:
     """Why this Python cannot import a source or a file of bytecode; "" where it can.
 
-    Raises `OSError` for a file that cannot be read.
+    Also for a file that is too large to be judged. Raises `OSError` for one that cannot be read.
     """
+    limit = _LARGEST if path.suffix == ".pyc" else SOURCE_LIMIT
+    data = read_start(path, limit)
+    if len(data) == limit:
+        return ""
     if path.suffix != ".pyc":
-        fault = find_fault(read_start(path, SOURCE_LIMIT))
+        fault = find_fault(data)
         return fault and f"it does not compile ({fault})"
-    data = read_start(path, _LARGEST)
     if not data.startswith(importlib.util.MAGIC_NUMBER):
         return "it is not bytecode of this Python"
     try:

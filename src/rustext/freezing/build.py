@@ -56,6 +56,9 @@ class Build:
         self._reached: set[str] = set()  # modules that are only there by what was added
         self._closed: dict[Path, bool] = {}  # by package
         self._readable: dict[Path, bool] = {}  # what a freezer can read, of files of modules
+        self._unreadable: dict[
+            str, tuple[str, ...]
+        ] = {}  # and of what these import, what it cannot
 
     def program_files(self) -> tuple[Companion, ...]:
         """The files that the program's own code asks for; each once.
@@ -216,17 +219,20 @@ class Build:
             self._closed[package] = bool(errors)
         return self._closed[package]
 
-    def unreadable_imports(self, name: str) -> Iterator[str]:
+    def unreadable_imports(self, name: str) -> tuple[str, ...]:
         """What a module that is only there by what was added imports, and cannot be read.
 
         Nothing where all is well: sources are read for it only where some file has a fault, or for
         a module of no distribution, of whose neighbours nothing is known.
         """
         module = self.planner.env.find_module(name) if name in self._reached else None
-        if module is not None and (self.faults or module.owner is Owner.NOBODY):
-            for found in iter_imports(module, self.planner.env):
-                if not self.is_readable(self.file_of(found)):
-                    yield found
+        looks = module is not None and (self.faults or module.owner is Owner.NOBODY)
+        if module is not None and looks and name not in self._unreadable:
+            found = iter_imports(module, self.planner.env)
+            self._unreadable[name] = tuple(
+                i for i in found if not self.is_readable(self.file_of(i))
+            )
+        return self._unreadable.get(name, ())
 
     def is_readable(self, path: Path | None) -> bool:
         """Whether a freezer can read the file of a module, if it has one; a fault is noted."""

@@ -19,15 +19,16 @@ def find_module_fault(path: Path, planner: Planner) -> str:
     """Why a freezer would end at a module's file, or cannot read it; "" where it can."""
     if obstacle := find_obstacle(path):
         return obstacle
-    if split_suffix(path.name)[1] is not None:
-        try:
+    try:
+        if split_suffix(path.name)[1] is not None:
             planner.catalogue.read_file(path)
-        except RustextError as error:
-            return str(error).removeprefix(f"cannot read `{path}`: ")
-        return ""
-    if planner.env.site_of(path) is None:  # the standard library's
-        return ""
-    facts = planner.facts_of(path)
-    if facts is not None:
-        return facts.broken and f"it does not compile ({facts.broken})"
-    return find_code_fault(path)
+            return ""
+        facts = planner.facts_of(path)
+        if facts is not None:
+            return facts.broken and f"it does not compile ({facts.broken})"
+        is_own = planner.env.site_of(path) is not None  # and not the standard library's
+        return find_code_fault(path) if is_own else ""
+    except RustextError as error:
+        return str(error).removeprefix(f"cannot read `{path}`: ")
+    except OSError as error:
+        return (error.strerror or str(error)).lower()

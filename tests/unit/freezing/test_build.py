@@ -563,6 +563,7 @@ MAGIC = importlib.util.MAGIC_NUMBER + bytes(12)
         ("further.pyc", MAGIC + b"i\1\0\0\0", "it is not bytecode ("),
         ("further.pyc", b"\r\r\r\n" + bytes(12) + CODE, "it is not bytecode of this Python"),
         ("further.pyc", MAGIC + CODE, ""),
+        ("further.py", b"x = [\n" + b"#" * (5 << 20) + b"\n]\n", ""),  # too large to be judged
     ],
 )
 def test_a_freezer_does_not_follow_what_was_added_to_a_file_without_code(

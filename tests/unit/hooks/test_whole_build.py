@@ -198,6 +198,8 @@ def test_each_analysis_of_a_spec_file_has_what_its_program_needs(
         monkeypatch.setitem(PyInstaller.config.CONF, "pathex", [str(program)])
         _, graph = complete(Extension("part.demo", program / "part" / "demo.so"), begins=False)
         assert set(graph.imported) == {"wave"}
+    first, second = (state.session.build for state in analysis_state.states)
+    assert first is not second  # each remembers which files it has told of
 
 
 def test_a_mistake_of_a_later_program_stops_the_build(
