@@ -624,6 +624,37 @@ def test_what_cannot_be_followed_says_what_would_show_it(folder: Make) -> None:
     assert "`rustext trace`" not in line
 
 
+def test_plug_ins_that_only_their_metadata_is_here_of_are_named(folder: Make) -> None:
+    """Python's own reader finds the entry point, and its module nowhere."""
+    root = folder()
+    points = "[host.readers]\na = gone.reader\nb = here\n[console_scripts]\nc = never.main:run\n"
+    files = {"METADATA": "Name: gone\nVersion: 1\n", "entry_points.txt": points}
+    write_files(root, {f"gone-1.dist-info/{name}": text for name, text in files.items()})
+    write_files(root, {"here.py": ""})
+    (line,) = [one for one in judged(root).unjudged if "plug-ins" in one]
+    assert "`gone` (`gone`)" in line
+    assert "here" not in line.partition(": ")[2].partition(";")[0]
+    code = "from importlib.metadata import entry_points as asked\n"
+    code += "for point in asked(group='host.readers'): point.load()"
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    ran = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, env=env)
+    assert b"No module named 'gone'" in ran.stderr
+    write_files(root, {"gone/__init__.py": ""})
+    assert not [one for one in judged(root).unjudged if "plug-ins" in one]
+
+
+@pytest.mark.parametrize("words", ['"__file__", "dirname"', '"__file__", "name"', '"dirname"'])
+def test_compiled_modules_that_look_around_themselves_are_named(
+    words: str, folder: Make, gcc: Compile
+) -> None:
+    root = folder()
+    source = f"const char *words[] = {{{words}}}; void *PyInit_seeker(void) {{ return words; }}"
+    library = gcc("seeker.so", source, "-shared", "-fPIC")
+    shutil.copy(library, root / f"seeker{SUFFIX}")
+    found = [one for one in judged(root).unjudged if "find next to themselves" in one]
+    assert ["`seeker`" in one for one in found] == [True] * (words.count('"__file__", "dirname"'))
+
+
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path, elf_module: Path) -> None:
     with pytest.raises(InvalidBundle, match="is a file"):
         read_bundle(elf_module)

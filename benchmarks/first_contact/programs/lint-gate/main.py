@@ -1,4 +1,4 @@
-"""A gate for code: Fixit's rules and autofixes, Bandit's checks with its own formatter, yamllint over a workflow, SQL strings parsed by sqlglot's Rust tokenizer, a report in TOML."""
+"""A gate for code: Fixit's rules and autofixes, Bandit's checks with its own formatter, yamllint over a workflow, SQL strings parsed and optimized by sqlglot, a report in TOML."""
 import io
 import os
 import tempfile

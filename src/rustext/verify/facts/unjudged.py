@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from packaging.utils import canonicalize_name
 
 from rustext.environment.distributions import iter_distributions
+from rustext.errors import UnreadableFile
+from rustext.formats.binary import map_file
 from rustext.imports.plugins import COMMANDS
 from rustext.model.findings import name_few
 from rustext.verify.bundle.bundle import Bundle
@@ -27,6 +30,7 @@ from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.subject import Subject
 
 _NAMED = 3  # examples in one line
+_LOCATES = (b"\0__file__\0", b"\0dirname\0")
 
 
 def iter_unjudged(subject: Subject) -> Iterator[str]:
@@ -44,6 +48,8 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
     lacking = (line for start in subject.starts for line in _iter_lacking(bundle, start))
     what = "files that code opens next to itself and that are not here"
     yield from _iter_named(what, lacking, way_out)
+    located = (f"`{name}`" for name in _iter_located(bundle))
+    yield from _iter_named("files that compiled modules find next to themselves", located, way_out)
     yield from _iter_of_code(subject, way_out)
     if bundle.programs and not bundle.builtins_known and bundle.freezer is not Freezer.NUITKA:
         yield "modules of the standard library: which of them the interpreter holds is not known"
@@ -115,6 +121,18 @@ def _no_metadata(bundle: Bundle, start: Start) -> Iterator[tuple[str, str]]:
     folders = (f.name for f in bundle.contents.iterdir() if f.suffix in {".dist-info", ".egg-info"})
     there = {canonicalize_name(name.rpartition(".")[0].partition("-")[0]) for name in folders}
     return ((m, text) for m, text in start.asked if canonicalize_name(text) not in there)
+
+
+def _iter_located(bundle: Bundle) -> Iterator[str]:
+    """The extension modules without Rust whose strings say that they look around themselves.
+
+    Those that Cython has made of `dirname(__file__)`; which files they then open is not known.
+    """
+    for path, file in bundle.files:
+        if file.module is not None and not file.provenance.rust and file.binary.image.python_inits:
+            with suppress(UnreadableFile), map_file(path) as data:
+                if all(data.find(word) >= 0 for word in _LOCATES):
+                    yield file.module
 
 
 def _absent_plugins(bundle: Bundle) -> Iterator[tuple[str, str]]:
