@@ -143,6 +143,10 @@ def read_strings(dynamic: Dynamic) -> Strings:
     if start is None:
         return Strings(reader, 0, 0)
     size = dynamic.tags.get("DT_STRSZ", reader.size - start)
+    if any(index >= size for index, _ in dynamic.needed):  # glibc and musl never read DT_STRSZ
+        inside = (start - s.offset for s in dynamic.segments)
+        rest = (s.size - at for s, at in zip(dynamic.segments, inside, strict=True) if at >= 0)
+        size = max(size, min((n for n in rest if n > 0), default=size))
     reader.require(start, size, what)
     return Strings(reader, start, start + size)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from elftools.elf.enums import ENUM_D_TAG
@@ -64,6 +64,8 @@ class Offered:
     def has(self, wanted: Wanted) -> bool:
         """Whether the loader takes a definition for this symbol."""
         found = self._versions.get(wanted.name, _NOTHING)
+        if found is _NOTHING:
+            return False
         listed = self._hashes.get(wanted.name)
         if listed is not None and (listed ^ _hash(wanted.name)) >> 1:
             return False
@@ -72,6 +74,11 @@ class Offered:
         if wanted.version is None:
             return _PLAIN in found
         return wanted.version in found
+
+    def without(self, wanted: Iterable[Wanted]) -> list[Wanted]:
+        """Those of many symbols that the loader does not find here; most are not even named."""
+        names = self._versions
+        return [one for one in wanted if one.name not in names or not self.has(one)]
 
     def has_name(self, name: str) -> bool:
         """Whether there is a definition of this name, whatever its version."""

@@ -49,15 +49,12 @@ class Flow:
         else:
             self._handlers = self._follow_blocks()
         self._known = self._find_constants(range(len(steps)))
+        self._by_errors = False  # whether the end is reached by way of what is raised alone
         self._caught = frozenset(i for i in gone if self.is_caught(i))
 
     def find_certain(self) -> frozenset[int]:
         """The instructions that every way from the start to the end leads past."""
-        before = self._find_ways()
-        if len(before) <= len(self._steps):  # what never runs binds no name
-            self._known = self._find_constants(self._with_handlers(before))
-            before = self._find_ways()
-        end = len(self._steps)
+        before, end = self._find_ways_to_end(), len(self._steps)
         if end not in before:
             return frozenset()
         way = [end]
@@ -80,6 +77,16 @@ class Flow:
                         seen.add(i)
                         work.append(i)
         return frozenset(certain - {end})
+
+    def _find_ways_to_end(self) -> dict[int, int]:
+        before = self._find_ways()
+        if len(before) <= len(self._steps):  # what never runs binds no name
+            self._known = self._find_constants(self._with_handlers(before))
+            before = self._find_ways()
+        if len(self._steps) not in before:  # it ends in `raise SystemExit`, or after an `except`
+            self._by_errors = True
+            before = self._find_ways()
+        return before
 
     def _with_handlers(self, ran: Iterable[int]) -> set[int]:
         """Instructions that may run, and those that do so after an error in one of them."""
@@ -113,7 +120,12 @@ class Flow:
             return () if handler is None else (handler,)
         if self._steps[i][1] in self._returns:
             return (len(self._steps),)
-        return self._following_failure(i, ModuleNotFoundError, by_with=True)
+        if not self._by_errors:
+            return self._following_failure(i, ModuleNotFoundError, by_with=True)
+        handler = self._handlers.get(i)
+        if handler is None and self._steps[i][1] in self._raises:
+            return (len(self._steps),)
+        return (*self._following(i), *(() if handler is None else (handler,)))
 
     def is_caught(
         self, at: int, error: type[Exception] = ModuleNotFoundError, *, by_with: bool = True

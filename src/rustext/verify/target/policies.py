@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from packaging.version import Version
@@ -148,6 +149,7 @@ def target_policy(target: Target) -> Platform:
     return policy_for(glibc, target.architectures[0], target.tag)
 
 
+@cache
 def is_system_library(soname: str, libc: str | None = None) -> bool:
     """Whether the platform's policy lets a program expect this library of the system.
 

@@ -92,6 +92,7 @@ HARMLESS: dict[str, Callable[[bytes], list[Edit]]] = {
     "sections-outside": lambda _: [(40, "Q", 1 << 40)],
     "section-size": lambda _: [(58, "H", 1)],
     "flags": lambda _: [(48, "I", 7)],
+    "strings-size": lambda d: [(tag_of(d, 10) + 8, "Q", 2)],
 }
 
 

@@ -67,6 +67,15 @@ print(json.dumps([base64.b64encode(marshal.dumps(code)).decode(), needed, whole]
 """
 
 SOURCES = {
+    "by an error": """
+import one
+try:
+    int("no number")
+    raise SystemExit(1)
+except ValueError:
+    pass
+import two
+""",
     "bound where a name is missing": "try:\n    SETTING\nexcept NameError:\n    SETTING = False\n"
     "if SETTING:\n    import one\nelse:\n    import two",
     "plain": "import one\nimport two.three as x\nfrom four import thing\nfrom five import *\n",
@@ -205,6 +214,13 @@ def test_what_code_cannot_do_without_is_what_it_fails_without(python: Path) -> N
                 assert needed, where
             else:
                 assert (surely, unbroken) == (set(needed), set(whole)), where
+
+
+def test_a_script_that_ends_in_an_error_has_imported_what_comes_before() -> None:
+    source = "import one\nif one.thing:\n    import two\nraise SystemExit(0)"
+    code = parse_code(marshal.dumps(compile(source, "code", "exec")), sys.version_info[:2])
+    found = find_imports(code, sys.version_info[:2], {"__name__": "__main__"})
+    assert [i.module for i in found if i.certain] == ["one"]
 
 
 @pytest.mark.parametrize(

@@ -28,14 +28,13 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     missing: dict[tuple[str, Path], list[Missing]] = {}
     held = _held_libraries(bundle)
     names = file_names(bundle)
-    with_systems = _expected_names(subject)
     files = dict(bundle.files)
     askers = files.keys() & {edge.needed_by for edge in subject.edges}
     data = {path for path in askers if not subject.loaded.fits(files[path])}
     for edge in subject.edges:
         if edge.soname in subject.allow_system or _is_expected(subject, edge.soname):
             continue
-        brought = (edge.needed_by, brought_by(edge.soname)) in with_systems
+        brought = _is_brought(subject, edge)
         if brought or find_meant(names, edge) is not None:  # `install-name` says it better
             continue
         if edge.needed_by in data and not _is_loaded(subject, edge):
@@ -67,11 +66,14 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
         yield finding if needed else replace(finding, severity=Severity.WARNING)
 
 
-def _expected_names(subject: Subject) -> set[tuple[Path, str | None]]:
-    """The files that need a library of the system, or are a copy of it, each with its soname."""
-    needed = {(edge.needed_by, edge.soname) for edge in subject.edges}
-    copied = {(p, image.soname) for p, f in subject.bundle.files for image in f.binary.images}
-    return {(p, name) for p, name in needed | copied if name and _is_expected(subject, name)}
+def _is_brought(subject: Subject, edge: Edge) -> bool:
+    """Whether a library of the system that the file needs, or is a copy of, brings this one."""
+    by = brought_by(edge.soname)
+    if by is None or not _is_expected(subject, by):
+        return False
+    copies = {p for p, f in subject.bundle.files for image in f.binary.images if image.soname == by}
+    needing = {e.needed_by for e in subject.edges if e.soname == by}
+    return edge.needed_by in copies | needing
 
 
 def _is_loaded(subject: Subject, edge: Edge) -> bool:

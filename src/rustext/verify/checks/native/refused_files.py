@@ -49,7 +49,7 @@ def check_refusals(subject: Subject) -> Iterator[Finding]:
     }
     for path, file in bundle.files:
         reason = subject.loaded.surely(path)
-        if reason is None or not subject.loaded.fits(file) or path != path.resolve():
+        if reason is None or not subject.loaded.fits(file) or path != subject.loaded.real(path):
             continue
         for refusal in _refusals(path, file.binary.image):
             if refusal.by is By.NEW_GLIBC_DLOPEN and stack:  # the process has such a stack anyway

@@ -69,9 +69,9 @@ def _check_unneeded(subject: Subject) -> Iterator[Finding]:
         return
     needed: dict[Path, set[str]] = defaultdict(set)
     for edge in subject.edges:
-        needed[edge.needed_by.resolve()].add(edge.soname)
+        needed[loaded.real(edge.needed_by)].add(edge.soname)
     for path, file in bundle.files:
-        asked = {v.library for v in file.binary.image.versions} - needed[path.resolve()]
+        asked = {v.library for v in file.binary.image.versions} - needed[loaded.real(path)]
         if not asked or not loaded.fits(file) or loaded.surely(path) is None:
             continue
         there = set().union(*(needed[p] for p in loaded.at_start | loaded.closure(path)))

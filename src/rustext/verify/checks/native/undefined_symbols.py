@@ -46,7 +46,7 @@ def check_symbols(subject: Subject) -> Iterator[Finding]:
     if start and (copied := scopes.uncopied(program.resolve())):
         yield _finding(subject, scopes, program, list(copied), lazily=False)
     for path, file in bundle.files:
-        real = path.resolve()
+        real = loaded.real(path)
         if path != real or not loaded.fits(file):
             continue
         if real in openers or real in start:

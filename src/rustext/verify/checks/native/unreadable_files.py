@@ -125,9 +125,8 @@ def check_links(subject: Subject) -> Iterator[Finding]:
 
 
 def _judge_link(subject: Subject, link: Link) -> Severity:
-    """A link that leads nowhere matters where Python would import what ought to be there."""
+    """A link in the place of an extension module matters as much as the module does."""
     path = subject.bundle.root / link.path
-    if link.exists:
-        return Severity.ERROR
-    module = subject.loaded.module_at(path)
-    return subject.severity(path) if module is not None else Severity.WARNING
+    if subject.loaded.module_at(path) is not None:
+        return subject.severity(path)
+    return Severity.ERROR if link.exists else Severity.WARNING

@@ -175,7 +175,7 @@ def _check_opaque(start: Start, python: tuple[int, int]) -> Iterator[_Fault]:
     if program.archive is not None:
         stored |= {s.name: s for s in program.archive.iter_code()}
     with suppress(UnreadableFile), map_file(program.carrier) as data:
-        for one in (stored[name] for name in start.opaque if name in stored):
+        for one in (stored[name] for name in dict.fromkeys(start.unread) if name in stored):
             try:
                 raw = data[one.offset : one.offset + one.size]
                 code = inflate(raw, one) if program.archive is not None else raw

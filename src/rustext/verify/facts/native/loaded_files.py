@@ -55,6 +55,10 @@ class LoadedFiles:
         self._edges = tuple(edges)
         self._real = functools.cache(_resolve)
 
+    def real(self, path: Path) -> Path:
+        """The path without links, which is looked up once."""
+        return self._real(path)
+
     def why(self, path: Path) -> Reason | None:
         """Why a file is loaded, as a line of evidence; None for one that nothing loads."""
         return self.surely(path) or self._opened.get(self._real(path))

@@ -61,8 +61,7 @@ class SymbolScopes:
         for file in (file for scope in scopes for file in sorted(scope)):
             if left and file not in seen:
                 seen.add(file)
-                offered = self.offered(file)
-                left = [wanted for wanted in left if not offered.has(wanted)]
+                left = self.offered(file).without(left)
         return tuple(left)
 
     def uncopied(self, path: Path) -> tuple[Wanted, ...]:

@@ -55,6 +55,7 @@ class Start:
     runs_files: frozenset[str] = frozenset()  # packages with code that runs the files of folders
     adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
     opaque: list[str] = field(default_factory=list)  # modules whose code could not be read
+    unread: list[str] = field(default_factory=list)  # the same, with those it can do without
     followed: bool = False  # whether the program's code could be followed at all
     reason: str = "no readable bytecode starts it"  # why not
 

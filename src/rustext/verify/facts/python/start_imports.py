@@ -170,6 +170,7 @@ class _Follower:
             if self._seen is self._start.reached:
                 self._note_limits(module)
             if code is None:
+                self._start.unread += [] if module.namespace else [module.name]
                 continue
             facts = self._facts(module, main=main)
             self._note_openings(module.name, code, facts)
