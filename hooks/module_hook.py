@@ -6,6 +6,7 @@ the same module. What they say comes from `rustext.freezing.session`.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import logging
@@ -77,9 +78,22 @@ def with_others(
 def note(module: str, added: Mapping[str, Any], optional: Iterable[str] = ()) -> None:
     """Count what a hook has added to the program."""
     state = current_state()
+    if not state.hooked:
+        atexit.register(_warn_of_incomplete, state)
     state.hooked.add(module)
     state.modules.update(added.get("hiddenimports", ()), optional)
     state.files.update((str(s), str(d)) for n in ("datas", "binaries") for s, d in added.get(n, ()))
+
+
+def _warn_of_incomplete(state: State) -> None:
+    """The last word of a build in which none of the hooks ran that stand in each program."""
+    if state.graph is None:
+        error = f": {state.error}" if state.error is not None else ""
+        _logger.error(
+            "rustext: the program is not completed, as no hook of rustext's for `reprlib` or "
+            "`keyword` ran; give hooks of your own for these up%s",
+            error,
+        )
 
 
 def own_lists(module: str) -> dict[str, list[Any]]:

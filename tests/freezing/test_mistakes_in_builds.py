@@ -236,6 +236,11 @@ def test_a_hook_of_the_programs_own_puts_out_none_of_ours(lab: Lab, program: Pat
     assert done.returncode == 0, done.stderr
     assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
     assert runs(program) == RESULT
+    (program / "hooks/hook-keyword.py").touch()  # and now both are the program's
+    done = pyinstaller(python, program, *options, "--clean")
+    assert done.returncode == 0, done.stderr
+    assert last_line(done).startswith("rustext: the program is not completed, as no hook of ")
+    (program / "hooks/hook-keyword.py").unlink()
     (program / "pyproject.toml").write_text(MISTAKES["option"][0])
     assert pyinstaller(python, program, *options).returncode == 1
 
