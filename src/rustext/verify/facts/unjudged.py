@@ -30,7 +30,8 @@ from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.subject import Subject
 
 _NAMED = 3  # examples in one line
-_LOCATES = (b"\0__file__\0", b"\0dirname\0")
+# What a module made by Cython 3 looks up, and the strings of `dirname(__file__)`.
+_LOCATES = (b"cython_runtime", b"\0__file__\0", b"\0dirname\0")
 
 
 def iter_unjudged(subject: Subject) -> Iterator[str]:
@@ -124,9 +125,9 @@ def _no_metadata(bundle: Bundle, start: Start) -> Iterator[tuple[str, str]]:
 
 
 def _iter_located(bundle: Bundle) -> Iterator[str]:
-    """The extension modules without Rust whose strings say that they look around themselves.
+    """The extension modules made by Cython whose strings say that they look around themselves.
 
-    Those that Cython has made of `dirname(__file__)`; which files they then open is not known.
+    Which files they then open is not known. Other compilers' modules always hold these strings.
     """
     for path, file in bundle.files:
         if file.module is not None and not file.provenance.rust and file.binary.image.python_inits:
