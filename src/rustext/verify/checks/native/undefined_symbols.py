@@ -14,9 +14,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from rustext.discovery.module_names import find_init, init_function
+from rustext.files.cache import kept_facts
 from rustext.formats.elf.symbol_lookup import Wanted
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
@@ -45,12 +47,20 @@ def check_symbols(subject: Subject) -> Iterator[Finding]:
     program = bundle.program.path
     if start and (copied := scopes.uncopied(program.resolve())):
         yield _finding(subject, scopes, program, list(copied), lazily=False)
-    for path, file in bundle.files:
-        real = loaded.real(path)
-        if path != real or not loaded.fits(file):
-            continue
-        if real in openers or real in start:
-            yield from _check(subject, scopes, path, openers.get(real, []))
+    keep = subject.cached and bundle.origin is None
+    with kept_facts("symbols", bundle.root, keep=keep) as kept:
+        for path, file in bundle.files:
+            real = loaded.real(path)
+            if path != real or not loaded.fits(file) or not (real in openers or real in start):
+                continue
+            closures = openers.get(real, [])
+            given = scopes.state(closures) if keep else ""
+            if kept.get(path, bool, partial(_is_unbound, scopes, path, closures), given=given):
+                yield from _check(subject, scopes, path, closures)
+
+
+def _is_unbound(scopes: SymbolScopes, path: Path, closures: list[frozenset[Path]]) -> bool:
+    return bool(scopes.unbound(path, closures))
 
 
 def _check_init_functions(subject: Subject) -> Iterator[Finding]:

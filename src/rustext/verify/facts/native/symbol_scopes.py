@@ -9,9 +9,12 @@ with dlopen: the module with all that it needs (dlopen(3), elf/dl-lookup.c). Eac
 from __future__ import annotations
 
 import functools
+import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from rustext.files.cache import identify
 from rustext.formats.binary import parse_file
 from rustext.formats.elf.symbol_lookup import (
     Bound,
@@ -35,6 +38,7 @@ class SymbolScopes:
         self._loaded = loaded
         self._in_global: dict[tuple[str, str | None], bool] = {}
         self._offers: dict[Path, Offered] = {}
+        self._states: dict[frozenset[Path], bytes] = {}
 
     @functools.cached_property
     def started(self) -> frozenset[Path]:
@@ -63,6 +67,19 @@ class SymbolScopes:
                 seen.add(file)
                 left = self.offered(file).without(left)
         return tuple(left)
+
+    def state(self, scopes: Iterable[frozenset[Path]]) -> str:
+        """A digest of the files in the global scope and in `scopes`: of what `unbound` reads."""
+        digest = hashlib.sha256(self._state_of(self.started))
+        for scope in sorted(map(self._state_of, scopes)):
+            digest.update(scope)
+        return digest.hexdigest()
+
+    def _state_of(self, scope: frozenset[Path]) -> bytes:
+        if scope not in self._states:
+            lines = "\n".join(f"{path} {identify(path)}" for path in sorted(scope))
+            self._states[scope] = hashlib.sha256(os.fsencode(lines)).digest()
+        return self._states[scope]
 
     def uncopied(self, path: Path) -> tuple[Wanted, ...]:
         """The variables that a program has copies of and that no library of its defines."""

@@ -2,9 +2,8 @@
 
 In: a `Bundle` and one of its programs. Out: a `Start`: the modules that it gets to, those that it
 cannot do without and that are not there, and the libraries that its code opens. Only what happens
-in every run is followed: imports at module level, not below a condition and not where a failure is
-caught. Native code is taken to get to all imports that its machine code makes of modules that are
-there; those that are not are for `rustext.verify.checks.python.imports`.
+in every run is followed: imports at module level, not below a condition, no failure caught. Native
+code gets to all that it imports and that is there; the rest is for `checks.python.imports`.
 """
 
 from __future__ import annotations
