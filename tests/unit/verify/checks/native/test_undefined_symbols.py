@@ -43,8 +43,9 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def findings(root: Path) -> list[Finding]:
-    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
+def findings(root: Path, *, cached: bool = False) -> list[Finding]:
+    bundle = read_bundle(root, cached=cached)
+    report = verify(read_subject(bundle, stdlib=stdlib_environment(), cached=cached))
     return [f for f in report.findings if f.severity is not Severity.NOTE]
 
 
@@ -213,3 +214,19 @@ def test_a_module_without_its_own_init_function_is_an_error_where_code_imports_i
     if imported:
         assert "does not define `PyInit_demo`" in found[0].message
         assert ("exports", "PyInit_other") in found[0].evidence
+
+
+def test_what_an_earlier_run_found_counts_as_long_as_no_file_of_the_process_changes(
+    with_module: Callable[..., Path], gcc: Compile, root: Path
+) -> None:
+    with_module("int own(void); int call(void) { return own(); }")
+    good = (root / "libown.so.1").read_bytes()
+    assert findings(root, cached=True) == findings(root, cached=True) == []
+    put(root, "libown.so.1", gcc("libown.so.1", OTHER, *SHARED))  # the module is the same
+    assert "undefined symbol: own" in loader_says(root)
+    broken = findings(root, cached=True)
+    assert [f.id for f in broken] == ["undefined-symbol"]
+    assert findings(root, cached=True) == broken
+    (root / "libown.so.1").write_bytes(good)
+    assert loader_says(root) == ""
+    assert findings(root, cached=True) == []
