@@ -79,7 +79,7 @@ def read_marks(image: Image, data: mmap.mmap) -> Marks:
         panic_paths=crates,
         standard_library=standard_library,
         mangled=not found and _has_mangled_name(image, data),
-        plugin=_find_plugin_mark(data),
+        plugin=_find_plugin_mark(image, data),
     )
 
 
@@ -150,8 +150,9 @@ def _read_text(image: Image, data: mmap.mmap) -> tuple[tuple[Crate, ...], bool]:
     return tuple(Crate(name=n, version=v, source="panic-path") for n, v in found), standard_library
 
 
-def _contains(data: mmap.mmap, mark: bytes) -> bool:
-    return any(data.find(mark, start, end) >= 0 for start, end in _iter_windows(data, 0, len(data)))
+def holds_text(image: Image, data: mmap.mmap, text: bytes) -> bool:
+    """Whether a file has these bytes anywhere but in its machine code."""
+    return any(data.find(text, start, end) >= 0 for start, end in _iter_text(image, data))
 
 
 def _iter_text(image: Image, data: mmap.mmap) -> Iterator[tuple[int, int]]:
@@ -203,10 +204,10 @@ def _find_dep_v0(image: Image, data: mmap.mmap) -> tuple[Crate, ...]:
     return ()
 
 
-def _find_plugin_mark(data: mmap.mmap) -> str | None:
+def _find_plugin_mark(image: Image, data: mmap.mmap) -> str | None:
     rules = read_data("bindings")["binding"]
     marks = (mark for rule in rules if rule["kind"] == "plugin" for mark in rule["marks"])
-    return next((mark for mark in marks if _contains(data, mark.encode())), None)
+    return next((mark for mark in marks if holds_text(image, data, mark.encode())), None)
 
 
 def missing_by_binding(path: Path, file: NativeFile, present: Collection[str]) -> frozenset[str]:
@@ -224,8 +225,8 @@ def find_bound_imports(
     file: NativeFile, data: mmap.mmap, present: Collection[str] = ()
 ) -> frozenset[str]:
     """As `missing_by_binding`, of a file that is open."""
-    rules = _rules_for(file, present)
-    fitting = (r for r in rules if any(_contains(data, m.encode()) for m in r["marks"]))
+    rules, image = _rules_for(file, present), file.binary.image
+    fitting = (r for r in rules if any(holds_text(image, data, m.encode()) for m in r["marks"]))
     return frozenset(n for rule in fitting for n in rule["imports"] if n not in present)
 
 
@@ -249,7 +250,7 @@ def _find_binding(
     for rule in read_data("bindings")["binding"]:
         if rule["init"] is bool(image.python_inits) and (
             not crates.isdisjoint(rule["crates"])
-            or any(_contains(data, mark.encode("ascii")) for mark in rule["marks"])
+            or any(holds_text(image, data, mark.encode("ascii")) for mark in rule["marks"])
         ):
             return Binding(rule["kind"])
     if image.python_inits:

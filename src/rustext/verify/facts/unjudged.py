@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from packaging.utils import canonicalize_name
 
+from rustext.discovery.provenance import holds_text
 from rustext.environment.distributions import iter_distributions
 from rustext.errors import UnreadableFile
 from rustext.formats.binary import map_file
@@ -130,9 +131,10 @@ def _iter_located(bundle: Bundle) -> Iterator[str]:
     Which files they then open is not known. Other compilers' modules always hold these strings.
     """
     for path, file in bundle.files:
-        if file.module is not None and not file.provenance.rust and file.binary.image.python_inits:
+        image = file.binary.image
+        if file.module is not None and not file.provenance.rust and image.python_inits:
             with suppress(UnreadableFile), map_file(path) as data:
-                if all(data.find(word) >= 0 for word in _LOCATES):
+                if all(holds_text(image, data, word) for word in _LOCATES):
                     yield file.module
 
 
