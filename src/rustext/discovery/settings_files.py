@@ -26,6 +26,10 @@ _SETTING = re.compile(
     r"[ \t]*(?:#.*)?$",
     re.MULTILINE,
 )
+_LISTED = re.compile(r"^[ \t]*-[ \t]+([A-Za-z_]\w*(?:\.\w+){1,9}):(?=\s)", re.MULTILINE)
+# `!!python/name:package.module.function`, wherever a program has its YAML. "Python-specific types":
+# https://pyyaml.org/wiki/PyYAMLDocumentation
+_TAG = re.compile(r"!!?python/(?:name|module|object(?:/\w+)?):([A-Za-z_]\w*(?:\.\w+)+)")
 _LOGGER = re.compile(r"getLogger\(\s*$")
 
 
@@ -73,12 +77,15 @@ def iter_setting_names(
 def find_names(text: str, *, settings: bool) -> tuple[str, ...]:
     """The literals that could be the names of modules, or class paths; not those of loggers.
 
-    With `settings`, those in lines of configuration as well: `key: package.Class`.
+    Python's tags of YAML count as such. With `settings`, those in lines of configuration as well:
+    `key: package.Class`, `- package.module: …`.
     """
     literals = {
         found[1]
         for found in _DOTTED.finditer(text)
         if not _LOGGER.search(text, max(0, found.start() - 20), found.start())
     }
-    found = literals.union(_SETTING.findall(text) if settings else ())
+    found = literals.union(_TAG.findall(text))
+    if settings:
+        found = found.union(_SETTING.findall(text), _LISTED.findall(text))
     return tuple(sorted(name.replace(":", ".") for name in found))

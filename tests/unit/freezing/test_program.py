@@ -34,13 +34,14 @@ def test_class_paths_in_a_programs_settings_are_imports(tmp_path: Path) -> None:
 
 def test_class_paths_in_texts_of_configuration_are_imports(tmp_path: Path) -> None:
     text = (
-        'YAML = """\ntask:\n  _target_: handlers.rich.Handler\n  see: handlers.other by hand\n"""'
+        'YAML = """\ntask:\n  _target_: handlers.rich.Handler\n  see: handlers.other by hand\n"""\n'
+        'TAG = "{make: !!python/name:handlers.made.make }"'
     )
-    files = {f"handlers/{name}.py": "" for name in ("__init__", "rich", "other")}
+    files = {f"handlers/{name}.py": "" for name in ("__init__", "rich", "other", "made")}
     install(tmp_path / "site", "handlers", files=files)
     write_files(tmp_path, {"main.py": text})
     program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
-    assert [i.module for i in program.imports] == ["handlers.rich"]
+    assert [i.module for i in program.imports] == ["handlers.made", "handlers.rich"]
 
 
 def test_what_a_program_asks_for_of_installed_distributions(tmp_path: Path) -> None:
