@@ -33,6 +33,21 @@ from rustext.model.faults import Fault
 _METADATA_LIMIT, _RECORD_LIMIT = 16 << 20, 64 << 20  # bytes; the largest real RECORD has 5 MB
 _END_OF_HEADER = re.compile(r"\r?\n\r?\n")
 
+# Groups for installers and build backends:
+# https://packaging.python.org/en/latest/specifications/entry-points/#use-for-scripts,
+# https://setuptools.pypa.io/en/latest/userguide/extension.html
+COMMANDS = frozenset(
+    {
+        "console_scripts",
+        "gui_scripts",
+        "distutils.commands",
+        "distutils.setup_keywords",
+        "egg_info.writers",
+        "setuptools.file_finders",
+        "setuptools.finalize_distribution_options",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:

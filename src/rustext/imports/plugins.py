@@ -13,28 +13,14 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from rustext.discovery.source_facts import module_of, used_files
-from rustext.environment.distributions import Distribution
+from rustext.environment.distributions import COMMANDS, Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.native_file import NativeFile
 from rustext.model.plan import ImplicitImport, included
 from rustext.model.sources import DistributionSources, SourceFacts
 
-# Groups for installers and build backends:
-# https://packaging.python.org/en/latest/specifications/entry-points/#use-for-scripts,
-# https://setuptools.pypa.io/en/latest/userguide/extension.html
 _SEPARATORS = "._-"
-COMMANDS = frozenset(
-    {
-        "console_scripts",
-        "gui_scripts",
-        "distutils.commands",
-        "distutils.setup_keywords",
-        "egg_info.writers",
-        "setuptools.file_finders",
-        "setuptools.finalize_distribution_options",
-    }
-)
 
 
 def find_plugin_modules(

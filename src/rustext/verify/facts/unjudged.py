@@ -13,10 +13,9 @@ from contextlib import suppress
 from packaging.utils import canonicalize_name
 
 from rustext.discovery.provenance import holds_text
-from rustext.environment.distributions import iter_distributions
+from rustext.environment.distributions import COMMANDS, iter_distributions
 from rustext.errors import UnreadableFile
 from rustext.formats.binary import map_file
-from rustext.imports.plugins import COMMANDS
 from rustext.model.findings import name_few
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer

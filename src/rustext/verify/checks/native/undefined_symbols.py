@@ -73,6 +73,7 @@ def _check_init_functions(subject: Subject) -> Iterator[Finding]:
         inits = file.binary.python_inits
         if module is None or not inits or path != path.resolve():
             continue
+        module = module.removesuffix(".__init__")  # which a package does not have in its name
         name = module.rpartition(".")[2]
         wanted = init_function(name)
         if find_init(name, inits) or (importer := find_importer(subject.bundle, module)) is None:

@@ -216,6 +216,31 @@ def test_a_module_without_its_own_init_function_is_an_error_where_code_imports_i
         assert ("exports", "PyInit_other") in found[0].evidence
 
 
+@pytest.mark.parametrize("init", ["packed", "__init__"])
+def test_the_module_of_a_package_is_initialised_by_the_packages_name(
+    init: str, root: Path, gcc: Compile
+) -> None:
+    put(root, "app", gcc("app", OPENER, "-rdynamic", "-ldl"))
+    (root / "packed").mkdir()
+    file = f"packed/{MODULE.replace('demo', '__init__')}"
+    source = f"""
+        extern void *PyModule_Create2(void *, int);
+        static struct {{
+            long head[5]; const char *name; const char *text; long size; void *rest[5];
+        }} module = {{ {{1}}, "packed", 0, -1, {{0}} }};
+        void *PyInit_{init}(void) {{ return PyModule_Create2(&module, 1013); }}
+    """
+    put(root, file, gcc("made.so", source, "-shared", "-fPIC"))
+    (root / "main.py").write_text("import packed\n")
+    (root / "packed/other.py").write_text("class A:\n    def __init__(self): pass\n")
+    done = subprocess.run(
+        [sys.executable, "main.py"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode == 0) == (init == "packed"), done.stderr
+    found = [f for f in findings(root) if f.id == "undefined-symbol"]
+    assert bool(found) == (init != "packed")
+
+
 def test_what_an_earlier_run_found_counts_as_long_as_no_file_of_the_process_changes(
     with_module: Callable[..., Path], gcc: Compile, root: Path
 ) -> None:
