@@ -36,6 +36,7 @@ class Origin:
         """Nothing is read until it is asked for."""
         self.env = env
         self._config = config
+        self._reached: dict[str, tuple[str, ...]] = {}  # what modules import; reading takes time
 
     def check(self, python: BundlePython | None) -> None:
         """Raise `InvalidEnvironment` where the bundle was made by another Python."""
@@ -81,7 +82,9 @@ class Origin:
                 continue
             if module.path is not None:
                 yield module
-                todo += sorted(_reached(build, module))
+                if module.name not in self._reached:
+                    self._reached[module.name] = tuple(sorted(_reached(build, module)))
+                todo += self._reached[module.name]
 
     def _build(self) -> Build:
         return Build(Planner(self.env, self._config))
