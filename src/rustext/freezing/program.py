@@ -51,7 +51,7 @@ class Program:
     def completed_by(self, facts: SourceFacts, env: Environment) -> Iterator[ImplicitImport]:
         """What code imports that puts one of its own literals before a name of the program's.
 
-        `("package.parts.", "")` are beginnings of what a setting may name: `fast.Reader` is then
+        Code with the beginnings `("package.parts.", "")` takes the setting `fast.Reader` for
         `package.parts.fast.Reader`.
         """
         for beginning in facts.beginnings:

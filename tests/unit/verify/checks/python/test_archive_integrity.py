@@ -109,10 +109,9 @@ def test_a_module_that_cannot_be_inflated_is_named(root: Path, gcc: Compile) -> 
 def test_code_that_python_cannot_load_counts_where_the_start_gets_to_it(
     code: bytes, script: str, found: list[str], root: Path, gcc: Compile
 ) -> None:
-    try:
+    with pytest.raises((EOFError, TypeError)):
         exec(marshal.loads(code))
-    except (EOFError, TypeError):
-        put_program(root, gcc, pyz(code=code), {"pyiboot01_bootstrap": "", "main": script})
+    put_program(root, gcc, pyz(code=code), {"pyiboot01_bootstrap": "", "main": script})
     findings = damaged(root)
     assert [f.severity for f in findings] == [Severity.ERROR] * len(found)
     names = [text.partition(":")[0] for f in findings for _, text in f.evidence]
