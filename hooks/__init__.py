@@ -16,33 +16,54 @@ from pathlib import Path
 
 
 def get_hook_dirs() -> list[str]:
-    """The folder with the hooks that run in each build, and the one with this environment's.
+    """The folders with the hooks that run in each build, and the one with this environment's.
 
-    Nothing is raised: PyInstaller would go on without any hook. The hooks in the first folder stop
+    Nothing is raised: PyInstaller would go on without any hook. The hooks in the first folders stop
     the build for a mistake of the user's, and do the work of hooks that are missing.
     """
-    each_build = str(Path(__file__).parent / "each_build")
+    each_build = sorted(map(str, Path(__file__).parent.glob("each_build/at_*")))
     log = logging.getLogger("PyInstaller.rustext")  # a child of PyInstaller's: same level, format
     try:
-        folder = _environment_hooks()
+        odd = _odd_folders()
+        each_build = [f for f in each_build if not any(_is_beside_odd(Path(f), o) for o in odd)]
+        folder = _environment_hooks(odd)
     except Exception as error:  # noqa: BLE001  (the border to the freezer)
         why = getattr(error, "line", repr(error))  # of a `RustextError`
         log.error("rustext: no hooks are written for this environment: %s", why)  # noqa: TRY400
-        return [each_build]
+        return each_build
     if folder is None:
-        return [each_build]
+        return each_build
     log.info("rustext: %d modules of this environment have hooks", len([*folder.glob("hook-*")]))
-    return [each_build, str(folder)]
+    return [*each_build, str(folder)]
 
 
-def _environment_hooks() -> Path | None:
+def _odd_folders() -> tuple[Path, ...]:
+    """The folders of the user's hooks with one that PyInstaller cannot compare with ours."""
+    from rustext.freezing.pyinstaller.project_hooks import (  # noqa: PLC0415  (it may not work)
+        arguments_of,
+        find_odd_folders,
+        read_given_folders,
+    )
+
+    given = read_given_folders(arguments_of(os.getppid()))
+    return find_odd_folders([Path.cwd(), _program_folder()], given)
+
+
+def _is_beside_odd(own: Path, odd: Path) -> bool:
+    """Whether a folder of ours has a hook that PyInstaller would compare with an odd one."""
+    from rustext.freezing.pyinstaller.project_hooks import can_be_compared  # noqa: PLC0415
+
+    names = (path.relative_to(own) for path in own.rglob("hook-*.py"))
+    return not all(can_be_compared(odd / name) for name in names)
+
+
+def _environment_hooks(odd: tuple[Path, ...]) -> Path | None:
     """The folder with this environment's hooks; None for a mistake of the user's."""
     from rustext.config import find_config, with_traces  # noqa: PLC0415  (the hooks need none)
     from rustext.environment.environment import this_environment  # noqa: PLC0415
     from rustext.errors import RustextError  # noqa: PLC0415
     from rustext.freezing.options import read_options  # noqa: PLC0415
     from rustext.freezing.pyinstaller.hook_cache import cached_hooks  # noqa: PLC0415
-    from rustext.freezing.pyinstaller.project_hooks import find_odd_folders  # noqa: PLC0415
 
     from .other_hooks import ask_others  # noqa: PLC0415
 
@@ -51,7 +72,6 @@ def _environment_hooks() -> Path | None:
         config = with_traces(find_config(_program_folder()), options.traces)
     except RustextError:
         return None
-    odd = find_odd_folders([Path.cwd(), _program_folder()])
     return cached_hooks(this_environment(), config, others=ask_others(), odd=odd, options=options)
 
 

@@ -245,6 +245,20 @@ def test_a_hook_of_the_programs_own_puts_out_none_of_ours(lab: Lab, program: Pat
     assert pyinstaller(python, program, *options).returncode == 1
 
 
+def test_hooks_far_away_that_are_not_utf_8_end_no_build(
+    lab: Lab, program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """PyInstaller ends where it compares one with another of its name."""
+    far = tmp_path_factory.mktemp("far")
+    for name in ("hook-reprlib.py", "hook-ormsgpack.ormsgpack.py"):
+        (far / name).write_bytes(LATIN)
+    python = lab.environment(ORMSGPACK, rustext=True)
+    done = pyinstaller(python, program, "--additional-hooks-dir", str(far))
+    assert done.returncode == 0, done.stderr
+    assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
+    assert runs(program) == RESULT
+
+
 PROVIDER = "def get():\n    return [{!r}]\n"
 METADATA = "Metadata-Version: 2.1\nName: provider\nVersion: 1.0\n"
 

@@ -9,7 +9,7 @@ import ast
 import re
 import sys
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
 
@@ -20,6 +20,10 @@ _LARGE, _MOST_TOKENS = 1 << 18, 600_000  # bytes, and tokens, each of which take
 _TOKEN = re.compile(rb"""'[^'\n]*'|"[^"\n]*"|\w+|[^\w\s]""")
 _FSTRING = re.compile(rb"[fF][rR]?['\"]")
 _CHAIN = re.compile(rb"(?:\.[\s\\]*[\w\x80-\xff]+[\s\\]*){30,}")
+# Before 3.12, compiling takes time with the square of the functions and classes of one name: their
+# code has one hash (https://github.com/python/cpython/issues/94155).
+_MOST_ALIKE = 2000
+_CODE = re.compile(rb"\b(?:lambda\b|(?:class|def)\s+\w+)")
 _BLOCKS = ("body", "handlers", "cases", "orelse", "finalbody")  # fields that hold statements
 
 
@@ -44,6 +48,7 @@ def find_fault(source: bytes) -> str:
     """Why this Python cannot compile a file; "" where it can, or where that would cost too much."""
     try:
         _refuse_costly(source)
+        _refuse_alike(source)
     except _TooDeep as error:
         return str(error)
     except SyntaxError:
@@ -72,6 +77,12 @@ def _refuse_costly(source: bytes) -> None:
         raise SyntaxError(f"it has more than {_MOST_TOKENS:,} words and signs")
     if sys.version_info < (3, 12) and source.count(b"{") > _MOST_FIELDS and _FSTRING.search(source):
         raise SyntaxError("it has an f-string of more fields than this Python parses in time")
+
+
+def _refuse_alike(source: bytes) -> None:
+    alike = Counter(_CODE.findall(source)) if sys.version_info < (3, 12) else {}
+    if max(alike.values(), default=0) > _MOST_ALIKE:
+        raise SyntaxError(f"it has more than {_MOST_ALIKE:,} functions or classes of one name")
 
 
 def iter_statements(tree: ast.Module) -> Iterator[ast.AST]:

@@ -34,7 +34,11 @@ from rustext.freezing.pyinstaller.hook_files import (
     write_hooks,
     write_short_hooks,
 )
-from rustext.freezing.pyinstaller.project_hooks import find_odd_folders
+from rustext.freezing.pyinstaller.project_hooks import (
+    arguments_of,
+    find_odd_folders,
+    read_given_folders,
+)
 from rustext.model.evidence import EvidenceKind
 from rustext.model.plan import CompanionKind, Verdict
 from rustext.plan.planner import Planner
@@ -328,6 +332,33 @@ def test_there_is_no_hook_beside_one_of_the_programs_own_that_is_not_utf_8(
     gone = {Path("hook-app.py"), Path("pre_safe_import_module/hook-app._core.py")}
     assert places[0] - places[1] == gone
     assert not places[1] - places[0]
+
+
+def test_the_folders_of_hooks_that_a_command_line_names_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = "# -*- coding: latin-1 -*- \xe4\n".encode("latin-1")
+    spec = "Analysis(['app.py'], hookspath=['../far/of spec', '~/mine'], x='\\0' + 9999 * 'a')\n"
+    write_files(tmp_path, {
+        "here/app.spec": spec, "here/broken.spec": "Analysis(", "mine/hook-app.py": odd,
+        "far/of spec/hook-app.py": odd, "far/option/pre_find_module_path/hook-app.py": odd,
+        "far/good/hook-app.py": "", "far/good/below/hook-app.py": odd,
+    })  # fmt: skip
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    words = ["app.spec", "broken.spec", "none.spec", "--additional-hooks-dir=../far/option"]
+    given = read_given_folders(["PyInstaller", *words, "--additional-hooks-dir", "../far/good"])
+    found = [folder.resolve() for folder in find_odd_folders([], given)]
+    assert found == [tmp_path / "far/of spec", tmp_path / "far/option", tmp_path / "mine"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="procfs is Linux's")
+def test_the_command_line_of_a_process_is_read() -> None:
+    command = [sys.executable, "-c", "input()", "--additional-hooks-dir=ä b", ""]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert arguments_of(process.pid) == command[:-1]
+        process.communicate(b"\n")
 
 
 def test_a_fifo_among_the_hooks_of_an_earlier_time_is_not_waited_for(

@@ -328,7 +328,8 @@ def test_the_entry_point_never_fails_and_the_build_stops_for_a_mistake(
     (tmp_path / "hooks.py").write_text("no record")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(f"RUSTEXT_BUILD_{variable}", value)
-    assert [Path(folder).name for folder in rustext_hooks.get_hook_dirs()] == ["each_build"]
+    folders = [Path(folder).parent.name for folder in rustext_hooks.get_hook_dirs()]
+    assert folders == ["each_build", "each_build"]
     analysis_state.states.clear()
     try:
         with pytest.raises(SystemExit, match=r"ERROR: rustext: .*(SELFTEST|nowhere|hooks)"):
