@@ -355,8 +355,12 @@ def test_the_folders_of_hooks_that_a_command_line_names_are_looked_at(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="procfs is Linux's")
 def test_the_command_line_of_a_process_is_read() -> None:
-    command = [sys.executable, "-c", "input()", "--additional-hooks-dir=ä b", ""]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    source = "input(print(flush=True))"
+    command = [sys.executable, "-c", source, "--additional-hooks-dir=ä b", ""]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it runs now
         assert arguments_of(process.pid) == command[:-1]
         process.communicate(b"\n")
 

@@ -72,6 +72,9 @@ def _missing_extensions(subject: Subject, program: Program) -> Iterator[Finding]
     It names libraries too that are called as modules are: they count where something imports them.
     """
     files = {file.module for _, file in subject.bundle.files}
+    away = _left_behind(subject, program)
+    if away is not None:
+        yield away
     libraries = {importer_name(file.path) for _, file in subject.bundle.files} - files
     starts = [s for s in subject.starts if s.program is program and s.followed]
     for name in sorted(program.extensions - files):
@@ -88,3 +91,28 @@ def _missing_extensions(subject: Subject, program: Program) -> Iterator[Finding]
             evidence=(("named in", "the program's table of modules"),),
             hint=_HINT,
         )
+
+
+def _left_behind(subject: Subject, program: Program) -> Finding | None:
+    """Where a Nuitka program is a link to another folder: it looks for modules beside itself."""
+    real, beside = program.path.resolve(), program.path.parent
+    if not program.path.is_symlink() or real.parent == beside.resolve():
+        return None
+    own = (f.path for _, f in subject.bundle.files if f.module in program.extensions)
+    inside = [p for p in map(subject.bundle.root.joinpath, own) if p.is_relative_to(beside)]
+    wanted = (real.parent / path.relative_to(beside) for path in inside)
+    lost = sorted(subject.inside(path) for path in wanted if not path.exists())
+    if not lost:
+        return None
+    name = program.path.name
+    return Finding(
+        id="missing-import",
+        severity=Severity.ERROR,
+        subject=subject.inside(program.path),
+        message=f"`{name}` is a link to another folder, and its modules are not there",
+        evidence=(
+            ("links to", subject.inside(real)),
+            *(("looks for", path) for path in lost),
+        ),
+        hint="put the program itself where the link is, and link to it from elsewhere",
+    )

@@ -66,3 +66,23 @@ def test_a_library_in_the_table_counts_where_something_imports_it(
     start = Start(program=program, followed=True, reached=dict.fromkeys(("main", *reached)))
     found = {f.subject for f in check_program_imports(replace(subject, starts=(start,)))}
     assert found == {"pkg._gone", *reached}
+
+
+def test_a_program_that_is_a_link_to_another_folder_looks_for_its_modules_there(
+    gcc: Compile, tmp_path: Path
+) -> None:
+    """As Nuitka's do: they ask the system where their own file is."""
+    root, beside = tmp_path / "app", tmp_path / "app" / "bin"
+    beside.mkdir(parents=True)
+    shutil.copy2(gcc("app", "int main(void) { return 0; }"), beside)
+    core = gcc("core.so", "void *PyInit__core(void) { return 0; }", "-shared", "-fPIC")
+    shutil.copy2(core, root / "_core.so")
+    (root / "app").symlink_to("bin/app")
+    bundle = read_bundle(root)
+    program = replace(bundle.programs[0], freezer=Freezer.NUITKA, extensions=frozenset({"_core"}))
+    subject = read_subject(replace(bundle, programs=(program,)), stdlib=stdlib_environment())
+    (found,) = check_program_imports(replace(subject, starts=()))
+    assert found.severity is Severity.ERROR
+    assert found.evidence == (("links to", "app/bin/app"), ("looks for", "app/bin/_core.so"))
+    shutil.copy2(core, beside / "_core.so")
+    assert not [*check_program_imports(replace(subject, starts=()))]
