@@ -83,7 +83,6 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setitem(
             PyInstaller.config.CONF, name, str(value) if name != "pathex" else value
         )
-    monkeypatch.setattr(whole_build.atexit, "register", lambda *call: None)
     analysis_state.states.clear()
     yield folder
     analysis_state.states.clear()
