@@ -14,6 +14,8 @@ import os
 import sys
 from pathlib import Path
 
+from .analysis_state import own_imports
+
 
 def get_hook_dirs() -> list[str]:
     """The folders with the hooks that run in each build, and the one with this environment's.
@@ -24,9 +26,10 @@ def get_hook_dirs() -> list[str]:
     each_build = sorted(map(str, Path(__file__).parent.glob("each_build/at_*")))
     log = logging.getLogger("PyInstaller.rustext")  # a child of PyInstaller's: same level, format
     try:
-        odd = _odd_folders()
-        each_build = [f for f in each_build if not any(_is_beside_odd(Path(f), o) for o in odd)]
-        folder = _environment_hooks(odd)
+        with own_imports(_program_folder()):
+            odd = _odd_folders()
+            each_build = [f for f in each_build if not any(_is_beside_odd(Path(f), o) for o in odd)]
+            folder = _environment_hooks(odd)
     except Exception as error:  # noqa: BLE001  (the border to the freezer)
         why = getattr(error, "line", repr(error))  # of a `RustextError`
         log.error("rustext: no hooks are written for this environment: %s", why)  # noqa: TRY400

@@ -6,6 +6,11 @@ file can hold several analyses, each of them with a program of its own.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +29,7 @@ class State:
         """Without a script, the current folder is the program's."""
         self.script = script
         self.search_path = search_path
-        self.folder = script.parent if script is not None else Path.cwd()
+        self.folder = script.resolve().parent if script is not None else Path.cwd()
         self.error: Exception | None = None
         self.is_begun = False  # and the error was said
         self.graph: Any = None  # PyInstaller's, once all imports are known
@@ -34,7 +39,8 @@ class State:
         self.files: set[tuple[str, str]] = set()
         self._session: Session | None = None
         try:
-            self._session = _start(self.folder)
+            with own_imports(self.folder):
+                self._session = _start(self.folder)
         except Exception as error:  # noqa: BLE001  (said by `whole_build.begin`)
             self.error = error
 
@@ -53,6 +59,34 @@ def _start(folder: Path) -> Session:
     from rustext.freezing.session import start_session  # noqa: PLC0415
 
     return start_session(folder, read_options(), freezer=f"PyInstaller {PyInstaller.__version__}")
+
+
+@contextlib.contextmanager
+def own_imports(program: Path) -> Iterator[None]:
+    """While rustext imports what it needs: modules of the program's folder are found last.
+
+    `python -m PyInstaller` has the current folder first in its search path, and a program's own
+    `difflib.py` may do anything as it is imported.
+    """
+    before = [*sys.path]
+    own = {"", *(os.path.realpath(folder) for folder in (Path.cwd(), program))}
+    last = [entry for entry in before if not entry or os.path.realpath(entry) in own]
+    sys.path[:] = [*(entry for entry in before if entry not in last), *last]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def at_end(function: Callable[[State], None], state: State) -> None:
+    """Call a function as the build ends; a forked process leaves out what `atexit` knows."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is None or process.parent_process() is None:
+        atexit.register(function, state)
+        return
+    from multiprocessing.util import Finalize  # noqa: PLC0415  (it is loaded in such a process)
+
+    Finalize(None, function, args=(state,), exitpriority=0)
 
 
 states: list[State] = []  # one for each analysis of this process, the latest at the end

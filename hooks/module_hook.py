@@ -6,7 +6,6 @@ the same module. What they say comes from `rustext.freezing.session`.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import gc
 import logging
@@ -18,7 +17,7 @@ from rustext.errors import RustextError
 from rustext.freezing.build import Build
 from rustext.model.plan import Companion, CompanionKind, Verdict
 
-from .analysis_state import NoSession, State, current_state
+from .analysis_state import NoSession, State, at_end, current_state
 from .bundle_files import leave, rename
 from .other_hooks import (
     find_hook,
@@ -79,7 +78,7 @@ def note(module: str, added: Mapping[str, Any], optional: Iterable[str] = ()) ->
     """Count what a hook has added to the program."""
     state = current_state()
     if not state.hooked:
-        atexit.register(_warn_of_incomplete, state)
+        at_end(_warn_of_incomplete, state)
     state.hooked.add(module)
     state.modules.update(added.get("hiddenimports", ()), optional)
     state.files.update((str(s), str(d)) for n in ("datas", "binaries") for s, d in added.get(n, ()))

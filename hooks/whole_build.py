@@ -8,13 +8,12 @@ in the log as the build ends.
 
 from __future__ import annotations
 
-import atexit
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .analysis_state import State, current_state, states
+from .analysis_state import State, at_end, current_state, own_imports, states
 
 _logger = logging.getLogger("PyInstaller.rustext")
 _EXTENSIONS = frozenset({"Extension", "ExtensionPackage"})  # types of nodes in PyInstaller's graph
@@ -50,12 +49,13 @@ def complete(api: Any) -> None:
     if not first:
         return
     state.graph = api.graph
-    atexit.register(_say_what_was_done, state)
+    at_end(_say_what_was_done, state)
     if state.error is not None:
         _analyse_again(api.analysis)
         return
     try:
-        _complete(state, api)
+        with own_imports(state.folder):
+            _complete(state, api)
     except Exception as error:  # the border to the freezer
         _logger.error("rustext: the program is not completed, the build goes on: %r", error)  # noqa: TRY400
         _logger.debug("rustext: this is a defect of rustext's", exc_info=error)

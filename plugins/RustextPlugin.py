@@ -99,7 +99,8 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         from rustext.freezing.options import read_options  # noqa: PLC0415
         from rustext.freezing.session import start_session  # noqa: PLC0415
 
-        folder = Path(_options().getMainEntryPointFilenames()[0]).resolve().parent
+        program = Path(_options().getMainEntryPointFilenames()[0]).resolve()
+        folder = program if program.is_dir() else program.parent
         try:
             session = start_session(
                 folder, read_options(**self._options), freezer=f"Nuitka {getNuitkaVersion()}"

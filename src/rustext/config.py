@@ -7,12 +7,12 @@ above the folder counts, as with other tools of the field.
 from __future__ import annotations
 
 import difflib
-import json
 import logging
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,10 +24,9 @@ from rustext.errors import (
     UnreadableFile,
     shown_path,
 )
-from rustext.files.untrusted import is_strangers
+from rustext.files.untrusted import is_strangers, is_withheld
 from rustext.formats.toml import read_toml
 from rustext.model.crate_rule import CrateRule
-from rustext.report.escape import one_line
 from rustext.report.rules import RULES
 from rustext.tracing.freshness import is_of_program_in
 from rustext.tracing.trace_file import DEFAULT_FILE, Trace, merge, read_trace
@@ -97,12 +96,15 @@ def find_project(start: Path) -> Path | None:
     """The nearest `pyproject.toml` at or above `start`, whether it can be read or not.
 
     One above that belongs to a stranger (`/tmp/pyproject.toml`) is ignored, and named: neither
-    to this user, nor to root, nor to the owner of `start`, which the user has chosen.
+    to this user, nor to root, nor to the owner of `start`, which the user has chosen. So is one
+    of another user that this one cannot read.
     """
     folder = start.resolve()
     files = (f / "pyproject.toml" for f in (folder, *folder.parents))
     found = next((f for f in files if os.path.lexists(f) and not os.path.isdir(f)), None)  # noqa: PTH112 (never raises)
-    if found is None or found.parent == folder or not is_strangers(found, folder):
+    if found is None or found.parent == folder:
+        return found
+    if not is_strangers(found, folder) and not is_withheld(found):
         return found
     _log.warning("%s belongs to another user and is not read", found)
     return find_project(found.parent.parent) if found.parent != found.parent.parent else None
@@ -229,7 +231,7 @@ def parse_config(table: Any, where: str) -> Config:
         allow_system=_strings(table, "allow-system", where),
         scope=_choice(table, "scope", Scope.RUST, where),
         trace_file=_string(table, "trace", where),
-        record=_string(table, "record", where),
+        record=_command(table, "record", where),
         selftest=_flag(table, "selftest", where),
         leave_plan=_flag(table, "leave-plan", where),
         target=_string(table, "target", where),
@@ -239,27 +241,6 @@ def parse_config(table: Any, where: str) -> Config:
         ),
         crate_rules=tuple(_crate_rules(table, "crate-rules", where)),
     )
-
-
-def format_config(config: Config, file: Path | None) -> str:
-    """The configuration as a table of `pyproject.toml`, defaults and all; `file` is its source."""
-    ignored = [f"{s.id}:{s.pattern}" for s in config.ignore]
-    values = {
-        "include": list(config.include), "optional": config.optional.value,
-        "allow-system": list(config.allow_system), "scope": config.scope.value,
-        "trace": config.trace_file, "record": config.record, "selftest": config.selftest,
-        "leave-plan": config.leave_plan, "target": config.target, "ignore": ignored,
-    }  # fmt: skip
-    where = file if file is not None else "no pyproject.toml: these are the defaults"
-    # A JSON value of these types is a TOML value: https://toml.io/en/v1.0.0#string
-    rows = [f"{key} = {json.dumps(value)}" for key, value in sorted(values.items())]
-    for rule in config.crate_rules:
-        table = {
-            key: value for key, value in asdict(rule).items() if key not in ("named", "source")
-        }
-        rows += ["", "[[tool.rustext.crate-rules]]"]
-        rows += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
-    return "\n".join((one_line(f"# {where}"), "[tool.rustext]", *rows, ""))
 
 
 def parse_selector(text: str, where: str) -> Selector:
@@ -364,6 +345,19 @@ def _string(table: dict[str, Any], key: str, where: str) -> str:
     value = table.get(key, "")
     if not isinstance(value, str) or "\0" in value:
         raise InvalidConfiguration(f"{where}: `{key}` is {_shown(value)}; it must be a string")
+    return value
+
+
+def _command(table: dict[str, Any], key: str, where: str) -> str:
+    value = _string(table, key, where)
+    try:
+        words = shlex.split(value)
+    except ValueError as error:  # such as a quotation mark without its other half
+        raise InvalidConfiguration(
+            f"{where}: `{key}` is {_shown(value)}, which is no command: {error}"
+        ) from error
+    if value and not words:
+        raise InvalidConfiguration(f"{where}: `{key}` is {_shown(value)}, which names no command")
     return value
 
 

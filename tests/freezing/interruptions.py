@@ -30,7 +30,7 @@ SIZES = (*(f"size={n}k" for n in (4, 12, 20, 32, 48, 64, 80, 96, 128)),
 BUILT = {"size=4k", "size=48k", "size=96k", "nr_inodes=8"}  # where a build is made as well
 HOOKS = """
 import hashlib, pathlib, rustext_hooks
-for folder in map(pathlib.Path, rustext_hooks.get_hook_dirs()[1:]):
+for folder in map(pathlib.Path, rustext_hooks.get_hook_dirs()[2:]):
     for file in sorted(folder.rglob("*.*")):
         print(file.name, hashlib.sha256(file.read_bytes()).hexdigest())
 """

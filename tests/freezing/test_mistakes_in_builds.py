@@ -126,6 +126,23 @@ def test_a_mistake_ends_a_build_with_nuitka(lab: Lab, program: Path, kind: str) 
     assert said in " ".join(done.stderr.split())
 
 
+def test_the_folder_that_nuitka_takes_for_a_program_has_the_configuration(
+    lab: Lab, tmp_path: Path
+) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg/__main__.py").write_text(PROGRAM)
+    (tmp_path / "pkg/pyproject.toml").write_text(MISTAKES["option"][0])
+    python = lab.environment(ORMSGPACK, rustext=True)
+    env = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [python, "-m", "nuitka", "--standalone", "--enable-plugin=rustext", "--quiet"]
+    done = subprocess.run(
+        [*command, "--generate-c-only", tmp_path / "pkg"],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert MISTAKES["option"][2] in " ".join(done.stderr.split())
+
+
 # --- builds that go on ----------------------------------------------------------------------------
 
 

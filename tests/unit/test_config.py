@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from environments import write_files
 
+from rustext.cli.doctor_project import format_config
 from rustext.config import (
     Config,
     Optional,
     Scope,
     find_config,
     find_project,
-    format_config,
     read_config,
 )
 from rustext.errors import InvalidConfiguration, RustextError
@@ -168,3 +168,30 @@ def test_a_number_that_python_does_not_print_is_a_mistake_as_others(tmp_path: Pa
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(InvalidConfiguration, match="too many digits"):
         find_config(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["python app.py --name 'x", "  ", "a \\"])
+def test_a_command_that_cannot_be_run_is_refused(command: str, tmp_path: Path) -> None:
+    write(tmp_path, f"[tool.rustext]\nrecord = '''{command}'''\n")
+    with pytest.raises(InvalidConfiguration, match="`record` is "):
+        find_config(tmp_path)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(b"\xef\xbb\xbf[tool.rustext]\nselftest = true\n")
+    assert find_config(tmp_path).selftest
+
+
+@pytest.mark.skipif(not is_root(), reason="only root makes another user's file")
+def test_a_file_above_that_another_user_keeps_closed_is_no_mistake_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "program"
+    program.mkdir()
+    project = write(tmp_path, "[tool.rustext]\nselftest = true\n")
+    os.chown(program, 12345, 12345)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert find_project(program) == project
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert find_project(program) is None
+    assert caplog.messages == [f"{project} belongs to another user and is not read"]

@@ -14,8 +14,8 @@ from importlib import metadata, util
 from pathlib import Path
 
 from rustext import __version__
-from rustext.cli.doctor_project import Check, check_project
-from rustext.config import find_config, find_project, format_config, record_warnings
+from rustext.cli.doctor_project import Check, check_project, format_config
+from rustext.config import find_config, find_project, record_warnings
 from rustext.data import package_folder
 from rustext.environment.environment import this_environment
 from rustext.errors import InvalidConfiguration, RustextError

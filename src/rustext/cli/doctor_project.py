@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rustext.config import find_project
+from rustext.config import Config, find_project
 from rustext.environment.child_process import run
 from rustext.environment.environment import this_environment
 from rustext.errors import ForeignProcessError, RustextError
@@ -22,6 +22,7 @@ from rustext.freezing.pyinstaller.hook_files import iter_hook_targets
 from rustext.model.findings import Severity
 from rustext.plan.planner import Planner
 from rustext.report.console import counted
+from rustext.report.escape import one_line
 
 _ENTRY_POINT = "import json, rustext_hooks; print(json.dumps(rustext_hooks.get_hook_dirs()))"
 _TIMEOUT = 300  # seconds; the first call in an environment reads all its native files
@@ -83,13 +84,14 @@ def _check_entry_point(folder: Path) -> Check:
         return _failed(name, error)
     said = [line for line in done.stderr.splitlines() if line.strip()]
     try:
-        _, *folders = json.loads(done.stdout.splitlines()[-1])
+        named = [Path(text) for text in json.loads(done.stdout.splitlines()[-1])]
     except (IndexError, ValueError):
-        folders = []
+        named = []
+    folders = [folder for folder in named if folder.parent.name != "each_build"]
     if not folders:
         last = said[-1] if said else f"exit code {done.code}"
         return Check(name=name, message=f"no hooks: {last}", severity=Severity.ERROR)
-    hooks = len([*Path(folders[0]).glob("hook-*.py")])
+    hooks = len([*folders[0].glob("hook-*.py")])
     message = f"{counted(hooks, 'module')} with hooks, in {folders[0]}"
     if said:
         return Check(name=name, message=f"{message}; {said[-1]}", severity=Severity.WARNING)
@@ -98,3 +100,24 @@ def _check_entry_point(folder: Path) -> Check:
 
 def _failed(name: str, error: RustextError) -> Check:
     return Check(name=name, message=str(error), severity=Severity.ERROR, hint=error.hint)
+
+
+def format_config(config: Config, file: Path | None) -> str:
+    """The configuration as a table of `pyproject.toml`, defaults and all; `file` is its source."""
+    ignored = [f"{s.id}:{s.pattern}" for s in config.ignore]
+    values = {
+        "include": list(config.include), "optional": config.optional.value,
+        "allow-system": list(config.allow_system), "scope": config.scope.value,
+        "trace": config.trace_file, "record": config.record, "selftest": config.selftest,
+        "leave-plan": config.leave_plan, "target": config.target, "ignore": ignored,
+    }  # fmt: skip
+    where = file if file is not None else "no pyproject.toml: these are the defaults"
+    # A JSON value of these types is a TOML value: https://toml.io/en/v1.0.0#string
+    rows = [f"{key} = {json.dumps(value)}" for key, value in sorted(values.items())]
+    for rule in config.crate_rules:
+        table = {
+            key: value for key, value in asdict(rule).items() if key not in ("named", "source")
+        }
+        rows += ["", "[[tool.rustext.crate-rules]]"]
+        rows += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+    return "\n".join((one_line(f"# {where}"), "[tool.rustext]", *rows, ""))

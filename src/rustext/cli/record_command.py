@@ -28,8 +28,6 @@ def make_record(args: argparse.Namespace, console: Console) -> int:
     output = record_file(config)
     check_record_path(output)
     words = shlex.split(config.record)
-    if not words:
-        raise InvalidConfiguration("[tool.rustext] record is empty", hint=_EXAMPLE)
     python = words[0] in _PYTHONS
     if python:
         words[0] = sys.executable

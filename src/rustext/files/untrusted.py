@@ -113,6 +113,13 @@ def is_strangers(path: Path, chosen: Path | None = None) -> bool:
     return path.lstat().st_uid not in trusted
 
 
+def is_withheld(path: Path) -> bool:
+    """Whether a file is another user's, and this one cannot read it."""
+    if sys.platform == "win32":
+        return False
+    return path.lstat().st_uid != os.geteuid() and not os.access(path, os.R_OK)
+
+
 def is_utf8(text: str) -> bool:
     """Whether a name from the file system can be written as UTF-8: it has no surrogates."""
     try:

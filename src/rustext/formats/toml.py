@@ -41,6 +41,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 def parse_toml(data: bytes, where: str) -> dict[str, Any]:
     """The table of a TOML document; `where` names it in messages.
 
+    A byte order mark is passed over, as editors on Windows write one.
     Raises `InvalidToml` for what is not TOML in UTF-8, and for what would take unbounded time:
     more than 4 MiB, numbers of more than 4300 digits, keys of more than 500 parts, more than 50,000
     such parts, and tables or arrays that are nested deeper than Python's stack.
@@ -55,7 +56,7 @@ def parse_toml(data: bytes, where: str) -> dict[str, Any]:
     if bare.count(b".") > _MOST_DOTS:
         raise InvalidToml(f"{where} holds more than {_MOST_DOTS:,} parts of dotted keys")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(data.decode("utf-8-sig"))
     except RecursionError as error:
         raise InvalidToml(f"{where} is nested too deeply") from error
     except ValueError as error:  # of the parser, the decoder, and Python's own types

@@ -17,6 +17,7 @@ from rustext.errors import InvalidConfiguration, UnwritableFile
 
 _PREFIX = "RUSTEXT_BUILD_"
 _NAMES = ("SELFTEST", "LEAVE_PLAN", "REPORT", "TRACE")
+_OTHERS = frozenset({"RUSTEXT_SELFTEST"})  # a frozen program reads it
 _FLAGS = {"1": True, "0": False, "": False}
 
 
@@ -48,7 +49,8 @@ def read_options(
     neither 0 nor 1, and for a report that cannot be written where it is asked for.
     """
     for name in sorted(environ):
-        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _NAMES:
+        unknown = name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _NAMES
+        if unknown or (name not in _OTHERS and _is_misspelt(name)):
             raise InvalidConfiguration(
                 f"the environment variable {name} is not known",
                 hint=suggest(name, (_PREFIX + known for known in _NAMES)),
@@ -83,6 +85,13 @@ def read_options(
         report=Path(file).absolute() if file else None,
         traces=tuple(map(Path, (*traces, *more))),
     )
+
+
+def _is_misspelt(name: str) -> bool:
+    """Whether a variable can only be meant as one of these, without `BUILD` or in other letters."""
+    word = name.upper().replace("_", "").removeprefix("RUSTEXT").removeprefix("BUILD")
+    meant = name.upper().startswith("RUSTEXT") and word in (n.replace("_", "") for n in _NAMES)
+    return meant and name.removeprefix(_PREFIX) not in _NAMES
 
 
 def _is_named_fifo(file: Path) -> bool:

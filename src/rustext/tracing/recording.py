@@ -19,7 +19,8 @@ from rustext.data import package_folder, package_text
 from rustext.discovery.module_names import importer_name
 from rustext.discovery.native_files import is_rust
 from rustext.environment.environment import Environment
-from rustext.errors import InvalidBinary, UnreadableFile
+from rustext.errors import InvalidBinary, UnreadableFile, UnwritableFile
+from rustext.files.output import check_output, write_output
 from rustext.tracing.native_opens import OpenWatch
 from rustext.tracing.trace_file import UNKNOWN, Importer, Language, Trace, merge
 from rustext.tracing.usage_notes import count_outside, make_usages
@@ -48,6 +49,7 @@ if sys.version_info >= (3, 8):
     )
 """
 _NOTES = "notes.jsonl"
+_WHAT = "what `rustext trace --start` writes"
 _MODULES = ("recorder", "usage_recorder")
 
 
@@ -111,7 +113,8 @@ def record(environ: Mapping[str, str], watched: Iterable[Path] = ()) -> Iterator
 def prepare(folder: Path, environ: Mapping[str, str]) -> Recording:
     """Put into a folder what makes Python processes take part that have it in `PYTHONPATH`.
 
-    Notes go into the folder as well. Raises `UnreadableFile` where it cannot be written to.
+    Notes go into the folder as well. Raises `UnwritableFile` where the folder cannot be written to,
+    or holds a file of such a name that is not rustext's own.
     """
     folder = folder.resolve()
     boot = _BOOT.format(folder=str(folder), output=str(folder / _NOTES))
@@ -120,11 +123,20 @@ def prepare(folder: Path, environ: Mapping[str, str]) -> Recording:
         texts[f"rustext_{module}.py"] = package_text(f"tracing/{module}.py")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UnreadableFile(f"{folder} cannot be written to: {error.strerror}") from error
+        raise UnwritableFile(f"{folder} cannot be written to: {error.strerror}") from error
+    files = [(folder / name, text, text.encode().__eq__) for name, text in texts.items()]
+    check_output(folder / _NOTES, _are_notes, what=_WHAT)
+    for path, _, is_same in files:
+        check_output(path, is_same, what=_WHAT)
+    for path, text, is_same in files:
+        write_output(path, text, is_same, what=_WHAT)
     return open_recording(folder, environ)
+
+
+def _are_notes(data: bytes) -> bool:
+    first = next(_iter_notes(data.decode("utf-8", "replace").splitlines()[:1]), {})
+    return not first.keys().isdisjoint(("do", "module"))
 
 
 def open_recording(folder: Path, environ: Mapping[str, str]) -> Recording:

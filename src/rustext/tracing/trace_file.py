@@ -234,14 +234,14 @@ def check_record_path(file: Path) -> None:
 def write_trace(trace: Trace, file: Path) -> None:
     """Write a record's file, whole or not at all; an earlier record is replaced, and nothing else.
 
-    Raises `UnwritableFile`.
+    Raises `UnwritableFile`, also for a record that is not as it was written: somebody edited it.
     """
     write_output(file, format_trace(trace), _is_record, what=_WHAT)
 
 
 def _is_record(data: bytes) -> bool:
     try:
-        parse_trace(data.decode("utf-8"), "")
+        text = data.decode("utf-8").replace("\r\n", "\n")
+        return text == format_trace(parse_trace(text, ""))
     except (InvalidTrace, UnicodeDecodeError):
         return False
-    return True

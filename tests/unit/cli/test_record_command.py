@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,42 @@ def test_programs_that_others_start_are_recorded_by_a_variable(
     subprocess.run([sys.executable, "app.py", "x"], check=True, env=env, cwd=project)
     assert run(["trace", "-q", "--finish", "notes"]) == 0
     assert any(usage.distribution == PROGRAM for usage in read_trace(project / RECORD).usages)
+
+
+@pytest.mark.parametrize(
+    "name", ["sitecustomize.py", "rustext_recorder.py", "rustext_usage_recorder.py", "notes.jsonl"]
+)
+def test_a_folder_for_a_recording_keeps_the_files_that_are_in_it(
+    name: str, project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / name).write_text("# mine\n")
+    assert run(["trace", "--start", "."]) == 2
+    assert f"{name} exists and is not what `rustext trace --start` writes" in capfd.readouterr().err
+    assert (project / name).read_text() == "# mine\n"
+    assert run(["trace", "--start", "notes"]) == run(["trace", "--start", "notes"]) == 0
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: "version = 2\n",
+        lambda text: f"# reviewed by me\n{text}",
+        lambda text: text.replace('"wave"', '"quopri"'),
+        lambda text: text + "\n",
+    ],
+)
+def test_a_record_that_somebody_has_edited_is_left(
+    edit: Callable[[str], str], project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "app.py").write_text("import wave, quopri\n")
+    assert run(["trace", "-q", "--", "app.py"]) == run(["trace", "-q", "--", "app.py"]) == 0
+    record = project / RECORD
+    record.write_bytes(record.read_bytes().replace(b"\n", b"\r\n"))  # as Git may check it out
+    assert run(["trace", "-q", "--", "app.py"]) == 0
+    record.write_text(edited := edit(record.read_text()))
+    assert run(["trace", "-q", "--", "app.py"]) == 2
+    assert "or was edited; it is left as it is" in capfd.readouterr().err
+    assert record.read_text() == edited
 
 
 def test_records_are_merged_by_a_command_of_its_own(project: Path) -> None:

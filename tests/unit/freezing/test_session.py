@@ -206,6 +206,10 @@ def test_options_come_from_the_command_line_or_the_environment(tmp_path: Path) -
     found = read_options(more, traces=["a.toml"])
     assert found.traces == (Path("a.toml"), Path("b.toml"))
     assert found.report == tmp_path / "r.json"
+    for name in ("RUSTEXT_REPORT", "rustext_build_selftest", "RUSTEXTBUILD_TRACE"):
+        with pytest.raises(InvalidConfiguration, match=f"{name} is not known"):
+            read_options({name: "1"})
+    assert read_options({"RUSTEXT_SELFTEST": "1", "RUSTEXT_FORMAT": "json"}) == SessionOptions()
     with pytest.raises(InvalidConfiguration, match="RUSTEXT_BUILD_SELFTEST is 'yes'"):
         read_options({"RUSTEXT_BUILD_SELFTEST": "yes"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import os
 import re
@@ -307,7 +308,7 @@ def test_a_build_waits_for_no_module_that_a_kept_folder_of_hooks_does_not_need(
     source = "import rustext_hooks, sys; print(*rustext_hooks.get_hook_dirs(), *sys.modules)"
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     command = [sys.executable, "-c", source]
-    (_, first, *all_modules), (_, later, *modules) = (
+    (_, _, first, *all_modules), (_, _, later, *modules) = (
         subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True, timeout=60
         ).stdout.split()
@@ -336,3 +337,47 @@ def test_the_entry_point_never_fails_and_the_build_stops_for_a_mistake(
             whole_build.begin()
     finally:
         analysis_state.states.clear()
+
+
+def test_a_module_of_the_programs_own_is_not_imported_for_one_of_the_standard_library(
+    tmp_path: Path,
+) -> None:
+    """As with `python -m PyInstaller`: the current folder is first in the search path."""
+    for name in ("difflib", "platformdirs", "rustext"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    source = "import rustext_hooks, sys; before = [*sys.path]; print(rustext_hooks.get_hook_dirs())"
+    command = [sys.executable, "-c", f"{source}; assert sys.path == before"]
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(ast.literal_eval(done.stdout)) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no system call `fork`")
+def test_the_last_line_comes_in_a_forked_process_too(tmp_path: Path) -> None:
+    source = (
+        "import multiprocessing\n"
+        "from rustext_hooks.analysis_state import at_end\n"
+        "def build(): at_end(print, 'last')\n"
+        "child = multiprocessing.get_context('fork').Process(target=build)\n"
+        "child.start(), child.join()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "last\n"
+
+
+def test_a_script_that_is_a_link_is_configured_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `rustext plan`, Nuitka's plugin and Python itself take its folder."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/app.py").touch()
+    (tmp_path / "src/pyproject.toml").write_text("[tool.rustext]\nincludes = []\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/app.py").symlink_to("../src/app.py")
+    state = analysis_state.State(tmp_path / "bin/app.py")
+    assert "did you mean `include`?" in str(getattr(state.error, "line", ""))
