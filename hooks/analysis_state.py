@@ -52,6 +52,9 @@ class State:
         return self._session
 
 
+states: list[State] = []  # one for each analysis of this process, the latest at the end
+
+
 def _start(folder: Path) -> Session:
     import PyInstaller  # noqa: PLC0415  (only a build has to have it)
 
@@ -62,14 +65,15 @@ def _start(folder: Path) -> Session:
 
 
 @contextlib.contextmanager
-def own_imports(program: Path) -> Iterator[None]:
-    """While rustext imports what it needs: modules of the program's folder are found last.
+def own_imports(*folders: Path) -> Iterator[None]:
+    """While rustext imports what it needs: modules of the program's folders are found last.
 
     `python -m PyInstaller` has the current folder first in its search path, and a program's own
     `difflib.py` may do anything as it is imported.
     """
     before = [*sys.path]
-    own = {"", *(os.path.realpath(folder) for folder in (Path.cwd(), program))}
+    programs = (state.folder for state in states[-1:])
+    own = {os.path.realpath(folder) for folder in (Path.cwd(), *folders, *programs)}
     last = [entry for entry in before if not entry or os.path.realpath(entry) in own]
     sys.path[:] = [*(entry for entry in before if entry not in last), *last]
     try:
@@ -87,9 +91,6 @@ def at_end(function: Callable[[State], None], state: State) -> None:
     from multiprocessing.util import Finalize  # noqa: PLC0415  (it is loaded in such a process)
 
     Finalize(None, function, args=(state,), exitpriority=0)
-
-
-states: list[State] = []  # one for each analysis of this process, the latest at the end
 
 
 def current_state() -> State:

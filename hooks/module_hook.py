@@ -17,7 +17,7 @@ from rustext.errors import RustextError
 from rustext.freezing.build import Build
 from rustext.model.plan import Companion, CompanionKind, Verdict
 
-from .analysis_state import NoSession, State, at_end, current_state
+from .analysis_state import NoSession, State, at_end, current_state, own_imports
 from .bundle_files import leave, rename
 from .other_hooks import (
     find_hook,
@@ -105,6 +105,7 @@ def own_lists(module: str) -> dict[str, list[Any]]:
 
 
 @functools.cache  # PyInstaller loads a hook that defines hook() twice
+@own_imports()
 def _lists_of(state: State, module: str) -> dict[str, list[Any]]:
     try:
         build = state.session.build
@@ -153,6 +154,7 @@ def leave_files() -> list[tuple[str, str]]:
         return []
 
 
+@own_imports()
 def _complete(present: Iterable[str]) -> None:
     """Note that the program has the packages of these modules, and so gets the modules."""
     for module in present:

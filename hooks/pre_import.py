@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from .analysis_state import own_imports
 from .module_hook import current_build
 from .other_hooks import find_hook, inner_folders, installed_folders, load_attributes
 
 
+@own_imports()
 def runtime_modules(module: str) -> tuple[str, ...]:
     """The modules that an extension makes as it loads."""
     try:

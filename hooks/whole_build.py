@@ -19,6 +19,7 @@ _logger = logging.getLogger("PyInstaller.rustext")
 _EXTENSIONS = frozenset({"Extension", "ExtensionPackage"})  # types of nodes in PyInstaller's graph
 
 
+@own_imports()
 def begin() -> None:
     """Stop a build with one line where the user asks for what makes no sense.
 
@@ -54,14 +55,14 @@ def complete(api: Any) -> None:
         _analyse_again(api.analysis)
         return
     try:
-        with own_imports(state.folder):
-            _complete(state, api)
+        _complete(state, api)
     except Exception as error:  # the border to the freezer
         _logger.error("rustext: the program is not completed, the build goes on: %r", error)  # noqa: TRY400
         _logger.debug("rustext: this is a defect of rustext's", exc_info=error)
         _analyse_again(api.analysis)
 
 
+@own_imports()
 def _complete(state: State, api: Any) -> None:
     from rustext.errors import RustextError  # noqa: PLC0415  (it may not work)
 
@@ -101,6 +102,7 @@ def _leave_broken_packages_out(state: State) -> None:
     """
     list_modules = state.graph.make_pure_toc
 
+    @own_imports()
     def list_without_broken() -> Any:
         build = state.session.build
         for node in _iter_broken(state):
@@ -195,6 +197,7 @@ def _analyse_again(analysis: Any) -> None:
     analysis.hooksconfig = {**analysis.hooksconfig, "rustext": {"analyse": "again"}}
 
 
+@own_imports()
 def _say_what_was_done(state: State) -> None:
     """The last line of a build; it names the program where there are several."""
     several = len(states) > 1

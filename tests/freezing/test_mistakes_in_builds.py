@@ -276,6 +276,23 @@ def test_hooks_far_away_that_are_not_utf_8_end_no_build(
     assert runs(program) == RESULT
 
 
+def test_modules_of_the_current_folder_are_not_run_by_a_build(lab: Lab, program: Path) -> None:
+    """It is first in the search path with `python -m PyInstaller`, and the program names none."""
+    (program / "elsewhere").mkdir()
+    for name in ("difflib", "platformdirs", "rustext", "elftools", "macholib", "tomllib"):
+        (program / "elsewhere" / f"{name}.py").write_text("raise SystemExit('it ran')\n")
+    python = lab.environment(ORMSGPACK, rustext=True)
+    done = pyinstaller(python, program)
+    assert done.returncode == 0, done.stderr
+    assert last_line(done).startswith("rustext: Rust extensions: 1, modules added: ")
+    assert "it ran" not in done.stderr
+    assert runs(program) == RESULT
+    (program / "pyproject.toml").write_text(MISTAKES["option"][0])
+    done = pyinstaller(python, program)
+    assert done.returncode == 1
+    assert last_line(done).endswith(MISTAKES["option"][2])
+
+
 PROVIDER = "def get():\n    return [{!r}]\n"
 METADATA = "Metadata-Version: 2.1\nName: provider\nVersion: 1.0\n"
 
