@@ -31,6 +31,7 @@ from rustext.freezing.pyinstaller.project_hooks import can_be_compared
 from rustext.model.native_file import NativeFile
 from rustext.plan.planner import Planner
 from rustext.plan.selftest import entry_source
+from rustext.report.escape import one_line
 
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
@@ -39,7 +40,7 @@ _SELFTEST_HOOK = "pyi_rth_rustext_selftest.py"
 
 # A priority above 0, that of hooks which packages bring themselves: this one runs theirs as well.
 _TEMPLATE = """\
-# Written by rustext {version} for the module `{module}`: {why}
+# Written by rustext {version} for {what}
 # What it adds, and why, is worked out when a program imports the module: `rustext plan` shows it.
 # $PyInstaller-Hook-Priority: 1
 from rustext_hooks.module_hook import hook_attributes
@@ -47,7 +48,7 @@ from rustext_hooks.module_hook import hook_attributes
 globals().update(hook_attributes({module!r}, __file__))
 """
 _RUNTIME_TEMPLATE = """\
-# Written by rustext {version} for the module `{module}`: {why}
+# Written by rustext {version} for {what}
 # Names the modules that it makes as it loads, of which there are no files.
 # $PyInstaller-Hook-Priority: 1
 from rustext_hooks.pre_import import announce, runtime_modules
@@ -58,7 +59,7 @@ def pre_safe_import_module(api):
 """
 # https://pyinstaller.org/en/stable/hooks.html#the-pre-find-module-path-psim-api-method
 _EDITABLE_TEMPLATE = """\
-# Written by rustext {version}: an import finder serves `{module}`, which is installed with `-e`.
+# Written by rustext {version}: an import finder serves `{what}`, which is installed with `-e`.
 def pre_find_module_path(api):
     api.search_dirs = [{places}]
 """
@@ -157,7 +158,8 @@ def write_short_hooks(
     texts: dict[Path, str] = {}
     modules = []
     for target in iter_hook_targets(planner, neighbours=True):
-        values = {"version": __version__, "module": target.module, "why": target.why}
+        what = one_line(f"the module `{target.module}`: {target.why}")
+        values = {"version": __version__, "module": target.module, "what": what}
         early, hook = _places(folder, target.module)
         if _may_be_compared(hook.relative_to(folder), others):
             texts[hook] = _TEMPLATE.format(**values)
@@ -188,7 +190,9 @@ def _editable_hooks(env: Environment, folder: Path) -> Iterator[tuple[Path, str]
             for name in part.names:
                 yield (
                     folder / "pre_find_module_path" / f"hook-{name}.py",
-                    _EDITABLE_TEMPLATE.format(version=__version__, module=name, places=places),
+                    _EDITABLE_TEMPLATE.format(
+                        version=__version__, what=one_line(name), places=places
+                    ),
                 )
 
 
