@@ -27,7 +27,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from rustext.errors import UnreadableFile
-from rustext.files.untrusted import is_utf8, read_bytes, read_text
+from rustext.files.untrusted import can_name_file, is_utf8, read_bytes, read_text
 from rustext.model.faults import Fault
 
 _METADATA_LIMIT, _RECORD_LIMIT = 16 << 20, 64 << 20  # bytes; the largest real RECORD has 5 MB
@@ -310,11 +310,14 @@ def _read_record(
     except (UnreadableFile, csv.Error) as error:
         faults.append(Fault(path=file, reason=str(error), effect=effect))
         return ()
-    good = [row for row in rows if "\0" not in row and is_utf8(row)]
-    if len(good) < len(rows):
-        reason = f"{len(rows) - len(good)} of the names in it are not UTF-8, or hold a NUL"
+    odd = {row for row in rows if not (can_name_file(row) and is_utf8(row))}
+    if odd:
+        reason = (
+            f"{len(odd)} of the names in it are not UTF-8, are none in this locale, or hold a NUL"
+            f": `{min(odd)}`"
+        )
         faults.append(Fault(path=file, reason=reason, effect="those files are left out"))
-    return tuple(PurePosixPath(_relative(row, site)) for row in good)
+    return tuple(PurePosixPath(_relative(row, site)) for row in rows if row not in odd)
 
 
 def _read_entry_points(folder: Path, faults: list[Fault]) -> tuple[tuple[str, str], ...]:

@@ -200,7 +200,7 @@ def is_current(listing: Listing, root: Path) -> bool:
         try:
             if os.stat(f"{base}/{path}").st_mtime_ns != changed:  # noqa: PTH116 (as above)
                 return False
-        except OSError:
+        except (OSError, ValueError):  # ValueError: this locale cannot encode the path
             return False
     return all(identify(f"{base}/{path}") == known for path, known in listing.files.items())
 
@@ -217,7 +217,7 @@ def read_folders(root: Path, paths: Iterable[str]) -> dict[str, int]:
     """The time of the last change of each folder."""
     times = {}
     for path in paths:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             times[path] = (root / path).stat().st_mtime_ns
     return times
 

@@ -81,6 +81,7 @@ FAULTS = {
     "editable_source_is_gone": (put(f"../{FINDER}", "MAPPING = {'a': '/gone/a'}\n"), FINDER),
     "folder_is_not_utf8": (not_utf8, "caf\udce9-1.0.dist-info"),
     "row_is_not_utf8": (odd_row, "RECORD"),
+    "row_holds_a_nul": (put("RECORD", "bad.py,,\nbad\0.py,,\n"), "RECORD"),
 }
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.machinery
+import os
 import re
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -56,3 +59,34 @@ def test_generated_text_holds_for_any_label(
                 (found,) = metadata.distributions(name=ast.literal_eval(name), path=[str(site)])
                 assert found.files
     assert format_config(planner).replace("\n", "").isprintable()
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+HOOKS = "import rustext_hooks; print(*rustext_hooks.get_hook_dirs())"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' file names are text")
+def test_names_that_the_locale_cannot_encode_cost_their_files(
+    library: Path, tmp_path: Path
+) -> None:
+    core = f"app/_core{SUFFIX}"
+    info = install(tmp_path, "app", files={core: library, "app/__init__.py": ""})
+    with (info / "RECORD").open("a", encoding="utf-8") as stream:
+        stream.write("app/ümlaut.py,,\napp/weiß/__init__.py,,\napp/nul\0.py,,\n")
+    (tmp_path / "main.py").write_text("import app._core")
+    env = {**os.environ, **ASCII, "PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+
+    def run(*arguments: str) -> tuple[str, str]:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+        )
+        return done.stdout, done.stderr
+
+    text, _ = run("-m", "rustext", "plan", "main.py")
+    assert core in text
+    assert "3 of the names" in text
+    assert text.count("cannot read") == text.count(f"cannot read `{info}/RECORD`") == 1
+    text, errors = run("-c", HOOKS)
+    assert errors == ""
+    assert (Path(text.split()[-1]) / "hook-app.py").is_file()
