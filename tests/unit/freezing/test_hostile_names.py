@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -59,6 +60,26 @@ def test_generated_text_holds_for_any_label(
                 (found,) = metadata.distributions(name=ast.literal_eval(name), path=[str(site)])
                 assert found.files
     assert format_config(planner).replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("write", [write_short_hooks, write_hooks])
+def test_a_module_whose_hook_can_have_no_file_costs_no_other_hook(
+    write: Callable[[Planner, Path], Sequence[Path]],
+    library: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A file's name has at most 255 bytes; a module's has no end."""
+    long = f"{'a' * 120}.{'b' * 120}.{'c' * 120}"
+    package = f"{long.replace('.', '/')}/__init__.py"
+    files = {f"app/_core{SUFFIX}": library, "app/__init__.py": "", package: ""}
+    install(tmp_path / "site", "app", files=files)
+    env = environment(tmp_path / "site")
+    written = write(Planner(env, Config()), tmp_path / "hooks")
+    assert "hook-app.py" in {path.name for path in written}
+    (message,) = caplog.messages
+    assert message.startswith(f"rustext: no hook for {long[:120]}")
+    assert "too long" in message
 
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
