@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 from compiling import compiler
-from environments import environment, install
+from environments import environment, install, write_files
 
 from rustext.config import Config
+from rustext.environment.environment import with_editable
 from rustext.freezing.nuitka.package_config import format_config
 from rustext.freezing.pyinstaller.hook_files import write_hooks, write_short_hooks
 from rustext.plan.planner import Planner
@@ -111,3 +112,20 @@ def test_names_that_the_locale_cannot_encode_cost_their_files(
     text, errors = run("-c", HOOKS)
     assert errors == ""
     assert (Path(text.split()[-1]) / "hook-app.py").is_file()
+
+
+def test_editable_installs_that_cannot_be_linked_cost_no_other_hook(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").touch()  # where a folder is wanted
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    site = tmp_path / "site"
+    install(site, "app", files={f"app/_core{SUFFIX}": library, "app/__init__.py": ""})
+    write_files(tmp_path / "src", {"own/__init__.py": ""})
+    finder = f"MAPPING = {{'own': '{tmp_path}/src/own'}}\n"
+    write_files(site, {"__editable___own_1_0_finder.py": finder})
+    env = with_editable(environment(site).interpreter)
+    written = write_short_hooks(Planner(env, Config()), tmp_path / "hooks")
+    assert [path.name for path in written] == ["hook-app.py"]
+    (fault,) = env.faults
+    assert "editable installs cannot be followed (own)" in str(fault)
