@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rustext.config import Config, find_project
-from rustext.environment.child_process import run
+from rustext.environment.child_process import ask_python
 from rustext.environment.environment import this_environment
 from rustext.errors import ForeignProcessError, RustextError
 from rustext.freezing.options import read_options
@@ -79,13 +79,13 @@ def _check_entry_point(folder: Path) -> Check:
     """Call what PyInstaller calls, in a process of its own as it does."""
     name = "pyinstaller-build"
     try:
-        done = run([sys.executable, "-c", _ENTRY_POINT], timeout=_TIMEOUT, cwd=folder)
+        done = ask_python(sys.executable, _ENTRY_POINT, timeout=_TIMEOUT, cwd=folder)
     except ForeignProcessError as error:
         return _failed(name, error)
     said = [line for line in done.stderr.splitlines() if line.strip()]
     try:
-        named = [Path(text) for text in json.loads(done.stdout.splitlines()[-1])]
-    except (IndexError, ValueError):
+        named = [Path(text) for text in json.loads(done.stdout)]
+    except ValueError:
         named = []
     folders = [folder for folder in named if folder.parent.name != "each_build"]
     if not folders:

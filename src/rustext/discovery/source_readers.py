@@ -126,11 +126,16 @@ def runs_main(tree: ast.Module) -> bool:
     return any(_names_main(file) or last_name(file.value) in mains for file in files)
 
 
+def _text(node: ast.AST) -> str | None:
+    """The value of a string literal; to compare one of bytes with text is an error with `-bb`."""
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, str) else None
+
+
 def _names_main(node: ast.AST) -> bool:
     """Whether an expression is, or is out of, `sys.modules["__main__"]` or `import __main__`."""
     return any(
-        (isinstance(inner, ast.Constant) and inner.value == "__main__")
-        or (isinstance(inner, ast.Name) and inner.id == "__main__")
+        _text(inner) == "__main__" or (isinstance(inner, ast.Name) and inner.id == "__main__")
         for inner in ast.walk(node)
     )
 
@@ -177,12 +182,12 @@ def iter_python_starts(tree: ast.Module) -> Iterator[str]:
     """How the module starts Python: `-m MODULE`, `-c`, or `script`."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.List, ast.Tuple)) and node.elts and _is_python(node.elts[0]):
-            words = [e.value if isinstance(e, ast.Constant) else None for e in node.elts[1:]]
+            words = [_text(element) for element in node.elts[1:]]
             option = next((w for w in words if w in _OPTIONS), None)
             if option == "-m":
                 place = words.index("-m") + 1
                 module = words[place] if place < len(words) else None
-                yield f"-m {module if isinstance(module, str) else HOLE}"
+                yield f"-m {HOLE if module is None else module}"
             else:
                 yield option or "script"
 

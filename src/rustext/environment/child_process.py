@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 from typing import IO
@@ -161,12 +161,26 @@ def run_attached(
                 continue
 
 
+def ask_python(
+    python: str | Path, source: str, *, timeout: float = 30, cwd: Path | None = None
+) -> Finished:
+    """Run a script in another interpreter; `stdout` is what the script itself has printed.
+
+    Path files of the interpreter (`.pth`) may print as it starts and as it ends. Raises as `run`.
+    """
+    mark = os.urandom(16).hex()
+    marked = f"print({mark!r}, end='')\nexec({source!r})\nprint({mark!r}, end='')"
+    done = run([python, "-c", marked], timeout=timeout, cwd=cwd)
+    parts = done.stdout.split(mark)
+    return replace(done, stdout=parts[1] if len(parts) > 1 else "")
+
+
 def run_python(python: Path, source: str, *, timeout: float = 30) -> str:
     """Run a script in another interpreter and return what it printed.
 
     Raises `ForeignProcessError` if it fails.
     """
-    done = run([python, "-c", source], timeout=timeout)
+    done = ask_python(python, source, timeout=timeout)
     if done.code != 0:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1][:120]
         raise ForeignProcessError(f"{python} failed with exit code {done.code}: {last}")

@@ -7,10 +7,8 @@ In: the folders of `sys.path` that installers keep, and the interpreter's PEP 50
 
 from __future__ import annotations
 
-import csv
 import functools
 import hashlib
-import io
 import json
 import os
 import posixpath
@@ -26,11 +24,12 @@ from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from rustext.environment.records import read_record
 from rustext.errors import UnreadableFile
 from rustext.files.untrusted import is_utf8, read_bytes, read_text
 from rustext.model.faults import Fault
 
-_METADATA_LIMIT, _RECORD_LIMIT = 16 << 20, 64 << 20  # bytes; the largest real RECORD has 5 MB
+_METADATA_LIMIT = 16 << 20  # bytes
 _END_OF_HEADER = re.compile(r"\r?\n\r?\n")
 
 # Groups for installers and build backends:
@@ -270,7 +269,7 @@ def _read_distribution(folder: Path, site: Path, faults: list[Fault]) -> Distrib
         site=site,
         metadata=PurePosixPath(folder.name),
         requires=requires,
-        files=_read_record(folder / "RECORD", name, site, faults),
+        files=read_record(folder / "RECORD", name, site, faults),
         entry_points=_read_entry_points(folder, faults),
     )
 
@@ -291,30 +290,6 @@ def _read_fields(folder: Path, faults: list[Fault]) -> tuple[Path, Message]:
             # The description, by far the largest part, follows the header.
             return file, HeaderParser().parsestr(_END_OF_HEADER.split(text, maxsplit=1)[0])
     raise _Unreadable(folder, "there is no METADATA in it")
-
-
-def _read_record(
-    file: Path, name: str, site: Path, faults: list[Fault]
-) -> tuple[PurePosixPath, ...]:
-    """The paths of a RECORD relative to `site`; `importlib.metadata.files` costs ten times as much.
-
-    Absolute paths are allowed: https://packaging.python.org/en/latest/specifications/
-    recording-installed-packages/#the-record-file
-    """
-    if not os.path.lexists(file):
-        return ()
-    effect = f"the files of {name} are not known"
-    try:
-        text = read_text(file, _RECORD_LIMIT)
-        rows = [row[0] for row in csv.reader(io.StringIO(text, newline="")) if row and row[0]]
-    except (UnreadableFile, csv.Error) as error:
-        faults.append(Fault(path=file, reason=str(error), effect=effect))
-        return ()
-    good = [row for row in rows if "\0" not in row and is_utf8(row)]
-    if len(good) < len(rows):
-        reason = f"{len(rows) - len(good)} of the names in it are not UTF-8, or hold a NUL"
-        faults.append(Fault(path=file, reason=reason, effect="those files are left out"))
-    return tuple(PurePosixPath(_relative(row, site)) for row in good)
 
 
 def _read_entry_points(folder: Path, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
@@ -353,16 +328,6 @@ def _check_origin(folder: Path, faults: list[Fault]) -> None:
         reason = str(error) if isinstance(error, UnreadableFile) else f"it does not parse ({error})"
         effect = "where the distribution comes from is not known"
         faults.append(Fault(path=file, reason=reason, effect=effect))
-
-
-def _relative(row: str, site: Path) -> str:
-    rooted = row[0] in "/\\" or row[1:2] == ":"  # a Path for each row takes far longer
-    if not (rooted and Path(row).is_absolute()):
-        return row
-    try:
-        return os.path.relpath(row, site).replace(os.sep, "/")
-    except ValueError:  # on another drive of Windows
-        return row
 
 
 def _parse_requirements(lines: Iterable[str]) -> tuple[tuple[Requirement, ...], list[str]]:

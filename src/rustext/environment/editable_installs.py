@@ -95,10 +95,11 @@ def link_folder(editable: EditableModules) -> Path:
     """
     try:
         return _make_links(editable)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that this locale cannot encode
         names = ", ".join(editable.names)
+        reason = getattr(error, "strerror", None) or error
         raise UnreadableFile(
-            f"editable installs cannot be followed ({names}): {error.strerror or error}",
+            f"editable installs cannot be followed ({names}): {reason}",
             hint="install them without `-e`, or let the cache folder be written to",
         ) from error
 

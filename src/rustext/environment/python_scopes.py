@@ -97,7 +97,7 @@ def split_of(node: ast.expr) -> ast.expr:
     """What an expression is the first part of, `x` of `x.rsplit(".", 1)[0]`, or itself."""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
         method = node.value.func
-        first = isinstance(node.slice, ast.Constant) and node.slice.value == 0
+        first = ast.unparse(node.slice) == "0"
         if first and isinstance(method, ast.Attribute) and method.attr in _SPLITS:
             return method.value
     return node

@@ -37,6 +37,7 @@ _log = logging.getLogger(__name__)
 
 _LIMIT = 256 << 20  # bytes of an entry; one for 10,000 files has 10 MiB
 _KEPT = 30 * 24 * 3600  # seconds
+_NO_HOME = Path(os.devnull, "no-home-folder", "rustext")
 _OURS = re.compile(r"\.?[0-9a-f]{16,64}(\.jsonl(\..+)?)?|\.(rustext|draft)-.+")  # and drafts
 
 _Answer = TypeVar("_Answer")
@@ -126,13 +127,18 @@ def open_cache(purpose: str, question: str = "") -> Cache:
 
 
 def user_cache_folder() -> Path:
-    """The platform's cache folder for rustext; it need not exist."""
+    """The platform's cache folder for rustext; it need not exist.
+
+    For a user without a home folder, as in some containers, it is one that nobody can make.
+    """
     try:
         platformdirs = importlib.import_module("platformdirs")
+        folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
     except ImportError:  # a checkout alone, in an environment without what rustext needs
-        return Path.home() / ".cache" / "rustext"
-    folder: Path = platformdirs.user_cache_path("rustext", appauthor=False)
-    return folder
+        folder = Path(os.path.expanduser("~/.cache/rustext"))  # noqa: PTH111  (never raises)
+    except RuntimeError:  # from newer ones; older ones leave a `~`
+        return _NO_HOME
+    return _NO_HOME if folder.parts[0] == "~" else folder
 
 
 def clear_cache() -> tuple[Path, int, int]:
@@ -194,7 +200,7 @@ def is_current(listing: Listing, root: Path) -> bool:
         try:
             if os.stat(f"{base}/{path}").st_mtime_ns != changed:  # noqa: PTH116 (as above)
                 return False
-        except OSError:
+        except (OSError, ValueError):  # ValueError: this locale cannot encode the path
             return False
     return all(identify(f"{base}/{path}") == known for path, known in listing.files.items())
 
@@ -211,7 +217,7 @@ def read_folders(root: Path, paths: Iterable[str]) -> dict[str, int]:
     """The time of the last change of each folder."""
     times = {}
     for path in paths:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             times[path] = (root / path).stat().st_mtime_ns
     return times
 

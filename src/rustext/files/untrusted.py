@@ -95,8 +95,8 @@ def find_obstacle(path: Path) -> str:
     """Why this user cannot copy a file; "" where nothing is in the way."""
     try:
         mode = path.stat().st_mode
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
+    except (OSError, ValueError) as error:  # ValueError: no path, as for `can_name_file`
+        return (getattr(error, "strerror", None) or str(error)).lower()
     if not stat.S_ISREG(mode):
         return "it is not a regular file"
     return "" if os.access(path, os.R_OK) else os.strerror(errno.EACCES).lower()
@@ -118,6 +118,20 @@ def is_withheld(path: Path) -> bool:
     if sys.platform == "win32":
         return False
     return path.lstat().st_uid != os.geteuid() and not os.access(path, os.R_OK)
+
+
+def can_name_file(text: str) -> bool:
+    """Whether the system takes a text for a path: it has no NUL, and the locale can encode it.
+
+    Where one is not, what opens or looks at it raises `ValueError`.
+    """
+    if text.isascii():  # most are
+        return "\0" not in text
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def is_utf8(text: str) -> bool:

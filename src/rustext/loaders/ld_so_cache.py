@@ -154,7 +154,7 @@ def _glob(root: Sysroot, pattern: str) -> Iterator[str]:
     folder = posixpath.dirname(pattern)
     try:
         names = sorted(entry.name for entry in root.host(folder).iterdir())
-    except OSError:
+    except (OSError, ValueError):  # ValueError: this locale cannot encode the path
         return
     for name in names:
         if PurePosixPath(name).match(posixpath.basename(pattern)):

@@ -84,7 +84,7 @@ class Sysroot:
         if path not in self._links:
             try:
                 self._links[path] = str(Path(f"{self._root}{path}").readlink())
-            except OSError:
+            except (OSError, ValueError):  # ValueError: this locale cannot encode the path
                 self._links[path] = ""
         return self._links[path]
 

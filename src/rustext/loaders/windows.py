@@ -75,7 +75,7 @@ class PeRules(Rules):
         if folder not in self._listings:
             try:
                 names = [entry.name for entry in self._root.host(folder).iterdir()]
-            except OSError:
+            except (OSError, ValueError):  # ValueError: this locale cannot encode the path
                 names = []
             self._listings[folder] = {entry.lower(): entry for entry in names}
         return self._listings[folder].get(name, name)

@@ -62,7 +62,8 @@ def parse_answers(run: IsolatedRun) -> SelfTest:
     """What a program answered before it ended; no answers at all if it did not understand."""
     answers, last = [], None
     lines = run.stdout.splitlines()
-    for line in lines[1:] if lines[:1] == [_FIRST_LINE] else ():
+    start = lines.index(_FIRST_LINE) + 1 if _FIRST_LINE in lines else len(lines)
+    for line in lines[start:]:
         answer = _parse_answer(line)
         if answer is not None:
             answers.append(answer)

@@ -65,6 +65,10 @@ def test_the_entry_point_is_called_as_a_build_does(
     (tmp_path / "cache").touch()  # where a folder is wanted
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    (tmp_path / "path").mkdir()
+    noise = "import atexit\natexit.register(print, 'bye')\n"
+    (tmp_path / "path/sitecustomize.py").write_text(noise)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
     *_, warned = check_project(tmp_path, pyinstaller=True)
     assert (warned.name, warned.severity) == ("pyinstaller-build", Severity.WARNING)
     assert "hooks go to a temporary folder" in warned.message

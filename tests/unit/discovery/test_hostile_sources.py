@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -44,3 +46,30 @@ def test_a_source_is_read_in_time(text: str, tmp_path: Path) -> None:
     begin = time.process_time()
     assert read_sources(environment(tmp_path).distributions["host"]).files
     assert time.process_time() - begin < 10
+
+
+BYTES = """
+import runpy, subprocess, sys
+exec(open(sys.modules[b"__main__"].__file__).read(), vars(sys.modules["__main__"]))
+runpy.run_path(sys.modules[b"__main__"].__file__)
+subprocess.run([sys.executable, b"-m", "pip"])
+subprocess.run([sys.executable, b"-c", ""])
+__import__(x.rsplit(".", 1)[b"0"])
+__import__(b"a" + b".b" % b"c"), b"a".join([b"b"]), b"__main__" == __name__
+"""
+READ = """
+import sys
+from pathlib import Path
+from rustext.discovery.source_facts import read_sources
+from rustext.environment.distributions import iter_distributions
+(dist,) = iter_distributions(Path(sys.argv[1]))
+(facts,) = read_sources(dist).files
+print(sorted(facts.starts_python))
+"""
+
+
+def test_literals_of_bytes_are_compared_with_no_text(tmp_path: Path) -> None:
+    install(tmp_path, "host", files={"host/__init__.py": BYTES})
+    command = [sys.executable, "-bb", "-W", "error::BytesWarning", "-c", READ, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.returncode) == ("['script']\n", 0), done.stderr

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rustext.environment.child_process import run, run_python
-from rustext.errors import ForeignProcessError
+from rustext.environment.environment import read_interpreter
+from rustext.errors import ForeignProcessError, InvalidEnvironment
 
 
 def test_output_and_exit_code_are_kept_apart() -> None:
@@ -78,6 +79,20 @@ def test_a_script_that_fails_is_told_by_its_last_line() -> None:
     with pytest.raises(ForeignProcessError, match="exit code 7: no output"):
         run_python(Path(sys.executable), "import sys; sys.exit(7)")
     assert run_python(Path(sys.executable), "print(6 * 7)") == "42\n"
+
+
+def test_what_path_files_print_is_no_part_of_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "import atexit\nprint('{} hello', end='')\natexit.register(print, '[bye]')\n"
+    (tmp_path / "sitecustomize.py").write_text(source)  # runs as they do
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    python = Path(sys.executable)
+    assert run_python(python, "print(6 * 7)") == "42\n"
+    assert str(tmp_path) in read_interpreter(python).path
+    (tmp_path / "sitecustomize.py").write_text("import os\nos._exit(0)\n")
+    with pytest.raises(InvalidEnvironment, match="does not answer"):
+        read_interpreter(python)
 
 
 MEASURED = """

@@ -81,6 +81,10 @@ FAULTS = {
     "editable_source_is_gone": (put(f"../{FINDER}", "MAPPING = {'a': '/gone/a'}\n"), FINDER),
     "folder_is_not_utf8": (not_utf8, "caf\udce9-1.0.dist-info"),
     "row_is_not_utf8": (odd_row, "RECORD"),
+    "row_is_cut": (put("RECORD", "bad.py,sha256=x,1\nbad/x.p"), "RECORD"),
+    "row_has_too_many_fields": (put("RECORD", "bad.py,,\nbad/x, y.py,,\n"), "RECORD"),
+    "row_has_an_open_quote": (put("RECORD", '"bad/x.py,,\nbad.py,,\n'), "RECORD"),
+    "row_holds_a_nul": (put("RECORD", "bad.py,,\nbad\0.py,,\n"), "RECORD"),
 }
 
 
@@ -121,6 +125,34 @@ def test_absolute_rows_of_a_record_are_below_their_folder(tmp_path: Path) -> Non
     assert {"app.py", "other.py", "../bin/tool"} <= files
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        "pkg/__init__.py,sha256=x,1\n../bin/x,,\nplain.py,,\npkg/on",
+        '../bin/x,,\n"pkg/one.py,,\npkg/__init__.py,,\nplain.py,,\n',
+        '../bin/x,,\n"pkg/one.py,,\npkg/__init__.py,,\nplain.py,,\n"pkg/core.so",,\n',
+        "../bin/x,,\r\npkg/__init__.py,,\r\n  \r\npkg/a,b.py,,\r\nplain.py,,\r\n",
+        "../bin/x,,\n" + '"' + 200_000 * "x" + "\npkg/__init__.py,,\nplain.py,,\n",
+    ],
+)
+def test_of_a_damaged_record_the_whole_rows_count_and_the_packages_that_they_name(
+    record: str, tmp_path: Path
+) -> None:
+    files = ("pkg/__init__.py", "pkg/one.py", "pkg/inner/two.py", "pkg/__pycache__/one.pyc")
+    info = install(tmp_path, "app", files=dict.fromkeys((*files, "plain.py", "space/a.py"), ""))
+    (info / "RECORD").write_text(f"space/a.py,,\n{record}", newline="")
+    (tmp_path / "space/others.py").touch()
+    env = environment(tmp_path)
+    found = set(map(str, env.distributions["app"].files))
+    assert found == {"space/a.py", "plain.py", "../bin/x", *files[:3]} | (
+        {"pkg/core.so"} if "core" in record else set()
+    )
+    (fault,) = env.faults
+    assert fault.path == info / "RECORD"
+    assert fault.reason.startswith("1 of its rows are damaged: `")
+    assert fault.effect == "files of app may be missing"
+
+
 def test_what_is_legal_is_no_fault(tmp_path: Path) -> None:
     info = install(tmp_path, "app", files={"app.py": ""})
     (tmp_path / "here").mkdir()
@@ -135,7 +167,7 @@ def test_what_is_legal_is_no_fault(tmp_path: Path) -> None:
         },
     )
     with (info / "RECORD").open("a") as stream:
-        stream.write("/etc/passwd,,\n../../../bin/x,,\n")
+        stream.write('/etc/passwd,,\n../../../bin/x,,\n\n"a, ""b"".txt",,\n"two\nlines.txt",,\n')
     env = environment(tmp_path)
     (dist,) = env.distributions.values()
     points = metadata.Distribution.at(info).entry_points

@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from rustext.files.cache import (
     Listing,
     Row,
     _prune,
+    clear_cache,
     identify,
     is_current,
     iter_unchanged,
+    open_cache,
     read_folders,
+    user_cache_folder,
 )
 
 
@@ -228,3 +232,29 @@ def test_writers_at_the_same_time_leave_one_whole_entry(root: Path, tmp_path: Pa
     assert Cache(folder, "1.0").read(root) in (first, second)
     assert None not in seen[seen.index(next(s for s in seen if s is not None)) :]
     assert [path.suffix for path in folder.iterdir()] == [".jsonl"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no `pwd`")
+@pytest.mark.parametrize("hidden", [None, "platformdirs"])
+def test_without_a_home_folder_nothing_is_stored_and_nothing_raises(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hidden: str | None
+) -> None:
+    """A container may start a program as a user of whom nothing but a number is known."""
+    import pwd
+
+    def getpwuid(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    if hidden:
+        monkeypatch.setitem(sys.modules, hidden, None)
+    monkeypatch.setattr(pwd, "getpwuid", getpwuid)
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    cache = open_cache("scan")
+    cache.write(root, listing(root))
+    assert cache.read(root) is None
+    with pytest.raises(OSError, match="no-home-folder"):
+        user_cache_folder().mkdir(parents=True)
+    assert clear_cache() == (user_cache_folder(), 0, 0)
+    assert not (tmp_path / "~").exists()

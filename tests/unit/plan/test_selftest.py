@@ -120,7 +120,7 @@ def test_a_program_without_the_entry_answers_nothing(folder: Path) -> None:
 def test_a_program_that_answers_otherwise_does_no_harm(
     line: str, answers: list[tuple[str, str]]
 ) -> None:
-    printed = f'{{"selftest": [\n{line}\n]}}\n'
+    printed = f'said before\n{{"selftest": [\n{line}\n]}}\n'
     ended = IsolatedRun(code=1, stdout=printed, stderr="", hidden=(), libraries=())
     assert list(errors(parse_answers(ended)).items()) == answers
 

@@ -22,6 +22,7 @@ from rustext.formats.binary import is_native
 from rustext.freezing.pyinstaller.hook_files import iter_hook_targets
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.plan.planner import Planner
+from rustext.report.escape import one_line
 
 _HEADER = """\
 # yamllint disable rule:line-length
@@ -77,7 +78,7 @@ def format_config(planner: Planner) -> str:
             _add_companions(entry, planner.companions_for(module.path), dist)
     lines = [_HEADER.format(version=__version__).rstrip(), "---"]
     for name in sorted(entries):
-        lines += ["", *_iter_lines(name, entries[name])]
+        lines += ["", *map(one_line, _iter_lines(name, entries[name]))]
     return seal("\n".join(lines) + ("\n" if entries else "\n[]\n"))
 
 

@@ -8,6 +8,7 @@ out what to add when they run, can be written before any build.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from rustext.freezing.pyinstaller.project_hooks import can_be_compared
 from rustext.model.native_file import NativeFile
 from rustext.plan.planner import Planner
 from rustext.plan.selftest import entry_source
+from rustext.report.escape import one_line
 
 _log = logging.getLogger("PyInstaller.rustext")  # read during a build, as a rule
 
@@ -39,7 +41,7 @@ _SELFTEST_HOOK = "pyi_rth_rustext_selftest.py"
 
 # A priority above 0, that of hooks which packages bring themselves: this one runs theirs as well.
 _TEMPLATE = """\
-# Written by rustext {version} for the module `{module}`: {why}
+# Written by rustext {version} for {what}
 # What it adds, and why, is worked out when a program imports the module: `rustext plan` shows it.
 # $PyInstaller-Hook-Priority: 1
 from rustext_hooks.module_hook import hook_attributes
@@ -47,7 +49,7 @@ from rustext_hooks.module_hook import hook_attributes
 globals().update(hook_attributes({module!r}, __file__))
 """
 _RUNTIME_TEMPLATE = """\
-# Written by rustext {version} for the module `{module}`: {why}
+# Written by rustext {version} for {what}
 # Names the modules that it makes as it loads, of which there are no files.
 # $PyInstaller-Hook-Priority: 1
 from rustext_hooks.pre_import import announce, runtime_modules
@@ -58,7 +60,7 @@ def pre_safe_import_module(api):
 """
 # https://pyinstaller.org/en/stable/hooks.html#the-pre-find-module-path-psim-api-method
 _EDITABLE_TEMPLATE = """\
-# Written by rustext {version}: an import finder serves `{module}`, which is installed with `-e`.
+# Written by rustext {version}: an import finder serves `{what}`, which is installed with `-e`.
 def pre_find_module_path(api):
     api.search_dirs = [{places}]
 """
@@ -111,7 +113,10 @@ def write_hooks(planner: Planner, folder: Path) -> tuple[Path, ...]:
     `UnwritableFile`, before anything is changed, for a hook that somebody has edited.
     """
     texts: dict[Path, str] = {}
+    folder.mkdir(parents=True, exist_ok=True)
     for target in iter_hook_targets(planner, neighbours=True, loose=True):
+        if not _has_place(folder, target.module):
+            continue
         early, hook = _places(folder, target.module)
         try:
             text = hook_text(planner, target.module, target.why, companions=target.companions)
@@ -156,8 +161,12 @@ def write_short_hooks(
     """
     texts: dict[Path, str] = {}
     modules = []
+    folder.mkdir(parents=True, exist_ok=True)
     for target in iter_hook_targets(planner, neighbours=True):
-        values = {"version": __version__, "module": target.module, "why": target.why}
+        if not _has_place(folder, target.module):
+            continue
+        what = one_line(f"the module `{target.module}`: {target.why}")
+        values = {"version": __version__, "module": target.module, "what": what}
         early, hook = _places(folder, target.module)
         if _may_be_compared(hook.relative_to(folder), others):
             texts[hook] = _TEMPLATE.format(**values)
@@ -169,7 +178,6 @@ def write_short_hooks(
     if selftest:  # https://pyinstaller.org/en/stable/hooks.html#provide-hooks-with-package
         texts[folder / "rthooks" / _SELFTEST_HOOK] = entry_source()
         texts[folder / "rthooks.dat"] = repr({name: [_SELFTEST_HOOK] for name in modules}) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
     return _write(texts)
 
 
@@ -182,14 +190,32 @@ def _editable_hooks(env: Environment, folder: Path) -> Iterator[tuple[Path, str]
     """Hooks that let PyInstaller find what import finders serve: it searches paths alone."""
     for ahead in (True, False):
         part = env.editable.part(ahead=ahead)
-        if part.modules:
-            links = repr(str(link_folder(part)))
-            places = f"{links}, *api.search_dirs" if ahead else f"*api.search_dirs, {links}"
-            for name in part.names:
+        try:
+            links = repr(str(link_folder(part))) if part.modules else ""
+        except UnreadableFile:  # a fault of the environment, which is said
+            continue
+        places = f"{links}, *api.search_dirs" if ahead else f"*api.search_dirs, {links}"
+        for name in part.names:
+            if _has_place(folder, name):
                 yield (
                     folder / "pre_find_module_path" / f"hook-{name}.py",
-                    _EDITABLE_TEMPLATE.format(version=__version__, module=name, places=places),
+                    _EDITABLE_TEMPLATE.format(
+                        version=__version__, what=one_line(name), places=places
+                    ),
                 )
+
+
+def _has_place(folder: Path, module: str) -> bool:
+    """Whether a file can be called like a module's hook; the log says why not."""
+    try:
+        os.lstat(_places(folder, module)[1])
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError) as error:  # too long a name, a NUL, none in this locale
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        _log.warning("rustext: no hook for %s: %s", one_line(module), reason)
+        return False
+    return True
 
 
 def _places(folder: Path, module: str) -> tuple[Path, Path]:

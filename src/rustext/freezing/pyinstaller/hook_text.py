@@ -11,12 +11,15 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from rustext import __version__
 from rustext.environment.distributions import Distribution
 from rustext.files.output import seal
 from rustext.freezing.build import Build
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict
 from rustext.plan.planner import Planner
+from rustext.report.escape import one_line
 
 MARK = "# Written by rustext "  # the begin of each hook
 _LISTS = ("hiddenimports", "_optional", "datas", "binaries")
@@ -52,7 +55,7 @@ def hook_text(planner: Planner, module: str, why: str, *, companions: bool) -> s
         "# Other hooks for this module still count.",
         f"globals().update(with_others({module!r}, __file__, globals(), {optional}))",
     ]
-    return seal("\n".join(lines) + "\n")
+    return _sealed(lines)
 
 
 def adds_something(text: str) -> bool:
@@ -83,7 +86,12 @@ def runtime_hook_text(planner: Planner, module: str, why: str) -> str | None:
         "def pre_safe_import_module(api):",
         "    announce(_made, api, __file__)",
     ]
-    return seal("\n".join(lines) + "\n") if names else None
+    return _sealed(lines) if names else None
+
+
+def _sealed(lines: Iterable[str]) -> str:
+    """Metadata and the names of files, which are in comments, may hold line breaks and NULs."""
+    return seal("".join(f"{one_line(line)}\n" for line in lines))
 
 
 def _header(module: str, why: str) -> str:
@@ -101,7 +109,8 @@ def _imports(name: str, imports: Iterable[ImplicitImport], *comment: str) -> Ite
 
 
 def _companions(companions: Sequence[Companion], dist: Distribution) -> Iterator[str]:
-    yield f"_file = distribution({dist.name!r}).locate_file"
+    name = canonicalize_name(dist.metadata.stem.partition("-")[0])  # Python looks at no METADATA
+    yield f"_file = distribution({name!r}).locate_file"
     yield from _files("datas", (c for c in companions if c.kind not in _NATIVE), dist)
     yield from _files("binaries", (c for c in companions if c.kind in _NATIVE), dist)
 

@@ -265,7 +265,7 @@ class Flow:
             if op == self._table["contains"]:
                 return (left in right) is not bool(argument & 1)  # type: ignore[operator]
             return _COMPARISONS[argument >> self._table["compare_shift"]](left, right)
-        except (TypeError, IndexError):
+        except (TypeError, IndexError, BytesWarning):  # the latter with `-bb`
             return _UNKNOWN
 
     def _find_constants(self, where: Iterable[int]) -> dict[str, object]:

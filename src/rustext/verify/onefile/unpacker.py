@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from rustext.errors import InvalidBundle
+from rustext.files.untrusted import can_name_file
 
 _MEMBERS = 200_000  # the largest real programs have some 20,000
 _DEPTH = 100  # folders in each other; real programs have some 10
@@ -90,7 +91,7 @@ class Unpacker:
             len(target) > _TARGET_LIMIT
             or posixpath.isabs(target)
             or end.split("/", 1)[0] == ".."
-            or "\0" in target
+            or not can_name_file(target)
         ):
             raise self._refused(f"the link `{name[:_SHOWN]}` to `{target[:_SHOWN]}`")
         self._links[inner] = target
@@ -124,6 +125,8 @@ class Unpacker:
         pure = PureWindowsPath(name) if self._windows else PurePosixPath(name)
         if pure.anchor or ".." in pure.parts or not pure.parts or "\0" in name:
             raise self._refused(f"the path `{name[:_SHOWN]}`")
+        if not can_name_file(name):
+            raise self._refused(f"the path `{name[:_SHOWN]}`", "this locale cannot encode")
         if len(pure.parts) > _DEPTH:
             raise self._refused(f"the path `{name[:_SHOWN]}`", "is nested too deeply")
         return pure.as_posix()

@@ -27,7 +27,7 @@ from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.bytecode.code_store import CodeStore, Module
-from rustext.verify.bytecode.instructions import is_known
+from rustext.verify.bytecode.instructions import is_known, iter_texts
 from rustext.verify.bytecode.module_code import (
     Import,
     adds_folders,
@@ -327,7 +327,7 @@ class _Follower:
             return True
         taken = {one.names for one in iter_mentioned(module.code, self._store.python)}
         rest = tuple(c for c in module.code.constants if c not in taken)
-        return _holds_text(rest, name)
+        return name in iter_texts(rest)
 
     def _import(self, name: str, importer: str | None) -> bool:
         """Note a module and its packages as reached; False where one is not there."""
@@ -394,7 +394,3 @@ def _absolute(one: Import, module: Module) -> str | None:
     """The absolute name of what an import names; None where it leads out of all packages."""
     package = module.name if module.package else module.name.rpartition(".")[0]
     return resolve("." * one.level + one.module, package)
-
-
-def _holds_text(constants: tuple[object, ...], text: str) -> bool:
-    return any(c == text or (isinstance(c, tuple) and _holds_text(c, text)) for c in constants)
