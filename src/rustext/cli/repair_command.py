@@ -104,7 +104,7 @@ def _repair(
     name = bundle.path.name
     find_plan(bundle, args.plan)  # so that an error names the user's file, not the copy's
     copy = opened.enter_context(staged_copy(bundle.root, folder, links=links, name=name))
-    done = repair_copy(copy, wanted)
+    done = repair_copy(bundle, copy, wanted)
     _refuse_idle(done)
     after = done.report
     if args.run and bundle.origin is None:
@@ -115,9 +115,9 @@ def _repair(
         if run is not None:
             run = replace(run, libraries=tuple(_moved(p, second, copy) for p in run.libraries))
         after = verify(replace(done.after, run=run), (*failed, *done.known))
-    if bundle.origin is not None:
-        (copy / bundle.origin.name).unlink(missing_ok=True)
-    alone = bundle.origin.name if bundle.origin is not None else None
+    alone = bundle.twin.relative_to(bundle.root).as_posix() if bundle.twin is not None else None
+    if alone is not None:
+        (copy / alone).unlink(missing_ok=True)
     files = tuple(file for file in compare(bundle.root, copy) if file.place != alone)
     write = not args.dry_run and (bool(done.repairs) or args.output is not None)
     if write:
@@ -130,7 +130,7 @@ def _repair(
         unrepaired=done.unrepaired,
         files=files,
         before=replace(relocate(done.before, copy, bundle.path), bundle=bundle.path),
-        after=replace(relocate(after, copy, final), bundle=final),
+        after=replace(relocate(after, bundle.origin or copy, final), bundle=final),
         advice=_advice(bundle, final) if bundle.origin is not None and write else None,
     )
 
