@@ -108,8 +108,8 @@ def _repair(
     _refuse_idle(done)
     after = done.report
     if args.run and bundle.origin is None:
-        # A second copy runs: Python may write bytecode next to the modules that it imports.
-        with staged_copy(copy, copy.parent, links=True, name=name) as second:
+        # A second copy runs, which shares no file: programs write logs, databases, bytecode.
+        with staged_copy(copy, copy.parent, links=False, name=name) as second:
             options = VerifyOptions(arguments=tuple(args.arguments), timeout=args.timeout)
             run, failed = run_program(read_bundle(second), options)
         if run is not None:
