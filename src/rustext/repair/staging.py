@@ -22,6 +22,7 @@ from rustext.errors import UnwritableFile
 from rustext.model.repair import ByteEdit, ChangedFile
 
 _ELSEWHERE = "name a place for the repaired bundle: `-o NEW`"
+_OUTSIDE = "name a place outside of it: `-o NEW`, or for `--dry-run` TMPDIR"
 _BLOCK = 4096  # bytes compared at once
 _EDITED = 16  # blocks that may differ; a file with more of them is another file
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
@@ -34,6 +35,10 @@ def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterat
     With `links`, files that do not change are second names of the old ones. Raises
     `UnwritableFile`.
     """
+    if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(source)):
+        raise UnwritableFile(
+            f"{folder} is in the bundle, which is not copied into itself", hint=_OUTSIDE
+        )
     try:
         room = Path(tempfile.mkdtemp(prefix=".rustext-repair-", dir=folder))
     except OSError as error:

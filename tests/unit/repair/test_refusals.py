@@ -107,3 +107,19 @@ def test_no_link_is_made_where_nothing_can_lead_to_it(
     assert "patchelf is not installed" in err
     assert state(bundle) == before
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith("app")] == ["app.dist"]
+
+
+@pytest.mark.parametrize("options", ["-o app.dist/new", "-o link/new", "--dry-run"])
+def test_no_bundle_is_copied_into_itself(options: str, bundle: Path) -> None:
+    (bundle / "closed").mkdir()
+    (bundle.parent / "link").symlink_to(bundle / "closed")
+    before = state(bundle)
+    command = f"TMPDIR={bundle} {shlex.quote(sys.executable)} -m rustext repair app.dist {options}"
+    done = subprocess.run(
+        command, shell=True, cwd=bundle.parent, capture_output=True, text=True, check=False
+    )
+    error, hint = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "in the bundle, which is not copied into itself" in error
+    assert hint.startswith("hint: ")
+    assert state(bundle) == before
