@@ -24,8 +24,9 @@ from rustext.errors import InvalidBundle, InvalidConfiguration, UnwritableFile
 from rustext.model.findings import Severity
 from rustext.model.repair import RepairReport
 from rustext.repair.origin import Origin
+from rustext.repair.owners import find_lowered, kept_mode
 from rustext.repair.repair import Repaired, Wanted, repair_copy
-from rustext.repair.staging import compare, move_into_place, staged_copy
+from rustext.repair.staging import compare, give_back, move_into_place, staged_copy
 from rustext.report.console import Console, progress_line
 from rustext.report.documents import to_json
 from rustext.report.repair_report import print_repair, repair_json, repair_sarif
@@ -118,10 +119,13 @@ def _repair(
     alone = bundle.twin.relative_to(bundle.root).as_posix() if bundle.twin is not None else None
     if alone is not None:
         (copy / alone).unlink(missing_ok=True)
+    give_back(bundle.root, copy)
     files = tuple(file for file in compare(bundle.root, copy) if file.place != alone)
+    lowered = find_lowered(bundle.root, copy)
     write = not args.dry_run and (bool(done.repairs) or args.output is not None)
     if write:
-        move_into_place(copy, target)
+        old = bundle.root.stat()
+        move_into_place(copy, target, kept_mode(old.st_mode, old, copy.stat()))
     final = target if write else bundle.path
     return RepairReport(
         bundle=bundle.path,
@@ -131,6 +135,7 @@ def _repair(
         files=files,
         before=replace(relocate(done.before, copy, bundle.path), bundle=bundle.path),
         after=replace(relocate(after, bundle.origin or copy, final), bundle=final),
+        lowered=lowered,
         advice=_advice(bundle, final) if bundle.origin is not None and write else None,
     )
 

@@ -34,6 +34,7 @@ from rustext.model.repair import (
 )
 from rustext.repair.elf_run_path import shorten_run_path
 from rustext.repair.macho_commands import edit_load_commands
+from rustext.repair.owners import settle
 from rustext.repair.signing import seal, sign, signer_of
 
 _SECONDS = 120  # for a tool that changes one file
@@ -50,7 +51,7 @@ def apply_repair(root: Path, repair: Repair) -> None:
     if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)):
         raise InvalidBundle(f"{repair.place} leads out of the bundle, and is not written")
     if isinstance(change, MakeFolder):
-        path.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
         return
     if isinstance(change, SealApplication):
         seal(root)
@@ -58,7 +59,7 @@ def apply_repair(root: Path, repair: Repair) -> None:
     if isinstance(change, RemoveFile):
         path.unlink()
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     if path.is_dir() and not path.is_symlink():
         path.rmdir()  # an empty one
     _change_file(path, change)
@@ -84,7 +85,15 @@ def _replace(path: Path, write: Callable[[Path], None]) -> None:
     with tempfile.TemporaryDirectory(prefix=".rustext-", dir=path.parent) as room:
         new = Path(room, path.name)
         write(new)
+        settle(new, path.lstat() if os.path.lexists(path) else path.parent.stat(), own=True)
         new.replace(path)
+
+
+def _make_folder(path: Path) -> None:
+    if not path.is_dir():
+        _make_folder(path.parent)
+        path.mkdir()
+        settle(path, path.parent.stat(), own=True)
 
 
 def _copy(source: Path, new: Path, mode: int | None = None) -> None:

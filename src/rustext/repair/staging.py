@@ -16,10 +16,12 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rustext.errors import UnwritableFile
 from rustext.model.repair import ByteEdit, ChangedFile
+from rustext.repair.owners import kept_mode, settle
 
 _ELSEWHERE = "name a place for the repaired bundle: `-o NEW`"
 _OUTSIDE = "name a place outside of it: `-o NEW`, or for `--dry-run` TMPDIR"
@@ -48,14 +50,7 @@ def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterat
         ) from error
     try:
         copy = room / name
-        try:
-            shutil.copytree(source, copy, symlinks=True, copy_function=_link if links else _copy)
-            copy.chmod(copy.stat().st_mode | 0o700)
-        except shutil.Error as error:
-            first = error.args[0][0]
-            raise UnwritableFile(f"{first[0]} cannot be copied: {first[2]}") from error
-        except OSError as error:
-            raise UnwritableFile(f"{source} cannot be copied: {error.strerror}") from error
+        _copy_folder(source, copy, links=links)
         try:
             yield copy
         except OSError as error:
@@ -71,27 +66,62 @@ def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterat
         shutil.rmtree(room, ignore_errors=True)
 
 
-def _link(source: str, target: str, *, follow_symlinks: bool = True) -> None:
+def _copy_folder(source: Path, copy: Path, *, links: bool) -> None:
+    """Copy a folder, with the owners of all if `links`; each folder of the copy is writable."""
+    put = partial(_link if links else _copy, own=links)
+    try:
+        shutil.copytree(source, copy, symlinks=True, copy_function=put)
+        settle(copy, source.stat(), own=links)
+        copy.chmod(copy.stat().st_mode | stat.S_IRWXU)
+        for where, folders, files in os.walk(copy):
+            for new in (Path(where, name) for name in (*folders, *files)):
+                status = (source / new.relative_to(copy)).lstat()
+                if new.is_symlink():
+                    settle(new, status, own=links)
+                elif new.is_dir():
+                    settle(new, status, own=links)
+                    new.chmod(new.stat().st_mode | stat.S_IRWXU)
+    except shutil.Error as error:
+        first = error.args[0][0]
+        raise UnwritableFile(f"{first[0]} cannot be copied: {first[2]}") from error
+    except OSError as error:
+        raise UnwritableFile(f"{source} cannot be copied: {error.strerror}") from error
+
+
+def _link(source: str, target: str, *, own: bool) -> None:
     if not stat.S_ISREG(os.lstat(source).st_mode):
         raise OSError(errno.EINVAL, "neither a file nor a folder", source)
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:
-        _copy(source, target, follow_symlinks=follow_symlinks)
+        _copy(source, target, own=own)
 
 
-def _copy(source: str, target: str, *, follow_symlinks: bool = True) -> None:
+def _copy(source: str, target: str, *, own: bool) -> None:
     """Copy a file; `shutil.copytree` goes on after an `OSError`, and not after this one."""
     try:
-        shutil.copy2(source, target, follow_symlinks=follow_symlinks)
+        shutil.copy2(source, target)
+        settle(Path(target), Path(source).stat(), own=own)
     except OSError as error:
         raise UnwritableFile(
             f"{source} cannot be copied: {error.strerror or error}", hint=_ELSEWHERE
         ) from error
 
 
-def move_into_place(copy: Path, target: Path) -> None:
-    """Give the copy its place; what is there is exchanged for it. Raises `UnwritableFile`."""
+def give_back(source: Path, copy: Path) -> None:
+    """Give the folders in a copy the modes that they had before it was made writable."""
+    for where, folders, _ in os.walk(source, topdown=False):
+        for old in (Path(where, name) for name in folders):
+            new = copy / old.relative_to(source)
+            if not old.is_symlink() and new.is_dir() and not new.is_symlink():
+                new.chmod(kept_mode(old.stat().st_mode, old.stat(), new.stat()))
+
+
+def move_into_place(copy: Path, target: Path, mode: int) -> None:
+    """Give the copy its place and mode; what is there is exchanged for it.
+
+    Raises `UnwritableFile`.
+    """
     try:
         if not os.path.lexists(target):
             copy.rename(target)
@@ -103,6 +133,7 @@ def move_into_place(copy: Path, target: Path) -> None:
             except BaseException:
                 old.rename(target)
                 raise
+        target.chmod(mode)
     except OSError as error:
         raise UnwritableFile(f"{target} cannot be written: {error.strerror}") from error
 
