@@ -35,7 +35,7 @@ from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.judge_path import VerifyOptions, run_program
 from rustext.verify.onefile.open_bundle import open_bundle
-from rustext.verify.onefile.report_paths import relocate
+from rustext.verify.onefile.report_paths import relocate, relocate_finding
 from rustext.verify.target.target import find_target
 from rustext.verify.verify import verify
 
@@ -130,7 +130,9 @@ def _repair(
     return RepairReport(
         bundle=bundle.path,
         written=target if write else None,
-        repairs=done.repairs,
+        repairs=tuple(
+            replace(r, finding=relocate_finding(r.finding, copy, bundle.path)) for r in done.repairs
+        ),
         unrepaired=done.unrepaired,
         files=files,
         before=replace(relocate(done.before, copy, bundle.path), bundle=bundle.path),

@@ -22,6 +22,7 @@ from pathlib import Path
 from rustext.errors import UnwritableFile
 from rustext.model.repair import ByteEdit, ChangedFile
 from rustext.repair.owners import kept_mode, settle
+from rustext.verify.bundle.tree import leaves
 
 _ELSEWHERE = "name a place for the repaired bundle: `-o NEW`"
 _OUTSIDE = "name a place outside of it: `-o NEW`, or for `--dry-run` TMPDIR"
@@ -77,6 +78,7 @@ def _copy_folder(source: Path, copy: Path, *, links: bool) -> None:
             for new in (Path(where, name) for name in (*folders, *files)):
                 status = (source / new.relative_to(copy)).lstat()
                 if new.is_symlink():
+                    _lead_into_copy(source, copy, new)
                     settle(new, status, own=links)
                 elif new.is_dir():
                     settle(new, status, own=links)
@@ -108,12 +110,29 @@ def _copy(source: str, target: str, *, own: bool) -> None:
         ) from error
 
 
+def _lead_into_copy(source: Path, copy: Path, link: Path) -> None:
+    """Let a link that leads into the old folder from outside lead into the copy in that way."""
+    place, whole = link.relative_to(copy), os.path.realpath(source)
+    real = Path(os.path.realpath(source / place))
+    if leaves(place.as_posix(), str(link.readlink())) and real.is_relative_to(whole):
+        link.unlink()
+        target = Path(os.path.realpath(copy), real.relative_to(whole))
+        link.symlink_to(target, target_is_directory=real.is_dir())
+
+
 def give_back(source: Path, copy: Path) -> None:
-    """Give the folders in a copy the modes that they had before it was made writable."""
-    for where, folders, _ in os.walk(source, topdown=False):
-        for old in (Path(where, name) for name in folders):
+    """Undo what was done to a copy so that it could be worked on: modes of folders, links."""
+    whole = os.path.realpath(copy)
+    for where, folders, files in os.walk(source, topdown=False):
+        for old in (Path(where, name) for name in (*folders, *files)):
             new = copy / old.relative_to(source)
-            if not old.is_symlink() and new.is_dir() and not new.is_symlink():
+            if old.is_symlink():
+                if new.is_symlink() and new.readlink().is_relative_to(whole):
+                    status = new.lstat()
+                    new.unlink()
+                    new.symlink_to(old.readlink(), target_is_directory=old.is_dir())
+                    settle(new, status, own=True)
+            elif old.is_dir() and new.is_dir() and not new.is_symlink():
                 new.chmod(kept_mode(old.stat().st_mode, old.stat(), new.stat()))
 
 
