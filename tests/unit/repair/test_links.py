@@ -108,3 +108,20 @@ def test_a_link_that_is_not_repaired_is_as_it_was(tmp_path: Path, gcc: Compile) 
     assert run(command) == 1
     assert (new / "libabs.so").readlink() == bundle / "libown.so.1"
     assert run(["verify", str(bundle), "-qq"]) == 1
+
+
+def test_a_library_in_its_place_is_not_replaced_by_a_link_to_itself(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """The entry that led to it is taken out, and only another entry is lacking."""
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    bundle = tmp_path / "app"
+    write_files(
+        bundle,
+        {"app": gcc("app", MAIN, str(own), f"-Wl,-rpath,{bundle}"), "libown.so.1": own},
+    )
+    (bundle / "app").chmod(0o755)
+    new = tmp_path / "new"
+    assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
+    assert (new / "libown.so.1").read_bytes() == own.read_bytes()
+    subprocess.run([new / "app"], check=True)
