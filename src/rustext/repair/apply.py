@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rustext.environment.child_process import run
@@ -109,9 +110,18 @@ def _link(path: Path, new: Path, target: str) -> None:
         shutil.copy2(path.parent / target, new)
 
 
-def _add_member(path: Path, new: Path, change: AddMember) -> None:
+@contextlib.contextmanager
+def _writable_copy(path: Path, new: Path) -> Iterator[None]:
+    """A copy of a file that may be written to in the block, whatever its mode says."""
     shutil.copy2(path, new)
-    with zipfile.ZipFile(new, "a") as archive:
+    mode = new.stat().st_mode
+    new.chmod(mode | stat.S_IWUSR)
+    yield
+    new.chmod(mode)
+
+
+def _add_member(path: Path, new: Path, change: AddMember) -> None:
+    with _writable_copy(path, new), zipfile.ZipFile(new, "a") as archive:
         if change.member not in archive.namelist():
             info = zipfile.ZipInfo(change.member)  # with the format's oldest time: the same bytes
             archive.writestr(info, change.source.read_bytes())
@@ -119,16 +129,17 @@ def _add_member(path: Path, new: Path, change: AddMember) -> None:
 
 def _set_run_path(path: Path, new: Path, entries: tuple[str, ...]) -> None:
     edited = shorten_run_path(path.read_bytes(), entries)
-    shutil.copy2(path, new)
     if edited is not None:
-        new.write_bytes(edited)
+        with _writable_copy(path, new):
+            new.write_bytes(edited)
         return
     tool = find_patchelf()
     if tool is None:
         raise no_patchelf(path)
     # DT_RPATH also counts for the libraries that a library needs: it stays what it is.
     force = [] if read_linkage(path).image.has_runpath else ["--force-rpath"]
-    done = run([tool, *force, "--set-rpath", ":".join(entries), str(new)], timeout=_SECONDS)
+    with _writable_copy(path, new):
+        done = run([tool, *force, "--set-rpath", ":".join(entries), str(new)], timeout=_SECONDS)
     if done.code != 0:
         raise UnwritableFile(f"patchelf does not change {path.name}: {done.stderr.strip()[:200]}")
 
@@ -150,7 +161,7 @@ def find_patchelf() -> str | None:
 def _edit_commands(path: Path, new: Path, change: EditLoadCommands) -> None:
     data = path.read_bytes()
     edited = edit_load_commands(path, data, dict(change.names), change.dropped)
-    shutil.copy2(path, new)
-    new.write_bytes(edited)
-    if signer_of(path) is None:
-        sign(new)
+    with _writable_copy(path, new):
+        new.write_bytes(edited)
+        if signer_of(path) is None:
+            sign(new)

@@ -15,7 +15,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -141,7 +141,11 @@ def move_into_place(copy: Path, target: Path, mode: int) -> None:
 
     Raises `UnwritableFile`.
     """
+    there = target.stat().st_mode if os.path.lexists(target) else None
+    closed = there is not None and not there & stat.S_IWUSR
     try:
+        if there is not None and closed:  # what cannot be written to cannot be moved: rename(2)
+            target.chmod(there | stat.S_IWUSR)
         if not os.path.lexists(target):
             copy.rename(target)
         elif not _exchange(copy, target):
@@ -154,6 +158,9 @@ def move_into_place(copy: Path, target: Path, mode: int) -> None:
                 raise
         target.chmod(mode)
     except OSError as error:
+        if there is not None and closed:
+            with suppress(OSError):
+                target.chmod(there)
         raise UnwritableFile(f"{target} cannot be written: {error.strerror}") from error
 
 

@@ -89,6 +89,27 @@ def test_of_folders_without_write_permission_no_copy_is_left(options: str, bundl
     assert [p.name for p in bundle.parent.iterdir() if p.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("options", ["-o new", "--in-place"])
+def test_a_bundle_that_may_not_be_written_to_is_repaired(options: str, bundle: Path) -> None:
+    """Its modes come back in the end."""
+    (bundle / "more").mkdir()
+    (bundle / "more/app").write_bytes((bundle / "app").read_bytes())
+    subprocess.run(["chmod", "-R", "a-w", bundle], check=True)
+    before = {place: mode for place, (mode, _) in state(bundle).items()}
+    command = f"{PLAIN}{shlex.quote(sys.executable)} -m rustext repair app.dist {options} --run"
+    done = subprocess.run(
+        command, shell=True, cwd=bundle.parent, capture_output=True, text=True, check=False
+    )
+    new = bundle.with_name(options.removeprefix("-o ")) if "new" in options else bundle
+    after = {place: mode for place, (mode, _) in state(new).items()}
+    top = new.stat().st_mode & 0o777
+    subprocess.run(["chmod", "-R", "u+w", bundle, new], check=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 repairs, 2 files changed" in done.stdout
+    assert (after, top) == (before, 0o555)
+    assert [p.name for p in bundle.parent.iterdir() if p.name.startswith(".")] == []
+
+
 def test_no_link_is_made_where_nothing_can_lead_to_it(
     tmp_path: Path,
     gcc: Compile,
