@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ from rustext.verify.bundle.tree import leaves
 
 _ELSEWHERE = "name a place for the repaired bundle: `-o NEW`"
 _OUTSIDE = "name a place outside of it: `-o NEW`, or for `--dry-run` TMPDIR"
+_SPECIAL = "move it out of the bundle; a program makes its pipes and sockets when it starts"
+_CHUNK = 1 << 20  # bytes copied at once
 _BLOCK = 4096  # bytes compared at once
 _EDITED = 16  # blocks that may differ; a file with more of them is another file
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
@@ -91,19 +94,31 @@ def _copy_folder(source: Path, copy: Path, *, links: bool) -> None:
 
 
 def _link(source: str, target: str, *, own: bool) -> None:
-    if not stat.S_ISREG(os.lstat(source).st_mode):
-        raise OSError(errno.EINVAL, "neither a file nor a folder", source)
+    _refuse_special(source)
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:
         _copy(source, target, own=own)
 
 
+def _refuse_special(source: str) -> None:
+    if not stat.S_ISREG(Path(source).stat().st_mode):
+        raise UnwritableFile(
+            f"{source} cannot be copied: it is neither a file nor a folder", hint=_SPECIAL
+        )
+
+
 def _copy(source: str, target: str, *, own: bool) -> None:
     """Copy a file; `shutil.copytree` goes on after an `OSError`, and not after this one."""
+    _refuse_special(source)
     try:
-        shutil.copy2(source, target)
-        settle(Path(target), Path(source).stat(), own=own)
+        status = Path(source).stat()
+        if sys.platform != "win32" and status.st_blocks * 512 < status.st_size:
+            _copy_data(source, target)
+            shutil.copystat(source, target)
+        else:
+            shutil.copy2(source, target)
+        settle(Path(target), status, own=own)
     except OSError as error:
         raise UnwritableFile(
             f"{source} cannot be copied: {error.strerror or error}", hint=_ELSEWHERE
@@ -118,6 +133,26 @@ def _lead_into_copy(source: Path, copy: Path, link: Path) -> None:
         link.unlink()
         target = Path(os.path.realpath(copy), real.relative_to(whole))
         link.symlink_to(target, target_is_directory=real.is_dir())
+
+
+def _copy_data(source: str, target: str) -> None:
+    """Copy what a file holds; its holes (lseek(2)) stay holes."""
+    with Path(source).open("rb", buffering=0) as old, Path(target).open("wb") as new:
+        size = os.fstat(old.fileno()).st_size
+        new.truncate(size)
+        start = end = 0
+        while end < size:
+            try:
+                start = old.seek(end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # a hole up to the end
+                    break
+                raise
+            end = old.seek(start, os.SEEK_HOLE)
+            old.seek(start)
+            new.seek(start)
+            while (left := end - old.tell()) > 0 and (chunk := old.read(min(left, _CHUNK))):
+                new.write(chunk)
 
 
 def give_back(source: Path, copy: Path) -> None:

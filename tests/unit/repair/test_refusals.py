@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -144,3 +145,57 @@ def test_no_bundle_is_copied_into_itself(options: str, bundle: Path) -> None:
     assert "in the bundle, which is not copied into itself" in error
     assert hint.startswith("hint: ")
     assert state(bundle) == before
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+@pytest.mark.parametrize("options", ["-o new", "--in-place", "--dry-run"])
+def test_what_is_no_file_is_one_line(
+    kind: str, options: str, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    special = bundle / "special"
+    if kind == "pipe":
+        os.mkfifo(special)
+    else:
+        monkeypatch.chdir(bundle)  # a socket's path is short
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind("special")
+    command = [sys.executable, "-m", "rustext", "repair", bundle, *options.split()]
+    done = subprocess.run(
+        command, cwd=bundle.parent, capture_output=True, text=True, check=False, timeout=60
+    )
+    error, hint = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert error == f"error: {special} cannot be copied: it is neither a file nor a folder"
+    assert hint.startswith("hint: move it out of the bundle")
+    assert [p.name for p in bundle.parent.iterdir() if p.name.startswith(".")] == []
+
+
+def test_holes_stay_holes(bundle: Path) -> None:
+    whole = bundle / "data"
+    with whole.open("wb") as stream:
+        for at in (5 << 20, 9 << 20):
+            stream.seek(at)
+            stream.write(b"content" * 1000)
+        stream.truncate(50 << 20)
+    assert run(["repair", str(bundle), "-o", str(bundle.with_name("new")), "-qq"]) == 0
+    copy = bundle.with_name("new") / "data"
+    assert copy.read_bytes() == whole.read_bytes()
+    assert copy.stat().st_blocks <= whole.stat().st_blocks
+
+
+def test_nothing_stays_of_a_repair_that_was_ended(bundle: Path) -> None:
+    code = """
+import os, signal, sys, rustext.__main__, rustext.cli.repair_command
+def end(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+rustext.cli.repair_command.repair_copy = end
+sys.argv = ["rustext", "repair", "app.dist"]
+rustext.__main__.main()
+"""
+    before = state(bundle.parent)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=bundle.parent, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (143, "")
+    assert state(bundle.parent) == before
