@@ -23,6 +23,7 @@ from rustext.environment.environment import (
 from rustext.errors import InvalidBundle, InvalidConfiguration, UnwritableFile
 from rustext.model.findings import Severity
 from rustext.model.repair import RepairReport
+from rustext.repair.apply import start_from_folder
 from rustext.repair.origin import Origin
 from rustext.repair.owners import find_lowered, kept_mode
 from rustext.repair.repair import Repaired, Wanted, repair_copy
@@ -108,19 +109,22 @@ def _repair(
     done = repair_copy(bundle, copy, wanted)
     _refuse_idle(done)
     after = done.report
-    if args.run and bundle.origin is None:
+    twin = bundle.twin.name if bundle.twin is not None else None
+    keeps_twin = twin is not None and start_from_folder(copy / twin)
+    if args.run:
         # A second copy runs, which shares no file: programs write logs, databases, bytecode.
         with staged_copy(copy, copy.parent, links=False, name=name) as second:
+            if twin is not None and not keeps_twin:
+                (second / twin).unlink()
             options = VerifyOptions(arguments=tuple(args.arguments), timeout=args.timeout)
             run, failed = run_program(read_bundle(second), options)
         if run is not None:
             run = replace(run, libraries=tuple(_moved(p, second, copy) for p in run.libraries))
         after = verify(replace(done.after, run=run), (*failed, *done.known))
-    alone = bundle.twin.relative_to(bundle.root).as_posix() if bundle.twin is not None else None
-    if alone is not None:
-        (copy / alone).unlink(missing_ok=True)
+    if twin is not None and not keeps_twin:
+        (copy / twin).unlink()
     give_back(bundle.root, copy)
-    files = tuple(file for file in compare(bundle.root, copy) if file.place != alone)
+    files = tuple(file for file in compare(bundle.root, copy) if file.place != twin)
     lowered = find_lowered(bundle.root, copy)
     write = not args.dry_run and (bool(done.repairs) or args.output is not None)
     if write:
@@ -138,7 +142,9 @@ def _repair(
         before=replace(relocate(done.before, copy, bundle.path), bundle=bundle.path),
         after=replace(relocate(after, bundle.origin or copy, final), bundle=final),
         lowered=lowered,
-        advice=_advice(bundle, final) if bundle.origin is not None and write else None,
+        advice=_advice(bundle, final, keeps_twin=keeps_twin)
+        if bundle.origin is not None and write
+        else None,
     )
 
 
@@ -157,9 +163,12 @@ def _refuse_idle(done: Repaired) -> None:
         )
 
 
-def _advice(bundle: Bundle, folder: Path) -> str:
+def _advice(bundle: Bundle, folder: Path, *, keeps_twin: bool) -> str:
+    # Nuitka's one file holds the program of the folder.
+    starts = keeps_twin or (bundle.program is not None and bundle.program.path != bundle.twin)
     return (
-        f"{bundle.path.name} is one file and stays as it is: {folder} is what it holds, repaired. "
+        f"{bundle.path.name} is one file and stays as it is: {folder} is what it holds, repaired, "
+        f"and {'starts as a folder' if starts else 'has no program'}. "
         "To get one file again, freeze again and add what the list of changes names: with "
         "rustext's plugin or hooks, or `--hidden-import` and `--add-data` of PyInstaller, "
         "`--include-module` and `--include-data-files` of Nuitka"

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from rustext.environment.child_process import run
 from rustext.errors import ForeignProcessError, InvalidBundle, UnwritableFile
-from rustext.formats.binary import read_linkage
+from rustext.formats.binary import open_binary, read_linkage
+from rustext.model.image import Format
 from rustext.model.repair import (
     AddMember,
     Change,
@@ -37,6 +38,7 @@ from rustext.repair.elf_run_path import shorten_run_path
 from rustext.repair.macho_commands import edit_load_commands
 from rustext.repair.owners import settle
 from rustext.repair.signing import seal, sign, signer_of
+from rustext.verify.bundle.pyinstaller_archive import without_members
 
 _SECONDS = 120  # for a tool that changes one file
 
@@ -64,6 +66,25 @@ def apply_repair(root: Path, repair: Repair) -> None:
     if path.is_dir() and not path.is_symlink():
         path.rmdir()  # an empty one
     _change_file(path, change)
+
+
+def start_from_folder(program: Path) -> bool:
+    """Make a one-file program of PyInstaller the one of the folder in which its files lie.
+
+    False where that cannot be: Nuitka's has its own there.
+    """
+    with open_binary(program) as (_, data):
+        edited = without_members(data)
+    if edited is not None:
+        _replace(program, lambda new: _write_program(program, new, edited))
+    return edited is not None
+
+
+def _write_program(path: Path, new: Path, content: bytes) -> None:
+    with _writable_copy(path, new):
+        new.write_bytes(content)
+        if read_linkage(path).image.format is Format.MACHO and signer_of(path) is None:
+            sign(new)
 
 
 def _change_file(path: Path, change: Change) -> None:

@@ -227,7 +227,7 @@ def _unpack_archive(path: Path, program: Program, folder: Path) -> Path:
                     unpacker.link(member.name, target.rstrip(b"\0").decode("utf-8", "replace"))
                 else:
                     content = _iter_content(stream, member, member.full_size)
-                    unpacker.add(member.name, member.full_size, content)
+                    unpacker.add(member.name, member.full_size, content, executable=member.binary)
     except zlib.error as error:
         raise InvalidBundle(f"{path} is damaged: {error}") from error
     return unpacker.finish()
@@ -274,7 +274,9 @@ def _unpack_payload(
                     if entry.link is not None:
                         unpacker.link(entry.name, entry.link)
                     else:
-                        unpacker.add(entry.name, entry.size, entry.chunks)
+                        unpacker.add(
+                            entry.name, entry.size, entry.chunks, executable=entry.executable
+                        )
             return unpacker.finish(), first
         except (InvalidBinary, InvalidBundle) as error:
             refused = refused or error
