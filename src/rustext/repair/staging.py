@@ -176,24 +176,27 @@ def move_into_place(copy: Path, target: Path, mode: int) -> None:
 
     Raises `UnwritableFile`.
     """
-    there = target.stat().st_mode if os.path.lexists(target) else None
-    closed = there is not None and not there & stat.S_IWUSR
+    copy.chmod(mode)
+    there = stat.S_IMODE(target.stat().st_mode) if os.path.lexists(target) else 0
+    # Who may not write to a folder cannot move it: rename(2).
+    closed = {p: m for p, m in ((copy, mode), (target, there)) if m and not os.access(p, os.W_OK)}
     try:
-        if there is not None and closed:  # what cannot be written to cannot be moved: rename(2)
-            target.chmod(there | stat.S_IWUSR)
+        for path, old in closed.items():
+            path.chmod(old | stat.S_IWUSR)
         if not os.path.lexists(target):
             copy.rename(target)
         elif not _exchange(copy, target):
-            old = copy.with_name(f"{copy.name}.old")
-            target.rename(old)
+            old_place = copy.with_name(f"{copy.name}.old")
+            target.rename(old_place)
             try:
                 copy.rename(target)
             except BaseException:
-                old.rename(target)
+                old_place.rename(target)
                 raise
-        target.chmod(mode)
+        if copy in closed:
+            target.chmod(mode)
     except OSError as error:
-        if there is not None and closed:
+        if target in closed:
             with suppress(OSError):
                 target.chmod(there)
         raise UnwritableFile(f"{target} cannot be written: {error.strerror}") from error
