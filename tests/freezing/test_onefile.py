@@ -76,3 +76,8 @@ def test_one_file_is_judged_by_what_it_unpacks(
     assert len(report["extensions"]) == 1
     assert (report["run"]["code"], report["run"]["stdout"]) == (0, "{'a': 1}\n")
     assert "/tmp/" not in json.dumps(report["libraries"]).replace(str(tmp_path), "")
+    new = tmp_path / "new"  # the same as a folder
+    assert run(["repair", str(frozen.program), "-o", str(new), "--run", "--json"]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert (report["repairs"], report["after"]["run"]["stdout"]) == ([], "{'a': 1}\n")
+    assert run(["verify", str(new), "--run", "--hide", str(tmp_path), "-qq"]) == 0

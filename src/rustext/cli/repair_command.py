@@ -23,9 +23,11 @@ from rustext.environment.environment import (
 from rustext.errors import InvalidBundle, InvalidConfiguration, UnwritableFile
 from rustext.model.findings import Severity
 from rustext.model.repair import RepairReport
+from rustext.repair.apply import start_from_folder
 from rustext.repair.origin import Origin
+from rustext.repair.owners import find_lowered, kept_mode
 from rustext.repair.repair import Repaired, Wanted, repair_copy
-from rustext.repair.staging import compare, move_into_place, staged_copy
+from rustext.repair.staging import compare, give_back, move_into_place, staged_copy
 from rustext.report.console import Console, progress_line
 from rustext.report.documents import to_json
 from rustext.report.repair_report import print_repair, repair_json, repair_sarif
@@ -34,7 +36,7 @@ from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.judge_path import VerifyOptions, run_program
 from rustext.verify.onefile.open_bundle import open_bundle
-from rustext.verify.onefile.report_paths import relocate
+from rustext.verify.onefile.report_paths import relocate, relocate_finding
 from rustext.verify.target.target import find_target
 from rustext.verify.verify import verify
 
@@ -104,34 +106,45 @@ def _repair(
     name = bundle.path.name
     find_plan(bundle, args.plan)  # so that an error names the user's file, not the copy's
     copy = opened.enter_context(staged_copy(bundle.root, folder, links=links, name=name))
-    done = repair_copy(copy, wanted)
+    done = repair_copy(bundle, copy, wanted)
     _refuse_idle(done)
     after = done.report
-    if args.run and bundle.origin is None:
-        # A second copy runs: Python may write bytecode next to the modules that it imports.
-        with staged_copy(copy, copy.parent, links=True, name=name) as second:
+    twin = bundle.twin.name if bundle.twin is not None else None
+    keeps_twin = twin is not None and start_from_folder(copy / twin)
+    if args.run:
+        # A second copy runs, which shares no file: programs write logs, databases, bytecode.
+        with staged_copy(copy, copy.parent, links=False, name=name) as second:
+            if twin is not None and not keeps_twin:
+                (second / twin).unlink()
             options = VerifyOptions(arguments=tuple(args.arguments), timeout=args.timeout)
             run, failed = run_program(read_bundle(second), options)
         if run is not None:
             run = replace(run, libraries=tuple(_moved(p, second, copy) for p in run.libraries))
         after = verify(replace(done.after, run=run), (*failed, *done.known))
-    if bundle.origin is not None:
-        (copy / bundle.origin.name).unlink(missing_ok=True)
-    alone = bundle.origin.name if bundle.origin is not None else None
-    files = tuple(file for file in compare(bundle.root, copy) if file.place != alone)
+    if twin is not None and not keeps_twin:
+        (copy / twin).unlink()
+    give_back(bundle.root, copy)
+    files = tuple(file for file in compare(bundle.root, copy) if file.place != twin)
+    lowered = find_lowered(bundle.root, copy)
     write = not args.dry_run and (bool(done.repairs) or args.output is not None)
     if write:
-        move_into_place(copy, target)
+        old = bundle.root.stat()
+        move_into_place(copy, target, kept_mode(old.st_mode, old, copy.stat()))
     final = target if write else bundle.path
     return RepairReport(
         bundle=bundle.path,
         written=target if write else None,
-        repairs=done.repairs,
+        repairs=tuple(
+            replace(r, finding=relocate_finding(r.finding, copy, bundle.path)) for r in done.repairs
+        ),
         unrepaired=done.unrepaired,
         files=files,
         before=replace(relocate(done.before, copy, bundle.path), bundle=bundle.path),
-        after=replace(relocate(after, copy, final), bundle=final),
-        advice=_advice(bundle, final) if bundle.origin is not None and write else None,
+        after=replace(relocate(after, bundle.origin or copy, final), bundle=final),
+        lowered=lowered,
+        advice=_advice(bundle, final, keeps_twin=keeps_twin)
+        if bundle.origin is not None and write
+        else None,
     )
 
 
@@ -150,9 +163,12 @@ def _refuse_idle(done: Repaired) -> None:
         )
 
 
-def _advice(bundle: Bundle, folder: Path) -> str:
+def _advice(bundle: Bundle, folder: Path, *, keeps_twin: bool) -> str:
+    # Nuitka's one file holds the program of the folder.
+    starts = keeps_twin or (bundle.program is not None and bundle.program.path != bundle.twin)
     return (
-        f"{bundle.path.name} is one file and stays as it is: {folder} is what it holds, repaired. "
+        f"{bundle.path.name} is one file and stays as it is: {folder} is what it holds, repaired, "
+        f"and {'starts as a folder' if starts else 'has no program'}. "
         "To get one file again, freeze again and add what the list of changes names: with "
         "rustext's plugin or hooks, or `--hidden-import` and `--add-data` of PyInstaller, "
         "`--include-module` and `--include-data-files` of Nuitka"

@@ -159,6 +159,9 @@ def run_attached(
                 return process.wait()
             except KeyboardInterrupt:  # the program says what it makes of it
                 continue
+            except SystemExit:
+                process.terminate()
+                raise
 
 
 def ask_python(

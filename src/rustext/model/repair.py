@@ -132,4 +132,5 @@ class RepairReport:
     files: tuple[ChangedFile, ...]
     before: VerifyReport
     after: VerifyReport
+    lowered: tuple[tuple[str, int], ...] = ()  # files that lost setuid or setgid, and their modes
     advice: str | None = None  # what is to be done with the result of a one-file program

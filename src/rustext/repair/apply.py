@@ -10,15 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rustext.environment.child_process import run
 from rustext.errors import ForeignProcessError, InvalidBundle, UnwritableFile
-from rustext.formats.binary import read_linkage
+from rustext.formats.binary import open_binary, read_linkage
+from rustext.model.image import Format
 from rustext.model.repair import (
     AddMember,
     Change,
@@ -34,7 +36,9 @@ from rustext.model.repair import (
 )
 from rustext.repair.elf_run_path import shorten_run_path
 from rustext.repair.macho_commands import edit_load_commands
+from rustext.repair.owners import settle
 from rustext.repair.signing import seal, sign, signer_of
+from rustext.verify.bundle.pyinstaller_archive import without_members
 
 _SECONDS = 120  # for a tool that changes one file
 
@@ -50,7 +54,7 @@ def apply_repair(root: Path, repair: Repair) -> None:
     if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)):
         raise InvalidBundle(f"{repair.place} leads out of the bundle, and is not written")
     if isinstance(change, MakeFolder):
-        path.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
         return
     if isinstance(change, SealApplication):
         seal(root)
@@ -58,10 +62,29 @@ def apply_repair(root: Path, repair: Repair) -> None:
     if isinstance(change, RemoveFile):
         path.unlink()
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     if path.is_dir() and not path.is_symlink():
         path.rmdir()  # an empty one
     _change_file(path, change)
+
+
+def start_from_folder(program: Path) -> bool:
+    """Make a one-file program of PyInstaller the one of the folder in which its files lie.
+
+    False where that cannot be: Nuitka's has its own there.
+    """
+    with open_binary(program) as (_, data):
+        edited = without_members(data)
+    if edited is not None:
+        _replace(program, lambda new: _write_program(program, new, edited))
+    return edited is not None
+
+
+def _write_program(path: Path, new: Path, content: bytes) -> None:
+    with _writable_copy(path, new):
+        new.write_bytes(content)
+        if read_linkage(path).image.format is Format.MACHO and signer_of(path) is None:
+            sign(new)
 
 
 def _change_file(path: Path, change: Change) -> None:
@@ -84,7 +107,15 @@ def _replace(path: Path, write: Callable[[Path], None]) -> None:
     with tempfile.TemporaryDirectory(prefix=".rustext-", dir=path.parent) as room:
         new = Path(room, path.name)
         write(new)
+        settle(new, path.lstat() if os.path.lexists(path) else path.parent.stat(), own=True)
         new.replace(path)
+
+
+def _make_folder(path: Path) -> None:
+    if not path.is_dir():
+        _make_folder(path.parent)
+        path.mkdir()
+        settle(path, path.parent.stat(), own=True)
 
 
 def _copy(source: Path, new: Path, mode: int | None = None) -> None:
@@ -100,9 +131,18 @@ def _link(path: Path, new: Path, target: str) -> None:
         shutil.copy2(path.parent / target, new)
 
 
-def _add_member(path: Path, new: Path, change: AddMember) -> None:
+@contextlib.contextmanager
+def _writable_copy(path: Path, new: Path) -> Iterator[None]:
+    """A copy of a file that may be written to in the block, whatever its mode says."""
     shutil.copy2(path, new)
-    with zipfile.ZipFile(new, "a") as archive:
+    mode = new.stat().st_mode
+    new.chmod(mode | stat.S_IWUSR)
+    yield
+    new.chmod(mode)
+
+
+def _add_member(path: Path, new: Path, change: AddMember) -> None:
+    with _writable_copy(path, new), zipfile.ZipFile(new, "a") as archive:
         if change.member not in archive.namelist():
             info = zipfile.ZipInfo(change.member)  # with the format's oldest time: the same bytes
             archive.writestr(info, change.source.read_bytes())
@@ -110,16 +150,17 @@ def _add_member(path: Path, new: Path, change: AddMember) -> None:
 
 def _set_run_path(path: Path, new: Path, entries: tuple[str, ...]) -> None:
     edited = shorten_run_path(path.read_bytes(), entries)
-    shutil.copy2(path, new)
     if edited is not None:
-        new.write_bytes(edited)
+        with _writable_copy(path, new):
+            new.write_bytes(edited)
         return
     tool = find_patchelf()
     if tool is None:
         raise no_patchelf(path)
     # DT_RPATH also counts for the libraries that a library needs: it stays what it is.
     force = [] if read_linkage(path).image.has_runpath else ["--force-rpath"]
-    done = run([tool, *force, "--set-rpath", ":".join(entries), str(new)], timeout=_SECONDS)
+    with _writable_copy(path, new):
+        done = run([tool, *force, "--set-rpath", ":".join(entries), str(new)], timeout=_SECONDS)
     if done.code != 0:
         raise UnwritableFile(f"patchelf does not change {path.name}: {done.stderr.strip()[:200]}")
 
@@ -141,7 +182,7 @@ def find_patchelf() -> str | None:
 def _edit_commands(path: Path, new: Path, change: EditLoadCommands) -> None:
     data = path.read_bytes()
     edited = edit_load_commands(path, data, dict(change.names), change.dropped)
-    shutil.copy2(path, new)
-    new.write_bytes(edited)
-    if signer_of(path) is None:
-        sign(new)
+    with _writable_copy(path, new):
+        new.write_bytes(edited)
+        if signer_of(path) is None:
+            sign(new)

@@ -98,7 +98,8 @@ def _supply(
     else:
         assert found is not None  # noqa: S101 (for mypy: one of both is there)
         change, what = CopyFile(source=found[0]), f"copied from {found[0]}"
-    yield Repair(finding=finding, place=case.place(target), change=change, what=what)
+    if held != target:  # else it is there, and only has to be led to
+        yield Repair(finding=finding, place=case.place(target), change=change, what=what)
     if not looked:
         yield from _lead(case, finding, user, target)
 

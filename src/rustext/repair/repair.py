@@ -36,9 +36,10 @@ from rustext.repair.modules import repair_companions, repair_imports
 from rustext.repair.origin import Origin
 from rustext.repair.run_paths import repair_run_paths
 from rustext.repair.signing import CannotSeal, find_broken_seal, propose_seal
-from rustext.verify.bundle.bundle import Bundle, read_bundle
+from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.facts.python.bundled_python import find_bundled_python
+from rustext.verify.onefile.open_bundle import read_copy
 from rustext.verify.subject import Subject
 from rustext.verify.target.target import Target
 from rustext.verify.verify import read_subject, verify
@@ -84,8 +85,8 @@ class Repaired:
     known: tuple[Finding, ...] = ()  # of the report, besides what the checks find in `after`
 
 
-def repair_copy(root: Path, wanted: Wanted) -> Repaired:
-    """Repair a folder in rounds until nothing more can be done; nothing else may use it.
+def repair_copy(bundle: Bundle, root: Path, wanted: Wanted) -> Repaired:
+    """Repair a copy of a bundle in rounds until nothing more can be done; nothing else may use it.
 
     Raises `RustextError`; what has been done to the folder by then is not undone.
     """
@@ -94,9 +95,9 @@ def repair_copy(root: Path, wanted: Wanted) -> Repaired:
     first: VerifyReport | None = None
     plan = None
     for _ in range(_ROUNDS):
-        bundle = read_bundle(root)
-        plan = plan or find_plan_of(bundle, wanted)
-        subject, report = _judge(bundle, wanted, plan)
+        copy = read_copy(bundle, root)
+        plan = plan or find_plan_of(copy, wanted)
+        subject, report = _judge(copy, wanted, plan)
         first = first or report
         edited = frozenset(
             repair.place for repair in done.values() if isinstance(repair.change, EditLoadCommands)

@@ -20,6 +20,7 @@ from rustext.formats.macho.code_signature import parse_signature
 from rustext.model.findings import Finding
 from rustext.model.repair import Repair, SealApplication, Unrepaired
 from rustext.repair.case import Proposal
+from rustext.repair.owners import settle
 from rustext.verify.common_findings import SEAL, broken_seal
 from rustext.verify.subject import Subject
 
@@ -98,6 +99,7 @@ def seal(root: Path) -> None:
             with tempfile.TemporaryDirectory(prefix=".rustext-", dir=path.parent) as room:
                 new = Path(room, path.name)
                 shutil.copy2(path, new)
+                settle(new, path.lstat(), own=True)
                 new.replace(path)
     if why := sign(root):
         command = f"codesign --force --deep --sign - {shlex.quote(root.name)}"

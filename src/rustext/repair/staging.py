@@ -13,15 +13,22 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from rustext.errors import UnwritableFile
 from rustext.model.repair import ByteEdit, ChangedFile
+from rustext.repair.owners import kept_mode, settle
+from rustext.verify.bundle.tree import leaves
 
 _ELSEWHERE = "name a place for the repaired bundle: `-o NEW`"
+_OUTSIDE = "name a place outside of it: `-o NEW`, or for `--dry-run` TMPDIR"
+_SPECIAL = "move it out of the bundle; a program makes its pipes and sockets when it starts"
+_CHUNK = 1 << 20  # bytes copied at once
 _BLOCK = 4096  # bytes compared at once
 _EDITED = 16  # blocks that may differ; a file with more of them is another file
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
@@ -34,6 +41,10 @@ def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterat
     With `links`, files that do not change are second names of the old ones. Raises
     `UnwritableFile`.
     """
+    if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(source)):
+        raise UnwritableFile(
+            f"{folder} is in the bundle, which is not copied into itself", hint=_OUTSIDE
+        )
     try:
         room = Path(tempfile.mkdtemp(prefix=".rustext-repair-", dir=folder))
     except OSError as error:
@@ -43,14 +54,7 @@ def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterat
         ) from error
     try:
         copy = room / name
-        try:
-            shutil.copytree(source, copy, symlinks=True, copy_function=_link if links else _copy)
-            copy.chmod(copy.stat().st_mode | 0o700)
-        except shutil.Error as error:
-            first = error.args[0][0]
-            raise UnwritableFile(f"{first[0]} cannot be copied: {first[2]}") from error
-        except OSError as error:
-            raise UnwritableFile(f"{source} cannot be copied: {error.strerror}") from error
+        _copy_folder(source, copy, links=links)
         try:
             yield copy
         except OSError as error:
@@ -66,39 +70,135 @@ def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterat
         shutil.rmtree(room, ignore_errors=True)
 
 
-def _link(source: str, target: str, *, follow_symlinks: bool = True) -> None:
-    if not stat.S_ISREG(os.lstat(source).st_mode):
-        raise OSError(errno.EINVAL, "neither a file nor a folder", source)
+def _copy_folder(source: Path, copy: Path, *, links: bool) -> None:
+    """Copy a folder, with the owners of all if `links`; each folder of the copy is writable."""
+    put = partial(_link if links else _copy, own=links)
+    try:
+        shutil.copytree(source, copy, symlinks=True, copy_function=put)
+        settle(copy, source.stat(), own=links)
+        copy.chmod(copy.stat().st_mode | stat.S_IRWXU)
+        for where, folders, files in os.walk(copy):
+            for new in (Path(where, name) for name in (*folders, *files)):
+                status = (source / new.relative_to(copy)).lstat()
+                if new.is_symlink():
+                    _lead_into_copy(source, copy, new)
+                    settle(new, status, own=links)
+                elif new.is_dir():
+                    settle(new, status, own=links)
+                    new.chmod(new.stat().st_mode | stat.S_IRWXU)
+    except shutil.Error as error:
+        first = error.args[0][0]
+        raise UnwritableFile(f"{first[0]} cannot be copied: {first[2]}") from error
+    except OSError as error:
+        raise UnwritableFile(f"{source} cannot be copied: {error.strerror}") from error
+
+
+def _link(source: str, target: str, *, own: bool) -> None:
+    _refuse_special(source)
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:
-        _copy(source, target, follow_symlinks=follow_symlinks)
+        _copy(source, target, own=own)
 
 
-def _copy(source: str, target: str, *, follow_symlinks: bool = True) -> None:
+def _refuse_special(source: str) -> None:
+    if not stat.S_ISREG(Path(source).stat().st_mode):
+        raise UnwritableFile(
+            f"{source} cannot be copied: it is neither a file nor a folder", hint=_SPECIAL
+        )
+
+
+def _copy(source: str, target: str, *, own: bool) -> None:
     """Copy a file; `shutil.copytree` goes on after an `OSError`, and not after this one."""
+    _refuse_special(source)
     try:
-        shutil.copy2(source, target, follow_symlinks=follow_symlinks)
+        status = Path(source).stat()
+        if sys.platform != "win32" and status.st_blocks * 512 < status.st_size:
+            _copy_data(source, target)
+            shutil.copystat(source, target)
+        else:
+            shutil.copy2(source, target)
+        settle(Path(target), status, own=own)
     except OSError as error:
         raise UnwritableFile(
             f"{source} cannot be copied: {error.strerror or error}", hint=_ELSEWHERE
         ) from error
 
 
-def move_into_place(copy: Path, target: Path) -> None:
-    """Give the copy its place; what is there is exchanged for it. Raises `UnwritableFile`."""
+def _lead_into_copy(source: Path, copy: Path, link: Path) -> None:
+    """Let a link that leads into the old folder from outside lead into the copy in that way."""
+    place, whole = link.relative_to(copy), os.path.realpath(source)
+    real = Path(os.path.realpath(source / place))
+    if leaves(place.as_posix(), str(link.readlink())) and real.is_relative_to(whole):
+        link.unlink()
+        target = Path(os.path.realpath(copy), real.relative_to(whole))
+        link.symlink_to(target, target_is_directory=real.is_dir())
+
+
+def _copy_data(source: str, target: str) -> None:
+    """Copy what a file holds; its holes (lseek(2)) stay holes."""
+    with Path(source).open("rb", buffering=0) as old, Path(target).open("wb") as new:
+        size = os.fstat(old.fileno()).st_size
+        new.truncate(size)
+        start = end = 0
+        while end < size:
+            try:
+                start = old.seek(end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # a hole up to the end
+                    break
+                raise
+            end = old.seek(start, os.SEEK_HOLE)
+            old.seek(start)
+            new.seek(start)
+            while (left := end - old.tell()) > 0 and (chunk := old.read(min(left, _CHUNK))):
+                new.write(chunk)
+
+
+def give_back(source: Path, copy: Path) -> None:
+    """Undo what was done to a copy so that it could be worked on: modes of folders, links."""
+    whole = os.path.realpath(copy)
+    for where, folders, files in os.walk(source, topdown=False):
+        for old in (Path(where, name) for name in (*folders, *files)):
+            new = copy / old.relative_to(source)
+            if old.is_symlink():
+                if new.is_symlink() and new.readlink().is_relative_to(whole):
+                    status = new.lstat()
+                    new.unlink()
+                    new.symlink_to(old.readlink(), target_is_directory=old.is_dir())
+                    settle(new, status, own=True)
+            elif old.is_dir() and new.is_dir() and not new.is_symlink():
+                new.chmod(kept_mode(old.stat().st_mode, old.stat(), new.stat()))
+
+
+def move_into_place(copy: Path, target: Path, mode: int) -> None:
+    """Give the copy its place and mode; what is there is exchanged for it.
+
+    Raises `UnwritableFile`.
+    """
+    copy.chmod(mode)
+    there = stat.S_IMODE(target.stat().st_mode) if os.path.lexists(target) else 0
+    # Who may not write to a folder cannot move it: rename(2).
+    closed = {p: m for p, m in ((copy, mode), (target, there)) if m and not os.access(p, os.W_OK)}
     try:
+        for path, old in closed.items():
+            path.chmod(old | stat.S_IWUSR)
         if not os.path.lexists(target):
             copy.rename(target)
         elif not _exchange(copy, target):
-            old = copy.with_name(f"{copy.name}.old")
-            target.rename(old)
+            old_place = copy.with_name(f"{copy.name}.old")
+            target.rename(old_place)
             try:
                 copy.rename(target)
             except BaseException:
-                old.rename(target)
+                old_place.rename(target)
                 raise
+        if copy in closed:
+            target.chmod(mode)
     except OSError as error:
+        if target in closed:
+            with suppress(OSError):
+                target.chmod(there)
         raise UnwritableFile(f"{target} cannot be written: {error.strerror}") from error
 
 

@@ -50,6 +50,12 @@ def print_repair(
     )
     where = f": {report.written}" if report.written is not None else ", nothing written"
     console.line(f"{changed}{where}")
+    for place, mode in report.lowered:
+        console.line(
+            f"note: {place}: permissions set to {mode:o}, for its owner is not the one whose "
+            "rights it lent",
+            indent=2,
+        )
     if report.advice is not None:
         console.line(f"note: {report.advice}", indent=2)
 
@@ -67,6 +73,7 @@ def repair_json(report: RepairReport) -> dict[str, Any]:
             {"file": file.place, "before": file.before, "after": file.after}
             for file in report.files
         ],
+        "lowered": [{"file": place, "mode": f"{mode:o}"} for place, mode in report.lowered],
         "before": verify_json(report.before),
         "after": verify_json(report.after),
         "advice": report.advice,

@@ -79,6 +79,7 @@ def test_folders_are_exchanged(tmp_path: Path) -> None:
     with staged_copy(old, tmp_path, links=True, name="app") as copy:
         (copy / "b").write_text("2")
         assert [f.place for f in compare(old, copy)] == ["b"]
-        move_into_place(copy, old)
+        move_into_place(copy, old, 0o750)
+        assert old.stat().st_mode & 0o777 == 0o750
     assert sorted(p.name for p in old.iterdir()) == ["a", "b"]
     assert [p.name for p in tmp_path.iterdir()] == ["app"]

@@ -66,3 +66,62 @@ def test_where_there_are_no_links_a_copy_is_made(
     assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
     assert (new / "libown.so.1").read_bytes() == own.read_bytes()
     subprocess.run([new / "app"], check=True)
+
+
+@pytest.mark.parametrize("options", ["--in-place", "-o"])
+def test_absolute_links_into_the_bundle_become_relative(
+    options: str, tmp_path: Path, gcc: Compile
+) -> None:
+    """Also those that climb out of the bundle, to folders and data, and to what is to be copied."""
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    bundle, program = tmp_path / "dist/app", gcc("app", MAIN, str(own), "-Wl,-rpath,$ORIGIN")
+    write_files(bundle, {"app": program, "libown.so.1": own, "data/a.txt": b"a", "x/y/b": b"b"})
+    (bundle / "app").chmod(0o755)
+    links = {
+        "libabs.so": "libown.so.1", "libgo.so": "libabs.so", "x/folder": "data",
+        "x/text": "data/a.txt",
+    }  # fmt: skip
+    for place, target in links.items():
+        (bundle / place).symlink_to(bundle / target)
+    (bundle / "x/y/climbs").symlink_to("../../../../dist/app/data/a.txt")
+    new = bundle if options == "--in-place" else tmp_path / "new"
+    where = [options, *([str(new)] if options == "-o" else [])]
+    assert run(["verify", str(bundle), "-qq"]) == 1
+    assert run(["repair", str(bundle), *where, "-qq"]) == 0
+    assert run(["verify", str(new), "-qq"]) == 0
+    targets = {path: str((new / path).readlink()) for path in (*links, "x/y/climbs")}
+    assert targets == {
+        "libabs.so": "libown.so.1", "libgo.so": "libown.so.1", "x/folder": "../data",
+        "x/text": "../data/a.txt", "x/y/climbs": "../../data/a.txt",
+    }  # fmt: skip
+
+
+def test_a_link_that_is_not_repaired_is_as_it_was(tmp_path: Path, gcc: Compile) -> None:
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    bundle = tmp_path / "app"
+    program = gcc("app", MAIN, str(own), "-Wl,-rpath,$ORIGIN:/opt/nowhere/lib")
+    write_files(bundle, {"app": program, "libown.so.1": own})
+    (bundle / "app").chmod(0o755)
+    (bundle / "libabs.so").symlink_to(bundle / "libown.so.1")
+    new = tmp_path / "new"
+    command = ["repair", str(bundle), "-o", str(new), "-qq", "--select", "unsafe-rpath", "--run"]
+    assert run(command) == 1
+    assert (new / "libabs.so").readlink() == bundle / "libown.so.1"
+    assert run(["verify", str(bundle), "-qq"]) == 1
+
+
+def test_a_library_in_its_place_is_not_replaced_by_a_link_to_itself(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """The entry that led to it is taken out, and only another entry is lacking."""
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    bundle = tmp_path / "app"
+    write_files(
+        bundle,
+        {"app": gcc("app", MAIN, str(own), f"-Wl,-rpath,{bundle}"), "libown.so.1": own},
+    )
+    (bundle / "app").chmod(0o755)
+    new = tmp_path / "new"
+    assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
+    assert (new / "libown.so.1").read_bytes() == own.read_bytes()
+    subprocess.run([new / "app"], check=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,27 @@ def test_of_folders_without_write_permission_no_copy_is_left(options: str, bundl
     assert [p.name for p in bundle.parent.iterdir() if p.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("options", ["-o new", "--in-place"])
+def test_a_bundle_that_may_not_be_written_to_is_repaired(options: str, bundle: Path) -> None:
+    """Its modes come back in the end."""
+    (bundle / "more").mkdir()
+    (bundle / "more/app").write_bytes((bundle / "app").read_bytes())
+    subprocess.run(["chmod", "-R", "a-w", bundle], check=True)
+    before = {place: mode for place, (mode, _) in state(bundle).items()}
+    command = f"{PLAIN}{shlex.quote(sys.executable)} -m rustext repair app.dist {options} --run"
+    done = subprocess.run(
+        command, shell=True, cwd=bundle.parent, capture_output=True, text=True, check=False
+    )
+    new = bundle.with_name(options.removeprefix("-o ")) if "new" in options else bundle
+    after = {place: mode for place, (mode, _) in state(new).items()}
+    top = new.stat().st_mode & 0o777
+    subprocess.run(["chmod", "-R", "u+w", bundle, new], check=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 repairs, 2 files changed" in done.stdout
+    assert (after, top) == (before, 0o555)
+    assert [p.name for p in bundle.parent.iterdir() if p.name.startswith(".")] == []
+
+
 def test_no_link_is_made_where_nothing_can_lead_to_it(
     tmp_path: Path,
     gcc: Compile,
@@ -107,3 +129,73 @@ def test_no_link_is_made_where_nothing_can_lead_to_it(
     assert "patchelf is not installed" in err
     assert state(bundle) == before
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith("app")] == ["app.dist"]
+
+
+@pytest.mark.parametrize("options", ["-o app.dist/new", "-o link/new", "--dry-run"])
+def test_no_bundle_is_copied_into_itself(options: str, bundle: Path) -> None:
+    (bundle / "closed").mkdir()
+    (bundle.parent / "link").symlink_to(bundle / "closed")
+    before = state(bundle)
+    command = f"TMPDIR={bundle} {shlex.quote(sys.executable)} -m rustext repair app.dist {options}"
+    done = subprocess.run(
+        command, shell=True, cwd=bundle.parent, capture_output=True, text=True, check=False
+    )
+    error, hint = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "in the bundle, which is not copied into itself" in error
+    assert hint.startswith("hint: ")
+    assert state(bundle) == before
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+@pytest.mark.parametrize("options", ["-o new", "--in-place", "--dry-run"])
+def test_what_is_no_file_is_one_line(
+    kind: str, options: str, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    special = bundle / "special"
+    if kind == "pipe":
+        os.mkfifo(special)
+    else:
+        monkeypatch.chdir(bundle)  # a socket's path is short
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind("special")
+    command = [sys.executable, "-m", "rustext", "repair", bundle, *options.split()]
+    done = subprocess.run(
+        command, cwd=bundle.parent, capture_output=True, text=True, check=False, timeout=60
+    )
+    error, hint = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert error == f"error: {special} cannot be copied: it is neither a file nor a folder"
+    assert hint.startswith("hint: move it out of the bundle")
+    assert [p.name for p in bundle.parent.iterdir() if p.name.startswith(".")] == []
+
+
+def test_holes_stay_holes(bundle: Path) -> None:
+    whole = bundle / "data"
+    with whole.open("wb") as stream:
+        for at in (5 << 20, 9 << 20):
+            stream.seek(at)
+            stream.write(b"content" * 1000)
+        stream.truncate(50 << 20)
+    assert run(["repair", str(bundle), "-o", str(bundle.with_name("new")), "-qq"]) == 0
+    copy = bundle.with_name("new") / "data"
+    assert copy.read_bytes() == whole.read_bytes()
+    assert copy.stat().st_blocks <= whole.stat().st_blocks
+
+
+def test_nothing_stays_of_a_repair_that_was_ended(bundle: Path) -> None:
+    code = """
+import os, signal, sys, rustext.__main__, rustext.cli.repair_command
+def end(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+rustext.cli.repair_command.repair_copy = end
+sys.argv = ["rustext", "repair", "app.dist"]
+rustext.__main__.main()
+"""
+    before = state(bundle.parent)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=bundle.parent, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (143, "")
+    assert state(bundle.parent) == before

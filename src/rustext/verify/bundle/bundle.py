@@ -54,7 +54,7 @@ class Bundle:
     cx_Freeze's `lib`, a folder in a macOS application, otherwise the bundle's own. `program` is
     None for a folder that holds none; `programs` are all that the freezer made, each with modules
     of its own, and `shared` the modules that all of them find. `origin` is the one-file program
-    that `root` was unpacked from, where it has a second name.
+    that `root` was unpacked from, where `twin` is its second name.
     """
 
     root: Path
@@ -72,6 +72,7 @@ class Bundle:
     builtins: frozenset[str] | None = None  # and frozen modules, where the interpreter lists them
     links: tuple[Link, ...] = ()  # those that lead out of the bundle, or nowhere
     origin: Path | None = None
+    twin: Path | None = None
 
     @property
     def path(self) -> Path:

@@ -36,6 +36,7 @@ _CONTENTS_OPTION = "pyi-contents-directory "
 _CODE = frozenset([b"s", b"m", b"M"])  # scripts, modules and packages
 _PYZ_NAMESPACE = 3  # a kind of module without code
 _PYZ_PACKAGES = frozenset([1, _PYZ_NAMESPACE])  # 1 was True once
+_ELSEWHERE = b"d"  # a file that another one-file program holds
 _FILES = frozenset([b"b", b"x", b"Z", b"n"])  # binaries, data, zip files on sys.path, links
 
 
@@ -49,6 +50,7 @@ class Member:
     full_size: int
     compressed: bool  # as a zlib stream
     link: bool  # the bytes are the target of a symbolic link
+    binary: bool = False  # a native file, which the program may start
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,31 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     )
 
 
+def without_members(data: mmap.mmap) -> bytes | None:
+    """A one-file program that finds its files next to it instead: its table names none of them.
+
+    So is the program of a folder with `contents_directory="."` (PyInstaller/building/api.py). None
+    for another one, and for one that takes files out of a second program.
+    """
+    at = _find_cookie(data)
+    if at < 0 or at + _COOKIE.size > len(data):
+        return None
+    magic, size, toc, toc_size, *more = _COOKIE.unpack_from(data, at)
+    first = at + _COOKIE.size - size + toc
+    kept, place = b"", first
+    for kind, member in _iter_entries(data, first - toc, first, toc_size):
+        if kind == _ELSEWHERE:
+            return None
+        (length,) = struct.unpack_from("!I", data, place)
+        if kind not in _FILES and not member.name.startswith(_CONTENTS_OPTION):
+            kept += data[place : place + length]
+        place += length
+    cookie = _COOKIE.pack(magic, size, toc, len(kept), *more)
+    table = kept.ljust(toc_size, b"\0")
+    between = data[first + toc_size : at]
+    return data[:first] + table + between + cookie + data[at + _COOKIE.size :]
+
+
 def is_bootloader(data: mmap.mmap) -> bool:
     """Whether an executable begins with PyInstaller's own code, with an archive or without."""
     return all(data.find(text, 0, _WINDOW) >= 0 for text in _BOOTLOADER)
@@ -197,6 +224,7 @@ def _iter_entries(
             full_size=full,
             compressed=bool(compressed),
             link=kind == b"n",
+            binary=kind == b"b",
         )
         yield kind, member
         at += entry

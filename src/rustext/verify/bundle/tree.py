@@ -131,7 +131,7 @@ class _Found:
                 self.files.append(path)
             elif link:
                 self._alias(base, path)
-            if not isinstance(link, Link) and _leaves(path, target := _target(f"{base}/{path}")):
+            if not isinstance(link, Link) and leaves(path, target := _target(f"{base}/{path}")):
                 self.links.append(Link(path=path, target=target, exists=True, inside=True))
         elif entry.is_dir(follow_symlinks=False):
             if entry.name != _PYTHON_CACHE:
@@ -188,7 +188,7 @@ def _follow(base: str, path: str) -> Link | bool:
     return held or stat.S_ISDIR(status.st_mode)
 
 
-def _leaves(path: str, target: str) -> bool:
+def leaves(path: str, target: str) -> bool:
     """Whether a link's target goes through a folder outside of the tree."""
     climbed = posixpath.normpath(f"{posixpath.dirname(path)}/{target}".lstrip("/"))
     return target.startswith("/") or climbed == ".." or climbed.startswith("../")

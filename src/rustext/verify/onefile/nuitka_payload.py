@@ -56,6 +56,7 @@ class Entry:
     size: int
     chunks: Iterator[bytes]
     link: str | None = None
+    executable: bool = False
 
 
 def find_payload(image: Image, data: mmap.mmap) -> tuple[Layout, ...]:
@@ -101,10 +102,12 @@ def iter_entries(stream: BinaryIO, layout: Layout) -> Iterator[Entry]:
             (packed,) = struct.unpack("<I", source.take(4))
             end = stream.tell() + packed
             content = _Source(open_frame(_Part(stream, packed)))
-            yield Entry(name=name, size=size, chunks=_checked(name, content, size, checksum))
+            chunks = _checked(name, content, size, checksum)
+            yield Entry(name=name, size=size, chunks=chunks, executable=flags == 1)
             stream.seek(end)
         else:
-            yield Entry(name=name, size=size, chunks=_checked(name, source, size, checksum))
+            chunks = _checked(name, source, size, checksum)
+            yield Entry(name=name, size=size, chunks=chunks, executable=flags == 1)
     if whole and source.stream.read(1):
         raise TruncatedBinary("the payload goes on behind its end")
 

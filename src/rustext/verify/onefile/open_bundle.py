@@ -86,6 +86,25 @@ def _read_unpacked(
     start = put_alone(path, root)
     if program.beside is not None:
         inner = replace(program, path=start)
+    return _read_folder(path, root, start, inner)
+
+
+def read_copy(bundle: Bundle, root: Path) -> Bundle:
+    """Read a copy of a bundle's folder as what the bundle itself was read as."""
+    if bundle.origin is None or bundle.twin is None:
+        return read_bundle(root)
+    root = root.resolve()
+    twin = root / bundle.twin.relative_to(bundle.root)
+    inner = bundle.programs[0] if len(bundle.programs) == 1 else None
+    if inner is not None and inner.path != bundle.twin:  # a repair may have changed it
+        first = inner.path.relative_to(bundle.root).as_posix()
+        inner = _read_first(bundle.origin, root, first)
+    elif inner is not None:
+        inner = replace(inner, path=twin)
+    return _read_folder(bundle.origin, root, twin, inner)
+
+
+def _read_folder(path: Path, root: Path, start: Path, inner: Program | None) -> Bundle:
     try:
         bundle = read_contents(root, program=inner)
     except InvalidBundle as error:
@@ -95,7 +114,7 @@ def _read_unpacked(
         (one, replace(file, provenance=Provenance(rust=False)) if one == start else file)
         for one, file in bundle.files
     )
-    return replace(bundle, files=tuple(files), origin=path)
+    return replace(bundle, files=tuple(files), origin=path, twin=start)
 
 
 def _read_first(path: Path, root: Path, first: str) -> Program | None:
@@ -208,7 +227,7 @@ def _unpack_archive(path: Path, program: Program, folder: Path) -> Path:
                     unpacker.link(member.name, target.rstrip(b"\0").decode("utf-8", "replace"))
                 else:
                     content = _iter_content(stream, member, member.full_size)
-                    unpacker.add(member.name, member.full_size, content)
+                    unpacker.add(member.name, member.full_size, content, executable=member.binary)
     except zlib.error as error:
         raise InvalidBundle(f"{path} is damaged: {error}") from error
     return unpacker.finish()
@@ -255,7 +274,9 @@ def _unpack_payload(
                     if entry.link is not None:
                         unpacker.link(entry.name, entry.link)
                     else:
-                        unpacker.add(entry.name, entry.size, entry.chunks)
+                        unpacker.add(
+                            entry.name, entry.size, entry.chunks, executable=entry.executable
+                        )
             return unpacker.finish(), first
         except (InvalidBinary, InvalidBundle) as error:
             refused = refused or error

@@ -28,17 +28,23 @@ def relocate(report: VerifyReport, folder: Path, origin: Path) -> VerifyReport:
         searched = tuple(replace(place, path=text(place.path)) for place in value.searched)
         return replace(value, searched=searched, needed_by=needed_by)
 
-    def finding(value: Finding) -> Finding:
-        return replace(
-            value,
-            subject=text(value.subject),
-            message=text(value.message),
-            evidence=tuple((label, text(line)) for label, line in value.evidence),
-            hint=text(value.hint) if value.hint is not None else None,
-        )
-
     return replace(
         report,
-        findings=tuple(map(finding, report.findings)),
+        findings=tuple(relocate_finding(finding, folder, origin) for finding in report.findings),
         libraries=tuple(map(edge, report.libraries)),
+    )
+
+
+def relocate_finding(finding: Finding, folder: Path, origin: Path) -> Finding:
+    """One finding with `origin` in the place of `folder`."""
+
+    def text(value: str) -> str:
+        return value.replace(str(folder), str(origin))
+
+    return replace(
+        finding,
+        subject=text(finding.subject),
+        message=text(finding.message),
+        evidence=tuple((label, text(line)) for label, line in finding.evidence),
+        hint=text(finding.hint) if finding.hint is not None else None,
     )

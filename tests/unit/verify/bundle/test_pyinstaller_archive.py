@@ -44,7 +44,13 @@ def test_the_modules_and_scripts_are_read(table: Any, before: bytes, tmp_path: P
     (library,) = found.members
     at = len(before) + len(b"codecodexx")
     assert library == Member(
-        name="libz.so.1", offset=at, size=4, full_size=4, compressed=False, link=False
+        name="libz.so.1",
+        offset=at,
+        size=4,
+        full_size=4,
+        compressed=False,
+        link=False,
+        binary=True,
     )
 
 

@@ -1,0 +1,69 @@
+"""Whose the files of a repaired bundle are, and that nobody's rights are lent by it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from compiling import Compile
+from environments import write_files
+
+from rustext.cli.main import run
+
+MAIN = "int own(void); int main(void) { return own(); }"
+OWN = "int own(void) { return 0; }"
+NOBODY = 65534
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, gcc: Compile) -> Path:
+    """Another user's bundle: two programs that lend rights, of which one is to be repaired."""
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    program = gcc("app", MAIN, str(own), "-Wl,-rpath,$ORIGIN:/opt/nowhere/lib")
+    bundle = tmp_path / "app.dist"
+    write_files(bundle, {"app": program, "libown.so.1": own, "more/other": program})
+    (bundle / "link").symlink_to("app")
+    for path in (bundle, *bundle.rglob("*")):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    (bundle / "app").chmod(0o4755)
+    (bundle / "more/other").chmod(0o6755)
+    return bundle
+
+
+def owners(folder: Path) -> dict[str, tuple[int, int, int]]:
+    paths = (folder, *folder.rglob("*"))
+    found = ((path, path.lstat()) for path in paths)
+    return {str(p.relative_to(folder)): (s.st_uid, s.st_gid, s.st_mode) for p, s in found}
+
+
+def test_in_place_the_owners_stay(bundle: Path) -> None:
+    before = owners(bundle)
+    assert run(["repair", str(bundle), "--in-place", "-qq"]) == 0
+    assert owners(bundle) == before
+
+
+def test_elsewhere_no_rights_are_lent(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = bundle.with_name("new")
+    assert run(["repair", str(bundle), "-o", str(new), "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "note: app: permissions set to 755" in out
+    assert "note: more/other: permissions set to 755" in out
+    assert {mode & 0o7000 for _, _, mode in owners(new).values()} == {0}
+    assert run(["repair", str(bundle), "-o", f"{new}2", "--json"]) == 0
+    lowered = json.loads(capsys.readouterr().out)["lowered"]
+    assert lowered == [{"file": "app", "mode": "755"}, {"file": "more/other", "mode": "755"}]
+
+
+def test_ones_own_rights_stay(bundle: Path) -> None:
+    modes = {path: path.lstat().st_mode for path in (bundle, *bundle.rglob("*"))}
+    for path, mode in modes.items():
+        os.chown(path, 0, 0, follow_symlinks=False)
+        if not path.is_symlink():
+            path.chmod(mode)
+    new = bundle.with_name("new")
+    assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
+    assert owners(new) == owners(bundle)
