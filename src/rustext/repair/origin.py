@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from rustext.config import Config
@@ -23,7 +24,8 @@ from rustext.model.image import Format, Image
 from rustext.model.plan import BuildPlan
 from rustext.model.verification import BundlePython
 from rustext.plan.planner import Planner
-from rustext.verify.bundle.bundle import Bundle
+from rustext.repair.versions import Versions
+from rustext.verify.subject import Subject
 
 # Where an interpreter has libraries of its own, by its prefix; the last two on Windows.
 _OWN_LIBRARIES = ("lib/lib*", "*.dll", "DLLs/*.dll")
@@ -48,20 +50,37 @@ class Origin:
                 hint="name the interpreter of the environment that the bundle was made from",
             )
 
-    def plan(self, bundle: Bundle) -> BuildPlan:
-        """What a freezer that asks rustext would have added to the modules of the bundle."""
-        build, env = self._build(), self.env
+    def plan(self, subject: Subject, versions: Versions) -> BuildPlan:
+        """What a freezer that asks rustext would have added to the modules of the bundle.
+
+        Of distributions that the bundle has in another version, nothing is planned.
+        """
+        bundle, build, env = subject.bundle, self._build(), self.env
         held = sorted(bundle.modules)
         wanted: list[str] = []
         for name in held:
             module = env.find_module(name)
-            if module is not None and module.path is not None and env.site_of(module.path):
+            if module is None or module.path is None or not env.site_of(module.path):
+                continue
+            if versions.why_not(module.path) is None:
                 try:
                     wanted += [i.module for i in build.enter(name, module.path)]
                 except RustextError:
                     continue  # what cannot be read adds nothing; verification speaks of it
         follow_modules(build, wanted, held=held)
-        return make_plan(build)
+        plan = make_plan(build)
+        ours = {f.path for f in plan.companions if versions.why_not(f.path) is None}
+        return replace(
+            plan,
+            extensions=tuple(e for e in plan.extensions if not self._is_other(e.module, versions)),
+            modules=tuple(i for i in plan.modules if not self._is_other(i.module, versions)),
+            companions=tuple(c for c in plan.companions if c.path in ours),
+        )
+
+    def _is_other(self, name: str | None, versions: Versions) -> bool:
+        module = self.env.find_module(name) if name is not None else None
+        path = module.path if module is not None else None
+        return path is not None and versions.why_not(path) is not None
 
     def closure(self, name: str, held: frozenset[str]) -> Iterator[Module]:
         """The modules with files that have to come along with one, itself and its packages first.

@@ -7,7 +7,7 @@ verification finds nothing more that can be repaired. What cannot be repaired st
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +16,14 @@ from rustext.errors import InvalidBinary, InvalidBundle
 from rustext.model.crate_rule import CrateRule
 from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
-from rustext.model.repair import AddMember, EditLoadCommands, Repair, Unrepaired
+from rustext.model.repair import (
+    AddMember,
+    CopyFile,
+    EditLoadCommands,
+    RemoveFile,
+    Repair,
+    Unrepaired,
+)
 from rustext.model.verification import VerifyReport
 from rustext.repair.apply import MissingTool, apply_repair
 from rustext.repair.case import Case, Proposal, Proposer
@@ -36,6 +43,7 @@ from rustext.repair.modules import repair_companions, repair_imports
 from rustext.repair.origin import Origin
 from rustext.repair.run_paths import repair_run_paths
 from rustext.repair.signing import CannotSeal, find_broken_seal, propose_seal
+from rustext.repair.versions import Versions
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.facts.python.bundled_python import find_bundled_python
@@ -73,6 +81,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is found out once, before anything is changed."""
+
+    plan: BuildPlan | None
+    versions: Versions | None = None  # none without an environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
     """What became of a copy."""
 
@@ -92,16 +108,17 @@ def repair_copy(root: Path, wanted: Wanted) -> Repaired:
     done: dict[tuple[object, ...], Repair] = {}
     failed: dict[tuple[object, ...], Unrepaired] = {}
     first: VerifyReport | None = None
-    plan = None
+    known = None
     for _ in range(_ROUNDS):
         bundle = read_bundle(root)
-        plan = plan or find_plan_of(bundle, wanted)
-        subject, report = _judge(bundle, wanted, plan)
+        known = known or _find_known(bundle, wanted)
+        subject = _read_subject(bundle, wanted, known.plan)
+        report = verify(subject)
         first = first or report
         edited = frozenset(
             repair.place for repair in done.values() if isinstance(repair.change, EditLoadCommands)
         )
-        proposals = propose(subject, report.findings, wanted, edited)
+        proposals = propose(subject, report.findings, wanted, edited, known.versions)
         fresh = _fresh(proposals, done.keys() | failed)
         if not fresh:
             sealing = propose_seal(subject, _choose(first.findings, wanted), tuple(done.values()))
@@ -142,19 +159,20 @@ def _key(repair: Repair) -> tuple[object, ...]:
     return repair.place, repair.change
 
 
-def find_plan_of(bundle: Bundle, wanted: Wanted) -> BuildPlan | None:
+def _find_known(bundle: Bundle, wanted: Wanted) -> Known:
     """The plan that was left or is named, or else one for the modules that the bundle holds."""
-    python = find_bundled_python(bundle)
-    if wanted.origin is not None:
-        wanted.origin.check(python)
-    plan = find_plan(bundle, wanted.plan)
-    if plan is not None or wanted.origin is None:
-        return plan
-    return wanted.origin.plan(bundle)
+    plan, origin = find_plan(bundle, wanted.plan), wanted.origin
+    if origin is None:
+        return Known(plan=plan)
+    origin.check(find_bundled_python(bundle))
+    subject = _read_subject(bundle, wanted, plan)
+    damaged = {finding.subject for finding in verify(subject).findings}
+    versions = Versions(origin.env, bundle, subject.python, damaged)
+    return Known(plan=plan or origin.plan(subject, versions), versions=versions)
 
 
-def _judge(bundle: Bundle, wanted: Wanted, plan: BuildPlan | None) -> tuple[Subject, VerifyReport]:
-    subject = read_subject(
+def _read_subject(bundle: Bundle, wanted: Wanted, plan: BuildPlan | None) -> Subject:
+    return read_subject(
         bundle,
         stdlib=wanted.stdlib,
         allow_system=wanted.allow_system,
@@ -162,7 +180,6 @@ def _judge(bundle: Bundle, wanted: Wanted, plan: BuildPlan | None) -> tuple[Subj
         plan=plan,
         target=wanted.target,
     )
-    return subject, verify(subject)
 
 
 def propose(
@@ -170,15 +187,32 @@ def propose(
     findings: Collection[Finding],
     wanted: Wanted,
     edited: frozenset[PurePosixPath],
+    versions: Versions | None = None,
 ) -> tuple[Proposal, ...]:
     """The repairs of a bundle, worked out without changing anything."""
     chosen = _choose(findings, wanted)
     case = Case(subject=subject, findings=chosen, origin=wanted.origin, edited=edited)
     found: dict[object, Proposal] = {}
     for proposer in PROPOSERS:
-        for proposal in proposer(case):
+        for proposal in _refuse_others(proposer(case), versions):
             found.setdefault(_target(proposal), proposal)
     return tuple(found.values())
+
+
+def _refuse_others(proposals: Iterable[Proposal], versions: Versions | None) -> Iterator[Proposal]:
+    """Let no file in of a distribution that the bundle has in another version."""
+    refused = set()
+    for proposal in proposals:
+        change = proposal.change if isinstance(proposal, Repair) else None
+        why = None
+        if versions is not None and isinstance(change, CopyFile | AddMember):
+            why = versions.why_not(change.source)
+        if why is not None:
+            refused.add(proposal.finding)
+            if proposal.finding.severity is not Severity.NOTE:
+                yield Unrepaired(finding=proposal.finding, reason=why)
+        elif not isinstance(change, RemoveFile) or proposal.finding not in refused:
+            yield proposal
 
 
 def _target(proposal: Proposal) -> object:
