@@ -22,6 +22,7 @@ from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
 from rustext.repair.origin import Origin, fits
 from rustext.verify.bundle.program import Freezer
 
+PLANNED = frozenset({"missing-import", "missing-companion", "missing-metadata"})
 _METADATA = frozenset({"METADATA", "entry_points.txt"})
 
 

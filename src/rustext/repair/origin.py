@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -21,12 +21,16 @@ from rustext.freezing.build import Build, follow_modules
 from rustext.freezing.script_imports import iter_imports
 from rustext.freezing.session import make_plan
 from rustext.model.image import Format, Image
-from rustext.model.plan import BuildPlan
+from rustext.model.plan import BuildPlan, Companion, CompanionKind
 from rustext.model.verification import BundlePython
 from rustext.plan.planner import Planner
 from rustext.repair.versions import Versions
 from rustext.verify.subject import Subject
 
+# Files of metadata that installers alone read.
+_INSTALLERS = frozenset({"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json"})
+# What extensions are built from, and with.
+_BUILT = frozenset(".c .cc .cpp .cuh .f .f90 .h .hpp .hxx .pc .pxd .pxi .pyx .rs .build".split())
 # Where an interpreter has libraries of its own, by its prefix; the last two on Windows.
 _OWN_LIBRARIES = ("lib/lib*", "*.dll", "DLLs/*.dll")
 
@@ -69,18 +73,43 @@ class Origin:
                     continue  # what cannot be read adds nothing; verification speaks of it
         follow_modules(build, wanted, held=held)
         plan = make_plan(build)
-        ours = {f.path for f in plan.companions if versions.why_not(f.path) is None}
+        needed = self._needed(subject)
         return replace(
             plan,
             extensions=tuple(e for e in plan.extensions if not self._is_other(e.module, versions)),
             modules=tuple(i for i in plan.modules if not self._is_other(i.module, versions)),
-            companions=tuple(c for c in plan.companions if c.path in ours),
+            companions=tuple(
+                c for c in plan.companions if needed(c) and versions.why_not(c.path) is None
+            ),
         )
 
     def _is_other(self, name: str | None, versions: Versions) -> bool:
         module = self.env.find_module(name) if name is not None else None
         path = module.path if module is not None else None
         return path is not None and versions.why_not(path) is not None
+
+    def _needed(self, subject: Subject) -> Callable[[Companion], bool]:
+        """Which files may be of use to the program, as far as its start could be followed.
+
+        The tools that environments come with are of use where the start imports them.
+        """
+        starts, held = subject.starts, subject.bundle.modules
+        reached = {n for s in starts for n in (*s.reached, *s.intact, *s.tried)}
+        found = filter(None, map(self.env.find_module, sorted(reached)))
+        idle = set(read_data("stdlib")["seeds"]) - {module.distribution for module in found}
+
+        def is_needed(companion: Companion) -> bool:
+            dist = self.env.owner_of(companion.path)
+            if dist is not None and dist.name in idle:
+                return False
+            if companion.kind is not CompanionKind.DATA:
+                return True
+            folder = ".".join(companion.destination.parent.parts)
+            package = self.env.find_module(folder) if folder else None
+            absent = package is not None and package.path is not None and folder not in held
+            return may_be_opened(companion.destination, held, reached, absent=absent)
+
+        return is_needed if starts and all(s.followed for s in starts) else lambda _: True
 
     def closure(self, name: str, held: frozenset[str]) -> Iterator[Module]:
         """The modules with files that have to come along with one, itself and its packages first.
@@ -131,6 +160,27 @@ class Origin:
             for path in Path(prefix).glob(pattern):
                 found.setdefault(path.name.lower(), []).append((path, PurePosixPath(path.name)))
         return found
+
+
+def may_be_opened(
+    place: PurePosixPath, held: Collection[str], reached: Collection[str], *, absent: bool = False
+) -> bool:
+    """Whether a program may open a data file: its code names more files than it opens.
+
+    `held` are the program's modules and `reached` those that its start may import; `absent` says
+    that the file's folder is a package of which the program has nothing. Of what is not reached,
+    data alone may be opened later, and neither the sources of modules nor what extensions are built
+    from; nobody but a compiler opens what is in a folder `include`, and nobody but an installer
+    what it has left.
+    """
+    if place.parent.name.endswith(".dist-info") and place.name in _INSTALLERS:
+        return False
+    folders = (".".join(folder.parts) for folder in place.parents if folder.parts)
+    package = next((name for name in folders if name in held), None)
+    unused = absent or (package is not None and package not in reached)
+    if place.suffix in _BUILT:
+        return not (unused or "include" in place.parts)
+    return not (unused and place.suffix == ".py")
 
 
 def _reached(build: Build, module: Module) -> Iterator[str]:

@@ -8,7 +8,7 @@ verification finds nothing more that can be repaired. What cannot be repaired st
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rustext.environment.environment import Environment
@@ -39,7 +39,7 @@ from rustext.repair.libraries import (
     repair_install_names,
     repair_missing_libraries,
 )
-from rustext.repair.modules import repair_companions, repair_imports
+from rustext.repair.modules import PLANNED, repair_companions, repair_imports
 from rustext.repair.origin import Origin
 from rustext.repair.run_paths import repair_run_paths
 from rustext.repair.signing import CannotSeal, find_broken_seal, propose_seal
@@ -85,6 +85,7 @@ class Known:
     """What is found out once, before anything is changed."""
 
     plan: BuildPlan | None
+    guessed: bool = False  # whether the plan is the environment's
     versions: Versions | None = None  # none without an environment
 
 
@@ -112,7 +113,7 @@ def repair_copy(root: Path, wanted: Wanted) -> Repaired:
     for _ in range(_ROUNDS):
         bundle = read_bundle(root)
         known = known or _find_known(bundle, wanted)
-        subject = _read_subject(bundle, wanted, known.plan)
+        subject = _read_subject(bundle, wanted, known)
         report = verify(subject)
         first = first or report
         edited = frozenset(
@@ -161,25 +162,28 @@ def _key(repair: Repair) -> tuple[object, ...]:
 
 def _find_known(bundle: Bundle, wanted: Wanted) -> Known:
     """The plan that was left or is named, or else one for the modules that the bundle holds."""
-    plan, origin = find_plan(bundle, wanted.plan), wanted.origin
+    known, origin = Known(plan=find_plan(bundle, wanted.plan)), wanted.origin
     if origin is None:
-        return Known(plan=plan)
+        return known
     origin.check(find_bundled_python(bundle))
-    subject = _read_subject(bundle, wanted, plan)
+    subject = _read_subject(bundle, wanted, known)
     damaged = {finding.subject for finding in verify(subject).findings}
     versions = Versions(origin.env, bundle, subject.python, damaged)
-    return Known(plan=plan or origin.plan(subject, versions), versions=versions)
+    if known.plan is not None or (wanted.select and wanted.select.isdisjoint(PLANNED)):
+        return replace(known, versions=versions)
+    return Known(plan=origin.plan(subject, versions), guessed=True, versions=versions)
 
 
-def _read_subject(bundle: Bundle, wanted: Wanted, plan: BuildPlan | None) -> Subject:
-    return read_subject(
+def _read_subject(bundle: Bundle, wanted: Wanted, known: Known) -> Subject:
+    subject = read_subject(
         bundle,
         stdlib=wanted.stdlib,
         allow_system=wanted.allow_system,
         crate_rules=wanted.crate_rules,
-        plan=plan,
+        plan=known.plan,
         target=wanted.target,
     )
+    return replace(subject, guessed=known.guessed)
 
 
 def propose(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import pytest
 from environments import environment, write_files
 
 from rustext.config import Config
 from rustext.environment.environment import Environment
 from rustext.formats.binary import read_linkage
-from rustext.repair.origin import Origin
+from rustext.repair.origin import Origin, may_be_opened
 
 
 def test_libraries_of_windows_are_found_where_python_has_them_in_any_case(
@@ -30,3 +31,34 @@ def test_libraries_of_windows_are_found_where_python_has_them_in_any_case(
     ):
         found = origin.find_library(name, image)
         assert (found[0] if found else None) == (tmp_path / expected if expected else None), name
+
+
+HELD = frozenset({"pkg", "pkg.core", "pkg.later"})
+REACHED = frozenset({"pkg", "pkg.core"})
+
+
+@pytest.mark.parametrize(
+    ("place", "opened"),
+    [
+        ("pkg/model.bin", True),
+        ("pkg/models/one/model.bin", True),
+        ("pkg/templates/env.py", True),
+        ("pkg/query.c", True),
+        ("pkg/core/include/pkg.h", False),
+        ("pkg/later/model.bin", True),
+        ("pkg/later/__main__.py", False),
+        ("pkg/later/src/object.c", False),
+        ("pkg/_vendor/one-1.0.dist-info/METADATA", True),
+        ("pkg/_vendor/one-1.0.dist-info/INSTALLER", False),
+    ],
+)
+def test_files_that_code_names_and_no_program_opens_are_not_brought(
+    place: str, opened: bool
+) -> None:
+    assert may_be_opened(PurePosixPath(place), HELD, REACHED) == opened
+
+
+def test_sources_of_a_package_that_the_program_has_nothing_of_are_not_brought() -> None:
+    place = PurePosixPath("pkg/tests/test_all.py")
+    assert may_be_opened(place, HELD, REACHED)
+    assert not may_be_opened(place, HELD, REACHED, absent=True)

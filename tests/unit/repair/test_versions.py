@@ -95,9 +95,12 @@ def test_without_metadata_machine_code_tells(
         assert "has pkg 1.0, and the bundle's `pkg.core` is of another version" in why
 
 
-SOURCE = (
-    '__version__ = "1.0"\nclass A:\n    def f(self) -> int:\n        return self.__x + len("")\n'
-)
+SOURCE = """\
+__version__ = "1.0"
+class A:
+    def f(self) -> int:
+        return self.__x + len("")
+"""
 
 
 @pytest.mark.parametrize(
