@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from rustext.config import Config
 from rustext.data import read_data
+from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import Environment, Module
 from rustext.errors import InvalidEnvironment, RustextError
 from rustext.formats.binary import is_native, read_linkage
 from rustext.freezing.build import Build, follow_modules
 from rustext.freezing.script_imports import iter_imports
 from rustext.freezing.session import make_plan
+from rustext.model.evidence import EvidenceKind
 from rustext.model.image import Format, Image
-from rustext.model.plan import BuildPlan, Companion, CompanionKind
+from rustext.model.plan import SEEN, BuildPlan, Companion, CompanionKind, ImplicitImport
 from rustext.model.verification import BundlePython
 from rustext.plan.planner import Planner
 from rustext.repair.versions import Versions
 from rustext.verify.subject import Subject
 
+_TOLD = SEEN | {EvidenceKind.CONFIGURED, EvidenceKind.PLUGIN}
 # Files of metadata that installers alone read.
 _INSTALLERS = frozenset({"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json"})
 # What extensions are built from, and with.
@@ -72,16 +75,34 @@ class Origin:
                 except RustextError:
                     continue  # what cannot be read adds nothing; verification speaks of it
         follow_modules(build, wanted, held=held)
-        plan = make_plan(build)
-        needed = self._needed(subject)
+        plan, needed = make_plan(build), self._needed(subject)
+        extensions = (e for e in plan.extensions if not self._is_other(e.module, versions))
+        ours = self._owners(held)
+        ours |= {name for dist in ours for name in env.installed.requirements_of(dist)}
+        modules = tuple(
+            i
+            for i in plan.modules
+            if (is_told(i) or (speaks_for(i, bundle.modules) and self._owners([i.module]) <= ours))
+            and not self._is_other(i.module, versions)
+        )
+        # Of distributions that the program has nothing of, and does not need, no files come along.
+        present = self._owners({*held, *(i.module for i in modules)})
+        lost = self._owners(i.module for i in plan.modules) - present
+        companions = (c for c in plan.companions if versions.why_not(c.path) is None and needed(c))
         return replace(
             plan,
-            extensions=tuple(e for e in plan.extensions if not self._is_other(e.module, versions)),
-            modules=tuple(i for i in plan.modules if not self._is_other(i.module, versions)),
-            companions=tuple(
-                c for c in plan.companions if needed(c) and versions.why_not(c.path) is None
-            ),
+            extensions=tuple(extensions),
+            modules=modules,
+            companions=tuple(c for c in companions if self._owner(c.path) not in lost),
         )
+
+    def _owners(self, names: Iterable[str]) -> set[str]:
+        found = filter(None, map(self.env.find_module, names))
+        return {module.distribution for module in found if module.distribution is not None}
+
+    def _owner(self, path: Path) -> str | None:
+        dist = self.env.owner_of(path)
+        return dist.name if dist is not None else None
 
     def _is_other(self, name: str | None, versions: Versions) -> bool:
         module = self.env.find_module(name) if name is not None else None
@@ -95,12 +116,10 @@ class Origin:
         """
         starts, held = subject.starts, subject.bundle.modules
         reached = {n for s in starts for n in (*s.reached, *s.intact, *s.tried)}
-        found = filter(None, map(self.env.find_module, sorted(reached)))
-        idle = set(read_data("stdlib")["seeds"]) - {module.distribution for module in found}
+        idle = set(read_data("stdlib")["seeds"]) - self._owners(reached)
 
         def is_needed(companion: Companion) -> bool:
-            dist = self.env.owner_of(companion.path)
-            if dist is not None and dist.name in idle:
+            if self._owner(companion.path) in idle:
                 return False
             if companion.kind is not CompanionKind.DATA:
                 return True
@@ -160,6 +179,20 @@ class Origin:
             for path in Path(prefix).glob(pattern):
                 found.setdefault(path.name.lower(), []).append((path, PurePosixPath(path.name)))
         return found
+
+
+def is_told(implicit: ImplicitImport) -> bool:
+    """Whether the user, a run, or a list of plug-ins says that a module is imported."""
+    return any(evidence.kind in _TOLD for evidence in implicit.evidence)
+
+
+def speaks_for(implicit: ImplicitImport, held: Collection[str]) -> bool:
+    """Whether a file of the program says that a module is imported.
+
+    A plan follows what it adds, and files of that tell of further modules; these may stay outside.
+    """
+    tops = (e.where.partition(" ")[0].partition("/")[0] for e in implicit.evidence)
+    return any(split_suffix(top)[0].removesuffix(".py") in held for top in tops)
 
 
 def may_be_opened(

@@ -11,7 +11,9 @@ from environments import environment, write_files
 from rustext.config import Config
 from rustext.environment.environment import Environment
 from rustext.formats.binary import read_linkage
-from rustext.repair.origin import Origin, may_be_opened
+from rustext.model.evidence import Evidence, EvidenceKind
+from rustext.model.plan import ImplicitImport, Verdict
+from rustext.repair.origin import Origin, is_told, may_be_opened, speaks_for
 
 
 def test_libraries_of_windows_are_found_where_python_has_them_in_any_case(
@@ -62,3 +64,26 @@ def test_sources_of_a_package_that_the_program_has_nothing_of_are_not_brought() 
     place = PurePosixPath("pkg/tests/test_all.py")
     assert may_be_opened(place, HELD, REACHED)
     assert not may_be_opened(place, HELD, REACHED, absent=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "spoken", "told"),
+    [
+        (EvidenceKind.IMPORT_CALL, "pkg/core.abi3.so at 0x10", True, False),
+        (EvidenceKind.IMPORT_CALL, "pkg.abi3.so at 0x10", True, False),
+        (EvidenceKind.PYTHON_NAME, "pkg.py", True, False),
+        (EvidenceKind.PYTHON_NAME, "added/core.py", False, False),
+        (EvidenceKind.PLUGIN, "added/core.py", False, True),
+        (EvidenceKind.TRACED, "rustext-trace.toml", False, True),
+    ],
+)
+def test_what_files_outside_of_the_program_say_does_not_count(
+    kind: EvidenceKind, where: str, spoken: bool, told: bool
+) -> None:
+    implicit = ImplicitImport(
+        module="other",
+        verdict=Verdict.INCLUDE,
+        reason="",
+        evidence=(Evidence(kind=kind, where=where, detail=""),),
+    )
+    assert (speaks_for(implicit, HELD), is_told(implicit)) == (spoken, told)
