@@ -6,6 +6,7 @@ holds, and the files of modules, libraries and companions. Nothing is imported.
 
 from __future__ import annotations
 
+import ast
 import functools
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -21,12 +22,12 @@ from rustext.formats.binary import is_native, read_linkage
 from rustext.freezing.build import Build, follow_modules
 from rustext.freezing.script_imports import iter_imports
 from rustext.freezing.session import make_plan
-from rustext.model.evidence import EvidenceKind
+from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.image import Format, Image
-from rustext.model.plan import SEEN, BuildPlan, Companion, CompanionKind, ImplicitImport
+from rustext.model.plan import SEEN, BuildPlan, Companion, CompanionKind, ImplicitImport, included
 from rustext.model.verification import BundlePython
 from rustext.plan.planner import Planner
-from rustext.repair.versions import Versions
+from rustext.repair.versions import Versions, read_source
 from rustext.verify.subject import Subject
 
 _TOLD = SEEN | {EvidenceKind.CONFIGURED, EvidenceKind.PLUGIN}
@@ -85,6 +86,7 @@ class Origin:
             if (is_told(i) or (speaks_for(i, bundle.modules) and self._owners([i.module]) <= ours))
             and not self._is_other(i.module, versions)
         )
+        modules += tuple(self._siblings(bundle.modules, {i.module for i in modules}, versions))
         # Of distributions that the program has nothing of, and does not need, no files come along.
         present = self._owners({*held, *(i.module for i in modules)})
         lost = self._owners(i.module for i in plan.modules) - present
@@ -95,6 +97,34 @@ class Origin:
             modules=modules,
             companions=tuple(c for c in companions if self._owner(c.path) not in lost),
         )
+
+    def _siblings(
+        self, held: frozenset[str], planned: Collection[str], versions: Versions
+    ) -> Iterator[ImplicitImport]:
+        """What modules of the program cannot be imported without, and their own package has."""
+        lacking: dict[str, bool] = {}
+        found = set(planned)
+        for module in filter(None, map(self.env.find_module, sorted(held))):
+            path, top = module.path, module.name.partition(".")[0]
+            if module.distribution is None or path is None or path.suffix != ".py":
+                continue
+            package = path.name == "__init__.py"
+            own = module.name if package else module.name.rpartition(".")[0]
+            if own not in lacking:
+                lacking[own] = not held.issuperset(self.env.modules_in(own))
+            if not lacking[own] or versions.why_not(path) is not None:
+                continue
+            for name in iter_unconditional(path, own):
+                other = self.env.find_module(name) if name.partition(".")[0] == top else None
+                if other is None or other.path is None or name in held or name in found:
+                    continue
+                if name.rpartition(".")[0] in held and other.distribution == module.distribution:
+                    found.add(name)
+                    where = f"{module.name.replace('.', '/')}{'/__init__' * package}.py"
+                    evidence = Evidence(
+                        kind=EvidenceKind.PYTHON_NAME, where=where, detail="an import statement"
+                    )
+                    yield included(name, "a module of the program imports it", evidence)
 
     def _owners(self, names: Iterable[str]) -> set[str]:
         found = filter(None, map(self.env.find_module, names))
@@ -179,6 +209,19 @@ class Origin:
             for path in Path(prefix).glob(pattern):
                 found.setdefault(path.name.lower(), []).append((path, PurePosixPath(path.name)))
         return found
+
+
+def iter_unconditional(source: Path, package: str) -> Iterator[str]:
+    """What a module imports on being imported, whatever the case, and what these may be in turn."""
+    for node in read_source(source)[1]:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            parents = parts[: len(parts) - node.level + 1] if node.level else []
+            name = ".".join([*parents, *([node.module] if node.module else [])])
+            yield name
+            yield from (f"{name}.{alias.name}" for alias in node.names)
 
 
 def is_told(implicit: ImplicitImport) -> bool:

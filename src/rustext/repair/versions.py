@@ -146,12 +146,19 @@ def _digest(path: Path, image: Image) -> str | None:
     return hashlib.sha256(code).hexdigest() if code else None
 
 
+def read_source(path: Path) -> tuple[str | None, list[ast.stmt]]:
+    """The text of a module and its statements; None and none where it cannot be parsed here."""
+    try:
+        text = read_text(path, _SOURCE_LIMIT)
+        return text, ast.parse(text).body
+    except (RustextError, SyntaxError, ValueError, RecursionError):
+        return None, []
+
+
 def differ(code: Code, source: Path) -> bool:
     """Whether a module's code cannot come from a source: one of them has names of its own."""
-    try:
-        text = read_text(source, _SOURCE_LIMIT)
-        body = ast.parse(text).body
-    except (RustextError, SyntaxError, ValueError, RecursionError):
+    text, body = read_source(source)
+    if text is None:
         return False
     pieces = tuple(code.iter_nested())
     words = set(re.findall(r"\w+", text))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
-from environments import environment, write_files
+from archives import archive, pyz
+from compiling import Compile
+from environments import environment, install, write_files
 
 from rustext.config import Config
-from rustext.environment.environment import Environment
+from rustext.environment.environment import Environment, stdlib_environment
 from rustext.formats.binary import read_linkage
 from rustext.model.evidence import Evidence, EvidenceKind
+from rustext.model.findings import Severity
 from rustext.model.plan import ImplicitImport, Verdict
-from rustext.repair.origin import Origin, is_told, may_be_opened, speaks_for
+from rustext.repair.origin import Origin, is_told, iter_unconditional, may_be_opened, speaks_for
+from rustext.repair.repair import Wanted, repair_copy
 
 
 def test_libraries_of_windows_are_found_where_python_has_them_in_any_case(
@@ -87,3 +92,45 @@ def test_what_files_outside_of_the_program_say_does_not_count(
         evidence=(Evidence(kind=kind, where=where, detail=""),),
     )
     assert (speaks_for(implicit, HELD), is_told(implicit)) == (spoken, told)
+
+
+def test_what_a_module_imports_whatever_the_case(tmp_path: Path) -> None:
+    source = """
+import a, b.c
+from . import d
+from .e import f
+from ..g import h
+try:
+    import guarded
+except ImportError: ...
+def later():
+    import called
+"""
+    (tmp_path / "m.py").write_text(source)
+    assert set(iter_unconditional(tmp_path / "m.py", "p.q")) == {
+        "a", "b.c", "p.q", "p.q.d", "p.q.e", "p.q.e.f", "p.g", "p.g.h"
+    }  # fmt: skip
+
+
+def test_a_module_that_others_of_its_package_need_is_brought(tmp_path: Path, gcc: Compile) -> None:
+    """As after `--exclude-module pkg.rules`, where something catches that `pkg` lacks it."""
+    site, root = tmp_path / "site", tmp_path / "app"
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/syntax.py": "from .rules import X\ntry:\n    from . import other\nexcept: ...\n",
+        "pkg/rules.py": "X = 1\n",
+        "pkg/other.py": "",
+    }
+    install(site, "pkg", files=files)
+    write_files(root, {"app": gcc("app", "int main(void) { return 0; }")})
+    write_files(root / "_internal", {"data": ""})
+    with zipfile.ZipFile(root / "_internal/base_library.zip", "w") as library:
+        library.writestr("codecs.pyc", "")
+    with (root / "app").open("ab") as program:
+        modules = [(name, (0, 0, 0)) for name in ("pkg", "pkg.syntax")]
+        program.write(archive([(b"z", "PYZ.pyz", pyz(modules))]))
+    origin = Origin(environment(site), Config())
+    done = repair_copy(root, Wanted(stdlib=stdlib_environment(), origin=origin))
+    (brought,) = (repair for repair in done.repairs if repair.place.suffix == ".py")
+    assert str(brought.place) == "_internal/pkg/rules.py"
+    assert brought.finding.severity is Severity.NOTE
