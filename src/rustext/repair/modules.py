@@ -15,13 +15,14 @@ from pathlib import Path, PurePosixPath
 
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import Module
-from rustext.model.findings import Finding
+from rustext.model.findings import Finding, Severity
 from rustext.model.plan import Companion, CompanionKind
 from rustext.model.repair import AddMember, CopyFile, MakeFolder, Repair, Unrepaired
 from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
 from rustext.repair.origin import Origin, fits
 from rustext.verify.bundle.program import Freezer
 
+PLANNED = frozenset({"missing-import", "missing-companion", "missing-metadata"})
 _METADATA = frozenset({"METADATA", "entry_points.txt"})
 
 
@@ -36,7 +37,8 @@ def repair_imports(case: Case) -> Iterator[Proposal]:
             continue
         for name in names if case.origin is not None else ():
             if not _is_looked_for(case, name):
-                yield Unrepaired(finding=finding, reason=_unseen(case, name))
+                if finding.severity is not Severity.NOTE:  # else the program may do without it
+                    yield Unrepaired(finding=finding, reason=_unseen(case, name))
                 continue
             for module in case.origin.closure(name, held) if case.origin else ():
                 repair = _bring(case, finding, module, name)

@@ -6,25 +6,35 @@ holds, and the files of modules, libraries and companions. Nothing is imported.
 
 from __future__ import annotations
 
+import ast
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from rustext.config import Config
 from rustext.data import read_data
+from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import Environment, Module
 from rustext.errors import InvalidEnvironment, RustextError
 from rustext.formats.binary import is_native, read_linkage
 from rustext.freezing.build import Build, follow_modules
 from rustext.freezing.script_imports import iter_imports
 from rustext.freezing.session import make_plan
+from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.image import Format, Image
-from rustext.model.plan import BuildPlan
+from rustext.model.plan import SEEN, BuildPlan, Companion, CompanionKind, ImplicitImport, included
 from rustext.model.verification import BundlePython
 from rustext.plan.planner import Planner
-from rustext.verify.bundle.bundle import Bundle
+from rustext.repair.versions import Versions, read_source
+from rustext.verify.subject import Subject
 
+_TOLD = SEEN | {EvidenceKind.CONFIGURED, EvidenceKind.PLUGIN}
+# Files of metadata that installers alone read.
+_INSTALLERS = frozenset({"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json"})
+# What extensions are built from, and with.
+_BUILT = frozenset(".c .cc .cpp .cuh .f .f90 .h .hpp .hxx .pc .pxd .pxi .pyx .rs .build".split())
 # Where an interpreter has libraries of its own, by its prefix; the last two on Windows.
 _OWN_LIBRARIES = ("lib/lib*", "*.dll", "DLLs/*.dll")
 
@@ -48,20 +58,107 @@ class Origin:
                 hint="name the interpreter of the environment that the bundle was made from",
             )
 
-    def plan(self, bundle: Bundle) -> BuildPlan:
-        """What a freezer that asks rustext would have added to the modules of the bundle."""
-        build, env = self._build(), self.env
+    def plan(self, subject: Subject, versions: Versions) -> BuildPlan:
+        """What a freezer that asks rustext would have added to the modules of the bundle.
+
+        Of distributions that the bundle has in another version, nothing is planned.
+        """
+        bundle, build, env = subject.bundle, self._build(), self.env
         held = sorted(bundle.modules)
         wanted: list[str] = []
         for name in held:
             module = env.find_module(name)
-            if module is not None and module.path is not None and env.site_of(module.path):
+            if module is None or module.path is None or not env.site_of(module.path):
+                continue
+            if versions.why_not(module.path) is None:
                 try:
                     wanted += [i.module for i in build.enter(name, module.path)]
                 except RustextError:
                     continue  # what cannot be read adds nothing; verification speaks of it
         follow_modules(build, wanted, held=held)
-        return make_plan(build)
+        plan, needed = make_plan(build), self._needed(subject)
+        extensions = (e for e in plan.extensions if not self._is_other(e.module, versions))
+        ours = self._owners(held)
+        ours |= {name for dist in ours for name in env.installed.requirements_of(dist)}
+        modules = tuple(
+            i
+            for i in plan.modules
+            if (is_told(i) or (speaks_for(i, bundle.modules) and self._owners([i.module]) <= ours))
+            and not self._is_other(i.module, versions)
+        )
+        modules += tuple(self._siblings(bundle.modules, {i.module for i in modules}, versions))
+        # Of distributions that the program has nothing of, and does not need, no files come along.
+        present = self._owners({*held, *(i.module for i in modules)})
+        lost = self._owners(i.module for i in plan.modules) - present
+        companions = (c for c in plan.companions if versions.why_not(c.path) is None and needed(c))
+        return replace(
+            plan,
+            extensions=tuple(extensions),
+            modules=modules,
+            companions=tuple(c for c in companions if self._owner(c.path) not in lost),
+        )
+
+    def _siblings(
+        self, held: frozenset[str], planned: Collection[str], versions: Versions
+    ) -> Iterator[ImplicitImport]:
+        """What modules of the program cannot be imported without, and their own package has."""
+        lacking: dict[str, bool] = {}
+        found = set(planned)
+        for module in filter(None, map(self.env.find_module, sorted(held))):
+            path, top = module.path, module.name.partition(".")[0]
+            if module.distribution is None or path is None or path.suffix != ".py":
+                continue
+            package = path.name == "__init__.py"
+            own = module.name if package else module.name.rpartition(".")[0]
+            if own not in lacking:
+                lacking[own] = not held.issuperset(self.env.modules_in(own))
+            if not lacking[own] or versions.why_not(path) is not None:
+                continue
+            for name in iter_unconditional(path, own):
+                other = self.env.find_module(name) if name.partition(".")[0] == top else None
+                if other is None or other.path is None or name in held or name in found:
+                    continue
+                if name.rpartition(".")[0] in held and other.distribution == module.distribution:
+                    found.add(name)
+                    where = f"{module.name.replace('.', '/')}{'/__init__' * package}.py"
+                    evidence = Evidence(
+                        kind=EvidenceKind.PYTHON_NAME, where=where, detail="an import statement"
+                    )
+                    yield included(name, "a module of the program imports it", evidence)
+
+    def _owners(self, names: Iterable[str]) -> set[str]:
+        found = filter(None, map(self.env.find_module, names))
+        return {module.distribution for module in found if module.distribution is not None}
+
+    def _owner(self, path: Path) -> str | None:
+        dist = self.env.owner_of(path)
+        return dist.name if dist is not None else None
+
+    def _is_other(self, name: str | None, versions: Versions) -> bool:
+        module = self.env.find_module(name) if name is not None else None
+        path = module.path if module is not None else None
+        return path is not None and versions.why_not(path) is not None
+
+    def _needed(self, subject: Subject) -> Callable[[Companion], bool]:
+        """Which files may be of use to the program, as far as its start could be followed.
+
+        The tools that environments come with are of use where the start imports them.
+        """
+        starts, held = subject.starts, subject.bundle.modules
+        reached = {n for s in starts for n in (*s.reached, *s.intact, *s.tried)}
+        idle = set(read_data("stdlib")["seeds"]) - self._owners(reached)
+
+        def is_needed(companion: Companion) -> bool:
+            if self._owner(companion.path) in idle:
+                return False
+            if companion.kind is not CompanionKind.DATA:
+                return True
+            folder = ".".join(companion.destination.parent.parts)
+            package = self.env.find_module(folder) if folder else None
+            absent = package is not None and package.path is not None and folder not in held
+            return may_be_opened(companion.destination, held, reached, absent=absent)
+
+        return is_needed if starts and all(s.followed for s in starts) else lambda _: True
 
     def closure(self, name: str, held: frozenset[str]) -> Iterator[Module]:
         """The modules with files that have to come along with one, itself and its packages first.
@@ -112,6 +209,54 @@ class Origin:
             for path in Path(prefix).glob(pattern):
                 found.setdefault(path.name.lower(), []).append((path, PurePosixPath(path.name)))
         return found
+
+
+def iter_unconditional(source: Path, package: str) -> Iterator[str]:
+    """What a module imports on being imported, whatever the case, and what these may be in turn."""
+    for node in read_source(source)[1]:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            parents = parts[: len(parts) - node.level + 1] if node.level else []
+            name = ".".join([*parents, *([node.module] if node.module else [])])
+            yield name
+            yield from (f"{name}.{alias.name}" for alias in node.names)
+
+
+def is_told(implicit: ImplicitImport) -> bool:
+    """Whether the user, a run, or a list of plug-ins says that a module is imported."""
+    return any(evidence.kind in _TOLD for evidence in implicit.evidence)
+
+
+def speaks_for(implicit: ImplicitImport, held: Collection[str]) -> bool:
+    """Whether a file of the program says that a module is imported.
+
+    A plan follows what it adds, and files of that tell of further modules; these may stay outside.
+    """
+    tops = (e.where.partition(" ")[0].partition("/")[0] for e in implicit.evidence)
+    return any(split_suffix(top)[0].removesuffix(".py") in held for top in tops)
+
+
+def may_be_opened(
+    place: PurePosixPath, held: Collection[str], reached: Collection[str], *, absent: bool = False
+) -> bool:
+    """Whether a program may open a data file: its code names more files than it opens.
+
+    `held` are the program's modules and `reached` those that its start may import; `absent` says
+    that the file's folder is a package of which the program has nothing. Of what is not reached,
+    data alone may be opened later, and neither the sources of modules nor what extensions are built
+    from; nobody but a compiler opens what is in a folder `include`, and nobody but an installer
+    what it has left.
+    """
+    if place.parent.name.endswith(".dist-info") and place.name in _INSTALLERS:
+        return False
+    folders = (".".join(folder.parts) for folder in place.parents if folder.parts)
+    package = next((name for name in folders if name in held), None)
+    unused = absent or (package is not None and package not in reached)
+    if place.suffix in _BUILT:
+        return not (unused or "include" in place.parts)
+    return not (unused and place.suffix == ".py")
 
 
 def _reached(build: Build, module: Module) -> Iterator[str]:

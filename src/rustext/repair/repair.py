@@ -7,8 +7,8 @@ verification finds nothing more that can be repaired. What cannot be repaired st
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rustext.environment.environment import Environment
@@ -16,7 +16,14 @@ from rustext.errors import InvalidBinary, InvalidBundle
 from rustext.model.crate_rule import CrateRule
 from rustext.model.findings import Finding, Severity
 from rustext.model.plan import BuildPlan
-from rustext.model.repair import AddMember, EditLoadCommands, Repair, Unrepaired
+from rustext.model.repair import (
+    AddMember,
+    CopyFile,
+    EditLoadCommands,
+    RemoveFile,
+    Repair,
+    Unrepaired,
+)
 from rustext.model.verification import VerifyReport
 from rustext.repair.apply import MissingTool, apply_repair
 from rustext.repair.case import Case, Proposal, Proposer
@@ -32,10 +39,11 @@ from rustext.repair.libraries import (
     repair_install_names,
     repair_missing_libraries,
 )
-from rustext.repair.modules import repair_companions, repair_imports
+from rustext.repair.modules import PLANNED, repair_companions, repair_imports
 from rustext.repair.origin import Origin
 from rustext.repair.run_paths import repair_run_paths
 from rustext.repair.signing import CannotSeal, find_broken_seal, propose_seal
+from rustext.repair.versions import Versions
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.facts.left_plan import find_plan
 from rustext.verify.facts.python.bundled_python import find_bundled_python
@@ -74,6 +82,15 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is found out once, before anything is changed."""
+
+    plan: BuildPlan | None
+    guessed: bool = False  # whether the plan is the environment's
+    versions: Versions | None = None  # none without an environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
     """What became of a copy."""
 
@@ -93,16 +110,17 @@ def repair_copy(bundle: Bundle, root: Path, wanted: Wanted) -> Repaired:
     done: dict[tuple[object, ...], Repair] = {}
     failed: dict[tuple[object, ...], Unrepaired] = {}
     first: VerifyReport | None = None
-    plan = None
+    known = None
     for _ in range(_ROUNDS):
         copy = read_copy(bundle, root)
-        plan = plan or find_plan_of(copy, wanted)
-        subject, report = _judge(copy, wanted, plan)
+        known = known or _find_known(copy, wanted)
+        subject = _read_subject(copy, wanted, known)
+        report = verify(subject)
         first = first or report
         edited = frozenset(
             repair.place for repair in done.values() if isinstance(repair.change, EditLoadCommands)
         )
-        proposals = propose(subject, report.findings, wanted, edited)
+        proposals = propose(subject, report.findings, wanted, edited, known.versions)
         fresh = _fresh(proposals, done.keys() | failed)
         if not fresh:
             sealing = propose_seal(subject, _choose(first.findings, wanted), tuple(done.values()))
@@ -143,27 +161,30 @@ def _key(repair: Repair) -> tuple[object, ...]:
     return repair.place, repair.change
 
 
-def find_plan_of(bundle: Bundle, wanted: Wanted) -> BuildPlan | None:
+def _find_known(bundle: Bundle, wanted: Wanted) -> Known:
     """The plan that was left or is named, or else one for the modules that the bundle holds."""
-    python = find_bundled_python(bundle)
-    if wanted.origin is not None:
-        wanted.origin.check(python)
-    plan = find_plan(bundle, wanted.plan)
-    if plan is not None or wanted.origin is None:
-        return plan
-    return wanted.origin.plan(bundle)
+    known, origin = Known(plan=find_plan(bundle, wanted.plan)), wanted.origin
+    if origin is None:
+        return known
+    origin.check(find_bundled_python(bundle))
+    subject = _read_subject(bundle, wanted, known)
+    damaged = {finding.subject for finding in verify(subject).findings}
+    versions = Versions(origin.env, bundle, subject.python, damaged)
+    if known.plan is not None or (wanted.select and wanted.select.isdisjoint(PLANNED)):
+        return replace(known, versions=versions)
+    return Known(plan=origin.plan(subject, versions), guessed=True, versions=versions)
 
 
-def _judge(bundle: Bundle, wanted: Wanted, plan: BuildPlan | None) -> tuple[Subject, VerifyReport]:
+def _read_subject(bundle: Bundle, wanted: Wanted, known: Known) -> Subject:
     subject = read_subject(
         bundle,
         stdlib=wanted.stdlib,
         allow_system=wanted.allow_system,
         crate_rules=wanted.crate_rules,
-        plan=plan,
+        plan=known.plan,
         target=wanted.target,
     )
-    return subject, verify(subject)
+    return replace(subject, guessed=known.guessed)
 
 
 def propose(
@@ -171,15 +192,32 @@ def propose(
     findings: Collection[Finding],
     wanted: Wanted,
     edited: frozenset[PurePosixPath],
+    versions: Versions | None = None,
 ) -> tuple[Proposal, ...]:
     """The repairs of a bundle, worked out without changing anything."""
     chosen = _choose(findings, wanted)
     case = Case(subject=subject, findings=chosen, origin=wanted.origin, edited=edited)
     found: dict[object, Proposal] = {}
     for proposer in PROPOSERS:
-        for proposal in proposer(case):
+        for proposal in _refuse_others(proposer(case), versions):
             found.setdefault(_target(proposal), proposal)
     return tuple(found.values())
+
+
+def _refuse_others(proposals: Iterable[Proposal], versions: Versions | None) -> Iterator[Proposal]:
+    """Let no file in of a distribution that the bundle has in another version."""
+    refused = set()
+    for proposal in proposals:
+        change = proposal.change if isinstance(proposal, Repair) else None
+        why = None
+        if versions is not None and isinstance(change, CopyFile | AddMember):
+            why = versions.why_not(change.source)
+        if why is not None:
+            refused.add(proposal.finding)
+            if proposal.finding.severity is not Severity.NOTE:
+                yield Unrepaired(finding=proposal.finding, reason=why)
+        elif not isinstance(change, RemoveFile) or proposal.finding not in refused:
+            yield proposal
 
 
 def _target(proposal: Proposal) -> object:

@@ -221,6 +221,8 @@ def compare(old: Path, new: Path) -> tuple[ChangedFile, ...]:
         paths = [folder / place for folder in (old, new)]
         if place in before and place in after and before[place] == after[place]:
             continue  # one file under two names, or the same link
+        if (place in before) != (place in after) and all(map(Path.is_dir, paths)):
+            continue  # a folder that is empty in one of them: what is in the other is listed
         digests = [
             _digest(path) if place in listed else None
             for path, listed in zip(paths, (before, after), strict=True)

@@ -42,6 +42,7 @@ class Subject:
     crate_rules: tuple[CrateRule, ...] = ()  # the project's own
     run: IsolatedRun | None = None
     plan: BuildPlan | None = None  # what the freezer was told, where that is known
+    guessed: bool = False  # whether `plan` is what a freezer would have been told
     trace: Trace | None = None  # what a run of the unfrozen program has used
     selftest: SelfTest | None = None
     target: Target | None = None  # the machines that the bundle is meant for

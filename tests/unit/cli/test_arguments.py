@@ -102,6 +102,17 @@ def test_a_variable_that_is_not_set_names_no_path(
     assert capfd.readouterr().err.startswith("error: ")
 
 
+@pytest.mark.parametrize("text", ["./python3", "here/python3", "python3"])
+def test_only_a_bare_word_is_an_interpreter_on_path(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = "python3" if text == "python3" else str(tmp_path / text)
+    found = parse_arguments(["repair", "app", "--environment", text]).environment
+    assert str(found) == expected
+    assert str(parse_arguments(["scan", "--python", text]).python) == expected
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 @pytest.mark.parametrize("command", ["", *NAMES])
 def test_help_fits_the_terminal_and_breaks_no_word(

@@ -83,3 +83,15 @@ def test_folders_are_exchanged(tmp_path: Path) -> None:
         assert old.stat().st_mode & 0o777 == 0o750
     assert sorted(p.name for p in old.iterdir()) == ["a", "b"]
     assert [p.name for p in tmp_path.iterdir()] == ["app"]
+
+
+def test_of_a_folder_that_was_or_becomes_empty_its_files_are_listed(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old / "filled", old / "emptied", old / "gone"):
+        folder.mkdir(parents=True)
+    (old / "emptied/file").touch()
+    for folder in (new / "filled", new / "emptied", new / "made"):
+        folder.mkdir(parents=True)
+    (new / "filled/file").touch()
+    found = [file.place for file in compare(old, new)]
+    assert found == ["emptied/file", "filled/file", "gone", "made"]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from environments import environment, write_files
+import pytest
+from archives import archive, pyz
+from compiling import Compile
+from environments import environment, install, write_files
 
 from rustext.config import Config
-from rustext.environment.environment import Environment
+from rustext.environment.environment import Environment, stdlib_environment
 from rustext.formats.binary import read_linkage
-from rustext.repair.origin import Origin
+from rustext.model.evidence import Evidence, EvidenceKind
+from rustext.model.findings import Severity
+from rustext.model.plan import ImplicitImport, Verdict
+from rustext.repair.origin import Origin, is_told, iter_unconditional, may_be_opened, speaks_for
+from rustext.repair.repair import Wanted, repair_copy
 
 
 def test_libraries_of_windows_are_found_where_python_has_them_in_any_case(
@@ -30,3 +38,99 @@ def test_libraries_of_windows_are_found_where_python_has_them_in_any_case(
     ):
         found = origin.find_library(name, image)
         assert (found[0] if found else None) == (tmp_path / expected if expected else None), name
+
+
+HELD = frozenset({"pkg", "pkg.core", "pkg.later"})
+REACHED = frozenset({"pkg", "pkg.core"})
+
+
+@pytest.mark.parametrize(
+    ("place", "opened"),
+    [
+        ("pkg/model.bin", True),
+        ("pkg/models/one/model.bin", True),
+        ("pkg/templates/env.py", True),
+        ("pkg/query.c", True),
+        ("pkg/core/include/pkg.h", False),
+        ("pkg/later/model.bin", True),
+        ("pkg/later/__main__.py", False),
+        ("pkg/later/src/object.c", False),
+        ("pkg/_vendor/one-1.0.dist-info/METADATA", True),
+        ("pkg/_vendor/one-1.0.dist-info/INSTALLER", False),
+    ],
+)
+def test_files_that_code_names_and_no_program_opens_are_not_brought(
+    place: str, opened: bool
+) -> None:
+    assert may_be_opened(PurePosixPath(place), HELD, REACHED) == opened
+
+
+def test_sources_of_a_package_that_the_program_has_nothing_of_are_not_brought() -> None:
+    place = PurePosixPath("pkg/tests/test_all.py")
+    assert may_be_opened(place, HELD, REACHED)
+    assert not may_be_opened(place, HELD, REACHED, absent=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "spoken", "told"),
+    [
+        (EvidenceKind.IMPORT_CALL, "pkg/core.abi3.so at 0x10", True, False),
+        (EvidenceKind.IMPORT_CALL, "pkg.abi3.so at 0x10", True, False),
+        (EvidenceKind.PYTHON_NAME, "pkg.py", True, False),
+        (EvidenceKind.PYTHON_NAME, "added/core.py", False, False),
+        (EvidenceKind.PLUGIN, "added/core.py", False, True),
+        (EvidenceKind.TRACED, "rustext-trace.toml", False, True),
+    ],
+)
+def test_what_files_outside_of_the_program_say_does_not_count(
+    kind: EvidenceKind, where: str, spoken: bool, told: bool
+) -> None:
+    implicit = ImplicitImport(
+        module="other",
+        verdict=Verdict.INCLUDE,
+        reason="",
+        evidence=(Evidence(kind=kind, where=where, detail=""),),
+    )
+    assert (speaks_for(implicit, HELD), is_told(implicit)) == (spoken, told)
+
+
+def test_what_a_module_imports_whatever_the_case(tmp_path: Path) -> None:
+    source = """
+import a, b.c
+from . import d
+from .e import f
+from ..g import h
+try:
+    import guarded
+except ImportError: ...
+def later():
+    import called
+"""
+    (tmp_path / "m.py").write_text(source)
+    assert set(iter_unconditional(tmp_path / "m.py", "p.q")) == {
+        "a", "b.c", "p.q", "p.q.d", "p.q.e", "p.q.e.f", "p.g", "p.g.h"
+    }  # fmt: skip
+
+
+def test_a_module_that_others_of_its_package_need_is_brought(tmp_path: Path, gcc: Compile) -> None:
+    """As after `--exclude-module pkg.rules`, where something catches that `pkg` lacks it."""
+    site, root = tmp_path / "site", tmp_path / "app"
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/syntax.py": "from .rules import X\ntry:\n    from . import other\nexcept: ...\n",
+        "pkg/rules.py": "X = 1\n",
+        "pkg/other.py": "",
+    }
+    install(site, "pkg", files=files)
+    write_files(root, {"app": gcc("app", "int main(void) { return 0; }")})
+    write_files(root / "_internal", {"data": ""})
+    with zipfile.ZipFile(root / "_internal/base_library.zip", "w") as library:
+        library.writestr("codecs.pyc", "")
+    with (root / "app").open("ab") as program:
+        modules = [(name, (0, 0, 0)) for name in ("pkg", "pkg.syntax")]
+        program.write(archive([(b"z", "PYZ.pyz", pyz(modules))]))
+    origin = Origin(environment(site), Config())
+    done = repair_copy(root, Wanted(stdlib=stdlib_environment(), origin=origin))
+    (brought,) = (repair for repair in done.repairs if repair.place.suffix == ".py")
+    assert str(brought.place) == "_internal/pkg/rules.py"
+    assert brought.finding.severity is Severity.NOTE

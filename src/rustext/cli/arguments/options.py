@@ -84,8 +84,13 @@ def report_file(text: str) -> Path | None:
 
 
 def interpreter(text: str) -> Path:
-    """An interpreter, or the one of the virtual environment that the text names."""
+    """An interpreter, or the one of the virtual environment that the text names.
+
+    A bare word may be a program on PATH; `Path` takes the `./` from what is not one.
+    """
     named = path(text)
+    if text != named.name:
+        named = named.absolute()
     inside = (named / "bin" / "python", named / "Scripts" / "python.exe")
     return next((p for p in inside if os.path.exists(p)), named)  # noqa: PTH110 (never raises)
 

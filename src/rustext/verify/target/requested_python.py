@@ -78,7 +78,7 @@ def choose_python(
             hint=instead,
         )
     try:
-        facts = read_interpreter(path)
+        facts = read_interpreter(path.absolute())  # a bare word would be looked for on PATH
     except InvalidEnvironment as error:
         raise InvalidConfiguration(f"{error}", hint=instead) from error
     return _from_facts(facts, path), facts

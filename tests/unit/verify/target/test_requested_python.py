@@ -63,6 +63,17 @@ def test_a_path_is_asked_for_its_version(native: Image) -> None:
     assert facts.version == THIS
 
 
+def test_an_interpreter_in_the_current_folder_is_not_looked_for_on_path(
+    native: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "wrapped-python"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    python, _ = choose_python(f"./{script.name}", image=native, target=None, bundled=None)
+    assert python.version == THIS
+
+
 @pytest.mark.parametrize("tag", ["manylinux_2_28_aarch64", "macosx_11_0_arm64", "win_amd64",
                                  "musllinux_1_2_x86_64"])  # fmt: skip
 def test_a_path_for_a_foreign_target_is_refused_with_the_kind_to_use(

@@ -63,7 +63,7 @@ class _Held:
 
     def expects(self, name: str) -> bool:
         """Whether a library is the target machine's, or the plan's, which has its own check."""
-        plan = self._subject.plan
+        plan = self._subject.plan if not self._subject.guessed else None
         planned = {c.destination.name for c in plan.companions} if plan is not None else set()
         return name in self._subject.allow_system | planned or is_system_library(name)
 

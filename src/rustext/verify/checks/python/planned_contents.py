@@ -36,7 +36,10 @@ _HINT = "freeze again with rustext's plugin or hooks; what a later step removes 
 
 
 def check_plan(subject: Subject) -> Iterator[Finding]:
-    """What is planned and not there; without a plan, what the bundle itself shows to be missing."""
+    """What is planned and not there; without a plan, what the bundle itself shows to be missing.
+
+    What a freezer was not told may be missing, and the program do without it.
+    """
     bundle, plan = subject.bundle, subject.plan
     if plan is None:
         yield from _unlisted_libraries(bundle)
@@ -47,7 +50,11 @@ def check_plan(subject: Subject) -> Iterator[Finding]:
         yield from _missing_modules(subject, plan)
     for companion in plan.companions:
         if not _is_there(bundle, companion) and not _is_left_out(subject, companion):
-            yield _missing_companion(companion)
+            yield _missing_companion(companion, _certain(subject))
+
+
+def _certain(subject: Subject) -> Severity:
+    return Severity.WARNING if subject.guessed else Severity.ERROR
 
 
 def _missing_modules(subject: Subject, plan: BuildPlan) -> Iterator[Finding]:
@@ -63,7 +70,8 @@ def _missing_modules(subject: Subject, plan: BuildPlan) -> Iterator[Finding]:
     for implicit in plan.modules:
         if implicit.module not in modules:
             top = implicit.module.partition(".")[0]
-            yield _missing_module(implicit, left_out=top not in tops and not subject.in_stdlib(top))
+            left_out = top not in tops and not subject.in_stdlib(top)
+            yield _missing_module(subject, implicit, left_out=left_out)
 
 
 def _is_left_out(subject: Subject, companion: Companion) -> bool:
@@ -110,24 +118,25 @@ def _missing_import(
     )
 
 
-def _missing_module(implicit: ImplicitImport, *, left_out: bool) -> Finding:
+def _missing_module(subject: Subject, implicit: ImplicitImport, *, left_out: bool) -> Finding:
     """A planned module; of a package that was left out, only what was seen to be imported counts.
 
     Packages are left out of a build on purpose, with `--exclude-module` or `--nofollow-import-to`.
     """
     evidence = tuple(("evidence", f"{e.kind.value}: {e.where}") for e in implicit.evidence)
-    sure = any(e.kind in SEEN for e in implicit.evidence) if left_out else is_sure(implicit)
-    severity = Severity.ERROR if sure else Severity.NOTE
+    seen = any(e.kind in SEEN for e in implicit.evidence)
+    severity = _certain(subject) if not left_out and is_sure(implicit) else Severity.NOTE
+    severity = Severity.ERROR if seen else severity
     return _missing_import(implicit.module, "which this program may import", evidence, severity)
 
 
-def _missing_companion(companion: Companion) -> Finding:
+def _missing_companion(companion: Companion, severity: Severity) -> Finding:
     metadata = companion.kind is CompanionKind.METADATA
     folder = companion.kind is CompanionKind.FOLDER
     place = companion.destination.parent if folder else companion.destination
     return Finding(
         id="missing-metadata" if metadata else "missing-companion",
-        severity=Severity.ERROR,
+        severity=severity,
         subject=str(place),
         message=f"`{place}` is planned and not in the bundle",
         evidence=((companion.kind.value, companion.reason),),

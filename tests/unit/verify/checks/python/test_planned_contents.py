@@ -90,6 +90,9 @@ PLAN = BuildPlan(
 )  # fmt: skip
 
 
+IDS = {"missing-import", "missing-companion", "missing-metadata"}
+
+
 @pytest.fixture
 def bundle(tmp_path: Path, gcc: Compile, rustc: Compile) -> Path:
     """A folder of PyInstaller's that holds all of PLAN."""
@@ -116,8 +119,26 @@ def bundle(tmp_path: Path, gcc: Compile, rustc: Compile) -> Path:
 
 def findings(root: Path, plan: BuildPlan | None) -> list[Finding]:
     found = verify(read_subject(read_bundle(root), stdlib=stdlib_environment(), plan=plan)).findings
-    kinds = {"missing-import", "missing-companion", "missing-metadata"}
-    return [f for f in found if f.id in kinds]
+    return [f for f in found if f.id in IDS]
+
+
+def test_what_no_freezer_was_told_is_no_error(bundle: Path) -> None:
+    """A program may do without what an environment has for it."""
+    shutil.rmtree(bundle / "_internal/pkg-1.0.dist-info")
+    (bundle / "_internal/pkg/model.bin").unlink()
+    kinds = [EvidenceKind.IMPORT_CALL, EvidenceKind.EXACT_STRING, EvidenceKind.TRACED]
+    modules = tuple(implicit(f"frozen.{kind.value.replace('-', '_')}", kind) for kind in kinds)
+    plan = replace(PLAN, modules=modules)
+    told = read_subject(read_bundle(bundle), stdlib=stdlib_environment(), plan=plan)
+    for guessed, severity in ((False, Severity.ERROR), (True, Severity.WARNING)):
+        found = verify(replace(told, guessed=guessed)).findings
+        assert {f.subject: f.severity for f in found if f.id in IDS} == {
+            "pkg-1.0.dist-info/METADATA": severity,
+            "pkg/model.bin": severity,
+            modules[0].module: severity,
+            modules[1].module: Severity.NOTE,
+            modules[2].module: Severity.ERROR,  # a run has used it
+        }
 
 
 def test_a_bundle_that_holds_all_that_was_planned_is_clean(bundle: Path) -> None:
