@@ -27,9 +27,13 @@ def get_hook_dirs() -> list[str]:
     log = logging.getLogger("PyInstaller.rustext")  # a child of PyInstaller's: same level, format
     try:
         with own_imports(_program_folder()):
+            from .other_hooks import ask_others  # noqa: PLC0415  (it needs rustext)
+
             odd = _odd_folders()
             each_build = [f for f in each_build if not any(_is_beside_odd(Path(f), o) for o in odd)]
-            folder = _environment_hooks(odd)
+        others = ask_others()
+        with own_imports(_program_folder()):
+            folder = _environment_hooks(odd, others)
     except Exception as error:  # noqa: BLE001  (the border to the freezer)
         why = getattr(error, "line", repr(error))  # of a `RustextError`
         log.error("rustext: no hooks are written for this environment: %s", why)  # noqa: TRY400
@@ -60,7 +64,7 @@ def _is_beside_odd(own: Path, odd: Path) -> bool:
     return not all(can_be_compared(odd / name) for name in names)
 
 
-def _environment_hooks(odd: tuple[Path, ...]) -> Path | None:
+def _environment_hooks(odd: tuple[Path, ...], others: list[tuple[str, str]]) -> Path | None:
     """The folder with this environment's hooks; None for a mistake of the user's."""
     from rustext.config import find_config, with_traces  # noqa: PLC0415  (the hooks need none)
     from rustext.environment.environment import this_environment  # noqa: PLC0415
@@ -68,14 +72,12 @@ def _environment_hooks(odd: tuple[Path, ...]) -> Path | None:
     from rustext.freezing.options import read_options  # noqa: PLC0415
     from rustext.freezing.pyinstaller.hook_cache import cached_hooks  # noqa: PLC0415
 
-    from .other_hooks import ask_others  # noqa: PLC0415
-
     try:
         options = read_options()
         config = with_traces(find_config(_program_folder()), options.traces)
     except RustextError:
         return None
-    return cached_hooks(this_environment(), config, others=ask_others(), odd=odd, options=options)
+    return cached_hooks(this_environment(), config, others=others, odd=odd, options=options)
 
 
 def _program_folder() -> Path:

@@ -68,14 +68,14 @@ def _start(folder: Path) -> Session:
 def own_imports(*folders: Path) -> Iterator[None]:
     """While rustext imports what it needs: modules of the program's folders are found last.
 
-    `python -m PyInstaller` has the current folder first in its search path, and a program's own
-    `difflib.py` may do anything as it is imported.
+    `python -m PyInstaller` has the current folder first in its search path, `PYTHONPATH` comes
+    before the standard library, and a program's own `difflib.py` may do anything as it is imported.
     """
     before = [*sys.path]
-    programs = (state.folder for state in states[-1:])
-    own = {os.path.realpath(folder) for folder in (Path.cwd(), *folders, *programs)}
-    last = [entry for entry in before if not entry or os.path.realpath(entry) in own]
-    sys.path[:] = [*(entry for entry in before if entry not in last), *last]
+    programs = [str(folder) for folder in (*folders, *(state.folder for state in states[-1:]))]
+    added = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    own = {os.path.realpath(folder) for folder in ("", *programs, *added)}
+    sys.path.sort(key=lambda entry: os.path.realpath(entry) in own)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ in the log as the build ends.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -181,15 +182,13 @@ def _see_changes(state: State, analysis: Any) -> None:
     """Have the next build analyse the program again where PyInstaller would not see a change.
 
     It does that for another value of an option. The configuration counts in the name of the folder
-    that the entry point answers with, but for one in a package's folder; a report is to be written
-    by each build.
+    that the entry point answers with where that begins to look in the same folder: not for a script
+    in a package, or that is a link. A report is to be written by each build.
     """
     from PyInstaller.config import CONF  # noqa: PLC0415  (set during a build)
 
-    from rustext.config import find_project  # noqa: PLC0415
-
-    same = find_project(state.folder) == find_project(Path(CONF["pathex"][0]))
-    if not same or state.session.options.report is not None:
+    known = os.pathsep.join(CONF["pathex"][:1]).split(os.pathsep)[0]  # of `PYTHONPATH`, there
+    if os.path.realpath(known) != str(state.folder) or state.session.options.report is not None:
         _analyse_again(analysis)
 
 

@@ -34,10 +34,22 @@ _FLAGS = {
 }
 
 
+@contextlib.contextmanager
+def _own_imports() -> Iterator[None]:
+    """While rustext imports: the current folder, which `python -m` has first, comes last."""
+    before = [*sys.path]
+    sys.path.sort(key=lambda entry: os.path.realpath(entry) == os.path.realpath(""))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
 def _guarded(method: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
     """The border to the freezer: what fails in rustext is said, and the build goes on without."""
 
     @functools.wraps(method)
+    @_own_imports()
     def answer(self: Any, *about: Any, **others: Any) -> tuple[Any, ...]:
         try:
             return () if self.broken else tuple(method(self, *about, **others) or ())
@@ -84,10 +96,11 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def _find_editable(self) -> None:
         """Let Nuitka find what import finders serve: it searches `sys.path` alone."""
         with contextlib.suppress(Exception):  # the session says what does not work
-            from rustext.environment.editable_installs import search_path  # noqa: PLC0415
-            from rustext.environment.environment import this_environment  # noqa: PLC0415
+            with _own_imports():
+                from rustext.environment.editable_installs import search_path  # noqa: PLC0415
+                from rustext.environment.environment import this_environment  # noqa: PLC0415
 
-            editable = this_environment().editable
+                editable = this_environment().editable
             if editable.modules:
                 sys.path[:] = search_path(editable, sys.path)
 
@@ -343,6 +356,7 @@ class NuitkaPluginDetectorRustext(NuitkaPluginBase):  # type: ignore[misc]
         """Nuitka makes one detector for a build."""
         self._done = False
 
+    @_own_imports()
     def onModuleDiscovered(self, module: Any) -> None:
         """Look at extension modules until the first one that is Rust."""
         path = _file_of(module) if module.isPythonExtensionModule() else None

@@ -293,6 +293,24 @@ def test_modules_of_the_current_folder_are_not_run_by_a_build(lab: Lab, program:
     assert last_line(done).endswith(MISTAKES["option"][2])
 
 
+@pytest.mark.parametrize("options", [(), ("--enable-plugin=rustext",)])
+def test_modules_of_the_current_folder_are_not_run_by_a_build_with_nuitka(
+    options: tuple[str, ...], lab: Lab, program: Path
+) -> None:
+    """Nor where the plugin is only asked whether the program would need it."""
+    for name in ("rustext", "tomllib", "elftools"):
+        (program / f"{name}.py").write_text("raise SystemExit('it ran')\n")
+    python = lab.environment(ORMSGPACK, rustext=True)
+    env = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [python, "-m", "nuitka", "--standalone", "--generate-c-only", *options, "app.py"]
+    done = subprocess.run(
+        command, cwd=program, env=env, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert "it ran" not in done.stdout + done.stderr
+    assert "WARNING: rustext: failed" not in done.stderr
+
+
 PROVIDER = "def get():\n    return [{!r}]\n"
 METADATA = "Metadata-Version: 2.1\nName: provider\nVersion: 1.0\n"
 

@@ -341,16 +341,25 @@ def test_the_folders_of_hooks_that_a_command_line_names_are_looked_at(
     spec = "Analysis(['app.py'], hookspath=['../far/of spec', '~/mine'], x='\\0' + 9999 * 'a')\n"
     write_files(tmp_path, {
         "here/app.spec": spec, "here/broken.spec": "Analysis(", "mine/hook-app.py": odd,
+        "here/build.py": "run(['app.py', '--additional-hooks-dir', '../far/script'])\n",
+        "far/script/hook-app.py": odd,
         "far/of spec/hook-app.py": odd, "far/option/pre_find_module_path/hook-app.py": odd,
         "far/good/hook-app.py": "", "far/good/below/hook-app.py": odd,
     })  # fmt: skip
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    words = ["app.spec", "broken.spec", "none.spec", "--additional-hooks-dir=../far/option"]
+    words = [
+        "app.spec",
+        "build.py",
+        "broken.spec",
+        "none.spec",
+        "--additional-hooks-dir=../far/option",
+    ]
     given = read_given_folders(["PyInstaller", *words, "--additional-hooks-dir", "../far/good"])
     found = [folder.resolve() for folder in find_odd_folders([], given)]
-    assert found == [tmp_path / "far/of spec", tmp_path / "far/option", tmp_path / "mine"]
+    far = [tmp_path / "far" / name for name in ("of spec", "option", "script")]
+    assert found == [*far, tmp_path / "mine"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="procfs is Linux's")

@@ -343,11 +343,13 @@ def test_a_module_of_the_programs_own_is_not_imported_for_one_of_the_standard_li
     tmp_path: Path,
 ) -> None:
     """As with `python -m PyInstaller`: the current folder is first in the search path."""
-    for name in ("difflib", "platformdirs", "rustext"):
+    for name in ("difflib", "platformdirs", "rustext", "added/shlex", "added/tomllib"):
+        (tmp_path / f"{name}.py").parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
     source = "import rustext_hooks, sys; before = [*sys.path]; print(rustext_hooks.get_hook_dirs())"
     command = [sys.executable, "-c", f"{source}; assert sys.path == before"]
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    env["PYTHONPATH"] = os.pathsep.join(("", str(tmp_path / "added"), env.get("PYTHONPATH", "")))
     done = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,10 +79,14 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "program"
     folder.mkdir()
     (folder / "app.py").touch()
-    conf = {"main_script": folder / "app.py", "workpath": tmp_path / "work", "pathex": [folder]}
+    conf = {
+        "main_script": folder / "app.py",
+        "workpath": tmp_path / "work",
+        "pathex": [str(folder)],
+    }
     for name, value in conf.items():
         monkeypatch.setitem(
-            PyInstaller.config.CONF, name, str(value) if name != "pathex" else value
+            PyInstaller.config.CONF, name, value if name == "pathex" else str(value)
         )
     analysis_state.states.clear()
     yield folder
@@ -186,6 +191,23 @@ def test_what_the_entry_point_cannot_know_is_made_up_for(
     (hook,) = analysis.custom_runtime_hooks
     assert "RUSTEXT_SELFTEST" in Path(hook).read_text()
     assert analysis.hooksconfig != {}  # PyInstaller sees no change of the configuration by itself
+
+
+@pytest.mark.parametrize("search_path", ["parent", "with a colon", "none", "own"])
+def test_a_configuration_that_the_entry_point_would_not_see_is_looked_for_in_each_build(
+    search_path: str, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be written after the first one."""
+    colon = program.with_name(f"a{os.pathsep}b")
+    folders = {"parent": [program.parent], "with a colon": [colon], "none": [], "own": [program]}
+    monkeypatch.setitem(
+        PyInstaller.config.CONF, "pathex", [str(folder) for folder in folders[search_path]]
+    )
+    if search_path == "with a colon":
+        program.rename(colon)
+        monkeypatch.setitem(PyInstaller.config.CONF, "main_script", str(colon / "app.py"))
+    analysis, _ = complete()
+    assert (analysis.hooksconfig == {}) is (search_path == "own")
 
 
 def test_each_analysis_of_a_spec_file_has_what_its_program_needs(

@@ -40,11 +40,11 @@ def find_odd_folders(roots: Iterable[Path], given: Iterable[Path] = ()) -> tuple
 
 
 def read_given_folders(arguments: Iterable[str]) -> tuple[Path, ...]:
-    """The folders that a command line names, or the spec file in it; paths are of this folder."""
+    """The folders that a command line names, or a spec file or script in it, from this folder."""
     words = [word.rpartition("=")[2] for word in arguments]
-    for spec in (Path(word) for word in words if word.endswith(".spec")):
+    for source in (Path(word) for word in words if word.endswith((".spec", ".py"))):
         try:
-            tree = parse_source(read_start(spec, SOURCE_LIMIT))
+            tree = parse_source(read_start(source, SOURCE_LIMIT))
         except (OSError, SyntaxError):  # PyInstaller tells of it
             continue
         texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
