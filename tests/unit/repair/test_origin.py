@@ -19,6 +19,7 @@ from rustext.model.findings import Severity
 from rustext.model.plan import ImplicitImport, Verdict
 from rustext.repair.origin import Origin, is_told, iter_unconditional, may_be_opened, speaks_for
 from rustext.repair.repair import Wanted, repair_copy
+from rustext.verify.bundle.bundle import read_bundle
 
 
 def test_libraries_of_windows_are_found_where_python_has_them_in_any_case(
@@ -130,7 +131,7 @@ def test_a_module_that_others_of_its_package_need_is_brought(tmp_path: Path, gcc
         modules = [(name, (0, 0, 0)) for name in ("pkg", "pkg.syntax")]
         program.write(archive([(b"z", "PYZ.pyz", pyz(modules))]))
     origin = Origin(environment(site), Config())
-    done = repair_copy(root, Wanted(stdlib=stdlib_environment(), origin=origin))
+    done = repair_copy(read_bundle(root), root, Wanted(stdlib=stdlib_environment(), origin=origin))
     (brought,) = (repair for repair in done.repairs if repair.place.suffix == ".py")
     assert str(brought.place) == "_internal/pkg/rules.py"
     assert brought.finding.severity is Severity.NOTE

@@ -37,7 +37,9 @@ def mend(tmp_path: Path, program: tuple[Path, Path], *kept: str) -> Repaired:
     (bundle / "app").chmod(0o755)
     install(site, "own-lib", "2.0", files={"libown.so.1": program[1]})
     origin = Origin(environment(site), Config())
-    return repair_copy(bundle, Wanted(stdlib=stdlib_environment(), origin=origin))
+    return repair_copy(
+        read_bundle(bundle), bundle, Wanted(stdlib=stdlib_environment(), origin=origin)
+    )
 
 
 @pytest.mark.parametrize("kept", [(), ("own_lib-2.0.dist-info",), ("own_lib-2.dist-info",)])
