@@ -231,12 +231,21 @@ FAULTS: dict[str, Fault] = {
     "RECORD has a row that is too long": Fault(
         append(f"{INFO}/RECORD", b"bad/" + b"a" * 5000 + b".so,,\n"), "bad/aaaa"
     ),
+    "RECORD is cut in a row": Fault(append(f"{INFO}/RECORD", b"bad/cut.py,sha"), f"{INFO}/RECORD"),
+    "RECORD has an open quotation mark": Fault(
+        append(f"{INFO}/RECORD", b'"bad/open.py,,\nbad/last.py,,\n'), f"{INFO}/RECORD"
+    ),
     "RECORD names files that are gone": Fault(
         append(f"{INFO}/RECORD", b"bad/gone.py,,\nbad/gone.so,,\n"), f"{INFO}/RECORD"
     ),
     "METADATA is not there": Fault(remove(f"{INFO}/METADATA"), INFO),
     "METADATA is not readable": Fault(put(f"{INFO}/METADATA", locked), f"{INFO}/METADATA"),
     "METADATA has 5 GB": Fault(put(f"{INFO}/METADATA", huge), f"{INFO}/METADATA"),
+    "METADATA has a version of two lines": Fault(
+        write(f"{INFO}/METADATA", METADATA.replace("Version: 1.0", "Version: 1.0\n  beta")),
+        None,
+        "a field of METADATA may go on in the next line",
+    ),
     "METADATA names nothing": Fault(
         write(f"{INFO}/METADATA", "Metadata-Version: 2.1\n"), f"{INFO}/METADATA"
     ),
