@@ -340,8 +340,15 @@ def test_a_hook_that_is_not_utf_8_works_and_a_file_that_cannot_be_read_is_named(
 
 
 def test_a_rustext_that_does_not_work_is_said_to_add_nothing(lab: Lab, program: Path) -> None:
-    (program / "ahead/rustext").mkdir(parents=True)
-    (program / "ahead/rustext/__init__.py").write_text("raise RuntimeError('deliberate')\n")
+    (program / "ahead").mkdir()
+    (program / "ahead/sitecustomize.py").write_text(
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, *_):\n"
+        "        if name == 'rustext':\n"
+        "            raise RuntimeError('deliberate')\n"
+        "sys.meta_path.insert(0, Finder)\n"
+    )
     python = lab.environment(ORMSGPACK, rustext=True)
     done = pyinstaller(python, program, PYTHONPATH=str(program / "ahead"))
     assert done.returncode == 0
