@@ -233,7 +233,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "RECORD is cut in a row": Fault(append(f"{INFO}/RECORD", b"bad/cut.py,sha"), f"{INFO}/RECORD"),
     "RECORD has an open quotation mark": Fault(
-        append(f"{INFO}/RECORD", b'"bad/open.py,,\nbad/last.py,,\n'), f"{INFO}/RECORD"
+        append(f"{INFO}/RECORD", b'"bad/open.py,,\n'), f"{INFO}/RECORD"
     ),
     "RECORD names files that are gone": Fault(
         append(f"{INFO}/RECORD", b"bad/gone.py,,\nbad/gone.so,,\n"), f"{INFO}/RECORD"
