@@ -129,7 +129,7 @@ def open_cache(purpose: str, question: str = "") -> Cache:
 def user_cache_folder() -> Path:
     """The platform's cache folder for rustext; it need not exist.
 
-    For a user without a home folder, as in some containers, it is one that nobody can make.
+    A user without a home folder, as in some containers, gets a path that cannot be created.
     """
     try:
         platformdirs = importlib.import_module("platformdirs")

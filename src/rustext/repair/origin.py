@@ -246,8 +246,7 @@ def may_be_opened(
     `held` are the program's modules and `reached` those that its start may import; `absent` says
     that the file's folder is a package of which the program has nothing. Of what is not reached,
     data alone may be opened later, and neither the sources of modules nor what extensions are built
-    from; nobody but a compiler opens what is in a folder `include`, and nobody but an installer
-    what it has left.
+    from. Files in a folder `include` are for compilers, and some of a `.dist-info` for installers.
     """
     if place.parent.name.endswith(".dist-info") and place.name in _INSTALLERS:
         return False
