@@ -29,7 +29,9 @@ def get_hook_dirs() -> list[str]:
         with own_imports(_program_folder()):
             from .other_hooks import ask_others  # noqa: PLC0415  (it needs rustext)
 
-            odd = _odd_folders()
+            given = _given_folders()
+            odd = _odd_folders(given)
+            _warn_of_taken(each_build, given, log)
             each_build = [f for f in each_build if not any(_is_beside_odd(Path(f), o) for o in odd)]
         others = ask_others()
         with own_imports(_program_folder()):
@@ -44,16 +46,35 @@ def get_hook_dirs() -> list[str]:
     return [*each_build, str(folder)]
 
 
-def _odd_folders() -> tuple[Path, ...]:
-    """The folders of the user's hooks with one that PyInstaller cannot compare with ours."""
+def _given_folders() -> tuple[Path, ...]:
+    """The folders that the build is given, as far as its process tells."""
     from rustext.freezing.pyinstaller.project_hooks import (  # noqa: PLC0415  (it may not work)
         arguments_of,
-        find_odd_folders,
         read_given_folders,
     )
 
-    given = read_given_folders(arguments_of(os.getppid()))
+    return read_given_folders(arguments_of(os.getppid()))
+
+
+def _odd_folders(given: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The folders of the user's hooks with one that PyInstaller cannot compare with ours."""
+    from rustext.freezing.pyinstaller.project_hooks import find_odd_folders  # noqa: PLC0415
+
     return find_odd_folders([Path.cwd(), _program_folder()], given)
+
+
+def _warn_of_taken(each_build: list[str], given: tuple[Path, ...], log: logging.Logger) -> None:
+    """Say so where hooks of the user's run in the place of all that run in each build."""
+    from rustext.freezing.pyinstaller.project_hooks import are_taken  # noqa: PLC0415
+
+    modules = [Path(folder).name.removeprefix("at_") for folder in each_build]
+    if are_taken((f"hook-{module}.py" for module in modules), given):
+        log.error(
+            "rustext: this build has hooks of its own for %s, which run in the place of rustext's:"
+            " in a program without a Rust extension, settings may go unchecked and no last line is"
+            " printed; leave one of these hooks out",
+            " and ".join(modules),
+        )
 
 
 def _is_beside_odd(own: Path, odd: Path) -> bool:

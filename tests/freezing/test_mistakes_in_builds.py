@@ -257,6 +257,7 @@ def test_a_hook_of_the_programs_own_puts_out_none_of_ours(lab: Lab, program: Pat
     done = pyinstaller(python, program, *options, "--clean")
     assert done.returncode == 0, done.stderr
     assert last_line(done).startswith("rustext: the program is not completed, as no hook of ")
+    assert "hooks of its own for keyword and reprlib, which run in the place of" in done.stderr
     (program / "hooks/hook-keyword.py").unlink()
     (program / "pyproject.toml").write_text(MISTAKES["option"][0])
     assert pyinstaller(python, program, *options).returncode == 1

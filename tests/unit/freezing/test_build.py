@@ -35,6 +35,7 @@ from rustext.freezing.pyinstaller.hook_files import (
     write_short_hooks,
 )
 from rustext.freezing.pyinstaller.project_hooks import (
+    are_taken,
     arguments_of,
     find_odd_folders,
     read_given_folders,
@@ -360,6 +361,8 @@ def test_the_folders_of_hooks_that_a_command_line_names_are_looked_at(
     found = [folder.resolve() for folder in find_odd_folders([], given)]
     far = [tmp_path / "far" / name for name in ("of spec", "option", "script")]
     assert found == [*far, tmp_path / "mine"]
+    assert are_taken(["hook-app.py"], given)
+    assert not are_taken(["hook-app.py", "hook-none.py"], given)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="procfs is Linux's")

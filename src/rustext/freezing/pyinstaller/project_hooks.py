@@ -39,6 +39,12 @@ def find_odd_folders(roots: Iterable[Path], given: Iterable[Path] = ()) -> tuple
     return tuple(sorted(found))
 
 
+def are_taken(hooks: Iterable[str], given: Iterable[Path]) -> bool:
+    """Whether the folders that a build is given have all of these hooks, which then run first."""
+    folders = tuple(given)
+    return all(any((folder / name).is_file() for folder in folders) for name in hooks)
+
+
 def read_given_folders(arguments: Iterable[str]) -> tuple[Path, ...]:
     """The folders that a command line names, or a spec file or script in it, from this folder."""
     words = [word.rpartition("=")[2] for word in arguments]
