@@ -39,6 +39,11 @@ class WantedNames:
             return False
         return self._is_module(name)
 
+    def may_begin(self, text: str) -> bool:
+        """Whether some beginning of `text` could be wanted: cheap, and false for most words."""
+        starts = self._lengths
+        return self._tops is None or "." in text or text[:_START] in starts or text[:1] in starts
+
     def iter_lengths(self, text: str, longest: int) -> Iterator[int]:
         """Yield the lengths, up to `longest`, of the beginnings of `text` that are wanted names."""
         for length in self._candidates(text, min(len(text), longest)):

@@ -95,21 +95,18 @@ class _Names:
         """The lengths that a name at `address` can have; 0 means that it ends with a NUL."""
         known = self._known.get(address)
         if known is None:
-            known = self._known[address] = tuple(self._find_lengths(address))
+            known = self._known[address] = self._find_lengths(address)
         return known
 
-    def _find_lengths(self, address: int) -> Iterator[int]:
+    def _find_lengths(self, address: int) -> tuple[int, ...]:
         offset = self._offset(address)
-        if offset is None:
-            return
-        match = _NAME.match(self._data, offset, offset + LONGEST + 1)
-        if match is None:
-            return
-        text = match.group().decode("ascii")
+        match = offset is not None and _NAME.match(self._data, offset, offset + LONGEST + 1)
+        text = match.group().decode("ascii") if match else ""
+        if not match or not self._wanted.may_begin(text):
+            return ()
         ends = bytes(self._data[match.end() : match.end() + 1]) == b"\0" and len(text) <= LONGEST
-        if ends and text in self._wanted:
-            yield 0
-        yield from self._wanted.iter_lengths(text, LONGEST)
+        whole = (0,) if ends and text in self._wanted else ()
+        return (*whole, *self._wanted.iter_lengths(text, LONGEST))
 
     def _text(self, offset: int, length: int) -> str:
         if length:
@@ -125,7 +122,7 @@ class _Names:
         low, high = self._low, self._high
         for ref in iter_data_refs(self._image, self._data, self._pointers, low, high):
             self._referred.add(ref.target)
-            lengths = frozenset(self._find_lengths(ref.target))
+            lengths = self._find_lengths(ref.target)
             if ref.length in lengths:
                 detail = f"relocated (pointer, length) at {ref.slot:#x}"
                 yield self._ref(ref.target, ref.length, EvidenceKind.EXACT_STRING, detail)
