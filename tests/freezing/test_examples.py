@@ -45,13 +45,11 @@ class Case:
 
 CHOSEN = (
     Case(name="config_check"),
-    Case(name="frames"),
     Case(name="identify_files"),
     Case(name="native_prefix"),
     Case(name="native_prefix", freezer="nuitka", one_file=True),
     Case(name="packed", one_file=True),
     Case(name="tokens"),
-    Case(name="wallet_keys", freezer="nuitka"),
     Case(name="wallet_keys", one_file=True),
 )
 

@@ -27,10 +27,16 @@ from rustext.verify.verify import read_subject, verify
 
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
+# Each mutation with one of the freezers always, in turn, and with the other by `./test --all`.
 CASES = [
-    pytest.param(mutation, freezer, id=f"{mutation.name}-{freezer}")
-    for mutation in MUTATIONS
-    for freezer in mutation.freezers
+    pytest.param(
+        mutation,
+        freezer,
+        id=f"{mutation.name}-{freezer}",
+        marks=pytest.mark.slow if len(mutation.freezers) == 2 and (place + nth) % 2 else (),
+    )
+    for place, mutation in enumerate(MUTATIONS)
+    for nth, freezer in enumerate(mutation.freezers)
 ]
 
 

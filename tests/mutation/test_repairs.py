@@ -19,16 +19,12 @@ pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
 CASES = (
     ("delete_a_library", "nuitka"),
-    ("find_a_library_outside_by_run_path", "nuitka"),
-    ("name_the_vendor_in_a_suffix", "nuitka"),
     ("lose_a_module_that_rust_imports", "nuitka"),
     ("drop_a_library_that_is_opened_by_path", "nuitka"),
     ("move_a_library", "pyinstaller"),
-    ("link_a_library_by_an_absolute_path", "pyinstaller"),
     ("lose_a_module_that_rust_imports", "pyinstaller"),
     ("lose_a_module_of_the_standard_library", "pyinstaller"),
     ("take_the_execute_bit", "pyinstaller"),
-    ("put_another_library_under_a_name", "pyinstaller"),
     ("put_another_library_under_a_name", "nuitka"),
 )
 
