@@ -19,7 +19,10 @@ _NO_DATA = frozenset({".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".dylib", ".
 _DEEPEST = 3  # folders
 _MOST = 500  # folders, and files
 _LIMIT = 1 << 18  # bytes; what names classes is written by hand
-_DOTTED = re.compile(r"""["']([A-Za-z_]\w*(?:[.:]\w+){1,9})["']""")
+# Alone in a literal, or behind a label: `"key: package.Class"`, `"key = package.module:Class"`.
+_DOTTED = re.compile(
+    r"""["'](?:[\w-]+(?::[ \t]+|[ \t]*=[ \t]*))?([A-Za-z_]\w*(?:[.:]\w+){1,9})["']"""
+)
 # `key: package.Class`, `key = package.Class`, `- package.Class`
 _SETTING = re.compile(
     r"^[ \t]*(?:-[ \t]+|[\w.()-]+[ \t]*[:=][ \t]*){1,2}([A-Za-z_]\w*(?:[.:]\w+){1,9})"

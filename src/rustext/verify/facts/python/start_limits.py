@@ -31,7 +31,8 @@ from rustext.verify.bytecode.named_paths import (
 from rustext.verify.bytecode.opened_names import may_open
 from rustext.verify.facts.python.program_starts import Start
 
-_CUTS = frozenset({"rsplit", "rpartition"})  # a class path, after its module
+# A class path, after its module; the last are for both parts.
+_CUTS = ({"rsplit"}, {"rpartition"}, {"split", "join"})
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
 # What goes on without the source of what it is handed names one of these, or catches anything.
 _FAILURES = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "TypeError"})
@@ -91,7 +92,7 @@ def note_listed(start: Start, name: str, code: Code, python: tuple[int, int]) ->
 def _loads_class(piece: Code) -> bool:
     """Whether a function imports the first part of a path, takes the last, and must have both."""
     words = {*piece.names}
-    computes = not COMPUTES.isdisjoint(words) and not _CUTS.isdisjoint(words)
+    computes = not COMPUTES.isdisjoint(words) and any(cut <= words for cut in _CUTS)
     return computes and "getattr" in words and not piece.exceptions
 
 

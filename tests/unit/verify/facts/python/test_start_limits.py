@@ -73,6 +73,12 @@ def load(path):
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 """
+LOADS_PARTS = """
+import importlib
+def load(path):
+    parts = path.split(".")
+    return getattr(importlib.import_module(".".join(parts[:-1])), parts[-1])
+"""
 DOES_WITHOUT = """
 import importlib
 def load(path):
@@ -84,7 +90,10 @@ def load(path):
 """
 
 
-@pytest.mark.parametrize(("text", "named"), [(LOADS, ["app.main.load"]), (DOES_WITHOUT, [])])
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [(LOADS, ["app.main.load"]), (LOADS_PARTS, ["app.main.load"]), (DOES_WITHOUT, [])],
+)
 def test_functions_that_load_the_class_of_a_path_are_named(
     text: str, named: list[str], tmp_path: Path
 ) -> None:
