@@ -81,8 +81,9 @@ def find_neighbour_companions(
 ) -> tuple[Companion, ...]:
     """The companions of a neighbour of Rust distributions, sorted by destination.
 
-    Its native files are its freezer's business. What its Python code opens and asks for is not seen
-    by a freezer either, and the Rust distribution is of no use without.
+    Its native files are its freezer's business, but for those that its code opens by their names.
+    What its Python code opens and asks for is not seen by a freezer either, and the Rust
+    distribution is of no use without.
     """
     code = read_own_code(used_files(sources))
     return _without_native(dist, native, code)
@@ -118,7 +119,8 @@ def _without_native(
     modules = {f for f in dist.files if f.suffix == ".py" and f.name not in code.opened}
     modules -= _scripts(dist)
     taken = {file.path for _, file in native} | modules
-    found = [*_data(dist, (), code, but=taken, packages=packages)]
+    opened = [(path, file) for path, file in native if file.path.name in code.opened]
+    found = [*_path_loaded(opened), *_data(dist, (), code, but=taken, packages=packages)]
     found += _folders(dist, replace(code, locators=code.climbers), found) if found else ()
     found += iter_metadata(dist) if code.asks_for_metadata else ()
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
@@ -153,7 +155,7 @@ def _refused(dist: Distribution, sources: DistributionSources) -> Iterator[Compa
 
 
 def _path_loaded(
-    native: Sequence[tuple[Path, NativeFile]], suffixes: Sequence[str]
+    native: Sequence[tuple[Path, NativeFile]], suffixes: Sequence[str] = ()
 ) -> Iterator[Companion]:
     """Native files that no import statement reaches keep their place next to the package.
 

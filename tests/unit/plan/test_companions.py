@@ -329,6 +329,28 @@ def test_a_folder_beside_an_extension_that_finds_it_by_its_own_place(
     assert {str(c.destination) for c in found} == set(data[:2] if taken else ())
 
 
+def test_a_library_that_code_opens_by_its_name_next_to_itself(tmp_path: Path, gcc: Compile) -> None:
+    """Nothing in it is Rust, and no other library needs it."""
+    library = gcc("libkernels.so", "int answer(void) { return 42; }", "-shared", "-fPIC")
+    text = "import ctypes\nfrom importlib import resources\nNAME = 'libkernels.so'\n"
+    text += "PLACE = resources.files('pkg') / 'lib' / NAME\nctypes.CDLL(str(PLACE)).answer()\n"
+    site = tmp_path / "site"
+    libraries = {f"pkg/lib/{name}": library for name in ("libkernels.so", "libother.so")}
+    install(site, "pkg", files={"pkg/__init__.py": text, **libraries})
+    env = environment(site)
+    dist = env.distributions["pkg"]
+    native = Planner(env, Config()).catalogue.native_files(dist)
+    found = find_distant_companions(read_sources(dist), dist, native)
+    assert [(str(c.destination), c.kind) for c in found] == [
+        ("pkg/lib/libkernels.so", CompanionKind.LIBRARY)
+    ]
+    for gone, ends in (("libother.so", 0), ("libkernels.so", 1)):
+        (site / "pkg/lib" / gone).unlink()
+        command = [sys.executable, "-c", "import pkg"]
+        ran = subprocess.run(command, cwd=site, capture_output=True, check=False)
+        assert ran.returncode == ends
+
+
 def test_a_file_may_be_named_from_its_package_on(tmp_path: Path) -> None:
     code = {"pkg/__init__.py": "PAGE = 'pkg/page.html'"}
     pages = {f"pkg/templates/pkg/{name}.html": "" for name in ("page", "base")}
