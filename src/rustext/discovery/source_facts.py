@@ -22,6 +22,7 @@ from rustext.discovery.import_sites import (
     iter_handed,
     read_import_sites,
 )
+from rustext.discovery.literal_paths import folders_by_path
 from rustext.discovery.settings_files import find_names, iter_setting_names
 from rustext.discovery.source_readers import (
     iter_python_starts,
@@ -158,12 +159,7 @@ class _Reader:
         }
         self._native_names = {f"{name.rpartition('.')[2]}." for name in self._compiled}
         self._folders = {f"/{file.parent}" for file in dist.files}
-        self._roots = {
-            "/".join(file.parts[place:]): "/".join(file.parts[:place])
-            for file in dist.files
-            for place in range(2, len(file.parts) - 1)
-            if file.suffix != ".py" and file.parts[place] == file.parts[0]
-        }
+        self._roots = folders_by_path(dist.files)
         self._own_parts = {part for file in dist.files for part in file.parts}
         self._counting = {f.parent for f, text in texts.items() if "except SyntaxError" in text}
         self._by_module = {module_of(f): text for f, text in texts.items()}

@@ -84,7 +84,7 @@ class SourceFacts:
     parts: tuple[str, ...] = ()  # parts of literals that could name a file or a folder
     roots: tuple[
         str, ...
-    ] = ()  # folders in which there is a file that it names from its package on
+    ] = ()  # folders with a file whose path it spells out
     reads_stub: bool = False  # reads the `.pyi` file of the module
     data_packages: tuple[str, ...] = ()  # packages whose files are opened as resources
     locates: bool = False  # opens files next to its code

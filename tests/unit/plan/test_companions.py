@@ -360,6 +360,22 @@ def test_a_file_may_be_named_from_its_package_on(tmp_path: Path) -> None:
     assert {str(c.destination) for c in found} == pages.keys()
 
 
+def test_a_path_may_be_joined_with_the_packages_folder_by_another_module(tmp_path: Path) -> None:
+    place = "import os\nPLACE = os.path.dirname(__file__)\n"
+    reader = "import os, pkg.place\nNAME = 'res/names.dat'\n"
+    reader += "open(os.path.join(pkg.place.PLACE, NAME)).close()\n"
+    code = {"pkg/__init__.py": "", "pkg/place.py": place, "pkg/reader.py": reader}
+    data = dict.fromkeys(("pkg/res/names.dat", "pkg/other/names.dat", "pkg/names.dat"), "")
+    install(tmp_path, "pkg", files={**code, **data})
+    (dist,) = iter_distributions(tmp_path)
+    found = find_distant_companions(read_sources(dist), dist, ())
+    assert [str(c.destination) for c in found] == ["pkg/res/names.dat"]
+    for name, ends in (("pkg/other/names.dat", 0), ("pkg/names.dat", 0), ("pkg/res/names.dat", 1)):
+        (tmp_path / name).unlink()
+        command = [sys.executable, "-c", "import pkg.reader"]
+        assert subprocess.run(command, cwd=tmp_path, check=False).returncode == ends
+
+
 @pytest.mark.parametrize("path", ["'..', 'table.json'", "'../table.json'"])
 def test_a_path_that_goes_up_from_a_folder_of_modules_brings_the_folder(
     path: str, tmp_path: Path
