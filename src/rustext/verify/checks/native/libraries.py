@@ -31,8 +31,12 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     files = dict(bundle.files)
     askers = files.keys() & {edge.needed_by for edge in subject.edges}
     data = {path for path in askers if not subject.loaded.fits(files[path])}
+    shut_out = _shut_out(bundle)
     for edge in subject.edges:
-        if edge.soname in subject.allow_system or _is_expected(subject, edge.soname):
+        found_there = not isinstance(edge, Missing) or edge.needed_by not in shut_out
+        if edge.soname in subject.allow_system or (
+            found_there and _is_expected(subject, edge.soname)
+        ):
             continue
         brought = _is_brought(subject, edge)
         if brought or find_meant(names, edge) is not None:  # `install-name` says it better
@@ -54,7 +58,10 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     for (soname, user_path), searches in missing.items():
         at_start = user_path.resolve() in subject.loaded.at_start
         other = None if at_start else held.get(soname)
-        yield _missing_library(subject, searches, other)
+        finding = _missing_library(subject, searches, other)
+        if other is None and user_path in shut_out and _is_expected(subject, soname):
+            finding = _shut_out_library(finding)
+        yield finding
     for soname, found in sorted(outside.items()):
         users = dict.fromkeys(subject.inside(edge.needed_by) for edge in found)
         where = ("found", f"{found[0].path} ({found[0].how.value})")
@@ -64,6 +71,29 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
             for edge in found
         )
         yield finding if needed else replace(finding, severity=Severity.WARNING)
+
+
+def _shut_out(bundle: Bundle) -> frozenset[Path]:
+    """The files for which glibc's loader skips the system's own folders; musl's knows no flag."""
+    if libc_of(bundle.image) != "glibc":
+        return frozenset()
+    found = [
+        *((p, f.binary) for p, f in bundle.files),
+        *((p.path, p.binary) for p in bundle.programs),
+    ]
+    return frozenset(path for path, binary in found if binary.image.no_default_libraries)
+
+
+def _shut_out_library(finding: Finding) -> Finding:
+    """The same for a library that the system has, in folders that the loader is to skip."""
+    user = finding.evidence[0]
+    return replace(
+        finding,
+        message=f"`{finding.subject}` is the system's, and the file that needs it is told to look "
+        "in none of the system's folders",
+        evidence=(user, ("flags", "DF_1_NODEFLIB"), *finding.evidence[1:]),
+        hint="link that file without `-z nodefaultlib`, or install its package again",
+    )
 
 
 def _is_brought(subject: Subject, edge: Edge) -> bool:
