@@ -5,7 +5,7 @@ In: a `Subject` with the loader's answers. Out: the findings `missing-library` a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,13 +33,9 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     data = {path for path in askers if not subject.loaded.fits(files[path])}
     shut_out = _shut_out(bundle)
     for edge in subject.edges:
-        found_there = not isinstance(edge, Missing) or edge.needed_by not in shut_out
-        if edge.soname in subject.allow_system or (
-            found_there and _is_expected(subject, edge.soname)
-        ):
-            continue
-        brought = _is_brought(subject, edge)
-        if brought or find_meant(names, edge) is not None:  # `install-name` says it better
+        if (
+            _is_there(subject, edge, shut_out) or find_meant(names, edge) is not None
+        ):  # `install-name` says it better
             continue
         if edge.needed_by in data and not _is_loaded(subject, edge):
             continue  # `architecture` and `libc-mix` speak of it
@@ -94,6 +90,14 @@ def _shut_out_library(finding: Finding) -> Finding:
         evidence=(user, ("flags", "DF_1_NODEFLIB"), *finding.evidence[1:]),
         hint="link that file without `-z nodefaultlib`, or install its package again",
     )
+
+
+def _is_there(subject: Subject, edge: Edge, shut_out: Collection[Path]) -> bool:
+    """Whether the machines that the bundle is meant for have the library where it is looked for."""
+    if edge.soname in subject.allow_system or _is_brought(subject, edge):
+        return True
+    kept_out = isinstance(edge, Missing) and edge.needed_by in shut_out
+    return not kept_out and _is_expected(subject, edge.soname)
 
 
 def _is_brought(subject: Subject, edge: Edge) -> bool:
