@@ -4,10 +4,10 @@
 
 `N` damages (240) are spread over all bundles and all ways (`damage.py`, `more_damage.py`,
 `further_damage.py`, `deeper_damage.py`, `latest_damage.py`). The run is the truth: the program
-works where it ends with 0 and prints what the healthy one prints. What has been run is remembered in
-`.cache/agreement`, so that a second call goes on; it judges again what another state of the sources
-has judged.
-`--bundles` takes a folder of finished bundles, each with a file `VERIFY` that names it.
+works where it ends with 0 and prints what the healthy one prints. What has been run is remembered
+in `.cache/agreement`, so that a second call goes on; it judges again what another state of the
+sources has judged. `--bundles` takes a folder of finished bundles, each with a file `VERIFY` that
+names it.
 """
 
 from __future__ import annotations

@@ -189,10 +189,11 @@ def init_everywhere(path: Path) -> None:
 
 
 def _modules_as_text(path: Path) -> list[Path]:
-    found = [p for p in _files(path) if p.suffix == ".py" and p.stat().st_size > 20]
+    """The Python files, the largest last."""
+    found = [p for p in _files(path) if p.suffix == ".py" and p.stat().st_size]
     if not found:
         raise NotHere
-    return found
+    return sorted(found, key=lambda p: p.stat().st_size)
 
 
 def _each_source(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
@@ -669,16 +670,16 @@ LATEST: list[Damage] = [
         no_late_function=_without("statistics", "textwrap", "tomllib", "string"),
         no_spawn=_without("multiprocessing.spawn", "multiprocessing.popen_spawn_posix"),
         no_spawn_hook=_record(
-            lambda kind, name: kind == b"s" and name == b"pyi_rth_multiprocessing", b"d", None),
+            lambda kind, name: kind == b"s" and name == b"pyi_rth_multiprocessing", b"o", None),
         no_pkgutil_hook=_record(
-            lambda kind, name: kind == b"s" and name == b"pyi_rth_pkgutil", b"d", None),
+            lambda kind, name: kind == b"s" and name == b"pyi_rth_pkgutil", b"o", None),
         no_hooks=_record(
-            lambda kind, name: kind == b"s" and name.startswith(b"pyi_rth_"), b"d", None),
+            lambda kind, name: kind == b"s" and name.startswith(b"pyi_rth_"), b"o", None),
         no_first_script=_record(
-            lambda kind, name: kind == b"s" and name.startswith(b"pyiboot"), b"d", None),
-        no_ctypes_part=_record(lambda _, name: name.startswith(b"pyimod03"), b"d", None),
-        no_archive_part=_record(lambda _, name: name.startswith(b"pyimod01"), b"d", None),
-        no_struct_part=_record(lambda kind, name: kind == b"m" and name == b"struct", b"d", None),
+            lambda kind, name: kind == b"s" and name.startswith(b"pyiboot"), b"o", None),
+        no_ctypes_part=_record(lambda _, name: name.startswith(b"pyimod03"), b"o", None),
+        no_archive_part=_record(lambda _, name: name.startswith(b"pyimod01"), b"o", None),
+        no_struct_part=_record(lambda kind, name: kind == b"m" and name == b"struct", b"o", None),
         swapped_early=_swapped_modules(("json.decoder", "json.encoder"), ("typing", "socket")),
         swapped_late=_swapped_modules(("toolbox.late", "toolbox.logs"), ("kit.late", "kit.logs"),
                                       ("textwrap", "tempfile"), ("statistics", "selectors")),
@@ -686,10 +687,8 @@ LATEST: list[Damage] = [
         emptied_late=_emptied_module("textwrap", "statistics", "decimal", "tomllib"),
         emptied_name=_emptied_module("logging.handlers", "gettext", "string"),
         not_a_package=not_a_package,
-        no_late_binary=_record(
-            lambda kind, name: kind == b"b" and b"lib-dynload/_decimal." in name, b"d", None),
-        no_sqlite_binary=_record(
-            lambda kind, name: kind == b"b" and b"libsqlite3" in name, b"d", None),
+        no_late_binary=_renamed_record(b"b", b"lib-dynload/_decimal.", b"_decimal", b"_decimax"),
+        no_sqlite_binary=_renamed_record(b"b", b"libsqlite3", b"libsqlite3", b"libsqlite2"),
         data_elsewhere=_renamed_record(b"x", b"toolbox/data/", b"toolbox/data", b"toolbox/date"),
         damaged_data=_damaged_record(b"x", b"METADATA"),
         damaged_license=_damaged_record(b"x", b"LICENSE"),
