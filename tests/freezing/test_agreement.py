@@ -104,7 +104,11 @@ CASES = [
         for way in ("underscores", "cut-names", "junked-paths", "nested-copy", "no-typing-files",
                     "hard-linked", "newer-python-left")
     ),
-    ("folder", "program:no-struct-part", "main"),
+    *(
+        ("folder", f"program:{way}", "main")
+        for way in ("no-struct-part", "no-default-folders", "no-first-script", "no-archive-part")
+    ),
+    ("folder", "root:older-python-left", "folder"),
     ("folder", "data:text-name", "first.json"),
     ("alone", "program:damaged-data", "main"),
     ("folder", "data:delete", "first.json"),
@@ -121,11 +125,9 @@ CASES = [
 OPEN = [
     *(
         ("folder", f"program:{way}", "main")
-        for way in ("no-default-folders", "not-a-package", "emptied-early", "no-first-script",
-                    "no-archive-part")
+        for way in ("not-a-package", "emptied-early")
     ),
     ("folder", "data:one-up", "first.json"),
-    ("folder", "root:older-python-left", "folder"),
 ]  # fmt: skip
 _WAYS = {f"{d.targets}:{d.name}": d for d in (*DAMAGES, *MORE, *FURTHER, *DEEPER, *LATEST)}
 
