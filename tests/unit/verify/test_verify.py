@@ -111,6 +111,21 @@ def test_a_missing_library_is_an_error_with_every_place_searched(folder: Make) -
     assert not report.ok
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's loader is asked")
+@pytest.mark.parametrize(("flags", "works"), [((), True), (("-Wl,-z,nodefaultlib",), False)])
+def test_a_program_that_looks_in_no_default_folder_misses_the_systems_libraries(
+    folder: Make, flags: tuple[str, ...], works: bool
+) -> None:
+    root = folder(*flags)
+    report = judged(root)
+    assert starts(root) is report.ok is works
+    if not works:
+        (finding,) = report.findings
+        assert (finding.id, finding.subject) == ("missing-library", "libc.so.6")
+        assert ("flags", "DF_1_NODEFLIB") in finding.evidence
+        assert "allow" not in (finding.hint or "")
+
+
 def test_a_library_for_another_machine_is_missing_and_said_why(
     folder: Make, zig: Callable[[str], Compile]
 ) -> None:

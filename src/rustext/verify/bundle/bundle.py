@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from rustext.errors import InvalidBinary, InvalidBundle, NotABundle, UnreadableF
 from rustext.formats.binary import open_binary
 from rustext.model.image import Image, ImageKind
 from rustext.model.native_file import NativeFile
+from rustext.verify.bundle.interpreters import iter_interpreters
 from rustext.verify.bundle.loose_modules import (
     LibraryModule,
     find_libraries,
@@ -293,7 +294,7 @@ def _find_builtins(
 
     None for a Python outside of the bundle, and where no table of them is found.
     """
-    for path in _iter_pythons(program, files):
+    for path in iter_interpreters(program, files):
         with (
             contextlib.suppress(InvalidBinary, UnreadableFile),
             open_binary(path) as (binary, data),
@@ -302,13 +303,3 @@ def _find_builtins(
             if found is not None:
                 return found | find_frozen_modules(binary.image, data)
     return None
-
-
-def _iter_pythons(
-    program: Program | None, files: Sequence[tuple[Path, NativeFile]]
-) -> Iterator[Path]:
-    if program is not None:
-        yield program.path
-    for path, file in files:
-        if file.path.name.startswith(("libpython", "Python", "python3")):
-            yield path

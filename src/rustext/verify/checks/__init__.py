@@ -19,6 +19,7 @@ from rustext.verify.checks.native.undefined_symbols import check_symbols
 from rustext.verify.checks.native.unreadable_files import check_links, check_unreadable
 from rustext.verify.checks.python.archive_integrity import check_archives
 from rustext.verify.checks.python.extension_suffix import check_suffixes
+from rustext.verify.checks.python.hidden_modules import check_hidden
 from rustext.verify.checks.python.imports import check_imports
 from rustext.verify.checks.python.opened_libraries import check_openings
 from rustext.verify.checks.python.planned_contents import check_plan
@@ -37,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     check_symbols,
     check_program_imports,
     check_imports,
+    check_hidden,
     check_openings,
     check_suffixes,
     check_architecture,

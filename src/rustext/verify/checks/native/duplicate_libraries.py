@@ -11,15 +11,19 @@ libraries apart by path, and modules that are opened by path are told apart ever
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from rustext.errors import UnreadableFile
 from rustext.files.untrusted import hash_file
+from rustext.formats.binary import map_file
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
 from rustext.model.native_file import NativeFile
 from rustext.verify.subject import Subject
+
+_BUILD_ID = ".note.gnu.build-id"  # https://sourceware.org/binutils/docs/ld/Options.html, --build-id
 
 
 def check_duplicates(subject: Subject) -> Iterator[Finding]:
@@ -55,22 +59,47 @@ def _judge(subject: Subject, name: str, paths: list[Path]) -> Iterator[Finding]:
     if len(digests) < 2:
         return
     same = len(set(digests.values())) == 1
+    alike = same or _are_of_one_build(subject, digests)
     files = ((subject.inside(p), digest[:12]) for p, digest in digests.items())
     yield Finding(
         id="duplicate-library",
-        severity=Severity.NOTE if same else Severity.WARNING,
+        severity=Severity.NOTE if alike else Severity.WARNING,
         subject=name,
         message=f"`{name}` is in the bundle {len(digests)} times, "
-        + ("each time the same" if same else "with different contents"),
+        + (
+            "each time the same"
+            if same
+            else "each time from one build"
+            if alike
+            else "with different contents"
+        ),
         evidence=(
             *(("file", f"{name} (sha256 {digest}…)") for name, digest in files),
-            *(() if same else _iter_users(subject, frozenset(digests))),
+            *(() if alike else _iter_users(subject, frozenset(digests))),
         ),
         hint="one of them would do"
-        if same
+        if alike
         else "the one that is loaded first serves all: leave one, or give them different names, as "
         "auditwheel and delvewheel do",
     )
+
+
+def _are_of_one_build(subject: Subject, paths: Collection[Path]) -> bool:
+    """Whether files have one build id and the same code: patchelf and strip leave both alone."""
+    files, builds = dict(subject.bundle.files), set()
+    for path in paths:
+        image = files[path].binary.image
+        note = next((s for s in image.sections if s.name == _BUILD_ID), None)
+        if note is None:
+            return False
+        parts = [(note.offset, note.size)]
+        parts += [(s.offset, s.size) for s in image.segments if s.executable]
+        try:
+            with map_file(path) as data:
+                builds.add(b"".join(data[offset : offset + size] for offset, size in parts))
+        except UnreadableFile:
+            return False
+    return len(builds) == 1
 
 
 def _iter_users(subject: Subject, paths: frozenset[Path]) -> Iterator[tuple[str, str]]:

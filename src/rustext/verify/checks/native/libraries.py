@@ -5,7 +5,7 @@ In: a `Subject` with the loader's answers. Out: the findings `missing-library` a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,11 +31,11 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     files = dict(bundle.files)
     askers = files.keys() & {edge.needed_by for edge in subject.edges}
     data = {path for path in askers if not subject.loaded.fits(files[path])}
+    shut_out = _shut_out(bundle)
     for edge in subject.edges:
-        if edge.soname in subject.allow_system or _is_expected(subject, edge.soname):
-            continue
-        brought = _is_brought(subject, edge)
-        if brought or find_meant(names, edge) is not None:  # `install-name` says it better
+        if (
+            _is_there(subject, edge, shut_out) or find_meant(names, edge) is not None
+        ):  # `install-name` says it better
             continue
         if edge.needed_by in data and not _is_loaded(subject, edge):
             continue  # `architecture` and `libc-mix` speak of it
@@ -54,7 +54,10 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
     for (soname, user_path), searches in missing.items():
         at_start = user_path.resolve() in subject.loaded.at_start
         other = None if at_start else held.get(soname)
-        yield _missing_library(subject, searches, other)
+        finding = _missing_library(subject, searches, other)
+        if other is None and user_path in shut_out and _is_expected(subject, soname):
+            finding = _shut_out_library(finding)
+        yield finding
     for soname, found in sorted(outside.items()):
         users = dict.fromkeys(subject.inside(edge.needed_by) for edge in found)
         where = ("found", f"{found[0].path} ({found[0].how.value})")
@@ -64,6 +67,37 @@ def check_libraries(subject: Subject) -> Iterator[Finding]:
             for edge in found
         )
         yield finding if needed else replace(finding, severity=Severity.WARNING)
+
+
+def _shut_out(bundle: Bundle) -> frozenset[Path]:
+    """The files for which glibc's loader skips the system's own folders; musl's knows no flag."""
+    if libc_of(bundle.image) != "glibc":
+        return frozenset()
+    found = [
+        *((p, f.binary) for p, f in bundle.files),
+        *((p.path, p.binary) for p in bundle.programs),
+    ]
+    return frozenset(path for path, binary in found if binary.image.no_default_libraries)
+
+
+def _shut_out_library(finding: Finding) -> Finding:
+    """The same for a library that the system has, in folders that the loader is to skip."""
+    user = finding.evidence[0]
+    return replace(
+        finding,
+        message=f"`{finding.subject}` is the system's, and the file that needs it is told to look "
+        "in none of the system's folders",
+        evidence=(user, ("flags", "DF_1_NODEFLIB"), *finding.evidence[1:]),
+        hint="link that file without `-z nodefaultlib`, or install its package again",
+    )
+
+
+def _is_there(subject: Subject, edge: Edge, shut_out: Collection[Path]) -> bool:
+    """Whether the machines that the bundle is meant for have the library where it is looked for."""
+    if edge.soname in subject.allow_system or _is_brought(subject, edge):
+        return True
+    kept_out = isinstance(edge, Missing) and edge.needed_by in shut_out
+    return not kept_out and _is_expected(subject, edge.soname)
 
 
 def _is_brought(subject: Subject, edge: Edge) -> bool:

@@ -37,6 +37,9 @@ _FLAGS = 0b11  # that a .pyc may have
 _PYC_HEADER = 16  # bytes: https://peps.python.org/pep-0552/
 _MEMBER_LIMIT = 64 << 20  # bytes of one member
 _TOTAL_LIMIT = 1 << 30  # bytes of a zip file's members
+_FIRST_SCRIPT = re.compile(r"pyiboot\d")
+_IMPORTER = re.compile(r"pyimod\d+_importers$")
+_CHILDREN = "pyi_rth_multiprocessing"  # tells a child that `spawn` starts from the program
 _OWN_SCRIPT = re.compile(r"pyiboot\d|pyi_rth_")  # PyInstaller/building/build_main.py
 _HINT = "build the bundle again, and look at what has changed it since"
 
@@ -67,7 +70,7 @@ def check_archives(subject: Subject) -> Iterator[Finding]:
             scripts = program.archive.scripts
             if scripts and all(map(_OWN_SCRIPT.match, scripts)):
                 yield _without_script(subject, program.carrier)
-
+            yield from _check_bootstrap(subject, program.carrier, program.archive)
     if python is not None and is_known(python):
         for start in subject.starts:
             faults = [*_check_opaque(start, python)]
@@ -196,6 +199,27 @@ def _without_script(subject: Subject, path: Path) -> Finding:
         evidence=(("looked for", "a script besides PyInstaller's bootstrap and run-time hooks"),),
         hint=_HINT,
     )
+
+
+def _check_bootstrap(subject: Subject, path: Path, archive: Archive) -> Iterator[Finding]:
+    """What PyInstaller puts into each archive (building/build_main.py, hooks/rthooks.dat)."""
+    lost: list[tuple[str, str, Severity]] = []
+    if not any(map(_IMPORTER.match, archive.modules)):
+        return  # made up, or by a release that is unknown
+    if not any(map(_FIRST_SCRIPT.match, archive.scripts)):
+        lost.append(("that makes its modules importable", "pyiboot01_bootstrap", Severity.ERROR))
+    if "multiprocessing.spawn" in archive.modules and _CHILDREN not in archive.scripts:
+        what = "without which processes that it spawns run the whole program again"
+        lost.append((what, _CHILDREN, Severity.WARNING))
+    for what, script, severity in lost:
+        yield Finding(
+            id="unreadable-file",
+            severity=severity,
+            subject=subject.inside(path),
+            message=f"the archive of `{path.name}` lacks the script {what}",
+            evidence=(("looked for", script),),
+            hint=_HINT,
+        )
 
 
 def _check_program(path: Path, archive: Archive, magics: dict[bytes, str]) -> Iterator[_Fault]:

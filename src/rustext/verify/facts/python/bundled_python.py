@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from rustext.discovery.extension_suffixes import Suffix, parse_suffix
 from rustext.model.verification import BundlePython
 from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.bundle.interpreters import iter_interpreters
 from rustext.verify.facts.python.python_suffixes import find_looked_for
 
 # libpython3.13t.so.1.0, python313.dll, python313_d.dll, libpypy3.10-c.so,
@@ -44,7 +45,8 @@ def _iter_evidence(bundle: Bundle) -> Iterator[BundlePython]:
         yield BundlePython(
             implementation="cpython", version=program.python, flags="", source=source
         )
-    for path, _ in bundle.files:
+    likely = iter_interpreters(program, bundle.files)
+    for path in dict.fromkeys([*likely, *(path for path, _ in bundle.files)]):
         named = python_of_library(path.relative_to(bundle.root).as_posix(), f"{path.name}")
         if named is not None:
             yield named

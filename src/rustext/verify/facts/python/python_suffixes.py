@@ -15,6 +15,7 @@ from rustext.formats.binary import open_binary
 from rustext.model.image import Format, Image
 from rustext.model.verification import BundlePython
 from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.bundle.interpreters import iter_interpreters
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.bundle.tree import read_tree
 
@@ -25,7 +26,6 @@ _COMPILED_IN = re.compile(
 _RECORDED = re.compile(rb"""['"]EXT_SUFFIX['"]: ['"]([\w.-]{1,99})['"]""")
 _WITH_ABI3T = 315  # PEP 803
 _LIMIT = 1 << 20  # bytes of a record that are read; CPython's are below 64 KiB
-_INTERPRETERS = ("libpython", "Python", "python3", "libpypy")
 _PLAIN = {Format.ELF: ".so", Format.MACHO: ".so", Format.PE: ".pyd"}
 
 
@@ -101,9 +101,7 @@ def find_looked_for(bundle: Bundle) -> LookedFor | None:
     of its standard library, which it does find.
     """
     plain = _PLAIN[bundle.image.format]
-    pythons = [p for p, _ in bundle.files if p.name.startswith(_INTERPRETERS)]
-    program = () if bundle.program is None else (bundle.program.path,)
-    for path in (*pythons, *program):
+    for path in iter_interpreters(bundle.program, bundle.files):
         with open_binary(path) as (_, data):
             found = read_compiled_in(data)
         if any(parse_suffix(suffix) for suffix in found if ".abi3" not in suffix):

@@ -17,6 +17,7 @@ from rustext.formats.elf.symbol_lookup import Wanted, parse_elf_bound, parse_elf
 from rustext.formats.elf.symbol_versions import DynamicSymbol
 from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
+from rustext.verify.bundle.interpreters import iter_interpreters
 
 # The names that C code may use: https://docs.python.org/3/c-api/intro.html#include-files
 _PYTHON = re.compile(r"_?Py[A-Z_][A-Za-z0-9_]*")
@@ -63,8 +64,7 @@ class PythonSymbols:
         bundle = self._bundle
         if bundle.image.format is not Format.ELF:
             return "", frozenset()
-        program = () if bundle.program is None else (bundle.program.path,)
-        for path in (*(p for p, _ in bundle.files if p.name.startswith("libpython")), *program):
+        for path in iter_interpreters(bundle.program, bundle.files):
             exports = _exported(path)
             if exports >= _ALWAYS:
                 return path.name, exports

@@ -52,6 +52,7 @@ from rustext.verify.facts.python.start_limits import may_matter, note_limits, no
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
+_BOOTSTRAP = "pyimod"  # PyInstaller's own, which its bootloader puts in place out of the archive
 _LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
 # A package with one of these in its code may have attributes that nothing binds by name.
 # enum.global_enum: https://docs.python.org/3/library/enum.html#enum.global_enum
@@ -380,6 +381,8 @@ class _Follower:
 
     def _may_be_made(self, name: str, importer: str) -> bool:
         """Whether code that has run by then, native or not, may have put the module in place."""
+        if name.startswith(_BOOTSTRAP) and self._start.program.archive is not None:
+            return False
         if name.startswith(f"{importer}.") and may_enter(self._natives, importer):
             return True  # the importing file need never run
         parent = name.rpartition(".")[0]

