@@ -2,8 +2,8 @@
 
 In: a `Subject`. Out: the findings `missing-library` about what the modules of its programs open,
 and `missing-companion` about data that the start cannot do without, or that the distribution's
-RECORD lists. A library of that name anywhere in the bundle, also with another suffix, is there; data
-is where code spells out no other folder.
+RECORD lists. A library of that name anywhere in the bundle, also with another suffix, is there;
+data is where code spells out no other folder.
 """
 
 from __future__ import annotations

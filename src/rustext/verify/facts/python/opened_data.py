@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from mimetypes import MimeTypes
@@ -43,6 +43,19 @@ def iter_absent_data(bundle: Bundle, start: Start) -> Iterator[OpenedFile]:
             lies = any(_lies_at(bundle, opened, path) for path in there)
             if not lies or not is_reachable(bundle, opened):
                 yield replace(opened, elsewhere=tuple(there))
+
+
+def find_opened(bundle: Bundle, starts: Iterable[Start]) -> Mapping[Path, bool]:
+    """The data files that code of the starts reads, and whether a start is sure to read each."""
+    opened = [one for start in starts for one in start.opened if one.data]
+    held = _find_files(bundle, frozenset(name for one in opened for name in one.names))
+    found: dict[Path, bool] = {}
+    for one in opened:
+        there = [path for name in one.names for path in held.get(name, ())]
+        for path in (path for path in there if one.paths and _lies_at(bundle, one, path)):
+            at = bundle.root / path
+            found[at] = found.get(at, False) or (one.certain and len(there) == 1)
+    return found
 
 
 def _find_files(bundle: Bundle, names: frozenset[str]) -> Mapping[str, Sequence[str]]:
