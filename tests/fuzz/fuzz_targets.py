@@ -32,7 +32,8 @@ from rustext.tracing.trace_file import format_trace, parse_trace
 from rustext.verify.bundle.nuitka_code import find_texts
 from rustext.verify.bundle.pyinstaller_archive import inflate, parse_archive
 from rustext.verify.bytecode.module_code import find_imports
-from rustext.verify.bytecode.opened_names import data_files, find_openings
+from rustext.verify.bytecode.opened_names import find_openings
+from rustext.verify.bytecode.sought_files import data_files
 from rustext.verify.onefile.nuitka_payload import Layout, iter_entries
 
 KNOWN: Mapping[str, object] = {"__name__": "a", "sys.platform": "linux"}

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from rustext.formats.marshal_reader import Code
 from rustext.verify.bytecode.instructions import decode, find_table, name_of
-from rustext.verify.bytecode.opened_names import DATA_NAME
+from rustext.verify.bytecode.sought_files import DATA_NAME
 
 # What takes `..` out of a path before the system sees it.
 _NORMALIZES = frozenset({"abspath", "normpath", "realpath", "resolve"})

@@ -9,12 +9,10 @@ out, and so are files that are written, and libraries of other platforms.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rustext.data import read_data
 from rustext.formats.marshal_reader import Code
 from rustext.verify.bytecode.control_flow import Flow
 from rustext.verify.bytecode.instructions import (
@@ -27,8 +25,10 @@ from rustext.verify.bytecode.instructions import (
     load_constant,
     name_of,
 )
+from rustext.verify.bytecode.literal_paths import Place, find_place, name_places, split
 from rustext.verify.bytecode.module_code import find_functions
 from rustext.verify.bytecode.own_place import OWN_PLACE, find_own_names, is_own
+from rustext.verify.bytecode.sought_files import DATA_NAME, LIBRARY_NAMES, Sought, libraries
 
 _ASKS_LOADER = "get_data"  # also a method of web responses and others, which read no file
 _LOADERS = frozenset({"pkgutil", "loader", "__loader__", "__spec__", "get_loader"})
@@ -36,11 +36,6 @@ _LOOKS_FIRST = frozenset({"exists", "isfile", "is_file", "lexists", "glob", "ite
 _ASKS_SYSTEM = "find_library"  # of `ctypes.util`
 _ADDS_SUFFIX = "load_library"  # numpy.ctypeslib's, which adds the platform's suffix to a name
 _FORMAT = "format"
-_NAMES = {  # by `sys.platform`
-    "linux": re.compile(r"[\w.+-]*\w\.so(?:\.\d+)*"),
-    "darwin": re.compile(r"[\w.+-]*\w(?:\.dylib|\.so)"),
-    "win32": re.compile(r"[\w.+-]*\w\.dll", re.IGNORECASE),
-}
 _SUFFIXES = {"linux": ".so", "darwin": ".dylib", "win32": ".dll"}
 # What else begins with a separator follows a folder's path: `here + "/lib/libx.so"`.
 _ABSOLUTE = re.compile(
@@ -52,41 +47,9 @@ _PATH = 4096  # characters; PATH_MAX of Linux
 _WORD = re.compile(r"[\w-]+")
 _PLACEHOLDER = "{}"
 _AHEAD = 6  # instructions, with what a function is closed over
-# A file of data: code and libraries are looked for elsewhere.
-DATA_NAME = re.compile(r"[\w.+-]*\w\.(?!(?:py\w?|so|dll|dylib|exe)$)[A-Za-z]\w{0,9}")
 # Modes of `open` for a file that need not be there.
 _WRITES = re.compile(r"[awx][bt+]*|r[bt]*\+[bt]*")
 _WRITERS = frozenset({"write_text", "write_bytes"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
-    """The calls that open a kind of files, these files' names by platform, and how it fails."""
-
-    calls: frozenset[str]
-    names: Mapping[str, re.Pattern[str]]
-    error: type[OSError] = OSError
-    by_name: frozenset[str] = frozenset()  # of the calls: those that look in a folder of their own
-
-
-@functools.cache
-def libraries() -> Sought:
-    """The libraries that code opens."""
-    calls = frozenset(call for row in read_data("bindings")["opener"] for call in row["calls"])
-    return Sought(calls=calls, names=_NAMES)
-
-
-@functools.cache
-def data_files() -> Sought:
-    """The files of data that code reads."""
-    known = read_data("companions")
-    by_name = frozenset(known["template_calls"])
-    return Sought(
-        calls=by_name.union(known["file_calls"]),
-        names=dict.fromkeys(_NAMES, DATA_NAME),
-        error=FileNotFoundError,
-        by_name=by_name,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +57,14 @@ class Opening:
     """A file that a module opens, by one of these names.
 
     `certain`: each run that imports the module opens it, and ends where it cannot be opened.
-    `words`: all names of files and folders that the module's texts have.
+    `words`: all names of files and folders that the module's texts have. `places`: where it names
+    them, of data files.
     """
 
     names: tuple[str, ...]
     certain: bool
     words: frozenset[str] = field(default=frozenset(), compare=False)
+    places: tuple[Place, ...] = field(default=(), compare=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,6 +79,8 @@ class _Part:
     flow: Flow
     certain: frozenset[int]  # see `Flow.find_certain`
     own: frozenset[str]  # names of the module's own place
+    named: Mapping[str, Place]  # folders, by the names that the module's code gives them
+    places: dict[str, set[Place]] = field(default_factory=dict)  # where files of a name are
     names: dict[str, bool] = field(default_factory=dict)  # whether each is loaded in every run
     bare: set[str] = field(default_factory=set)  # what the loader is asked for by name alone
     calls: list[int] = field(default_factory=list)  # what loads an opener
@@ -129,7 +96,7 @@ def find_openings(
     """
     sought = sought or libraries()
     table, platform = find_table(python), known.get("sys.platform")
-    if platform not in _NAMES:
+    if platform not in LIBRARY_NAMES:
         return ()
     pieces = tuple(code.iter_nested())
     words = {word for piece in pieces for word in piece.names}
@@ -142,12 +109,21 @@ def find_openings(
     if sought.calls.isdisjoint(words):
         return ()
     own = find_own_names(code, table)
-    parts = [_read(sought, piece, table, own, known, str(platform)) for piece in pieces]
+    named = name_places(code, table, decode(code.code, table))
+    parts = [_read(sought, piece, table, own, named, known, str(platform)) for piece in pieces]
     for part in parts:  # a module that is imported is no file
         part.names = {name: always for name, always in part.names.items() if name not in words}
-    named = frozenset(part for text in texts for part in _SEPARATOR.split(text[:_PATH]))
+    spoken = frozenset(part for text in texts for part in _SEPARATOR.split(text[:_PATH]))
     found = dict.fromkeys(_judge(parts, asks_system=_ASKS_SYSTEM in words))
-    return tuple(replace(opening, words=named) for opening in found)
+    return tuple(
+        replace(opening, words=spoken, places=_places(parts, opening.names)) for opening in found
+    )
+
+
+def _places(parts: Sequence[_Part], names: Sequence[str]) -> tuple[Place, ...]:
+    """All places where the module may look for one of the files."""
+    found = {place for part in parts for name in names for place in part.places.get(name, ())}
+    return tuple(sorted(found, key=repr))
 
 
 def may_open(data: bytes) -> bool:
@@ -164,6 +140,7 @@ def _read(
     code: Code,
     table: Table,
     own: frozenset[str],
+    named: Mapping[str, Place],
     known: Mapping[str, object],
     platform: str,
 ) -> _Part:
@@ -179,6 +156,7 @@ def _read(
         flow=flow,
         certain=flow.find_certain(),
         own=own,
+        named=named,
         local=any(words[i] in sought.calls and _imports(s, table) for i, s in enumerate(steps)),
     )
     part.calls = [
@@ -236,7 +214,10 @@ def _note(part: _Part, i: int, text: str, fillings: Sequence[str], platform: str
         if bare and names == (text,):
             part.bare.add(text)
             return
+    place = find_place(part.code, part.table, part.steps, i, part.named) or Place(None, split(text))
     for name in names:
+        there = place if place.parts[-1:] == (name,) else Place(None, (name,))
+        part.places.setdefault(name, set()).add(there)
         certain = i in part.certain and _is_what_is_opened(part, i)
         part.names[name] = part.names.get(name, False) or certain
 

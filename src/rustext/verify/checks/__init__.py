@@ -18,6 +18,7 @@ from rustext.verify.checks.native.system_floors import check_floors
 from rustext.verify.checks.native.undefined_symbols import check_symbols
 from rustext.verify.checks.native.unreadable_files import check_links, check_unreadable
 from rustext.verify.checks.python.archive_integrity import check_archives
+from rustext.verify.checks.python.data_files import check_data
 from rustext.verify.checks.python.extension_suffix import check_suffixes
 from rustext.verify.checks.python.hidden_modules import check_hidden
 from rustext.verify.checks.python.imports import check_imports
@@ -50,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     check_duplicates,
     check_unreadable,
     check_archives,
+    check_data,
     check_links,
     check_install_names,
     check_signatures,

@@ -18,10 +18,10 @@ from rustext.formats.marshal_reader import parse_code
 from rustext.verify.bytecode.named_paths import climbs, find_completed_packages, find_package_paths
 from rustext.verify.bytecode.opened_names import (
     Opening,
-    data_files,
     find_openings,
     may_open,
 )
+from rustext.verify.bytecode.sought_files import data_files
 
 HEAD = """
 import ctypes, os, sys

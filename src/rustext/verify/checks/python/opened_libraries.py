@@ -2,8 +2,8 @@
 
 In: a `Subject`. Out: the findings `missing-library` about what the modules of its programs open,
 and `missing-companion` about data that the start cannot do without, or that the distribution's
-RECORD lists. A file of that name anywhere in the bundle, a library also with another suffix, is no
-finding.
+RECORD lists. A library of that name anywhere in the bundle, also with another suffix, is there;
+data is where code spells out no other folder.
 """
 
 from __future__ import annotations
@@ -118,6 +118,8 @@ def _missing_data(
     what = "which is not in the bundle"
     if not is_reachable(subject.bundle, opened):
         what = f"by way of the folder `{opened.through}`, which is not in the bundle"
+    elif opened.elsewhere:
+        what = "which is in another folder of the bundle"
     return Finding(
         id="missing-companion",
         severity=Severity.ERROR if opened.certain else Severity.WARNING,
@@ -125,6 +127,8 @@ def _missing_data(
         message=f"`{opened.module}` reads `{first}` next to itself, {what}",
         evidence=(
             *(("or", name) for name in others),
+            *(("at", path.lstrip("/")) for path in opened.paths if opened.elsewhere),
+            *(("in", path) for path in opened.elsewhere),
             *([("listed in", listed)] if listed is not None else []),
             ("imported by", " → ".join(start.chain(opened.module))),
         ),

@@ -9,8 +9,10 @@ files and run them; a freezer does not follow what they import.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +20,7 @@ from rustext.data import read_data
 from rustext.discovery.module_names import packages_of
 from rustext.environment.python_text import iter_modules
 from rustext.files.untrusted import is_closed, text_of
+from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
@@ -34,20 +37,51 @@ def iter_absent_data(bundle: Bundle, start: Start) -> Iterator[OpenedFile]:
     """
     wanted = dict.fromkeys(opened for opened in start.opened if opened.data)
     if wanted and bundle.freezer is not Freezer.CX_FREEZE:  # its archive may hold data
-        names = frozenset(name for opened in wanted for name in opened.names)
-        held = {path.name for path in _iter_files(bundle.root, names)}
+        held = _find_files(bundle, frozenset(name for opened in wanted for name in opened.names))
         for opened in wanted:
-            if held.isdisjoint(opened.names) or not is_reachable(bundle, opened):
-                yield opened
+            there = [path for name in opened.names for path in held.get(name, ())]
+            lies = any(_lies_at(bundle, opened, path) for path in there)
+            if not lies or not is_reachable(bundle, opened):
+                yield replace(opened, elsewhere=tuple(there))
 
 
-def _iter_files(root: Path, names: frozenset[str]) -> Iterator[Path]:
-    """The files of these names that somebody may read."""
-    for folder, folders, files in os.walk(root):
+def find_opened(bundle: Bundle, starts: Iterable[Start]) -> Mapping[Path, bool]:
+    """The data files that code of the starts reads, and whether a start is sure to read each."""
+    opened = [one for start in starts for one in start.opened if one.data]
+    held = _find_files(bundle, frozenset(name for one in opened for name in one.names))
+    found: dict[Path, bool] = {}
+    for one in opened:
+        there = [path for name in one.names for path in held.get(name, ())]
+        for path in (path for path in there if one.paths and _lies_at(bundle, one, path)):
+            at = bundle.root / path
+            found[at] = found.get(at, False) or (one.certain and len(there) == 1)
+    return found
+
+
+def _find_files(bundle: Bundle, names: frozenset[str]) -> Mapping[str, Sequence[str]]:
+    """The files of these names that somebody may read, as paths from the root on."""
+    found = defaultdict(list)
+    for folder, folders, files in os.walk(bundle.root):
         folders[:] = [name for name in folders if not _is_closed(Path(folder, name))]
-        yield from (
-            path for n in names.intersection(files) if not _is_closed(path := Path(folder, n))
-        )
+        for name in names.intersection(files):
+            if not _is_closed(path := Path(folder, name)):
+                found[name].append(path.relative_to(bundle.root).as_posix())
+    return found
+
+
+def _lies_at(bundle: Bundle, opened: OpenedFile, path: str) -> bool:
+    """Whether a file is where code looks for it, as far as the code says so."""
+    fold = str if bundle.image.format is Format.ELF else str.lower
+    name = path.rpartition("/")[2]
+    paths = [one for one in opened.paths if one.rpartition("/")[2] == name]
+    contents = bundle.contents.relative_to(bundle.root).as_posix()
+    return not paths or any(
+        (bundle.contents / one[1:]).is_file()
+        or fold(path) == fold(f"{contents}{one}").removeprefix("./")
+        if one.startswith("/")
+        else fold(f"/{path}").endswith(fold(f"/{one}"))
+        for one in paths
+    )
 
 
 def _is_closed(path: Path) -> bool:

@@ -28,6 +28,10 @@ class OpenedFile:
     certain: bool  # whether the module cannot be imported where it is missing
     words: frozenset[str] = frozenset()  # the names of files and folders in its texts
     data: bool = False
+    # Where it is, of data: a path from the bundle's contents on, which begins with a slash, or the
+    # end of one.
+    paths: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()  # files of its names, which are in the way of no such path
     # The folder that the system goes through to it, where the path goes up from there by `..`.
     through: PurePosixPath | None = None
     computed: bool = False  # whether its package imports modules by names that it computes

@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
-from pathlib import PurePosixPath
 from typing import Any
 
 from rustext.discovery.module_names import packages_of
@@ -23,7 +22,6 @@ from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.files.cache import KeptFacts, identify
 from rustext.files.codec import from_plain, to_plain
 from rustext.formats.marshal_reader import Code
-from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.bytecode.code_store import CodeStore, Module
@@ -38,17 +36,16 @@ from rustext.verify.bytecode.module_code import (
     iter_stored,
     makes_modules,
 )
-from rustext.verify.bytecode.named_paths import COMPUTES, climbs, find_package_paths
-from rustext.verify.bytecode.opened_names import data_files, find_openings, libraries
+from rustext.verify.bytecode.named_paths import COMPUTES
 from rustext.verify.facts.python.import_clues import may_enter, read_imported
 from rustext.verify.facts.python.importable_modules import find_packages
 from rustext.verify.facts.python.program_starts import (
     MissingModule,
-    OpenedFile,
     Start,
     platform_facts,
 )
 from rustext.verify.facts.python.start_limits import may_matter, note_limits, note_listed
+from rustext.verify.facts.python.start_openings import note_openings
 
 # Every Python imports these when it starts, before any code of the program (Python/pylifecycle.c).
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
@@ -129,7 +126,6 @@ class _Follower:
         self._known: dict[str, Module] = {}
         self._work: list[tuple[Module, bool]] = []
         self._platform = platform_facts(bundle.image.format, store.python)
-        self._unix = bundle.image.format is not Format.PE
         self._reported: set[str] = set()
         self._bound: dict[str, frozenset[str]] = {}
         self._caught: list[tuple[Import, Module]] = []
@@ -221,24 +217,16 @@ class _Follower:
                     note_listed(self._start, name, module.code, self._store.python)
 
     def _note_openings(self, name: str, code: Code, facts: Mapping[str, object]) -> None:
-        kinds = (libraries(), data_files())
-        folder = PurePosixPath(*name.split(".")[: None if name in self._packages else -1])
-        through = folder if self._unix and climbs(code) else None
-        for file in sorted(find_package_paths(code, self._packages)):
-            opened = OpenedFile(module=name, names=(file,), certain=False, data=True)
-            self._start.opened += [opened] if name in self._start.reached else []
-        for sought in kinds if name in self._start.reached else kinds[:1]:
-            for opening in find_openings(code, self._store.python, facts, sought):
-                opened = OpenedFile(
-                    module=name,
-                    names=opening.names,
-                    certain=opening.certain,
-                    words=opening.words,
-                    data=sought is kinds[1],
-                    through=through,
-                    computed=any(map(self._computes, packages_of(name))),
-                )
-                self._start.opened.append(opened)
+        computed = any(map(self._computes, packages_of(name)))
+        note_openings(
+            self._start,
+            name,
+            code,
+            python=self._store.python,
+            known=facts,
+            packages=self._packages,
+            computed=computed,
+        )
 
     def _computes(self, package: str) -> bool:
         """Whether any code of a package that the start gets to imports a name that it computes."""

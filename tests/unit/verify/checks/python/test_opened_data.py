@@ -16,7 +16,8 @@ from rustext.environment.environment import stdlib_environment
 from rustext.formats.marshal_reader import parse_code
 from rustext.model.findings import Severity
 from rustext.verify.bundle.bundle import read_bundle
-from rustext.verify.bytecode.opened_names import data_files, find_openings
+from rustext.verify.bytecode.opened_names import find_openings
+from rustext.verify.bytecode.sought_files import data_files
 from rustext.verify.checks.python.opened_libraries import check_openings
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
 from rustext.verify.facts.unjudged import iter_unjudged
@@ -58,3 +59,30 @@ def test_a_key_is_no_file_that_the_program_lacks(
     subject = replace(subject, starts=(start,))
     assert [f.severity for f in check_openings(subject)] == ([found] if found else [])
     assert any("graph.figure" in line for line in iter_unjudged(subject)) is (found is None)
+
+
+@pytest.mark.parametrize(
+    ("path", "there", "found"),
+    [
+        ("/kit/data/table.json", "kit/data/table.json", False),
+        ("/kit/data/table.json", "kit/table.json", True),
+        ("data/table.json", "other/data/table.json", False),
+        ("data/table.json", "other/table.json", True),
+        ("table.json", "other/table.json", False),
+    ],
+)
+def test_a_file_counts_where_the_code_says_it_is(
+    path: str, there: str, found: bool, gcc: Compile, tmp_path: Path
+) -> None:
+    root = tmp_path / "app"
+    (root / there).parent.mkdir(parents=True)
+    (root / there).touch()
+    shutil.copy2(gcc("app", "int main(void) { return 0; }"), root)
+    subject = read_subject(read_bundle(root), stdlib=stdlib_environment())
+    opened = OpenedFile(
+        module="kit.main", names=("table.json",), certain=True, data=True, paths=(path,)
+    )
+    start = Start(program=subject.bundle.programs[0], opened=[opened])
+    findings = list(check_openings(replace(subject, starts=(start,))))
+    assert [f.severity for f in findings] == [Severity.ERROR] * found
+    assert all(("in", there) in f.evidence for f in findings)
