@@ -3,9 +3,10 @@
     ./test --agreement [N] --bundles FOLDER [--table FILE]
 
 `N` damages (240) are spread over all bundles and all ways (`damage.py`, `more_damage.py`,
-`further_damage.py`, `deeper_damage.py`). The run is the truth: the program works where it ends with
-0 and prints what the healthy one prints. What has been run is remembered in `.cache/agreement`, so
-that a second call goes on; it judges again what another state of the sources has judged.
+`further_damage.py`, `deeper_damage.py`, `latest_damage.py`). The run is the truth: the program
+works where it ends with 0 and prints what the healthy one prints. What has been run is remembered in
+`.cache/agreement`, so that a second call goes on; it judges again what another state of the sources
+has judged.
 `--bundles` takes a folder of finished bundles, each with a file `VERIFY` that names it.
 """
 
@@ -26,6 +27,7 @@ from pathlib import Path
 from damage import DAMAGES, Damage, NotHere, copy_bundle, find_targets
 from deeper_damage import DEEPER
 from further_damage import FURTHER
+from latest_damage import LATEST
 from more_damage import MORE
 
 from rustext.environment.environment import stdlib_environment
@@ -38,7 +40,13 @@ from rustext.verify.verify import read_subject, verify
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".cache" / "agreement"
 TABLE = ROOT / "benchmarks" / "agreement.md"
-_DAMAGES = ("damage.py", "more_damage.py", "further_damage.py", "deeper_damage.py")
+_DAMAGES = (
+    "damage.py",
+    "more_damage.py",
+    "further_damage.py",
+    "deeper_damage.py",
+    "latest_damage.py",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +127,7 @@ def iter_cases(bundles: list[Healthy], seed: int) -> Iterator[Case]:
     chance = random.Random(seed)
     targets = {b.name: find_targets(b.root, b.program) for b in bundles}
     while True:
-        for damage in (*DEEPER, *FURTHER, *DAMAGES, *MORE):
+        for damage in (*LATEST, *DEEPER, *FURTHER, *DAMAGES, *MORE):
             able = [b for b in bundles if damage.targets in targets[b.name]]
             if able:
                 bundle = chance.choice(able)

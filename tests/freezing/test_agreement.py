@@ -15,6 +15,7 @@ from damage import DAMAGES, copy_bundle, find_targets
 from deeper_damage import DEEPER
 from further_damage import FURTHER
 from lab import Lab
+from latest_damage import LATEST
 from more_damage import MORE
 
 from rustext.verify.onefile.open_bundle import open_bundle
@@ -103,7 +104,7 @@ CASES = [
     ("alone", "program:pages", "main"),
     ("alone", "root:notes", "alone"),
 ]  # fmt: skip
-_WAYS = {f"{d.targets}:{d.name}": d for d in (*DAMAGES, *MORE, *FURTHER, *DEEPER)}
+_WAYS = {f"{d.targets}:{d.name}": d for d in (*DAMAGES, *MORE, *FURTHER, *DEEPER, *LATEST)}
 
 
 @pytest.fixture(scope="module")
