@@ -6,8 +6,11 @@ In: the source of a file. Out: the syntax tree, or one kind of error where this 
 from __future__ import annotations
 
 import ast
+import io
+import marshal
 import re
 import sys
+import tokenize
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -46,24 +49,47 @@ def parse_source(source: str | bytes) -> ast.Module:
 
 def find_fault(source: bytes) -> str:
     """Why this Python cannot compile a file; "" where it can, or where that would cost too much."""
+    code = compile_source(source)
+    return code if isinstance(code, str) else ""
+
+
+def find_any_fault(source: bytes) -> str:
+    """Why no Python can compile a file, as far as that is known without its grammar."""
+    if b"\0" in source:
+        return "it is no source: it holds null bytes"
+    try:  # https://peps.python.org/pep-0263/
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        if encoding in {"utf-8", "utf-8-sig"}:  # others may take long, and name what is not here
+            source.decode(encoding)
+    except UnicodeDecodeError as error:
+        return f"it is not UTF-8, which it says or implies: {error.reason} at byte {error.start}"
+    except SyntaxError as error:
+        return "" if "unknown encoding" in str(error) else str(error)
+    return ""
+
+
+def compile_source(source: bytes) -> bytes | str | None:
+    """The marshalled code of a file, or why this Python cannot compile it.
+
+    None where that would cost too much.
+    """
     try:
         _refuse_costly(source)
         _refuse_alike(source)
     except _TooDeep as error:
         return str(error)
     except SyntaxError:
-        return ""
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            compile(source, "", "exec", dont_inherit=True)
+            return marshal.dumps(compile(source, "", "exec", dont_inherit=True, optimize=0))
         except SyntaxError as error:
             return f"line {error.lineno}: {error.msg}" if error.lineno else error.msg
         except ValueError as error:  # such as a NUL, up to Python 3.11
             return str(error)
         except (RecursionError, MemoryError):
             return "it is nested too deeply"
-    return ""
 
 
 class _TooDeep(SyntaxError):

@@ -41,13 +41,20 @@ class LibraryModule:
 
 
 def iter_loose_modules(tree: Tree, folders: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    """The modules that are `.py` or `.pyc` files; `folders` are those of `search_path`."""
+    """The modules that are `.py` or `.pyc` files; `folders` are those of `search_path`.
+
+    Of one name, the one that Python takes comes last: a package before a module, and a source
+    before bytecode (importlib.machinery.FileFinder).
+    """
     prefixes = [f"{folder}/" if folder else "" for folder in folders]
+    found = []
     for path in tree.files:
         stem, suffix = os.path.splitext(path)  # noqa: PTH122 (there may be a million)
         if suffix in {".py", ".pyc"}:
-            prefix = next((p for p in prefixes if path.startswith(p)), "")
-            yield _dotted(stem[len(prefix) :]), tree.path(path)
+            found.append((stem.endswith("/__init__"), suffix == ".py", stem, path))
+    for _, _, stem, path in sorted(found):
+        prefix = next((p for p in prefixes if path.startswith(p)), "")
+        yield _dotted(stem[len(prefix) :]), tree.path(path)
 
 
 def find_libraries(tree: Tree) -> tuple[Path, ...]:

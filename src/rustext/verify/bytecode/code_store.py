@@ -2,13 +2,16 @@
 
 In: a program and its bundle. Out: a `Module` for each name that is asked for, with its code where
 that is bytecode that can be followed. Bytecode is in PyInstaller's archive, among Nuitka's
-constants, in zip files on `sys.path` (`base_library.zip`, `library.zip`) and in `.pyc` files. What
-is read is bounded, one module by one and all in all; damaged code is no error here: it cannot be
+constants, in zip files on `sys.path` (`base_library.zip`, `library.zip`) and in `.pyc` files.
+Sources are compiled where this Python is of the version that would do so, and never run. What is
+read is bounded, one module by one and all in all; damaged code is no error here: it cannot be
 followed.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -17,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rustext.discovery.wheels import ARCHIVE_ERRORS
+from rustext.environment.python_source import compile_source
 from rustext.errors import InvalidBinary, TruncatedBinary
 from rustext.files.untrusted import open_file
 from rustext.formats.marshal_reader import Code, parse_code
@@ -30,6 +34,7 @@ from rustext.verify.bytecode.instructions import is_known
 _MODULE_LIMIT = 32 << 20  # bytes of one module's code; the largest real ones take 2 MiB
 _TOTAL_LIMIT = 512 << 20
 _PYC_HEADER = 16  # bytes: https://peps.python.org/pep-0552/
+_UNCHECKED = 1  # the flags of a .pyc that counts whatever its source is
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,11 @@ class CodeStore(AbstractContextManager["CodeStore"]):
             stored, self._constants = program.code.bytecode, program.code.constants
         self._stored = {s.name: s for s in stored}
         self._libraries = {m.name: m for m in reversed(bundle.libraries)}
-        self._loose = bundle.loose
+        natives = {file.module for _, file in bundle.files}  # which Python takes before sources
+        self._loose = {n: path for n, path in bundle.loose.items() if n not in natives}
+        self._magic = next((s.magic for s in stored if s.magic), b"")
+        if sys.version_info[:2] == python:
+            self._magic = self._magic or importlib.util.MAGIC_NUMBER
         self._zips: dict[Path, zipfile.ZipFile] = {}
         self._file: BinaryIO | None = None
         self._left = _TOTAL_LIMIT
@@ -86,13 +95,18 @@ class CodeStore(AbstractContextManager["CodeStore"]):
             return Module(name, package=False, code=None, texts=texts)
         member = self._libraries.get(name)
         if member is not None:
-            return Module(name, member.package, self._parse(self._read_member(member), pyc=True))
+            data = self._read_member(member)
+            source = member.member.endswith(".py")
+            code = self._compile(data) if source else self._parse(data, pyc=True)
+            return Module(name, member.package, code)
         path = self._loose.get(name)
         if path is None:
             return None
-        package = path.stem == "__init__"
-        data = self._read_file(path) if path.suffix == ".pyc" else None
-        return Module(name, package, self._parse(data, pyc=True))
+        data = self._read_file(path)
+        code = self._parse(data, pyc=True) if path.suffix == ".pyc" else None
+        if path.suffix != ".pyc" and data is not None:
+            code = self._parse(self._find_cached(path, len(data)), pyc=True) or self._compile(data)
+        return Module(name, path.stem == "__init__", code)
 
     def read(self, stored: StoredCode) -> Module:
         """The module or script that is stored in the program."""
@@ -117,6 +131,24 @@ class CodeStore(AbstractContextManager["CodeStore"]):
         with suppress(TruncatedBinary):
             return parse_code(data[_PYC_HEADER:] if pyc else data, self.python)
         return None
+
+    def _compile(self, source: bytes | None) -> Code | None:
+        if source is None or sys.version_info[:2] != self.python:
+            return None
+        code = compile_source(source)
+        return self._parse(code, pyc=False) if isinstance(code, bytes) else None
+
+    def _find_cached(self, source: Path, size: int) -> bytes | None:
+        """The bytecode that Python takes for a source: that of its time and size (PEP 552)."""
+        name = "{}.cpython-{}{}.pyc".format(source.stem, *self.python)
+        path = source.with_name("__pycache__") / name
+        data = self._read_file(path) if self._magic and path.is_file() else None
+        if data is None or not data.startswith(self._magic):
+            return None
+        flags, time, length = (int.from_bytes(data[at : at + 4], "little") for at in (4, 8, 12))
+        seconds = int(source.stat().st_mtime)
+        same = flags == 0 and (time, length) == (seconds & 0xFFFFFFFF, size & 0xFFFFFFFF)
+        return data if same or flags == _UNCHECKED else None
 
     def _read_program(self, offset: int, size: int) -> bytes:
         if self._file is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -103,7 +104,7 @@ def find_start(
     libraries = sorted({(str(m.library), identify(m.library)) for m in bundle.libraries})
     loose = [(name, identify(path)) for name, path in sorted(bundle.loose.items())]
     native = [(str(path), identify(path)) for path, file in bundle.files if file.provenance.rust]
-    facts = (modules, libraries, loose, native, python)
+    facts = (modules, libraries, loose, native, python, sys.version_info[:2])
     given = hashlib.sha256(repr(facts).encode()).hexdigest()
     plain = kept.get(
         program.carrier, Any, lambda: _dump(follow_start(bundle, program, python)), given=given
