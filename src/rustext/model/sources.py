@@ -82,9 +82,7 @@ class SourceFacts:
     entry_point_groups: tuple[str, ...] = ()  # literals, where entry points are asked for
 
     parts: tuple[str, ...] = ()  # parts of literals that could name a file or a folder
-    roots: tuple[
-        str, ...
-    ] = ()  # folders with a file whose path it spells out
+    roots: tuple[str, ...] = ()  # folders with a file whose path it spells out
     reads_stub: bool = False  # reads the `.pyi` file of the module
     data_packages: tuple[str, ...] = ()  # packages whose files are opened as resources
     locates: bool = False  # opens files next to its code
