@@ -187,3 +187,40 @@ def test_a_module_that_native_code_enters_needs_no_file(lab: Lab, tmp_path: Path
     native.unlink()
     assert not starts(app.program)
     assert missing(judge(app.bundle)) != []
+
+
+ADDS_FOLDERS = """
+import os, sys
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "plugins"))
+try:
+    import optional
+except ModuleNotFoundError:
+    pass
+else:
+    from kit import optional_part
+try:
+    import extra
+except ModuleNotFoundError:
+    import nowhere
+"""
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_depends_on_an_optional_module_is_not_missed_without_it(
+    there: bool, lab: Lab, tmp_path: Path
+) -> None:
+    """Even where folders are added to `sys.path`, a module has to be a file somewhere."""
+    (tmp_path / "kit").mkdir()
+    (tmp_path / "kit/__init__.py").touch()
+    (tmp_path / "kit/optional_part.py").write_text("import optional, another\n")
+    (tmp_path / "app.py").write_text(ADDS_FOLDERS)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/extra.py").touch()
+    app = lab.freeze("pyinstaller", tmp_path / "app.py", out=tmp_path / "out", rustext=False)
+    shutil.copytree(tmp_path / "plugins", app.bundle / "_internal/plugins")
+    if there:
+        (app.bundle / "_internal/plugins/optional.py").touch()
+    assert starts(app.program) is not there
+    found = {f.subject for f in judge(app.bundle).findings if f.id == "missing-import"}
+    assert "another" in found if there else found == set()

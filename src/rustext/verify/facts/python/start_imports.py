@@ -133,6 +133,9 @@ class _Follower:
         self._seen = start.reached  # where modules are noted
         self._noted: set[str] = set()
         self._bootstrap = {m.name for m in bundle.libraries}
+        on_disk = (*bundle.loose, *(f.module for _, f in bundle.files if f.module is not None))
+        # What could be a module's name where a folder is added to `sys.path`.
+        self._files = {part for name in on_disk for part in name.split(".")}
         self._natives = {
             file.module: (path, file) for path, file in bundle.files if file.provenance.rust
         }
@@ -361,12 +364,14 @@ class _Follower:
     def _is_gone(self, module: Module, one: Import) -> bool:
         """Whether an import fails in every run: there is no such module in the bundle."""
         base = _absolute(one, module)
-        if base is None or one.lazy or not self._knows_all or self._start.adds_folders is not None:
+        if base is None or one.lazy or not self._knows_all:
             return False
         names = (*reversed(packages_of(base)), base)
         absent = (n for n in names if n not in self._modules and n not in self._packages)
         first = next(absent, None)
-        return first is not None and not self._may_be_made(first, module.name)
+        if first is None or (self._start.adds_folders and first.rpartition(".")[2] in self._files):
+            return False
+        return not self._may_be_made(first, module.name)
 
     def _may_be_made(self, name: str, importer: str) -> bool:
         """Whether code that has run by then, native or not, may have put the module in place."""
