@@ -82,8 +82,11 @@ def _check_python(subject: Subject, program: Program) -> Iterator[Finding]:
     if program.archive is not None and program.archive.contents and bundle.origin is None:
         named = program.path.resolve().parent / program.archive.contents
         contents = contents if named.exists() or bundle.image.format is Format.MACHO else named
-    if not name:
-        return
+    archive = program.archive
+    packed = {member.name for member in archive.members} if archive is not None else set()
+    packed |= {r.partition(":")[2] for r in archive.elsewhere} if archive is not None else set()
+    if not name or (library in packed and not (contents / library).exists()):
+        return  # each of several one-file programs in a folder brings its own
     if (contents / library).exists():
         lacks = find_unopened(program.path, contents / library)
         if lacks:
