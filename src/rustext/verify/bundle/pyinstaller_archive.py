@@ -77,7 +77,8 @@ class Archive:
     program's own, as in all programs made before PyInstaller 6. `library` is the file of Python's
     that the program opens, "" where it names none. `start` is what runs one after the other when
     the program starts: the bootstrap, run-time hooks, the program's script. `code` is that of
-    modules, which is looked for when they are imported.
+    modules, which is looked for when they are imported. `elsewhere` is what it takes out of other
+    programs, as `program:file`.
     """
 
     python: tuple[int, int]
@@ -88,6 +89,7 @@ class Archive:
     members: tuple[Member, ...] = ()
     contents: str = ""
     library: str = ""
+    elsewhere: tuple[str, ...] = ()
 
     def iter_code(self) -> Iterator[StoredCode]:
         """Yield the scripts and modules that have code."""
@@ -112,7 +114,8 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     members: list[Member] = []
     start_code: list[StoredCode] = []
     contents = ""
-    for kind, member in _iter_entries(data, start, start + toc, toc_size):
+    entries = list(_iter_entries(data, start, start + toc, toc_size))
+    for kind, member in entries:
         name = member.name
         if kind == b"z":
             places.add((member.offset, member.size))
@@ -146,6 +149,7 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
         code=code,
         members=tuple(members),
         contents=contents,
+        elsewhere=tuple(member.name for kind, member in entries if kind == _ELSEWHERE),
         library=library.split(b"\0", 1)[0].decode("utf-8", "replace"),
     )
 

@@ -3,15 +3,17 @@
 In: a `Subject`. Out: the findings `missing-library` and `host-library` for the dynamic loader that
 an ELF program names (PT_INTERP, opened by the kernel at this very path: elf(5)), and for the Python
 library that a PyInstaller program opens by the name in its archive; `undefined-symbol` for one that
-lacks functions that the program or the library itself calls.
+lacks functions that the program or the library itself calls; `unreadable-file` for files that it
+takes out of another program.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from rustext.model.findings import Finding, Severity
+from rustext.model.findings import Finding, Severity, name_few
 from rustext.model.image import Format
 from rustext.verify.bundle.program import Freezer, Program
 from rustext.verify.common_findings import host_library
@@ -22,13 +24,21 @@ from rustext.verify.target.policies import is_system_library
 # The folders of the loaders in the psABIs (https://sourceware.org/glibc/wiki/ABIList) and musl's.
 _LOADER_FOLDERS = frozenset({"/lib", "/lib32", "/lib64", "/libx32", "/system/bin"})
 
+_SHOWN = 3  # files that a finding names
+
 
 def check_start(subject: Subject) -> Iterator[Finding]:
     """Find a loader that target machines do not have, and an embedded Python that is gone."""
-    found: dict[str, Finding] = {}  # each once, though several programs may lack the same
+    found: dict[
+        tuple[str, str], Finding
+    ] = {}  # each once, though several programs may lack the same
     for program in subject.bundle.programs:
-        for finding in (*_check_loader(subject, program), *_check_python(subject, program)):
-            found.setdefault(finding.subject, finding)
+        for finding in (
+            *_check_loader(subject, program),
+            *_check_python(subject, program),
+            *_check_elsewhere(subject, program),
+        ):
+            found.setdefault((finding.subject, finding.message), finding)
     yield from found.values()
     bundle = subject.bundle
     made = bundle.freezer is not Freezer.UNKNOWN and bundle.contents != bundle.root
@@ -72,8 +82,11 @@ def _check_python(subject: Subject, program: Program) -> Iterator[Finding]:
     if program.archive is not None and program.archive.contents and bundle.origin is None:
         named = program.path.resolve().parent / program.archive.contents
         contents = contents if named.exists() or bundle.image.format is Format.MACHO else named
-    if not name:
-        return
+    archive = program.archive
+    packed = {member.name for member in archive.members} if archive is not None else set()
+    packed |= {r.partition(":")[2] for r in archive.elsewhere} if archive is not None else set()
+    if not name or (library in packed and not (contents / library).exists()):
+        return  # each of several one-file programs in a folder brings its own
     if (contents / library).exists():
         lacks = find_unopened(program.path, contents / library)
         if lacks:
@@ -103,3 +116,34 @@ def _check_python(subject: Subject, program: Program) -> Iterator[Finding]:
         ),
         hint="build the bundle again",
     )
+
+
+def _check_elsewhere(subject: Subject, program: Program) -> Iterator[Finding]:
+    """Files that a program takes out of others that it was built with (PyInstaller's MERGE).
+
+    It ends where one of them is not found (bootloader/src/pyi_multipkg.c).
+    """
+    archive = program.archive
+    beside = (subject.bundle.origin or program.path).parent
+    lost: dict[str, list[str]] = defaultdict(list)
+    for record in archive.elsewhere if archive is not None else ():
+        other, _, file = record.partition(":")
+        folder = beside / PurePosixPath(other).parent / (archive.contents if archive else "")
+        names = (f"{other}.pkg", f"{other}.exe", other)
+        if not file or not (
+            (folder / file).exists() or any((beside / name).exists() for name in names)
+        ):
+            lost[other].append(file)
+    for other, files in lost.items():
+        yield Finding(
+            id="unreadable-file",
+            severity=Severity.ERROR,
+            subject=subject.inside(program.path),
+            message=f"`{program.path.name}` takes files out of `{other}`, which is not there",
+            evidence=(
+                ("looked for", str(beside / other)),
+                ("files", name_few(sorted(files), _SHOWN)),
+            ),
+            hint="ship the programs that were built together (MERGE) as they lay when they were "
+            "built",
+        )

@@ -87,3 +87,25 @@ def test_a_bundle_whose_program_is_gone_does_not_start(tmp_path: Path, gcc: Comp
     (tmp_path / "app").touch(mode=0o755)
     assert "unreadable-file" in {f.id for f in findings(tmp_path)}
     assert "unreadable-file" not in {f.id for f in findings(tmp_path / "_internal")}
+
+
+def test_what_another_program_holds_has_to_be_beside_it(tmp_path: Path, gcc: Compile) -> None:
+    """As PyInstaller's MERGE builds programs: the second takes files out of the first."""
+    root = tmp_path / "app"
+    root.mkdir()
+    rows = [
+        (b"d", "first:libown.so", b""),
+        (b"d", "../folder/second:data/x", b""),
+        (b"d", "y", b""),
+    ]
+    (root / "app").write_bytes(gcc("app", MAIN).read_bytes() + archive(rows))
+
+    def lost() -> list[str]:
+        found = (f for f in findings(root) if f.id == "unreadable-file")
+        return sorted(dict(f.evidence)["looked for"] for f in found)
+
+    assert lost() == sorted(map(str, [root / "first", root / "y", root / "../folder/second"]))
+    (root / "first.pkg").write_bytes(b"archive")
+    (tmp_path / "folder/data").mkdir(parents=True)
+    (tmp_path / "folder/data/x").write_bytes(b"a file")
+    assert lost() == [str(root / "y")]
