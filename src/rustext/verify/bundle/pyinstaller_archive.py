@@ -88,6 +88,7 @@ class Archive:
     members: tuple[Member, ...] = ()
     contents: str = ""
     library: str = ""
+    elsewhere: tuple[str, ...] = ()  # what it takes out of other programs: `program:file`
 
     def iter_code(self) -> Iterator[StoredCode]:
         """Yield the scripts and modules that have code."""
@@ -112,7 +113,8 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     members: list[Member] = []
     start_code: list[StoredCode] = []
     contents = ""
-    for kind, member in _iter_entries(data, start, start + toc, toc_size):
+    entries = [*_iter_entries(data, start, start + toc, toc_size)]
+    for kind, member in entries:
         name = member.name
         if kind == b"z":
             places.add((member.offset, member.size))
@@ -145,6 +147,7 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
         start=tuple(start_code),
         code=code,
         members=tuple(members),
+        elsewhere=tuple(member.name for kind, member in entries if kind == _ELSEWHERE),
         contents=contents,
         library=library.split(b"\0", 1)[0].decode("utf-8", "replace"),
     )
