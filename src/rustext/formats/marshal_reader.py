@@ -43,6 +43,7 @@ class Code:
     constants: tuple[Any, ...]
     names: tuple[str, ...]
     exceptions: bytes
+    file: str = ""
 
     def iter_nested(self) -> Iterator[Code]:
         """Yield this code object and all that are in its constants, however deep."""
@@ -203,7 +204,7 @@ class _CodeParser(_Parser):
         numbers = [self._int() for _ in range(6 if self.old else 5)]  # counts, the flags
         code, constants, names = self._fields(depth, bytes, tuple, tuple)
         variables, kinds, *_ = self._fields(depth, tuple, *([tuple] * 2 if self.old else [bytes]))
-        _, name = self._fields(depth, str, str)  # the first is the file's
+        file, name = self._fields(depth, str, str)
         if not self.old:
             self._fields(depth, str)  # the qualified name
         self._take(4)
@@ -218,7 +219,7 @@ class _CodeParser(_Parser):
             or len(code) % 2
         ):
             raise IndexError("a code object has fields that do not fit together")
-        return Code(name, numbers[-1], code, constants, names, rest[0] if rest else b"")
+        return Code(name, numbers[-1], code, constants, names, rest[0] if rest else b"", file)
 
     def _fields(self, depth: int, *kinds: type) -> list[Any]:
         found = [self.value(depth + 1) for _ in kinds]

@@ -89,7 +89,7 @@ class Archive:
     members: tuple[Member, ...] = ()
     contents: str = ""
     library: str = ""
-    elsewhere: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()  # what it takes out of other programs: `program:file`
 
     def iter_code(self) -> Iterator[StoredCode]:
         """Yield the scripts and modules that have code."""
@@ -114,7 +114,7 @@ def parse_archive(data: mmap.mmap) -> Archive | None:
     members: list[Member] = []
     start_code: list[StoredCode] = []
     contents = ""
-    entries = list(_iter_entries(data, start, start + toc, toc_size))
+    entries = [*_iter_entries(data, start, start + toc, toc_size)]
     for kind, member in entries:
         name = member.name
         if kind == b"z":

@@ -108,6 +108,14 @@ class CodeStore(AbstractContextManager["CodeStore"]):
             code = self._parse(self._find_cached(path, len(data)), pyc=True) or self._compile(data)
         return Module(name, path.stem == "__init__", code)
 
+    def find_cx_freeze_scripts(self, stem: str) -> Iterator[Module]:
+        """What cx_Freeze's programs run first, named after the program; before 7.2, otherwise."""
+        for first, second in (
+            (f"__init__{stem}", f"{stem}__init__"),
+            (f"__main__{stem}", f"{stem}__main__"),
+        ):
+            yield from filter(None, map(self.find, (first, second)))
+
     def read(self, stored: StoredCode) -> Module:
         """The module or script that is stored in the program."""
         data = self._read_stored(stored) if stored.size else None

@@ -28,6 +28,7 @@ from rustext.verify.checks.python.program_imports import check_program_imports
 from rustext.verify.checks.python.python_abi import check_python_abi
 from rustext.verify.checks.python.recorded_use import check_record
 from rustext.verify.checks.python.source_files import check_sources
+from rustext.verify.checks.python.stored_code import check_entries
 from rustext.verify.checks.running.run import check_run
 from rustext.verify.checks.running.selftest import check_selftest
 from rustext.verify.subject import Check
@@ -53,6 +54,7 @@ CHECKS: tuple[Check, ...] = (
     check_unreadable,
     check_archives,
     check_data,
+    check_entries,
     check_sources,
     check_links,
     check_install_names,

@@ -56,11 +56,15 @@ def _judge(subject: Subject, start: Start, missing: MissingModule) -> Iterator[F
     evidence += (("but", doubt) for doubt in sorted(doubts))
     severity = Severity.WARNING if doubts else Severity.ERROR
     name = start.program.path.name
+    what = f"`{missing.name}` when it starts, which is not in the bundle"
+    if missing.module:
+        attribute = missing.name.rpartition(".")[2]
+        what = f"`{attribute}` from `{missing.module}` when it starts, whose code does not bind it"
     yield Finding(
         id="missing-import",
         severity=severity,
         subject=missing.name,
-        message=f"`{name}` imports `{missing.name}` when it starts, which is not in the bundle",
+        message=f"`{name}` imports {what}",
         evidence=tuple(evidence),
         hint=_HINT,
     )

@@ -13,10 +13,14 @@ _PLATFORMS = {Format.ELF: "linux", Format.MACHO: "darwin", Format.PE: "win32"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingModule:
-    """A module that a program cannot start without, and the chain of imports that leads to it."""
+    """A module that a program cannot start without, and the chain of imports that leads to it.
+
+    With `module`, it is a name that this module lacks.
+    """
 
     name: str
     chain: tuple[str, ...]  # from the program's script to the module that imports it
+    module: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
@@ -38,6 +38,7 @@ from rustext.verify.bytecode.module_code import (
     makes_modules,
 )
 from rustext.verify.bytecode.named_paths import COMPUTES
+from rustext.verify.facts.python.bound_names import find_unsure, makes_attributes, may_bind
 from rustext.verify.facts.python.import_clues import may_enter, read_imported
 from rustext.verify.facts.python.importable_modules import find_packages
 from rustext.verify.facts.python.program_starts import (
@@ -52,11 +53,6 @@ from rustext.verify.facts.python.start_openings import note_openings
 _INTERPRETER = ("encodings", "encodings.utf_8", "io")
 _BOOTSTRAP = "pyimod"  # PyInstaller's own, which its bootloader puts in place out of the archive
 _LIMIT = 20_000  # modules; a program that imports more than these at its start was never seen
-# A package with one of these in its code may have attributes that nothing binds by name.
-# enum.global_enum: https://docs.python.org/3/library/enum.html#enum.global_enum
-_MAKES_ATTRIBUTES = frozenset(
-    ("__getattr__", "globals", "vars", "setattr", "exec", "locals", "__dict__", "global_enum")
-)
 
 
 def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | None) -> Start:
@@ -73,7 +69,7 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
         follower = _Follower(bundle, store, start)
         scripts = [store.read(s) for s in (program.archive.start if program.archive else ())]
         if bundle.freezer is Freezer.CX_FREEZE:
-            scripts = list(_find_cx_freeze_scripts(store, program))
+            scripts = list(store.find_cx_freeze_scripts(program.path.stem))
         if program.code is not None:
             scripts = list(filter(None, [store.find("__main__")]))
         if not any(s.code is not None or s.texts is not None for s in scripts):
@@ -87,13 +83,6 @@ def follow_start(bundle: Bundle, program: Program, python: tuple[int, int] | Non
         follower.search_rest()
     start.followed = True
     return start
-
-
-def _find_cx_freeze_scripts(store: CodeStore, program: Program) -> Iterator[Module]:
-    """What cx_Freeze's programs run first, named after the program; before 7.2, the other way."""
-    stem = program.path.stem
-    for names in ((f"__init__{stem}", f"{stem}__init__"), (f"__main__{stem}", f"{stem}__main__")):
-        yield from filter(None, map(store.find, names))
 
 
 def find_start(
@@ -122,6 +111,7 @@ class _Follower:
 
     def __init__(self, bundle: Bundle, store: CodeStore, start: Start) -> None:
         self._store, self._start, self._knows_all = store, start, bundle.builtins_known
+        self._unsure = find_unsure(bundle, start.program)
         self._modules = bundle.modules_of(start.program)
         self._packages = find_packages(bundle, start.program, self._modules)
         self._known: dict[str, Module] = {}
@@ -250,7 +240,7 @@ class _Follower:
         names = one.names if listed is None else iter_exported(listed, self._store.python)
         for name in names:
             if name != "*":
-                self._take_name(base, name, module.name)
+                self._take_name(base, name, module.name, spelled=listed is None)
 
     def _take_texts(self, module: Module, texts: frozenset[str]) -> None:
         """Follow what a compiled module imports, its functions included.
@@ -275,11 +265,16 @@ class _Follower:
             found[name.rpartition(".")[2]].append(name)
         return found
 
-    def _take_name(self, base: str, name: str, importer: str) -> None:
+    def _take_name(self, base: str, name: str, importer: str, *, spelled: bool) -> None:
         """`from base import name`: a module, if `base` has no attribute of that name."""
         full = f"{base}.{name}"
         package = self._known.get(base)
-        if full in self._known or package is None or not package.package:
+        if full in self._known or package is None:
+            return
+        if not package.package:
+            code = package.code if spelled and not self._unsure(base) else None
+            if code is not None and not may_bind(code, self._store.python, base, name):
+                self._miss(full, importer, attribute=True)
             return
         if full in self._modules or full in self._packages:
             if importer == base or name not in self._stored(package):  # not bound by this import
@@ -298,7 +293,7 @@ class _Follower:
         """Whether a package's code binds a name, or may do so in a way that cannot be seen."""
         return (
             name in self._stored(package)
-            or any(not _MAKES_ATTRIBUTES.isdisjoint(c.names) for c in code.iter_nested())
+            or makes_attributes(code)
             or any(
                 "*" in one.names and self._may_export(_absolute(one, package), name)
                 for one in iter_mentioned(code, self._store.python)
@@ -359,7 +354,9 @@ class _Follower:
             return
         self._reported.add(name)
         chain = self._start.chain(importer) if importer is not None else ()
-        self._start.missing.append(MissingModule(name=name, chain=chain))
+        parent = self._known.get(name.rpartition(".")[0]) if attribute else None
+        module = parent.name if parent and not parent.package else ""
+        self._start.missing.append(MissingModule(name=name, chain=chain, module=module))
 
     def _is_gone(self, module: Module, one: Import) -> bool:
         """Whether an import fails in every run: there is no such module in the bundle."""

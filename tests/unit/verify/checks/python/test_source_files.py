@@ -16,6 +16,7 @@ from compiling import Compile
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.checks.python.program_imports import check_program_imports
 from rustext.verify.checks.python.source_files import check_sources
 from rustext.verify.facts.unjudged import iter_unjudged
 from rustext.verify.subject import Subject
@@ -118,3 +119,35 @@ def test_python_takes_a_source_before_bytecode_beside_it(root: Path) -> None:
     (root / "_internal/kit/texts.py").write_text("import gone_here\n")
     (root / "_internal/kit/texts.pyc").write_bytes(b"")
     assert "gone_here" in missing(root)
+
+
+@pytest.mark.parametrize(
+    ("source", "lacks"),
+    [
+        ("", True),
+        ("import sys\n\ndef other():\n    return sys.platform\n", True),
+        ("def asked(): pass", False),
+        ("def put():\n    global asked\n    asked = 1\nput()", False),
+        ("globals().update(asked=1)", False),
+        ("import sys\nsys.modules[__name__] = object()", False),
+        ("import enum\nenum.IntEnum._convert_('E', __name__, str.isupper)", False),
+        ("import helper\nhelper.fill(__name__)", False),
+        ("from os import *", False),
+        ("def __getattr__(name): return 1", False),
+        ("import logging\nlogging.getLogger(__name__)\nif __name__ == '__main__': pass", True),
+    ],
+)
+def test_a_name_that_a_module_never_binds_is_missing(source: str, lacks: bool, root: Path) -> None:
+    (root / "_internal/kit/__init__.py").write_text("from kit.texts import asked\n")
+    (root / "_internal/kit/texts.py").write_text(source)
+    assert ("kit.texts.asked" in missing(root)) is lacks
+    findings = [f for f in check_program_imports(subject(root)) if "asked" in f.subject]
+    assert [f.severity for f in findings] == [Severity.ERROR] * lacks
+
+
+def test_a_name_that_code_can_do_without_is_not_missing(root: Path) -> None:
+    (root / "_internal/kit/__init__.py").write_text(
+        "try:\n    from kit.texts import asked\nexcept ImportError:\n    asked = None\n"
+    )
+    (root / "_internal/kit/texts.py").write_text("")
+    assert "kit.texts.asked" not in missing(root)
