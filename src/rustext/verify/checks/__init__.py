@@ -21,6 +21,7 @@ from rustext.verify.checks.python.archive_integrity import check_archives
 from rustext.verify.checks.python.data_files import check_data
 from rustext.verify.checks.python.extension_suffix import check_suffixes
 from rustext.verify.checks.python.imports import check_imports
+from rustext.verify.checks.python.metadata_folders import check_metadata
 from rustext.verify.checks.python.opened_libraries import check_openings
 from rustext.verify.checks.python.planned_contents import check_plan
 from rustext.verify.checks.python.program_imports import check_program_imports
@@ -50,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     check_unreadable,
     check_archives,
     check_data,
+    check_metadata,
     check_links,
     check_install_names,
     check_signatures,
