@@ -22,6 +22,7 @@ from rustext.verify.checks.python.data_files import check_data
 from rustext.verify.checks.python.extension_suffix import check_suffixes
 from rustext.verify.checks.python.hidden_modules import check_hidden
 from rustext.verify.checks.python.imports import check_imports
+from rustext.verify.checks.python.metadata_folders import check_metadata
 from rustext.verify.checks.python.opened_libraries import check_openings
 from rustext.verify.checks.python.planned_contents import check_plan
 from rustext.verify.checks.python.program_imports import check_program_imports
@@ -56,6 +57,7 @@ CHECKS: tuple[Check, ...] = (
     check_data,
     check_entries,
     check_sources,
+    check_metadata,
     check_links,
     check_install_names,
     check_signatures,

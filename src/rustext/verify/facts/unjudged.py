@@ -113,7 +113,8 @@ def _iter_lacking(bundle: Bundle, start: Start) -> Iterator[str]:
             opened.module.partition(".")[0] in sys.stdlib_module_names
         )  # opens others' files
         named = any(map(is_file_name, opened.names))
-        if named != opened.certain and not (of_python or find_record(bundle, opened)):
+        told = opened.respelled or find_record(bundle, opened)
+        if named != opened.certain and not (of_python or told):
             yield f"`{opened.names[0]}` (`{opened.module}`)"
 
 

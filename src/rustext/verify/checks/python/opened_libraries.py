@@ -51,7 +51,7 @@ def check_openings(subject: Subject) -> Iterator[Finding]:
         for opened in iter_absent_data(subject.bundle, start):
             where = find_record(subject.bundle, opened)
             certain = opened.certain and any(map(is_file_name, opened.names))
-            if certain or where is not None:
+            if certain or where is not None or opened.respelled:
                 yield _missing_data(subject, start, opened, where)
 
 
@@ -118,6 +118,8 @@ def _missing_data(
     what = "which is not in the bundle"
     if not is_reachable(subject.bundle, opened):
         what = f"by way of the folder `{opened.through}`, which is not in the bundle"
+    elif opened.respelled:
+        what = "which is in the bundle in other letters"
     elif opened.elsewhere:
         what = "which is in another folder of the bundle"
     return Finding(

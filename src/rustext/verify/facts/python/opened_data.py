@@ -9,8 +9,9 @@ files and run them; a freezer does not follow what they import.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from mimetypes import MimeTypes
@@ -39,10 +40,16 @@ def iter_absent_data(bundle: Bundle, start: Start) -> Iterator[OpenedFile]:
     if wanted and bundle.freezer is not Freezer.CX_FREEZE:  # its archive may hold data
         held = _find_files(bundle, frozenset(name for opened in wanted for name in opened.names))
         for opened in wanted:
-            there = [path for name in opened.names for path in held.get(name, ())]
+            there = _list_held(held, opened)
             lies = any(_lies_at(bundle, opened, path) for path in there)
             if not lies or not is_reachable(bundle, opened):
-                yield replace(opened, elsewhere=tuple(there))
+                spelled = any(_lies_at(bundle, opened, path, fold=fold_name) for path in there)
+                yield replace(opened, elsewhere=tuple(there), respelled=spelled and not lies)
+
+
+def fold_name(name: str) -> str:
+    """A name as systems compare it that take no notice of case and of how letters are composed."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def find_opened(bundle: Bundle, starts: Iterable[Start]) -> Mapping[Path, bool]:
@@ -51,7 +58,7 @@ def find_opened(bundle: Bundle, starts: Iterable[Start]) -> Mapping[Path, bool]:
     held = _find_files(bundle, frozenset(name for one in opened for name in one.names))
     found: dict[Path, bool] = {}
     for one in opened:
-        there = [path for name in one.names for path in held.get(name, ())]
+        there = _list_held(held, one)
         for path in (path for path in there if one.paths and _lies_at(bundle, one, path)):
             at = bundle.root / path
             found[at] = found.get(at, False) or (one.certain and len(there) == 1)
@@ -59,27 +66,43 @@ def find_opened(bundle: Bundle, starts: Iterable[Start]) -> Mapping[Path, bool]:
 
 
 def _find_files(bundle: Bundle, names: frozenset[str]) -> Mapping[str, Sequence[str]]:
-    """The files of these names that somebody may read, as paths from the root on."""
-    found = defaultdict(list)
+    """The files of these names that somebody may read, as paths from the root on.
+
+    They are found by their names as `fold_name` gives them.
+    """
+    found, folded = defaultdict(list), frozenset(map(fold_name, names))
     for folder, folders, files in os.walk(bundle.root):
         folders[:] = [name for name in folders if not _is_closed(Path(folder, name))]
-        for name in names.intersection(files):
-            if not _is_closed(path := Path(folder, name)):
-                found[name].append(path.relative_to(bundle.root).as_posix())
+        for name in files:
+            if (key := fold_name(name)) in folded and not _is_closed(path := Path(folder, name)):
+                found[key].append(path.relative_to(bundle.root).as_posix())
     return found
 
 
-def _lies_at(bundle: Bundle, opened: OpenedFile, path: str) -> bool:
-    """Whether a file is where code looks for it, as far as the code says so."""
-    fold = str if bundle.image.format is Format.ELF else str.lower
-    name = path.rpartition("/")[2]
-    paths = [one for one in opened.paths if one.rpartition("/")[2] == name]
+def _list_held(held: Mapping[str, Sequence[str]], opened: OpenedFile) -> Sequence[str]:
+    keys = dict.fromkeys(map(fold_name, opened.names))
+    return [path for key in keys for path in held.get(key, ())]
+
+
+def _lies_at(
+    bundle: Bundle, opened: OpenedFile, path: str, fold: Callable[[str], str] | None = None
+) -> bool:
+    """Whether a file is where code looks for it, as far as the code says so.
+
+    `fold`: how names are compared, where not as the bundle's system does.
+    """
+    sure = fold is not None  # then a path that tells no folder does not count
+    fold = fold or (str if bundle.image.format is Format.ELF else fold_name)
+    name = fold(path.rpartition("/")[2])
+    if name not in map(fold, opened.names):
+        return False
+    paths = [one for one in opened.paths if fold(one.rpartition("/")[2]) == name]
     contents = bundle.contents.relative_to(bundle.root).as_posix()
-    return not paths or any(
+    return (not paths and not sure) or any(
         (bundle.contents / one[1:]).is_file()
         or fold(path) == fold(f"{contents}{one}").removeprefix("./")
         if one.startswith("/")
-        else fold(f"/{path}").endswith(fold(f"/{one}"))
+        else fold(f"/{path}").endswith(fold(f"/{one}")) and ("/" in one or not sure)
         for one in paths
     )
 

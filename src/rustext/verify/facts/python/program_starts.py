@@ -35,7 +35,8 @@ class OpenedFile:
     # Where it is, of data: a path from the bundle's contents on, which begins with a slash, or the
     # end of one.
     paths: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()  # files of its names, which are in the way of no such path
+    elsewhere: tuple[str, ...] = ()  # files of its names that it does not find
+    respelled: bool = False  # whether one of them is where it looks, in other letters
     # The folder that the system goes through to it, where the path goes up from there by `..`.
     through: PurePosixPath | None = None
     computed: bool = False  # whether its package imports modules by names that it computes

@@ -86,3 +86,30 @@ def test_a_file_counts_where_the_code_says_it_is(
     findings = list(check_openings(replace(subject, starts=(start,))))
     assert [f.severity for f in findings] == [Severity.ERROR] * found
     assert all(("in", there) in f.evidence for f in findings)
+
+
+@pytest.mark.parametrize(
+    ("path", "there", "found"),
+    [
+        ("/kit/gr\u00fc.json", "kit/gr\u00fc.json", False),
+        ("/kit/gr\u00fc.json", "kit/gru\u0308.json", True),
+        ("data/Table.json", "kit/data/table.json", True),
+        ("Table.json", "kit/data/table.json", False),  # perhaps another file
+        ("data/Table.json", "kit/table.json", False),
+    ],
+)
+def test_a_file_in_other_letters_is_not_the_one_that_code_reads(
+    path: str, there: str, found: bool, gcc: Compile, tmp_path: Path
+) -> None:
+    root = tmp_path / "app"
+    (root / there).parent.mkdir(parents=True)
+    (root / there).touch()
+    shutil.copy2(gcc("app", "int main(void) { return 0; }"), root)
+    subject = read_subject(read_bundle(root), stdlib=stdlib_environment())
+    name = path.rpartition("/")[2]
+    opened = OpenedFile(module="kit.main", names=(name,), certain=False, data=True, paths=(path,))
+    start = Start(program=subject.bundle.programs[0], opened=[opened])
+    subject = replace(subject, starts=(start,))
+    assert [f.severity for f in check_openings(subject)] == [Severity.WARNING] * found
+    lacking = any(f"`{name}`" in line for line in iter_unjudged(subject))
+    assert lacking is not (found or path == f"/{there}")
