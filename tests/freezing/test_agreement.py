@@ -106,12 +106,14 @@ CASES = [
     ),
     *(
         ("folder", f"program:{way}", "main")
-        for way in ("no-struct-part", "no-default-folders", "no-first-script", "no-archive-part")
+        for way in ("no-struct-part", "no-default-folders", "no-first-script", "no-archive-part",
+                    "not-a-package", "emptied-early")
     ),
     ("folder", "root:older-python-left", "folder"),
     ("folder", "data:text-name", "first.json"),
     ("alone", "program:damaged-data", "main"),
     ("folder", "data:delete", "first.json"),
+    ("folder", "data:one-up", "first.json"),
     ("folder", "data:delete", "later.json"),
     ("flat", "data:upper-case", "first.json"),
     ("two", "native:delete", "_struct.*.so"),
@@ -120,14 +122,6 @@ CASES = [
     ("alone", "program:more-at-end", "main"),
     ("alone", "program:pages", "main"),
     ("alone", "root:notes", "alone"),
-]  # fmt: skip
-# What `verify` does not see yet, or takes for damage.
-OPEN = [
-    *(
-        ("folder", f"program:{way}", "main")
-        for way in ("not-a-package", "emptied-early")
-    ),
-    ("folder", "data:one-up", "first.json"),
 ]  # fmt: skip
 _WAYS = {f"{d.targets}:{d.name}": d for d in (*DAMAGES, *MORE, *FURTHER, *DEEPER, *LATEST)}
 
@@ -168,10 +162,7 @@ def test_a_bundle_that_works_is_clean(kind: str, bundles: dict[str, Healthy]) ->
     assert judge(bundles[kind].root) == ("clean", [])
 
 
-@pytest.mark.parametrize(
-    ("kind", "way", "pattern"),
-    [*CASES, *(pytest.param(*case, marks=pytest.mark.xfail(strict=True)) for case in OPEN)],
-)
+@pytest.mark.parametrize(("kind", "way", "pattern"), CASES)
 def test_a_verdict_agrees_with_the_run(
     kind: str, way: str, pattern: str, bundles: dict[str, Healthy]
 ) -> None:
