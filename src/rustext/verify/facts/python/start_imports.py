@@ -163,7 +163,7 @@ class _Follower:
                 self._start.unread += [] if module.namespace else [module.name]
                 continue
             facts = self._facts(module, main=main)
-            self._note_openings(module.name, code, facts)
+            self._note_openings(module, code, facts)
             is_gone = functools.partial(self._is_gone, module)
             for one in find_imports(code, self._store.python, facts, is_gone):
                 if one.certain and one.caught:
@@ -207,19 +207,18 @@ class _Follower:
             if name not in self._known and may_matter(data):
                 module = self._store.find(name)
                 if module is not None and module.code is not None:
-                    self._note_openings(name, module.code, self._facts(module, main=False))
+                    self._note_openings(module, module.code, self._facts(module, main=False))
                     note_listed(self._start, name, module.code, self._store.python)
 
-    def _note_openings(self, name: str, code: Code, facts: Mapping[str, object]) -> None:
-        computed = any(map(self._computes, packages_of(name)))
+    def _note_openings(self, module: Module, code: Code, facts: Mapping[str, object]) -> None:
         note_openings(
             self._start,
-            name,
+            module,
             code,
             python=self._store.python,
             known=facts,
             packages=self._packages,
-            computed=computed,
+            computed=any(map(self._computes, packages_of(module.name))),
         )
 
     def _computes(self, package: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from rustext.formats.marshal_reader import Code
+from rustext.verify.bytecode.code_store import Module
 from rustext.verify.bytecode.literal_paths import Place
 from rustext.verify.bytecode.named_paths import climbs, find_package_paths
 from rustext.verify.bytecode.opened_names import find_openings
@@ -18,7 +19,7 @@ from rustext.verify.facts.python.program_starts import OpenedFile, Start
 
 def note_openings(
     start: Start,
-    name: str,
+    module: Module,
     code: Code,
     *,
     python: tuple[int, int],
@@ -30,8 +31,9 @@ def note_openings(
 
     `known` is as for `find_imports`; `computed` is that of `OpenedFile`.
     """
+    name = module.name
     kinds, reached = (libraries(), data_files()), name in start.reached
-    folder = PurePosixPath(*name.split(".")[: None if name in packages else -1])
+    folder = PurePosixPath(*name.split(".")[: None if module.package else -1])
     through = folder if known.get("os.name") == "posix" and climbs(code) else None
     for file in sorted(find_package_paths(code, packages)) if reached else ():
         start.opened.append(OpenedFile(module=name, names=(file,), certain=False, data=True))
