@@ -101,7 +101,7 @@ CASES = [
     ),
     *(
         ("folder", f"root:{way}", "folder")
-        for way in ("underscores", "cut-names", "junked-paths", "nested-copy", 
+        for way in ("underscores", "cut-names", "junked-paths", "nested-copy",
                     "hard-linked", "newer-python-left")
     ),
     *(
