@@ -65,6 +65,9 @@ def test_a_program_that_needs_a_second_one_does_not_stay(
     (tmp_path / "app").write_bytes(parts["app"] + archive(entries))
     (tmp_path / "app").chmod(0o755)
     new = tmp_path / "new"
+    assert run(["repair", str(tmp_path / "app"), "-o", str(new), "-qq"]) == 1  # it is not there
+    (tmp_path / "other").write_bytes(parts["app"])
+    new = tmp_path / "next"
     assert run(["repair", str(tmp_path / "app"), "-o", str(new), "-qq"]) == 0
     assert [p.name for p in new.iterdir()] == ["libpython3.11.so"]
 
