@@ -22,7 +22,6 @@ from rustext.discovery.import_sites import (
     iter_handed,
     read_import_sites,
 )
-from rustext.discovery.literal_paths import folders_by_path
 from rustext.discovery.settings_files import find_names, iter_setting_names
 from rustext.discovery.source_readers import (
     iter_python_starts,
@@ -30,7 +29,7 @@ from rustext.discovery.source_readers import (
     may_read_sources,
     runs_main,
 )
-from rustext.environment.distributions import Distribution
+from rustext.environment.distributions import Distribution, folders_by_path
 from rustext.environment.python_source import find_fault, parse_source
 from rustext.environment.python_text import (
     completed_names,
