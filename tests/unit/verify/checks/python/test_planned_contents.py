@@ -104,7 +104,7 @@ def bundle(tmp_path: Path, gcc: Compile, rustc: Compile) -> Path:
             f"pkg/_core{SUFFIX}": rustc("libcore.so", RUST),
             "pkg/libhelper.so": gcc("libhelper.so", "int x;", "-shared", "-fPIC"),
             "pkg/model.bin": "data",
-            "pkg-1.0.dist-info/METADATA": "Name: pkg",
+            "pkg-1.0.dist-info/METADATA": "Name: pkg\nVersion: 1.0",
             "pkg/plugins/.keep": "",
         },
     )
