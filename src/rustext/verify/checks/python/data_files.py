@@ -2,7 +2,7 @@
 
 In: a `Subject`. Out: the findings `unreadable-file` about files whose first bytes say that there
 are more, ZIP archives without their end, pointers of Git LFS, and JSON that the code of a start
-names and that is none. What nobody is seen to read is a warning.
+names and that is none. A file that no code is seen to read is a warning.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def check_hidden(subject: Subject) -> Iterator[Finding]:
             continue
         hidden, place = extensions.get(source.name), _place_of(source.path)
         if hidden is not None and _comes_first(source, hidden, frozen=frozen):
-            # A package may bring both, for a Python without the one or the other.
+            # A package may ship both: the source serves Pythons without the extension.
             meant = source.path.parent.parent == hidden.parent and not subject.in_stdlib(
                 source.name
             )
