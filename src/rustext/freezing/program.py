@@ -30,7 +30,8 @@ from rustext.imports.plugins import find_plugin_distributions, find_plugin_modul
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict, included
 from rustext.model.sources import DistributionSources, SourceFacts
-from rustext.plan.companions import find_named_files, iter_readable
+from rustext.plan.companions import iter_readable
+from rustext.plan.data_files import find_named_files
 from rustext.plan.metadata_files import find_asked_metadata, iter_metadata
 from rustext.plan.read_sources import find_read_sources
 

@@ -7,6 +7,7 @@ import py_compile
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,28 @@ from rustext.discovery.native_files import folder_source, iter_native_files
 from rustext.discovery.source_facts import read_sources
 from rustext.environment.distributions import iter_distributions
 from rustext.model.plan import Companion, CompanionKind
+from rustext.plan import data_files
 from rustext.plan.companions import (
     find_companions,
     find_distant_companions,
     find_shared_files,
-    read_own_code,
 )
+from rustext.plan.data_files import read_own_code
 from rustext.plan.planner import Planner
 from rustext.plan.read_sources import find_read_sources
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """How many bytes of data come along unnamed: none, as what is tested here are the names."""
+
+    def allow(size: int) -> None:
+        monkeypatch.setattr(data_files, "_SMALL", size)
+
+    allow(-1)
+    return allow
 
 
 def companions(site: Path) -> dict[str, Companion]:
@@ -119,6 +132,36 @@ def test_a_data_file_comes_when_the_own_code_names_it(tmp_path: Path) -> None:
         "pkg/deep/tables/b.csv": "the distribution's own code names `tables`",
         "pkg/x.bin": "the distribution's own code names `.bin`",
     }
+
+
+def test_what_no_word_leads_to_comes_where_all_of_it_is_small(
+    tmp_path: Path, gcc: Compile, small: Callable[[int], None]
+) -> None:
+    """Modules, stubs, tests and native files are no data; what is named does not count."""
+    library = gcc("libx.so", "int x;", "-shared", "-fPIC")
+    files: Files = {
+        "pkg/__init__.py": "open(join(here, 'big.bin'))",
+        "pkg/other.py": "",
+        "pkg/big.bin": "x" * 200,
+        "pkg/themes/dark/page": "x" * 60,
+        "pkg/themes/dark/made.py": "x = 1\n",
+        "pkg/typed/__init__.pyi": "",
+        "pkg/tests/page": "",
+        "pkg/libx.so": library,
+    }
+    install(tmp_path, "pkg", files=files)
+    small(100)
+    reason = "the rest of its data is small"
+    assert data_of(tmp_path) == {
+        "pkg/big.bin": "the distribution's own code names `big.bin`",
+        "pkg/themes/dark/page": reason,
+        "pkg/themes/dark/made.py": reason,
+    }
+    (dist,) = iter_distributions(tmp_path)
+    distant = {str(c.destination) for c in find_distant_companions(read_sources(dist), dist, ())}
+    assert distant == {"pkg/themes/dark/page", "pkg/themes/dark/made.py"}
+    small(65)
+    assert set(data_of(tmp_path)) == {"pkg/big.bin"}
 
 
 def test_a_regular_expression_is_no_pattern_of_names(tmp_path: Path) -> None:

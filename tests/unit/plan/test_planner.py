@@ -141,7 +141,8 @@ def test_rust_program_on_path_makes_its_distribution_a_rust_distribution(
     planner = Planner(environment(site), Config())
     companions = {c.path.name for c in planner.companions_for(site / "rusty_tool/__init__.py")}
     assert companions == {"METADATA", "table.bin"}
-    assert planner.companions_for(site / "plain_tool/__init__.py") == ()
+    (table,) = planner.companions_for(site / "plain_tool/__init__.py")
+    assert table.reason == "the rest of its data is small"
     assert [t.module for t in iter_hook_targets(planner)] == ["rusty_tool"]
 
 
