@@ -118,11 +118,12 @@ def _small_rest(dist: Distribution, files: Iterable[PurePosixPath]) -> Iterator[
     for file in files:
         if file in scripts or (file.suffix != ".py" and may_be_data(dist, file)):
             with contextlib.suppress(OSError, UnreadableFile):
+                if is_native(dist.site / file):
+                    continue
                 room -= (dist.site / file).stat().st_size
                 if room < 0:
                     return
-                if not is_native(dist.site / file):
-                    rest.append(file)
+                rest.append(file)
     for file in rest:
         yield own_file(dist, file, CompanionKind.DATA, "the rest of its data is small")
 
