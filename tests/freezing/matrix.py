@@ -147,9 +147,9 @@ def iter_rows(
     requirements = Example(folder=app).requirements(lab.interpreter)
     source = work / app.name / "source"
     shutil.rmtree(source.parent, ignore_errors=True)
-    source.mkdir(parents=True)
+    shutil.copytree(app, source)
     script = source / "main.py"
-    shutil.copy(next(app / name for name in SCRIPTS if (app / name).exists()), script)
+    next(source / name for name in SCRIPTS if (source / name).exists()).rename(script)
     try:
         expected = [lab.run_unfrozen(script, *requirements) for _ in range(2)]
     except (AssertionError, subprocess.SubprocessError) as error:
