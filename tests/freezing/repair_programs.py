@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lab import FREEZERS, ROOT, Frozen, Lab
 from matrix import build_wheel, is_small, modules_that_ask_for_metadata, top_level_names
-from repairing import VERDICTS
+from repairing import faults, judge
 
 from rustext.model.verification import IsolatedRun
 
@@ -85,7 +85,7 @@ def repair_program(lab: Lab, app: Path, freezer: str, folder: Path) -> str:
     return (
         f"| {app.name} | {freezer} | {_ended(before)} | {len(report['repairs'])} | "
         f"{len(report['files'])} | {_ended(after)} | {'yes' if same else 'no'} | "
-        f"{VERDICTS[done.returncode]} |"
+        f"{judge(done.returncode, faults(report, 'after'))} |"
         + (f" <!-- {after.stderr[-200:]!r} -->" if after is not None and after.code else "")
         + (f" <!-- {done.stderr[-200:]!r} -->" if done.stderr else "")
     )

@@ -24,7 +24,7 @@ from kept_rows import KeptRows, Row, parser
 from lab import ROOT
 from more_damage import MORE
 from mutations import Mutation
-from repairing import VERDICTS, made_bundles, measure, name_end
+from repairing import judge, made_bundles, measure, name_end
 
 SEED = 26
 _TRIES = 12  # targets that a damage is tried on
@@ -68,7 +68,7 @@ def table(rows: Mapping[str, Row]) -> Iterator[str]:
         found = ", ".join(row["found"]) or "none"
         yield (
             f"| {kind} | {freezer} | `{row['target']}` | {name_end(row['broken'])} | {found} | "
-            f"{row['repairs']} | {name_end(row['repaired'])} | {VERDICTS[row['code']]} | "
+            f"{row['repairs']} | {name_end(row['repaired'])} | {judge(row['code'], row['left'])} | "
             f"{row['wrong'] or (row['said'][0] if row['said'] else '')} |"
         )
 

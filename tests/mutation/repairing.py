@@ -15,7 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -131,23 +131,33 @@ def measure(bundle: Bundle, mutation: Mutation, cache: Path, python: Path) -> Ro
         "finding": mutation.id, "broken": mended.broken.code, "code": mended.code,
         "repairs": len(mended.report.get("repairs", ())),
         "repaired": mended.repaired.code if mended.repaired else None,
-        "found": sorted({f["id"] for f in mended.report.get("before", {}).get("findings", ())
-                         if f["severity"] != "note"}),
+        "found": faults(mended.report, "before"), "left": faults(mended.report, "after"),
         "wrong": "; ".join(wrong), "said": mended.errors.strip().splitlines()[-1:],
     }  # fmt: skip
+
+
+def faults(report: dict[str, Any], when: str) -> list[str]:
+    """The errors and warnings before or after a repair, by their ids."""
+    found = report.get(when, {}).get("findings", ())
+    return sorted({f["id"] for f in found if f["severity"] != "note"})
+
+
+def judge(code: int, left: Sequence[str]) -> str:
+    """What `rustext repair` says of the result, in a cell of a table."""
+    return f"left: {', '.join(left)}" if code == 0 and left else VERDICTS[code]
 
 
 LEFT = """\
 A program of Nuitka's looks for no file in a package that is inside the program: a module that is
 missing there is not repaired, and the error says how to freeze again."""
-VERDICTS = {0: "stands alone", 1: "findings remain", 2: "not repaired"}
+VERDICTS = {0: "no error and no warning", 1: "errors remain", 2: "not repaired"}
 
 
 def table(rows: Mapping[str, Row]) -> Iterator[str]:
     """The rows in the order of the mutations; what has not been run has no row."""
     known = [(m, f, rows.get(f"{f}: {m.name}")) for m, f in _cases()]
     ran = [row for _, _, row in known if row is not None]
-    mended = sum(row["repaired"] == 0 and row["code"] == 0 for row in ran)
+    mended = sum(row["repaired"] == 0 and row["code"] == 0 and not row["left"] for row in ran)
     starts = sum(row["broken"] != 0 for row in ran)
     again = sum(row["broken"] != 0 and row["repaired"] == 0 for row in ran)
     yield "# Bundles that were broken, repaired\n"
@@ -163,9 +173,10 @@ def table(rows: Mapping[str, Row]) -> Iterator[str]:
     for mutation, freezer, row in known:
         if row is not None:
             broken, repaired = name_end(row["broken"]), name_end(row["repaired"])
+            verdict = judge(row["code"], row["left"])
             yield (
                 f"| {mutation.name.replace('_', ' ')} | {row['finding']} | {freezer} | {broken} | "
-                f"{row['repairs']} | {repaired} | {VERDICTS[row['code']]} | {row['wrong']} |"
+                f"{row['repairs']} | {repaired} | {verdict} | {row['wrong']} |"
             )
     yield f"\n{LEFT}"
 

@@ -11,7 +11,7 @@ import pytest
 from bundles import REQUIREMENTS, Bundle
 from lab import Lab
 from mutations import MUTATIONS
-from repairing import digests, mend, run_repair, start
+from repairing import digests, faults, mend, run_repair, start
 
 from rustext.api import verify
 
@@ -53,6 +53,7 @@ def test_a_broken_bundle_is_repaired(
     assert mended.again is not None
     assert mended.again["repairs"] == []
     assert not mended.unnamed
+    assert faults(mended.report, "after") == []
 
 
 def test_two_c_libraries_are_left_a_finding(

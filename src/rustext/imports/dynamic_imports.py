@@ -41,6 +41,7 @@ _INDENTED = re.compile(r"^[ \t].*", re.MULTILINE)
 _STATEMENTS = 1 << 16  # bytes of a source that its first imports are in
 _SHORTEST = 4  # characters of the end of a name that is completed
 _DEEPEST = 6  # parts of a name that are completed
+_CLASS = re.compile(r"[A-Z]\w*")
 
 Named = tuple[str, Evidence]
 
@@ -65,6 +66,7 @@ def find_named_imports(
         *_iter_calls(files, env, frozenset(importers)),
         *_iter_tables(files, dist, env, frozenset(importers)),
         *_iter_handed(files, dist, env),
+        *_iter_joined(files, dist, env),
         *_iter_completed(files, env),
         *_iter_starred(files, env),
     )
@@ -229,6 +231,27 @@ def _iter_handed(
             if module is not None and module.distribution in required and "." in module.name:
                 detail = f'"{name}" names a module of {module.distribution}, which it requires'
                 yield module.name, _evidence(EvidenceKind.PYTHON_NAME, facts.file, detail)
+
+
+def _iter_joined(
+    files: Iterable[SourceFacts], dist: Distribution, env: Environment
+) -> Iterator[Named]:
+    """The modules of `dist` that others complete with the name of a package: `"readers.csv"`.
+
+    The whole literal names a module from the package of its file on, or a class in one.
+    """
+    own = {module_of(facts.file) for facts in files}
+    for facts in files:
+        package = ".".join(facts.file.parts[:-1])
+        for literal in facts.names:
+            name = f"{package}.{literal.replace(':', '.')}"
+            if f"{package}.{literal.partition('.')[0]}" not in own or literal in own:
+                continue
+            module = _own_module(name, dist, env) or ""
+            rest = name.removeprefix(f"{module}.") if module != name else ""
+            if module.startswith(f"{package}.") and (not rest or _CLASS.fullmatch(rest)):
+                detail = f'"{literal}" names a module from its package on'
+                yield module, _evidence(EvidenceKind.PYTHON_NAME, facts.file, detail)
 
 
 def _own_module(name: str, dist: Distribution, env: Environment) -> str | None:
