@@ -29,6 +29,7 @@ from lab import FREEZERS, ROOT, Frozen, Lab, check
 
 from rustext.errors import RustextError
 
+NOT_DATA = frozenset({"expected.txt", "requirements.txt", "pyproject.toml", "README.md"})
 SCRIPTS = ("main.py", "app.py")
 MOST_COMPILED = 200_000  # bytes of a package's source
 MORE_RUNS = 10
@@ -196,8 +197,9 @@ def freeze_and_run(
             trace = [str(python), "-m", "rustext", "trace", "-o", "rustext-trace.toml", "--"]
             check([*trace, str(script)], cwd=script.parent)
         frozen = lab.freeze(
-            way.freezer, script, *requirements, out=out, rustext=way.rustext, compiled=compiled
-        )
+            way.freezer, script, *requirements,
+            out=out, rustext=way.rustext, compiled=compiled, options=[*own_data(app, way.freezer)],
+        )  # fmt: skip
     except AssertionError as error:
         return row("build fails", str(error)[-400:])
     size = sum(p.lstat().st_size for p in frozen.bundle.rglob("*")) / 1e6
@@ -207,6 +209,22 @@ def freeze_and_run(
         judged = judge(frozen, expected, hide=script.parent)
     verified = sum_up(frozen)
     return row(*judged)
+
+
+def own_data(app: Path, freezer: str) -> Iterator[str]:
+    """The options by which an author adds the files of their own program, as freezers document.
+
+    https://pyinstaller.org/en/stable/spec-files.html#adding-data-files,
+    https://nuitka.net/user-documentation/use-cases.html
+    """
+    option, colon = (
+        ("--add-data", ":") if freezer == "pyinstaller" else ("--include-data-files", "=")
+    )
+    for path in sorted(app.rglob("*")):
+        place = path.relative_to(app)
+        if path.is_file() and path.suffix not in {".py", ".pyc"} and path.name not in NOT_DATA:
+            target = place.parent if freezer == "pyinstaller" else place
+            yield f"{option}={path}{colon}{target}"
 
 
 def sum_up(frozen: Frozen) -> str:
