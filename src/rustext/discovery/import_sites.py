@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from rustext.discovery.source_readers import last_name
 from rustext.environment.python_scopes import (
     Scope,
+    argument_of,
     function_scope,
     iter_bindings,
     split_of,
@@ -82,7 +83,7 @@ def iter_handed(arguments: str, importer: Importer) -> Iterator[str]:
         return
     call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
     if isinstance(call, ast.Call):
-        first = _argument(call, importer.place, importer.parameter)
+        first = argument_of(call, importer.place, importer.parameter)
         rest = call.args[importer.place :] if importer.rest else []
         for node in rest or filter(None, [first]):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -139,10 +140,15 @@ class _Reader:
         if not name:
             return
         call = ast.Call(call.func, call.args, [*call.keywords, *keywords])
-        argument = _argument(call, *_OF_MODULES.get(name, ("", 0, "name"))[1:])
+        argument = argument_of(call, *_OF_MODULES.get(name, ("", 0, "name"))[1:])
         if argument is not None:
             self._note_importer(argument, scope)
             self._add_site(name, argument, self._package_of(call, name, scope), scope)
+            inner = argument_of(call, 3, "fromlist") if name.strip("_") == "import" else None
+            for element in inner.elts if isinstance(inner, _ROWS) else ():
+                if not isinstance(element, ast.Constant):  # `__import__(name, …, [part])`
+                    dotted = ast.BinOp(argument, ast.Add(), ast.Constant("."))
+                    self._add_site(name, ast.BinOp(dotted, ast.Add(), element), "", scope)
 
     def _read_arguments(self, call: ast.Call, scope: Scope) -> None:
         """A function that imports, handed on with what it is to be called with: `map(f, names)`."""
@@ -202,7 +208,7 @@ class _Reader:
 
     def _package_of(self, call: ast.Call, name: str, scope: Scope) -> str:
         """What relative names in a call count from; "" where the call does not say."""
-        argument = _argument(call, 1, "package")
+        argument = argument_of(call, 1, "package")
         if argument is None or name.strip("_") == "import" or name in _OF_MODULES:
             return ""
         found = [v for v in self._values(argument, scope, _DEPTH) if HOLE not in v]
@@ -390,11 +396,3 @@ def _one_hole(name: str) -> str:
     while HOLE * 2 in name:
         name = name.replace(HOLE * 2, HOLE)
     return name
-
-
-def _argument(call: ast.Call, position: int, keyword: str) -> ast.expr | None:
-    if len(call.args) > position and not any(
-        isinstance(a, ast.Starred) for a in call.args[: position + 1]
-    ):
-        return call.args[position]
-    return next((k.value for k in call.keywords if k.arg == keyword), None)

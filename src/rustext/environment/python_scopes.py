@@ -101,3 +101,12 @@ def split_of(node: ast.expr) -> ast.expr:
         if first and isinstance(method, ast.Attribute) and method.attr in _SPLITS:
             return method.value
     return node
+
+
+def argument_of(call: ast.Call, position: int, keyword: str) -> ast.expr | None:
+    """What a call hands as its argument of a position or a name; None where it does not."""
+    if len(call.args) > position and not any(
+        isinstance(a, ast.Starred) for a in call.args[: position + 1]
+    ):
+        return call.args[position]
+    return next((k.value for k in call.keywords if k.arg == keyword), None)

@@ -9,6 +9,7 @@ what code opens by path.
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +19,8 @@ from rustext.data import read_data
 from rustext.discovery.module_names import working_name
 from rustext.discovery.source_facts import used_files
 from rustext.environment.distributions import Distribution
-from rustext.files.untrusted import find_obstacle
+from rustext.environment.python_source import parse_source
+from rustext.files.untrusted import find_obstacle, text_of
 from rustext.formats.binary import is_native, map_file
 from rustext.model.faults import NoteFault
 from rustext.model.image import ImageKind
@@ -59,7 +61,7 @@ def find_companions(
     that its code names come along.
     """
     files = list(native)
-    code, refused = read_own_code(sources.files), tuple(_refused(dist, sources))
+    code, refused = _with_themes(dist, read_own_code(sources.files)), tuple(_refused(dist, sources))
     found = [*_path_loaded(files, suffixes), *iter_metadata(dist), *refused, *_programs(dist, code)]
     found += find_data(dist, files, code, but={companion.destination for companion in refused})
     where = "the code that imports its package"
@@ -107,7 +109,7 @@ def _without_native(
     packages: Collection[PurePosixPath] = (),
 ) -> tuple[Companion, ...]:
     native = tuple(native)
-    code = replace(code, words=code.words | _native_folders(dist, native))
+    code = _with_themes(dist, replace(code, words=code.words | _native_folders(dist, native)))
     modules = {f for f in dist.files if f.suffix == ".py" and f.name not in code.opened}
     modules -= loose_scripts(dist)
     taken = {file.path for _, file in native} | modules
@@ -116,6 +118,24 @@ def _without_native(
     found += _folders(dist, replace(code, locators=code.climbers), found) if found else ()
     found += iter_metadata(dist) if code.asks_for_metadata else ()
     return tuple(sorted(found, key=lambda c: (c.destination, c.kind.value)))
+
+
+def _with_themes(dist: Distribution, code: OwnCode) -> OwnCode:
+    """With the packages without code that an entry point names: what is in them is data.
+
+    Whoever looks for a theme or a set of templates takes the folder of such a package.
+    """
+    named = {module.replace(".", "/") for _, module in dist.entry_points}
+    inits = (f for f in dist.files if f.name == "__init__.py" and str(f.parent) in named)
+    empty = (f.parent for f in inits if _has_no_code(text_of(dist.site / f)))
+    return replace(code, paths=code.paths | {str(folder) for folder in empty})
+
+
+def _has_no_code(text: str) -> bool:
+    try:
+        return all(isinstance(node, ast.Expr) for node in parse_source(text).body)
+    except SyntaxError:
+        return False
 
 
 def _refused(dist: Distribution, sources: DistributionSources) -> Iterator[Companion]:

@@ -234,6 +234,15 @@ def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) ->
         ("import_module('words.%s' % kind)", {"words.small", "words.large"}),
         ("import_module('words.{}'.format(kind))", {"words.small", "words.large"}),
         ("import_module('.'.join(('words', kind)))", {"words.small", "words.large"}),
+        (
+            "__import__('words', globals(), {}, [str(kind)])",
+            {"words", "words.small", "words.large"},
+        ),
+        (
+            "__import__('words.%s' % size, fromlist=[kind])",
+            {"words.small", "words.large", "words.small.list", "words.large.list"},
+        ),
+        ("__import__('words.%s' % size, fromlist=['*'])", {"words.small", "words.large"}),
         ("import_module(f'words{kind}')", set()),  # the beginning of who knows what
         ("import_module(f'{kind}')", set()),
         ("import_module(f'.{kind}', __name__)", set()),
@@ -371,6 +380,20 @@ def test_a_class_path_may_stand_behind_a_label(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
                           text=True, check=True, timeout=60)  # fmt: skip
     assert done.stdout.split() == ["host.one"]
+
+
+def test_the_name_of_a_package_may_be_put_before_a_class_path(tmp_path: Path) -> None:
+    """By code of another distribution, which is handed both."""
+    other = f"{IMPORT}def load(package, path):\n    import_module(f'{{package}}.{{path}}'[:-2])\n"
+    install(tmp_path, "other", files={"other.py": other})
+    text = "import other\nother.load(__name__, 'parts.one.A')\nSEE = 'parts.two', 'parts.one.a.b'\n"
+    text += "SEE = 'one.A', 'alpha.x', 'parts.nowhere.A'\n"
+    modules = {"parts/__init__": "", **dict.fromkeys(("parts/one", "parts/two", "parts/three"), "")}
+    assert found(tmp_path, text, **modules) == {"host.parts.one", "host.parts.two"}
+    code = "import host, sys; print(*(m for m in sys.modules if 'host.parts.' in m))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
+                          text=True, check=True, timeout=60)  # fmt: skip
+    assert done.stdout.split() == ["host.parts.one"]
 
 
 def test_what_a_table_names_is_loaded_when_somebody_asks(tmp_path: Path) -> None:

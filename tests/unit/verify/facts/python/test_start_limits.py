@@ -92,7 +92,12 @@ def load(path):
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [(LOADS, ["app.main.load"]), (LOADS_PARTS, ["app.main.load"]), (DOES_WITHOUT, [])],
+    [
+        (LOADS, ["app.main.load"]),
+        (LOADS_PARTS, ["app.main.load"]),
+        (DOES_WITHOUT, []),
+        (DOES_WITHOUT.replace("return None", "print(path); raise"), ["app.main.load"]),
+    ],
 )
 def test_functions_that_load_the_class_of_a_path_are_named(
     text: str, named: list[str], tmp_path: Path
