@@ -228,7 +228,9 @@ def _iter_handed(
     for facts in files:
         for name in facts.names:
             module = env.find_module(_module_in(name, env)) if required else None
-            if module is not None and module.distribution in required and "." in module.name:
+            if module is None or module.distribution not in required:
+                continue
+            if "." in module.name or _CLASS.fullmatch(name.removeprefix(f"{module.name}.")):
                 detail = f'"{name}" names a module of {module.distribution}, which it requires'
                 yield module.name, _evidence(EvidenceKind.PYTHON_NAME, facts.file, detail)
 

@@ -519,6 +519,14 @@ def test_what_a_function_of_a_requirement_imports_is_found(tmp_path: Path) -> No
     assert [n for n, _ in named_imports(env)] == []  # nothing says that such a function imports
 
 
+def test_a_class_of_a_requirement_may_be_named_by_its_package_alone(tmp_path: Path) -> None:
+    install(tmp_path, "tools", files={"tools/__init__.py": "class Filter: pass\n"})
+    text = "DEFAULTS = ['tools.Filter', 'alpha.Filter', 'tools.filter']\n"
+    install(tmp_path, "host", files={"host/__init__.py": text, **FILES}, requires=["tools"])
+    evidence = {name: e.detail for name, e in named_imports(environment(tmp_path))}
+    assert evidence == {"tools": '"tools.Filter" names a module of tools, which it requires'}
+
+
 def test_what_comes_from_data_is_said(tmp_path: Path) -> None:
     text = f"{IMPORT}def from_file(file): return import_module(file.read())\n"
     install(tmp_path, "host", files={"host/a.py": f"{text}{FUNCTION}require('alpha')"})

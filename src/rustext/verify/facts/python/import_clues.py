@@ -8,6 +8,7 @@ the file is the same, and the bundle lacks the same modules.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,6 +64,26 @@ def may_enter(natives: Mapping[str | None, tuple[Path, NativeFile]], module: str
             with suppress(InvalidBinary, UnreadableFile), map_file(path) as data:
                 if data.find(module.encode()) >= 0:
                     return True
+    return False
+
+
+def may_hand_in(
+    natives: Mapping[str | None, tuple[Path, NativeFile]], known: AbstractSet[str], module: str
+) -> bool:
+    """Whether one of the `known` native modules around this one puts it into `sys.modules`.
+
+    It has its whole name, asks for `modules`, and does not import it by what its machine code says.
+    """
+    around, name = packages_of(module), module.encode()
+    for native in known & natives.keys():
+        path, file = natives[native]
+        with suppress(InvalidBinary, UnreadableFile):
+            if native.rpartition(".")[0] not in around:
+                continue
+            with map_file(path) as data:
+                named = data.find(name) >= 0 and data.find(b"modules") >= 0
+            if named and not read_imported(path, file, frozenset({module})):
+                return True
     return False
 
 

@@ -39,7 +39,7 @@ from rustext.verify.bytecode.module_code import (
 )
 from rustext.verify.bytecode.named_paths import COMPUTES
 from rustext.verify.facts.python.bound_names import find_unsure, makes_attributes, may_bind
-from rustext.verify.facts.python.import_clues import may_enter, read_imported
+from rustext.verify.facts.python.import_clues import may_enter, may_hand_in, read_imported
 from rustext.verify.facts.python.importable_modules import find_packages
 from rustext.verify.facts.python.program_starts import (
     MissingModule,
@@ -378,6 +378,8 @@ class _Follower:
         parent = name.rpartition(".")[0]
         if parent and parent not in self._known:
             return parent in self._modules
+        if parent and may_hand_in(self._natives, self._seen.keys(), name):
+            return True
         known = (self._known.get(at) for at in {importer, *packages_of(name)})
         codes = (module.code for module in known if module is not None)
         return any(makes_modules(c, self._store.python, name) for c in codes if c is not None)
