@@ -60,7 +60,10 @@ def note_limits(
     top = name.partition(".")[0]
     words = {word for piece in code.iter_nested() for word in piece.names}
     start.completed |= find_completed_packages(code) & frozenset(packages)
-    if not COMPUTES.isdisjoint(code.names) and not COMPUTES.isdisjoint(iter_loaded(code, python)):
+    computes = not COMPUTES.isdisjoint(code.names) and not COMPUTES.isdisjoint(
+        iter_loaded(code, python)
+    )
+    if computes or any(_computes_attributes(piece) for piece in code.constants):
         start.computed.append(name)
     if top not in sys.stdlib_module_names and not COMPUTES.isdisjoint(words):
         start.loads_classes += [f"{name}.{p.name}" for p in code.iter_nested() if _loads_class(p)]
@@ -92,6 +95,13 @@ def note_listed(start: Start, name: str, code: Code, python: tuple[int, int]) ->
     if name.partition(".")[0] not in sys.stdlib_module_names:
         functions = (piece.name for piece in code.iter_nested() if imports_listed(piece, python))
         start.imports_listed += [f"{name}.{function}" for function in functions]
+
+
+def _computes_attributes(piece: object) -> bool:
+    """Whether a function of a module imports what the module is asked for (PEP 562)."""
+    if not isinstance(piece, Code) or piece.name != "__getattr__":
+        return False
+    return any(not COMPUTES.isdisjoint(nested.names) for nested in piece.iter_nested())
 
 
 def _loads_class(piece: Code) -> bool:

@@ -68,6 +68,25 @@ def test_metadata_that_is_asked_for_by_name_or_by_a_table_of_another_module(
     assert start_of(text).asked == ([("app.main", "some-dep")] if asked else [])
 
 
+LAZY = """
+import importlib
+def __getattr__(name):
+    %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "computed"),
+    [
+        ("return importlib.import_module(f'{__package__}.{name}')", True),
+        ("return globals()[name]", False),
+        ("from app import other; return other", False),
+    ],
+)
+def test_a_module_that_imports_what_it_is_asked_for(body: str, computed: bool) -> None:
+    assert start_of(LAZY % body).computed == (["app.main"] if computed else [])
+
+
 RUN_FINDER = "Finder().load('rules')"
 LOADS = """
 import importlib
