@@ -46,6 +46,7 @@ _OTHERS = {
     "Analysis-00.toc": ("the folder that PyInstaller works in", "name the one in dist"),
     "pyvenv.cfg": ("a virtual environment", "`rustext scan` lists what is in one"),
 }
+_BESIDE = {"Analysis-00.toc": (".",), "pyvenv.cfg": ("bin", "Scripts")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,9 @@ def read_bundle(root: Path, *, cached: bool = False) -> Bundle:
 def describe_other(folder: Path) -> tuple[str, str] | None:
     """What a folder is that is often named in place of a bundle, and what to do."""
     with contextlib.suppress(OSError):  # one that is closed to us, which whoever reads it will say
-        return next((said for name, said in _OTHERS.items() if (folder / name).is_file()), None)
+        for name, said in _OTHERS.items():
+            if (folder / name).is_file() and any((folder / one).is_dir() for one in _BESIDE[name]):
+                return said
     return None
 
 

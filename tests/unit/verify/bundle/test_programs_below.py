@@ -63,3 +63,12 @@ def test_of_several_bundles_one_has_to_be_named(frozen: Make) -> None:
     with pytest.raises(NotABundle, match="holds 2 bundles") as error:
         read_bundle(frozen("1.0", "2.0", launcher=True))
     assert error.value.hint == "name one: 1.0, 2.0"
+
+
+def test_a_file_of_a_virtual_environment_makes_none_of_a_bundle(frozen: Make) -> None:
+    root = frozen(".")
+    write_files(root, {"pyvenv.cfg": "home = /usr/bin\n"})
+    assert len(read_bundle(root).programs) == 1
+    (root / "bin").mkdir()
+    with pytest.raises(NotABundle, match="virtual environment"):
+        read_bundle(root)
