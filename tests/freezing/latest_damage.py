@@ -17,6 +17,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from urllib.parse import quote
@@ -166,6 +167,79 @@ def links_cygwin(path: Path) -> None:
         one.write_bytes(b"!<symlink>\xff\xfe" + str(target).encode("utf-16-le") + b"\0\0")
     if not links:
         raise NotHere
+
+
+def links_text(path: Path) -> None:
+    """A checkout by Git with `core.symlinks=false`."""
+    links = [p for p in path.rglob("*") if p.is_symlink()]
+    for one in links:
+        target = one.readlink()
+        one.unlink()
+        one.write_text(str(target))
+    if not links:
+        raise NotHere
+
+
+def no_links_no_modes(path: Path) -> None:
+    """What Python's `zipfile` makes of a folder that its `shutil` has packed without the links."""
+    for one in [p for p in path.rglob("*") if p.is_symlink()]:
+        one.unlink()
+    for one in _files(path):
+        own(one)
+        one.chmod(0o644)
+
+
+def _natives(path: Path) -> list[Path]:
+    return [p for p in _files(path) if ".so" in p.name]
+
+
+def _each_native(change: Callable[[Path], None]) -> Callable[[Path], None]:
+    """`find -name '*.so*' -exec ...`, which goes on where the tool fails."""
+
+    def apply(path: Path) -> None:
+        for one in _natives(path):
+            with suppress(NotHere):
+                change(one)
+
+    return apply
+
+
+def apple_doubles(path: Path) -> None:
+    """What macOS leaves beside each file on a file system of others."""
+    for one in _files(path):
+        one.with_name(f"._{one.name}").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X" + bytes(100))
+
+
+def unfinished_copies(path: Path) -> None:
+    """What rsync and others that copy files leave beside them when they are stopped."""
+    for one in _natives(path):
+        data = one.read_bytes()
+        one.with_name(f".{one.name}.Xq3zT9").write_bytes(data[: len(data) // 2])
+        one.with_name(f"~syncthing~{one.name}.tmp").write_bytes(data[:4096])
+
+
+def contents_linked(path: Path) -> None:
+    """A folder with the release in its name, and a link to it."""
+    _contents(path).rename(path / "contents-1.0")
+    (path / "_internal").symlink_to("contents-1.0")
+
+
+def folders_stored(path: Path) -> None:
+    """Each folder kept elsewhere in the bundle, and linked (GNU stow)."""
+    contents = _contents(path)
+    (path / "store").mkdir()
+    for one in [p for p in contents.iterdir() if p.is_dir()]:
+        one.rename(path / "store" / one.name)
+        one.symlink_to(f"../store/{one.name}")
+
+
+def program_linked_in(path: Path) -> None:
+    """The program in a folder `bin`, and beside it a link to what it needs."""
+    contents = _contents(path)
+    (path / "bin").mkdir()
+    (path / "main").rename(path / "bin" / "main")
+    (path / "bin" / contents.name).symlink_to(f"../{contents.name}")
+    (path / "main").symlink_to("bin/main")
 
 
 def nested_copy(path: Path) -> None:
@@ -588,7 +662,13 @@ LATEST: list[Damage] = [
         linked_duplicates_absolutely=_deduplicated(lambda one, kept: one.symlink_to(kept)),
         hard_linked=_deduplicated(lambda one, kept: os.link(kept, one)),
         links_empty=links_empty, links_cygwin=links_cygwin, nested_copy=nested_copy,
-        init_everywhere=init_everywhere,
+        init_everywhere=init_everywhere, links_text=links_text,
+        no_links_no_modes=no_links_no_modes, apple_doubles=apple_doubles,
+        unfinished_copies=unfinished_copies, contents_linked=contents_linked,
+        folders_stored=folders_stored, program_linked_in=program_linked_in,
+        no_metadata=_lose(lambda p: p.name.endswith(".dist-info")),
+        each_stripped=_each_native(run_tool("strip")),
+        each_without_run_path=_each_native(patchelf("--remove-rpath")),
         sources_latin=_each_source(lambda d: d.decode().encode("latin-1", "replace")),
         sources_utf_16=_each_source(lambda d: d.decode().encode("utf-16")),
         source_conflict=_last_source(_conflict),

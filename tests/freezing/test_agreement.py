@@ -110,6 +110,11 @@ CASES = [
                     "not-a-package", "emptied-early")
     ),
     ("folder", "root:older-python-left", "folder"),
+    *(
+        ("folder", f"root:{way}", "folder")
+        for way in ("apple-doubles", "contents-linked", "folders-stored", "no-links-no-modes",
+                    "each-without-run-path", "program-linked-in")
+    ),
     ("folder", "data:text-name", "first.json"),
     ("alone", "program:damaged-data", "main"),
     ("folder", "data:delete", "first.json"),

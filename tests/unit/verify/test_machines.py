@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ from rustext.formats.elf.static_linkage import Linkage, linkage_of
 from rustext.model.findings import Finding, Severity
 from rustext.model.verification import BundlePython, VerifyReport
 from rustext.verify.bundle.bundle import read_bundle
+from rustext.verify.checks.native.libc_mix import check_libc
+from rustext.verify.facts.native.loaded_files import LoadedFiles
+from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.facts.python.wheel_tags import parse_floor
 from rustext.verify.target.requested_python import parse_python
 from rustext.verify.target.target import find_target
@@ -193,6 +197,17 @@ def test_a_musl_module_in_a_program_for_glibc_is_an_error(root: Path, musl_modul
     assert error.severity is Severity.ERROR
     assert error.message.endswith("is linked against musl, the program against glibc")
     assert evidence(error)["imported as"] == "pkg._core"
+
+
+def test_a_musl_module_that_the_program_starts_without_is_a_warning(
+    root: Path, musl_module: Path
+) -> None:
+    shutil.copy(musl_module, root / f"pkg/_core{SUFFIX}")
+    subject = read_subject(read_bundle(root), stdlib=stdlib_environment())
+    start = Start(program=subject.bundle.programs[0], followed=True, tried={"pkg._core": None})
+    loaded = LoadedFiles(subject.bundle, subject.edges, (start,))
+    (warning,) = check_libc(replace(subject, loaded=loaded, starts=(start,)))
+    assert warning.severity is Severity.WARNING
 
 
 def test_a_musl_library_that_nothing_loads_is_a_warning(root: Path, musl_module: Path) -> None:

@@ -32,6 +32,9 @@ from rustext.model.verification import BundlePython, IsolatedRun, VerifyReport
 from rustext.tracing.trace_file import Trace
 from rustext.verify.bundle.bundle import Bundle, read_bundle
 from rustext.verify.bundle.program import Freezer
+from rustext.verify.checks.native.unreadable_files import check_unreadable
+from rustext.verify.facts.native.loaded_files import LoadedFiles
+from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.subject import platform_of
 from rustext.verify.target.policies import is_system_library
 from rustext.verify.verify import read_subject, sort_findings, verify
@@ -334,6 +337,32 @@ def test_files_that_only_look_native_are_a_note_until_something_loads_them(
     )
     assert not starts(root)
     assert [f.severity for f in judged(root).findings] == [Severity.ERROR, Severity.NOTE]
+
+
+def test_what_macos_keeps_beside_each_file_is_no_library(folder: Make) -> None:
+    """As its `tar` and its Finder leave it on file systems of others."""
+    root = folder()
+    write_files(
+        root, {f"pkg/._core{SUFFIX}": b"\0\5\x16\7" + bytes(100), "lib/._x.so.1": b"\0\5\x16\7"}
+    )
+    assert judged(root).findings == ()
+    (root / f"pkg/core{SUFFIX}").write_bytes(b"\0\5\x16\7" + bytes(100))
+    assert [f.id for f in judged(root).findings] == ["unreadable-file"]
+
+
+def test_of_many_files_that_cannot_be_read_those_that_matter_are_named(folder: Make) -> None:
+    root = folder()
+    write_files(root, {f"pkg/m{number}{SUFFIX}": b"text" for number in range(60)})
+    errors = [f for f in judged(root).findings if f.severity is Severity.ERROR]
+    assert len(errors) == 51
+    subject = read_subject(read_bundle(root), stdlib=stdlib_environment())
+    start = Start(program=subject.bundle.programs[0], followed=True, reached={"pkg.m59": None})
+    loaded = LoadedFiles(subject.bundle, subject.edges, (start,))
+    found = list(check_unreadable(replace(subject, loaded=loaded, starts=(start,))))
+    assert [f.subject for f in found if f.severity is Severity.ERROR] == [
+        f"app.dist/pkg/m59{SUFFIX}"
+    ]
+    assert [f.severity for f in found if f.subject == "app.dist: 10 more"] == [Severity.WARNING]
 
 
 def test_libraries_of_another_platform_that_nothing_loads_need_nothing(

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,11 +40,13 @@ from rustext.verify.bundle.native_files import (
 from rustext.verify.bundle.program import NO_ARCHIVE, Freezer, Program, read_program
 from rustext.verify.bundle.tree import Link, Tree, read_tree
 
+_BASE = "/base_library.zip"
 # By a file in it.
 _OTHERS = {
     "Analysis-00.toc": ("the folder that PyInstaller works in", "name the one in dist"),
     "pyvenv.cfg": ("a virtual environment", "`rustext scan` lists what is in one"),
 }
+_BESIDE = {"Analysis-00.toc": (".",), "pyvenv.cfg": ("bin", "Scripts")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,9 @@ def read_bundle(root: Path, *, cached: bool = False) -> Bundle:
 def describe_other(folder: Path) -> tuple[str, str] | None:
     """What a folder is that is often named in place of a bundle, and what to do."""
     with contextlib.suppress(OSError):  # one that is closed to us, which whoever reads it will say
-        return next((said for name, said in _OTHERS.items() if (folder / name).is_file()), None)
+        for name, said in _OTHERS.items():
+            if (folder / name).is_file() and any((folder / one).is_dir() for one in _BESIDE[name]):
+                return said
     return None
 
 
@@ -217,16 +221,25 @@ def read_contents(root: Path, *, program: Program | None = None, cached: bool = 
 
 
 def _find_programs(tree: Tree, app: App | None) -> tuple[Program, ...]:
-    """The programs at the top of the folder that a freezer made, or else the others."""
-    programs = []
-    for name in app.programs if app is not None else tree.files:
-        if "/" not in name or app is not None:
-            path = tree.path(name)
-            with contextlib.suppress(InvalidBinary, UnreadableFile, OSError):
-                program = read_program(path) if unreasonable_size(path) is None else None
-                if program is not None:
-                    programs.append(program)
+    """The programs at the top of the folder that a freezer made, or else the others.
+
+    Where there is none at the top, those of PyInstaller's in a folder below it count, as where a
+    launcher lies beside the folder. Raises `NotABundle` for several such folders.
+    """
+    if app is not None:
+        programs = list(_iter_programs(tree, app.programs))
+    else:
+        programs = list(_iter_programs(tree, (name for name in tree.files if "/" not in name)))
     known = [p for p in programs if p.freezer is not Freezer.UNKNOWN]
+    folders = _find_below(tree) if not known and app is None else frozenset()
+    if len(folders) > 1:
+        raise NotABundle(
+            f"{tree.root} holds {len(folders)} bundles",
+            hint=f"name one: {', '.join(sorted(folders))}",
+        )
+    if folders:
+        below = (name for name in tree.files if name.rpartition("/")[0] in folders)
+        known = [p for p in _iter_programs(tree, below) if p.archive is not None]
     whole = [p for p in known if p.damage is None]
     # What is left of a program, and cannot be started either, is a copy that somebody has put away.
     broken = [p for p in known if p.damage is not None]
@@ -234,10 +247,26 @@ def _find_programs(tree: Tree, app: App | None) -> tuple[Program, ...]:
     return tuple([*whole, *broken] or programs)
 
 
+def _iter_programs(tree: Tree, names: Iterable[str]) -> Iterator[Program]:
+    for name in names:
+        path = tree.path(name)
+        with contextlib.suppress(InvalidBinary, UnreadableFile, OSError):
+            program = read_program(path) if unreasonable_size(path) is None else None
+            if program is not None:
+                yield program
+
+
+def _find_below(tree: Tree) -> frozenset[str]:
+    """The folders below the top that hold what PyInstaller's programs look for beside them."""
+    contents = (path.rpartition("/")[0] for path in tree.files if path.endswith(_BASE))
+    return frozenset(path.rpartition("/")[0] for path in contents if "/" in path)
+
+
 def _find_contents(tree: Tree, program: Program | None) -> str:
     """The folder that takes the place of `site-packages`, "" for the root."""
     if program is not None and program.archive is not None and program.archive.contents:
-        named = program.archive.contents
+        folder = program.path.parent.relative_to(tree.root)
+        named = (folder / program.archive.contents).as_posix()
         if tree.path(named).is_symlink():  # to a folder of another name
             target = Path(os.path.realpath(tree.path(named)))
             inside = target.is_relative_to(tree.root)

@@ -25,6 +25,8 @@ from rustext.model.native_file import NativeFile
 from rustext.verify.bundle.tree import Tree
 
 _NATIVE_NAME = re.compile(r"\.(?:so|pyd|dll|dylib)$|^lib[^/]*\.so(?:\.\d+)+$")
+# What macOS keeps of a file `name` on foreign systems, as `._name` (AppleDouble; RFC 1740).
+_APPLE_DOUBLE = b"\0\5\x16\7"
 _LINKER_SCRIPTS = (b"/* GNU ld script", b"INPUT", b"GROUP", b"OUTPUT_FORMAT")  # ld(1), "Scripts"
 _SIZE_LIMIT = 4 << 30  # bytes; no loader maps a larger file, and the largest real one has 2 GiB
 _SPARSE_FLOOR = 64 << 20  # bytes; below that a file with holes is read like any other
@@ -156,11 +158,12 @@ def _read(path: Path, source: Source, kept: KeptFacts) -> NativeFile | Unreadabl
 
 
 def _without_magic(path: Path) -> Unreadable | None:
-    """A file that has a library's name alone; a linker script has it by right."""
+    """A file that has a library's name alone; a few have it by right."""
     head = read_start(path, HEAD)
     if not head:
         return Unreadable(path=path, reason="the file is empty")
-    if head.startswith(_LINKER_SCRIPTS):
+    beside = path.name.startswith("._") and head.startswith(_APPLE_DOUBLE)
+    if beside or head.startswith(_LINKER_SCRIPTS):
         return None
     return Unreadable(path=path, reason="neither ELF nor Mach-O nor PE")
 

@@ -27,6 +27,7 @@ from rustext.verify.facts.python.opened_data import (
     iter_lacking_imports,
 )
 from rustext.verify.facts.python.program_starts import Start
+from rustext.verify.facts.python.wheel_tags import find_changed
 from rustext.verify.subject import Subject
 
 _NAMED = 3  # examples in one line
@@ -49,6 +50,9 @@ def iter_unjudged(subject: Subject) -> Iterator[str]:
     lacking = (line for start in subject.starts for line in _iter_lacking(bundle, start))
     what = "files that code opens next to itself and that are not here"
     yield from _iter_named(what, lacking, way_out)
+    changed = (f"`{name}`" for name in find_changed(bundle))
+    what = "whether files are whole that have changed since their package was installed"
+    yield from _iter_named(what, changed, way_out)
     located = (f"`{name}`" for name in _iter_located(bundle))
     yield from _iter_named("files that compiled modules find next to themselves", located, way_out)
     yield from _iter_of_code(subject, way_out)

@@ -51,7 +51,7 @@ def check_libc(subject: Subject) -> Iterator[Finding]:
             continue  # data, of which `architecture` speaks
         yield Finding(
             id="libc-mix",
-            severity=Severity.ERROR if why is not None else Severity.WARNING,
+            severity=subject.severity(path) if why is not None else Severity.WARNING,
             subject=subject.inside(path),
             message=f"`{path.name}` is linked against {other}, the program against {libc}",
             evidence=(*_said_by(file.binary.image), *((why,) if why is not None else ())),

@@ -41,13 +41,14 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
             used.append((file, reason))
         else:
             data.append(file)
-    for file, reason in used[:_SHOWN]:
-        severity = _judge(subject, file, reason)
+    judged = [(_judge(subject, file, reason), file, reason) for file, reason in used]
+    judged.sort(key=lambda one: one[0] is not Severity.ERROR)
+    for severity, file, reason in judged[:_SHOWN]:
         finding = unreadable_file(subject.inside(file.path), file.reason, severity)
         evidence = (*finding.evidence, *([reason] if reason is not None else []))
         yield replace(finding, evidence=evidence)
-    if (more := len(used) - _SHOWN) > 0:
-        yield unreadable_file(f"{bundle.path.name}: {more} more", "as above")
+    if more := judged[_SHOWN:]:
+        yield unreadable_file(f"{bundle.path.name}: {len(more)} more", "as above", more[0][0])
     if data:
         yield _note(subject, data)
 

@@ -19,8 +19,8 @@ from rustext.formats.pointers import read_pointers
 from rustext.formats.reader import Buffer
 from rustext.model.image import Binary, Image
 
-# Include/moduleobject.h: Py_mod_multiple_interpreters and Py_mod_gil have small values, and follow
-# Py_mod_create or Py_mod_exec, which have functions.
+# Include/moduleobject.h: Py_mod_multiple_interpreters and Py_mod_gil have small values, and may
+# follow Py_mod_create or Py_mod_exec, which have functions.
 _NEW = (
     re.compile(rb"\x03\0\0\0\0\0\0\0[\0-\x02]\0{7}(?:\x04\0{7}[\0\x01]\0{7})?\0{16}"),
     re.compile(rb"\x04\0\0\0\0\0\0\0[\0\x01]\0{23}"),
@@ -52,13 +52,13 @@ def _iter_tables(image: Image, data: Buffer) -> Iterator[tuple[int, tuple[int, i
         start = image.offset + segment.offset
         for pattern, since in zip(_NEW, (_SINCE, NEWEST_SLOT), strict=True):
             for match in pattern.finditer(data, start, start + segment.size):
-                at = match.start() - _ROW
+                at = match.start()
                 newest = NEWEST_SLOT if match.end() - match.start() > 2 * _ROW else since
                 for _ in range(_MOST):
-                    if at < start or _OLD.match(data, at) is None:
-                        break
                     yield segment.address + at - start, newest
                     at -= _ROW
+                    if at < start or _OLD.match(data, at) is None:
+                        break
 
 
 def _is_name(image: Image, data: Buffer, address: int, module: str) -> bool:

@@ -2,8 +2,8 @@
 
 In: the `Code` of a module. Out: entries of a `Start`: names that it computes, resources of packages
 whose names are completed, functions that load classes by paths which they get, metadata that it may
-ask for by a name in a table (freezers see questions that are spelled out, `version("name")`),
-folders whose files it may run or import, and functions that read source of what they are handed.
+ask for, folders whose files it may run or import, and functions that read source of what they are
+handed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from collections.abc import Callable, Collection, Iterator
 
 from rustext.discovery.source_readers import READS
 from rustext.formats.marshal_reader import Code
+from rustext.verify.bundle.program import Freezer
 from rustext.verify.bytecode.instructions import (
     decode,
     find_table,
     is_constant,
     iter_texts,
+    load_constant,
     name_of,
 )
 from rustext.verify.bytecode.module_code import Import, iter_loaded, iter_mentioned
@@ -73,9 +75,12 @@ def note_limits(
             if not READS.isdisjoint(piece.names) and not goes_on:
                 start.reads_source.append(f"{name}.{piece.name}")
     if not _CALLS.isdisjoint(words) and _HANDLED.isdisjoint(words):
-        for text in set(_iter_asked(code, python, find)):
+        inside = start.program.freezer is Freezer.NUITKA  # has what is spelled out in the program
+        spelled, listed = _find_asked(code, python, find)
+        for text in listed if inside else spelled | listed:
             package = text.lower().replace("-", "_")
-            if package in packages and package not in {top, *sys.stdlib_module_names}:
+            own = package == top and text not in spelled
+            if package in packages and package not in sys.stdlib_module_names and not own:
                 start.asked.append((name, text))
 
 
@@ -105,27 +110,35 @@ def _loads_class(piece: Code, python: tuple[int, int]) -> bool:
     return any(step[1] in raises for step in decode(piece.code, table))
 
 
-def _iter_asked(code: Code, python: tuple[int, int], find: Find) -> Iterator[str]:
-    """Yield the texts of a module that asks for metadata, and of tables that it imports."""
+def _find_asked(
+    code: Code, python: tuple[int, int], find: Find
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a module asks the metadata of, and the texts that it may take names from.
+
+    These are its own and those of tables that it imports.
+    """
     imports = tuple(iter_mentioned(code, python))
     asked = {f"{one.module}.{name}" for one in imports for name in one.names}
-    if _MODULES.isdisjoint(asked | {one.module for one in imports}) or not _asks(code, python):
-        return
+    if _MODULES.isdisjoint(asked | {one.module for one in imports}):
+        return frozenset(), frozenset()
+    questions = frozenset(_iter_questions(code, python))
+    spelled = frozenset(text for text in questions if text is not None)
+    if None not in questions:
+        return spelled, frozenset()
     tables = [find(one) for one in imports if any(name.isupper() for name in one.names)]
-    for piece in (code, *filter(None, tables)):
-        for nested in piece.iter_nested():
-            yield from iter_texts(nested.constants)
+    pieces = (nested for piece in (code, *filter(None, tables)) for nested in piece.iter_nested())
+    return spelled, frozenset(t for piece in pieces for t in iter_texts(piece.constants))
 
 
-def _asks(code: Code, python: tuple[int, int]) -> bool:
-    """Whether a function that asks for metadata is called with anything but a literal."""
+def _iter_questions(code: Code, python: tuple[int, int]) -> Iterator[str | None]:
+    """What each call asks for that reads metadata; None for anything but a literal."""
     table = find_table(python)
     for piece in code.iter_nested():
         steps = [s for s in decode(piece.code, table) if s[1] not in table["before_call"]]
         words = [name_of(piece, table, step) for step in steps]
         for i, step in enumerate(steps[:-1]):
             plain = step[1] in (table["load_name"], table["load_global"])
-            asks = words[i] in _CALLS and (plain or words[i - 1] in _LAST_PARTS)
-            if asks and not is_constant(table, steps[i + 1]):
-                return True
-    return False
+            if words[i] in _CALLS and (plain or words[i - 1] in _LAST_PARTS):
+                text = load_constant(piece, table, steps, i + 1)
+                if isinstance(text, str) or not is_constant(table, steps[i + 1]):
+                    yield text

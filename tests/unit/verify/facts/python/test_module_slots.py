@@ -17,7 +17,7 @@ NAME = f"demo{importlib.machinery.EXTENSION_SUFFIXES[0]}"
 MODULE = """
 #include <Python.h>
 static int run(PyObject *module) { return 0; }
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, run}, %s {0, NULL}};
+static PyModuleDef_Slot slots[] = {%s {0, NULL}};
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "package.demo", .m_slots = slots
 };
@@ -25,8 +25,11 @@ PyMODINIT_FUNC PyInit_demo(void) { return PyModuleDef_Init(&definition); }
 """
 SLOTS = {
     "": None,
-    "{Py_mod_exec, run}, {3, (void *)2},": (3, 12),
-    "{3, (void *)1}, {4, (void *)1},": (3, 13),
+    "{Py_mod_exec, run},": None,
+    "{Py_mod_exec, run}, {Py_mod_exec, run}, {3, (void *)2},": (3, 12),
+    "{3, (void *)2},": (3, 12),
+    "{Py_mod_exec, run}, {3, (void *)1}, {4, (void *)1},": (3, 13),
+    "{Py_mod_exec, run}, {4, (void *)0},": (3, 13),
     "{4, (void *)0},": (3, 13),
 }
 

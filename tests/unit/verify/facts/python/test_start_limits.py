@@ -53,11 +53,13 @@ def start_of(text: str) -> Start:
         (f"{ASKS}FOUND = [version(name) for name in NAMES[:1]]", True),
         (f"{ASKS}def found(name=NAMES[0]):\n    return version(name)\nfound()", True),
         (f"{ASKS}{HANDLED}", False),
+        (f"{ASKS}version('some-dep')", True),
+        (f"{ASKS}def found():\n    return version('some-dep')\nfound()", True),
         (f"{ASKS}version('pytest')", False),
         ("from app.table import NAMES\nprint(NAMES)", False),
     ],
 )
-def test_metadata_that_is_asked_for_by_a_table_of_another_module(
+def test_metadata_that_is_asked_for_by_name_or_by_a_table_of_another_module(
     text: str, asked: bool, tmp_path: Path
 ) -> None:
     write_files(tmp_path, {"app/__init__.py": "", "app/table.py": TABLE, "app/main.py": text})
