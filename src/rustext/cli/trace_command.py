@@ -39,7 +39,8 @@ def trace(args: argparse.Namespace, console: Console) -> int:
         return 0
     output = args.output or DEFAULT_FILE
     check_record_path(output)
-    code, outside = 0, 0
+    code = 0
+    outside: int | None = 0
     if args.merge:
         found = merge(read_trace(path) for path in args.merge)
     elif args.finish:
@@ -55,7 +56,7 @@ def trace(args: argparse.Namespace, console: Console) -> int:
 
 
 def keep_record(
-    found: Trace, output: Path, outside: int, args: argparse.Namespace, console: Console
+    found: Trace, output: Path, outside: int | None, args: argparse.Namespace, console: Console
 ) -> None:
     """Write a record, and say what is in it; an empty one does not replace that of a program.
 
@@ -111,10 +112,11 @@ def _command(args: argparse.Namespace) -> list[str]:
     return words
 
 
-def run_recorded(words: list[str], python: Path) -> tuple[int, Trace, int]:
+def run_recorded(words: list[str], python: Path) -> tuple[int, Trace, int | None]:
     """Run a program: its exit code, as a shell would say it, what was seen, and what not.
 
-    The last is how many files were opened that are neither a distribution's nor the program's.
+    The last is how many files were opened that are neither a distribution's nor the program's;
+    None where nothing took part.
     """
     env = read_environment(python)
     with record(os.environ, env.sites) as recording:
@@ -157,8 +159,10 @@ def _environment(python: Path | None) -> Environment:
     return read_environment(python) if python is not None else this_environment()
 
 
-def _summary(found: Trace, output: Path, outside: int) -> str:
+def _summary(found: Trace, output: Path, outside: int | None) -> str:
     """One line about a record."""
+    if outside is None:
+        return f"{output}: nothing was recorded; `python -I`, `-E` and `-S` start no recorder"
     kinds = [(kind, len(usage.of(kind))) for usage in found.usages for kind in UseKind]
     modules = sum(count for kind, count in kinds if kind in MODULES)
     files = sum(count for kind, count in kinds) - modules
