@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 
 from rustext.environment.child_process import run_attached
 from rustext.environment.environment import Environment, read_environment, this_environment
@@ -25,6 +27,7 @@ from rustext.tracing.trace_file import (
 )
 from rustext.tracing.usage import MODULES, UseKind
 
+_PYTHON = re.compile(r"python[\d.]*(\.exe)?")
 _SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 
 
@@ -108,8 +111,18 @@ def _command(args: argparse.Namespace) -> list[str]:
     if not words:
         raise RustextError("nothing to run", hint="rustext trace -- SCRIPT ARGS, or -m MODULE ARGS")
     if not words[0].startswith("-") and not Path(words[0]).exists():
-        raise UnreadableFile(f"{words[0]} does not exist")
+        raise UnreadableFile(f"{words[0]} does not exist", hint=_hint(words))
     return words
+
+
+def _hint(words: list[str]) -> str | None:
+    """What somebody may have meant who names a command instead of a script."""
+    if _PYTHON.fullmatch(words[0]):
+        return f"leave it out, it is run in any case: rustext trace -- {' '.join(words[1:])}"
+    command = which(words[0])
+    if command is None:
+        return None
+    return f"name a script, `{command}` for example, or a module: rustext trace -m {words[0]}"
 
 
 def run_recorded(words: list[str], python: Path) -> tuple[int, Trace, int | None]:

@@ -139,6 +139,25 @@ def test_a_program_that_cannot_be_seen_is_told_of(
     assert capfd.readouterr().err == f"{RECORD}: 0 modules and 0 files of 0 distributions\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (
+            ["python", "app.py", "x"],
+            "hint: leave it out, it is run in any case: rustext trace -- app",
+        ),
+        (["sh", "x"], "or a module: rustext trace -m sh"),
+        (["no-such-command"], "no-such-command does not exist\n"),
+    ],
+)
+def test_a_command_in_the_place_of_a_script_is_told_what_to_do(
+    project: Path, capfd: pytest.CaptureFixture[str], words: list[str], hint: str
+) -> None:
+    assert project == Path.cwd()
+    assert run(["trace", "--", *words]) == 2
+    assert hint in capfd.readouterr().err
+
+
 def test_programs_that_others_start_are_recorded_by_a_variable(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
