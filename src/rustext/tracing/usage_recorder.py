@@ -78,6 +78,7 @@ class _Recorder:
         self._early = frozenset(sys.modules)
         self._path: list[Any] = []
         self._roots: list[str] = []
+        self._served: set[str] = set()  # folders that an import finder knows of
         self._start_folder = _absolute("")
         self._given: set[str] = set()  # paths among the program's arguments: the user's files
         self._loaded: set[str] = set()  # the files of modules
@@ -146,7 +147,21 @@ class _Recorder:
     def _note_import(self, name: str, origin: str, frame: FrameType) -> None:
         kind, asker = self._askers.explain_import(frame)
         full = os.path.abspath(origin) if os.path.isabs(origin) else ""
+        if full and not self._entry(full):
+            self._serve(name, full)
         self._note_module(name, full, kind, asker)
+
+    def _serve(self, name: str, file: str) -> None:
+        """Take in the folder of a module that no entry of `sys.path` holds.
+
+        A finder has found it, as those of editable installs do.
+        """
+        folder, base = os.path.split(file)
+        stem = folder if base.startswith("__init__.") else file[: -len(base)] + base.split(".")[0]
+        tail = os.sep + name.replace(".", os.sep)
+        if stem.endswith(tail):
+            self._served.add(stem[: -len(tail)])
+            self._path = []  # to be read again
 
     def _note_module(self, name: str, file: str, kind: str, asker: str) -> None:
         key = ("import", name, kind, asker if kind != "statement" else "")
@@ -166,8 +181,8 @@ class _Recorder:
                 os.path.expanduser("~"),
                 os.path.abspath(os.environ.get("TMPDIR", "/tmp")),  # noqa: S108
             }
-            roots = {_absolute(p) for p in self._path if isinstance(p, str)} - vague
-            self._roots = sorted(roots, key=len, reverse=True)
+            roots = {_absolute(p) for p in self._path if isinstance(p, str)}
+            self._roots = sorted((roots | self._served) - vague, key=len, reverse=True)
             words = getattr(sys, "argv", [])[1:]
             words = [part for w in words if isinstance(w, str) for part in (w, w.partition("=")[2])]
             self._given = {_absolute(os.path.join(self._start_folder, w)) for w in words if w}

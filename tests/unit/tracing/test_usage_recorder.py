@@ -184,6 +184,38 @@ assert module.VALUE == 2
     assert "pack.lazy" in used(site, program)[UseKind.IMPORT_MODULE]
 
 
+def test_modules_and_files_are_noted_that_an_import_finder_serves(site: Path) -> None:
+    """As those of editable installs do: their folder is in no entry of `sys.path`."""
+    write_files(
+        site.parent / "flat",
+        {
+            "served/__init__.py": "import importlib\nimportlib.import_module('served.late')\n"
+            "importlib.import_module('alone')\n",
+            "served/late.py": "import os\nhere = os.path.dirname(__file__)\n"
+            "open(os.path.join(here, 'a.txt')).close(), os.listdir(here + '/data')\n",
+            "served/a.txt": "",
+            "served/data/x": "",
+            "alone.py": "",
+        },
+    )
+    program = """
+import importlib.machinery, sys
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name in {"served", "alone"}:
+            return importlib.machinery.PathFinder.find_spec(name, ["%s"])
+sys.meta_path.append(Finder)
+import served
+"""
+    found = rows(run(site, program % (site.parent / "flat"))[0], PROGRAM)
+    assert found == {
+        UseKind.STATEMENT: {"served": ()},
+        UseKind.IMPORT_MODULE: {"alone": ("served",), "served.late": ("served",)},
+        UseKind.FILE: {"served/a.txt": ("served.late",)},
+        UseKind.FOLDER: {"served/data": ("served.late",)},
+    }
+
+
 def test_a_file_that_is_loaded_by_its_path_is_source_and_its_imports_are_seen(site: Path) -> None:
     program = """
 import importlib.util, os, pack
