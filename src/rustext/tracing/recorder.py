@@ -98,10 +98,7 @@ def start(output: str, asked: Callable[[str, Any, int, FrameType], None] | None 
             # `find_spec` imports a parent for its path.
             plain = fromlist is None or (fromlist and isinstance(fromlist, tuple))
             if asked and (globals is None or not plain) and fromlist != ["__path__"]:
-                here, package = sys._getframe(), (globals or {}).get("__package__")  # noqa: SLF001
-                asked(name, package, level, here)
-                for last in fromlist or ():
-                    asked(f"{name}.{last}" if name else last, package, level, here)
+                _tell(asked, sys._getframe(), name, globals, fromlist, level)  # noqa: SLF001
             return module
         try:
             frame = sys._getframe(1)  # noqa: SLF001
@@ -121,6 +118,21 @@ def start(output: str, asked: Callable[[str, Any, int, FrameType], None] | None 
     # `warnings` passes over the import system's frames where it looks for the caller.
     import_.__code__ = import_.__code__.replace(co_filename=BOOTSTRAP)
     builtins.__import__ = import_
+
+
+def _tell(
+    asked: Callable[[str, Any, int, FrameType], None],
+    frame: FrameType,
+    name: str,
+    names: Any,
+    fromlist: Any,
+    level: int,
+) -> None:
+    """Tell which modules a call of `__import__` has asked for; it takes odd arguments as well."""
+    package = names.get("__package__") if isinstance(names, dict) else None
+    asked(name, package, level, frame)
+    for last in fromlist if isinstance(fromlist, (list, tuple)) else ():
+        asked(f"{name}.{last}" if name else last, package, level, frame)
 
 
 def _is_native_call(globals_: Any, locals_: Any, fromlist: Any, level: int) -> bool:

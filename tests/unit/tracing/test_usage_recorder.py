@@ -365,6 +365,8 @@ for name in ("json", "color" + "sys", "pack.early"):
     by_name.load(name)
 by_name.inside("inner")
 by_name.load("plugin", vars(pack.early), None, (), 1)
+by_name.load("pack.early", "no names", None, True)
+by_name.load("pack.early", None, None, iter([b"odd"]))
 """
     trace = run(site, program)[0]
     late = rows(trace, "pack-dist")[UseKind.IMPORT_MODULE]
