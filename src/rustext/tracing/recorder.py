@@ -2,7 +2,8 @@
 
 In: a file name. Out: in that file, one line of JSON for each (importing file, module) that was
 seen, written at once, so that neither a crash nor `os._exit` loses any. Needs the standard library
-alone, of Python 3.8 or later, and nothing of rustext: its text is run by foreign interpreters.
+alone, of Python 3.8 or later, and `frames`: their text is run by foreign interpreters, under other
+names (`rustext.tracing.recording`). It loads nothing in vain, as the program would find it loaded.
 
 `PyImport_Import`, and with it `PyImport_ImportModule` and `PyCapsule_Import`, calls
 `builtins.__import__`, cached modules included (https://docs.python.org/3/c-api/import.html). Python

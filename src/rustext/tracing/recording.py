@@ -127,6 +127,7 @@ def prepare(folder: Path, environ: Mapping[str, str]) -> Recording:
     texts = {"sitecustomize.py": boot}
     for module in _MODULES:
         text = package_text(f"tracing/{module}.py")
+        # They are no modules of rustext there, which may be another one or none.
         texts[f"rustext_{module}.py"] = text.replace("from rustext.tracing.", "from rustext_")
     try:
         folder.mkdir(parents=True, exist_ok=True)

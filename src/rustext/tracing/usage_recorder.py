@@ -2,13 +2,13 @@
 
 In: a function that writes a note, a mapping that JSON can hold. Out: one note for each thing and
 who asked for it: modules by the kind of their import, files, folders, metadata, libraries and
-programs. Needs the standard library alone, of Python 3.8 or later.
+programs. Needs the standard library alone, of Python 3.8 or later, and `frames`.
 
 Files, programs and frames come from audit hooks (PEP 578). Imports come from `_find_spec`, through
-which the import system looks for each module that is not in `sys.modules`, and from
-`_sanity_check`, with which `importlib.import_module` begins. Both return before a module's code
-runs: nothing of this file is on the stack of the program's own code, neither in its tracebacks nor
-where `warnings` looks for the caller.
+which the import system looks for each module that is not in `sys.modules`, from `_sanity_check`,
+with which `importlib.import_module` begins, and from calls of `__import__`. All return before a
+module's code runs: nothing of this file is on the stack of the program's own code, neither in its
+tracebacks nor where `warnings` looks for the caller.
 """
 
 from __future__ import annotations
