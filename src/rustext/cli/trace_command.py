@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 
 from rustext.environment.child_process import run_attached
 from rustext.environment.environment import Environment, read_environment, this_environment
@@ -25,6 +27,7 @@ from rustext.tracing.trace_file import (
 )
 from rustext.tracing.usage import MODULES, UseKind
 
+_PYTHON = re.compile(r"python[\d.]*(\.exe)?")
 _SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 
 
@@ -39,7 +42,8 @@ def trace(args: argparse.Namespace, console: Console) -> int:
         return 0
     output = args.output or DEFAULT_FILE
     check_record_path(output)
-    code, outside = 0, 0
+    code = 0
+    outside: int | None = 0
     if args.merge:
         found = merge(read_trace(path) for path in args.merge)
     elif args.finish:
@@ -55,7 +59,7 @@ def trace(args: argparse.Namespace, console: Console) -> int:
 
 
 def keep_record(
-    found: Trace, output: Path, outside: int, args: argparse.Namespace, console: Console
+    found: Trace, output: Path, outside: int | None, args: argparse.Namespace, console: Console
 ) -> None:
     """Write a record, and say what is in it; an empty one does not replace that of a program.
 
@@ -107,14 +111,25 @@ def _command(args: argparse.Namespace) -> list[str]:
     if not words:
         raise RustextError("nothing to run", hint="rustext trace -- SCRIPT ARGS, or -m MODULE ARGS")
     if not words[0].startswith("-") and not Path(words[0]).exists():
-        raise UnreadableFile(f"{words[0]} does not exist")
+        raise UnreadableFile(f"{words[0]} does not exist", hint=_hint(words))
     return words
 
 
-def run_recorded(words: list[str], python: Path) -> tuple[int, Trace, int]:
+def _hint(words: list[str]) -> str | None:
+    """What somebody may have meant who names a command instead of a script."""
+    if _PYTHON.fullmatch(words[0]):
+        return f"leave it out, it is run in any case: rustext trace -- {' '.join(words[1:])}"
+    command = which(words[0])
+    if command is None:
+        return None
+    return f"name a script, `{command}` for example, or a module: rustext trace -m {words[0]}"
+
+
+def run_recorded(words: list[str], python: Path) -> tuple[int, Trace, int | None]:
     """Run a program: its exit code, as a shell would say it, what was seen, and what not.
 
-    The last is how many files were opened that are neither a distribution's nor the program's.
+    The last is how many files were opened that are neither a distribution's nor the program's;
+    None where nothing took part.
     """
     env = read_environment(python)
     with record(os.environ, env.sites) as recording:
@@ -157,8 +172,10 @@ def _environment(python: Path | None) -> Environment:
     return read_environment(python) if python is not None else this_environment()
 
 
-def _summary(found: Trace, output: Path, outside: int) -> str:
+def _summary(found: Trace, output: Path, outside: int | None) -> str:
     """One line about a record."""
+    if outside is None:
+        return f"{output}: nothing was recorded; `python -I`, `-E` and `-S` start no recorder"
     kinds = [(kind, len(usage.of(kind))) for usage in found.usages for kind in UseKind]
     modules = sum(count for kind, count in kinds if kind in MODULES)
     files = sum(count for kind, count in kinds) - modules

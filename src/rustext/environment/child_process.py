@@ -146,8 +146,9 @@ def run_attached(
 ) -> int:
     """Run the user's own program at the user's terminal; return its exit code.
 
-    The one child process without a time limit: its user ends it, by Ctrl-C as well, which the
-    terminal sends to the program too. Raises `ForeignProcessError` when it cannot be started.
+    The one child process without a time limit: its user ends it, by Ctrl-C, which the terminal
+    sends to the program too, or by SIGTERM, which is passed on. Raises `ForeignProcessError` when
+    it cannot be started.
     """
     try:
         process = subprocess.Popen([str(part) for part in command], env=dict(env), cwd=cwd)
@@ -159,9 +160,8 @@ def run_attached(
                 return process.wait()
             except KeyboardInterrupt:  # the program says what it makes of it
                 continue
-            except SystemExit:
+            except SystemExit:  # SIGTERM, as `rustext.__main__` has it
                 process.terminate()
-                raise
 
 
 def ask_python(

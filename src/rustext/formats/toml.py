@@ -6,6 +6,7 @@ library's parser is recursive, and quadratic in the parts of a key and in the di
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ _MOST_PARTS = 500  # of a dotted key
 _MOST_DOTS = 50_000  # of all keys and numbers; the parser takes 2 kB for each
 _DIGITS = re.compile(rb"(?<![\w.])[+-]?\d[\d_]{%d}" % _MOST_DIGITS)
 _STRING = re.compile(rb'"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'')
+_ESCAPED = re.compile(r"[^ -~]")
 _KEY = re.compile(rb"(?<![\w.-])(?:[\w-]+[ \t]*\.[ \t]*){%d}" % _MOST_PARTS)
 
 
@@ -61,3 +63,19 @@ def parse_toml(data: bytes, where: str) -> dict[str, Any]:
         raise InvalidToml(f"{where} is nested too deeply") from error
     except ValueError as error:  # of the parser, the decoder, and Python's own types
         raise InvalidToml(f"{where} is not valid TOML: {error}") from error
+
+
+def format_toml_string(value: str) -> str:
+    """A basic string of TOML, in ASCII.
+
+    JSON's escapes are not TOML's beyond U+FFFF. Half of a surrogate pair, as in a file's name that
+    is not UTF-8, cannot be written: U+FFFD takes its place.
+    """
+    return _ESCAPED.sub(_escape, json.dumps(value, ensure_ascii=False))
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
+    return "\\ufffd" if 0xD800 <= code < 0xE000 else f"\\u{code:04x}"

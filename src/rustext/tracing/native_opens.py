@@ -11,11 +11,13 @@ import os
 import struct
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Event, Lock, Thread
 
 _OPEN, _CHANGED = 0x20, 0x2 | 0x8 | 0x100  # IN_OPEN; IN_MODIFY, IN_CLOSE_WRITE, IN_CREATE
 _FOLDER = 0x40000000  # IN_ISDIR
 _EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
 _BUFFER = 1 << 16
+_PAUSE = 0.05  # seconds; the kernel keeps some 16,000 events and drops the rest (inotify(7))
 _METADATA = (".dist-info", ".egg-info")
 _PYTHON = (".py", ".pyc", ".pyi", ".pth")
 
@@ -25,6 +27,9 @@ class OpenWatch:
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._folders: dict[int, str] = {}
+        self._opened: set[Path] = set()
+        self._changed: set[Path] = set()
+        self._lock, self._over = Lock(), Event()
         self._file = -1
         try:
             import ctypes  # noqa: PLC0415  (Python may have been built without libffi)
@@ -44,11 +49,23 @@ class OpenWatch:
                     if number < 0:  # as many as this user may watch
                         return
                     self._folders[number] = folder
+        if self._folders:
+            Thread(target=self._keep_reading, daemon=True).start()
 
     def opened(self) -> frozenset[Path]:
-        """The files that were opened since the last question, and not written to."""
-        opened: set[Path] = set()
-        changed: set[Path] = set()
+        """The files that were opened so far, and not written to."""
+        self._read()
+        return frozenset(self._opened - self._changed)
+
+    def _keep_reading(self) -> None:
+        while not self._over.wait(_PAUSE):
+            self._read()
+
+    def _read(self) -> None:
+        with self._lock:
+            self._read_events()
+
+    def _read_events(self) -> None:
         while self._folders:
             try:
                 data = os.read(self._file, _BUFFER)
@@ -60,15 +77,17 @@ class OpenWatch:
                 name = os.fsdecode(data[_EVENT.size : end].rstrip(b"\0"))
                 data = data[end:]
                 if number in self._folders and _is_data(name) and not mask & _FOLDER:
-                    (changed if mask & _CHANGED else opened).add(Path(self._folders[number], name))
-        return frozenset(opened - changed)
+                    found = self._changed if mask & _CHANGED else self._opened
+                    found.add(Path(self._folders[number], name))
 
     def close(self) -> None:
         """Stop watching."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-        self._folders.clear()
+        self._over.set()
+        with self._lock:
+            self._folders.clear()
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
 
 
 def _is_data(name: str) -> bool:

@@ -49,8 +49,7 @@ def pytest_configure(config: Any) -> None:
     recording = prepare(Path(tempfile.mkdtemp(prefix="rustext-trace-")), os.environ)
     os.environ["PYTHONPATH"] = recording.variables["PYTHONPATH"]
     notes = str(recording.output)
-    recorder.start(notes)
-    usage_recorder.start(recorder.append_to(notes), recorder.is_statement)
+    recorder.start(notes, usage_recorder.start(recorder.append_to(notes)))
     config.add_cleanup(lambda: _finish(recording, output))
 
 

@@ -2,7 +2,8 @@
 
 In: a file name. Out: in that file, one line of JSON for each (importing file, module) that was
 seen, written at once, so that neither a crash nor `os._exit` loses any. Needs the standard library
-alone, of Python 3.8 or later, and nothing of rustext: its text is run by foreign interpreters.
+alone, of Python 3.8 or later, and `frames`: their text is run by foreign interpreters, under other
+names (`rustext.tracing.recording`). It loads nothing in vain, as the program would find it loaded.
 
 `PyImport_Import`, and with it `PyImport_ImportModule` and `PyCapsule_Import`, calls
 `builtins.__import__`, cached modules included (https://docs.python.org/3/c-api/import.html). Python
@@ -14,21 +15,29 @@ it is being loaded. Not seen: `PyImport_ImportModuleLevelObject`, which Cython's
 modules that native code takes out of `sys.modules` or has `importlib.import_module` find.
 """
 
+from __future__ import annotations
+
 import builtins
-import json
-import opcode
 import os
 import sys
-from collections.abc import Callable
-from types import CodeType, FrameType, ModuleType
-from typing import Any
 
+from rustext.tracing.frames import BOOTSTRAP, is_statement
+
+TYPE_CHECKING = False  # `typing` would load much that the program may not have
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType, ModuleType
+    from typing import Any
+
+try:
+    from _json import encode_basestring_ascii as _quote
+except ImportError:  # not CPython
+    from json.encoder import py_encode_basestring_ascii as _quote
 try:
     import ctypes
 except ImportError:  # Python was built without libffi
     ctypes = None  # type: ignore[assignment]
 
-_IMPORT_NAME = opcode.opmap["IMPORT_NAME"]
 _LOOP = b"_PyEval_EvalFrameDefault"
 _IMPORTS = {
     b"PyImport_Import",
@@ -38,25 +47,35 @@ _IMPORTS = {
 }
 _CALLS = (b"PyObject_", b"PyFunction_", b"PyVectorcall_")  # they call the import function
 _DEPTH = 128  # C frames; from the import to the caller's loop there are some ten
-_BOOTSTRAP = "<frozen importlib._bootstrap>"
 
 
-def append_to(output: str) -> "Callable[[dict[str, Any]], None]":
+def append_to(output: str) -> Callable[[dict[str, Any]], None]:
     """A function that appends a note to a file, at once: no crash loses any."""
+    open_, write, close = os.open, os.write, os.close  # whatever tests put in their places
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
-    def append(note: "dict[str, Any]") -> None:
+    def append(note: dict[str, Any]) -> None:
         try:
-            file = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            os.write(file, (json.dumps(note) + "\n").encode())
-            os.close(file)
-        except OSError:  # the recording is over, and this process outlives it
+            file = open_(output, flags, 0o600)
+            write(file, (_as_json(note) + "\n").encode())
+            close(file)
+        except Exception:  # noqa: BLE001 (the recording is over; an audit hook refuses)
             return
 
     return append
 
 
-def start(output: str) -> None:
-    """Note from now on; the file is appended to, by forked and started processes as well."""
+def _as_json(note: dict[str, Any]) -> str:
+    """Without `json`, which the program would find loaded."""
+    values = {k: _quote(v) if isinstance(v, str) else v for k, v in note.items()}
+    return "{" + ", ".join(f"{_quote(k)}: {v}" for k, v in values.items()) + "}"
+
+
+def start(output: str, asked: Callable[[str, Any, int, FrameType], None] | None = None) -> None:
+    """Note from now on; the file is appended to, by forked and started processes as well.
+
+    `asked` hears of modules that code asks `__import__` for, loaded or not.
+    """
     original = builtins.__import__
     note = _Notes(output).add
     stack = _find_stack()
@@ -76,6 +95,11 @@ def start(output: str) -> None:
             error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
             raise
         if not _is_native_call(globals, locals, fromlist, level):
+            # A statement passes the module's names, and None or a tuple that is not empty;
+            # `find_spec` imports a parent for its path.
+            plain = fromlist is None or (fromlist and isinstance(fromlist, tuple))
+            if asked and (globals is None or not plain) and fromlist != ["__path__"]:
+                _tell(asked, sys._getframe(), name, globals, fromlist, level)  # noqa: SLF001
             return module
         try:
             frame = sys._getframe(1)  # noqa: SLF001
@@ -93,14 +117,23 @@ def start(output: str) -> None:
         return module
 
     # `warnings` passes over the import system's frames where it looks for the caller.
-    import_.__code__ = import_.__code__.replace(co_filename=_BOOTSTRAP)
+    import_.__code__ = import_.__code__.replace(co_filename=BOOTSTRAP)
     builtins.__import__ = import_
 
 
-def is_statement(frame: FrameType) -> bool:
-    """Whether a frame is at an `import` statement."""
-    code: CodeType = frame.f_code
-    return 0 <= frame.f_lasti < len(code.co_code) and code.co_code[frame.f_lasti] == _IMPORT_NAME
+def _tell(
+    asked: Callable[[str, Any, int, FrameType], None],
+    frame: FrameType,
+    name: str,
+    names: Any,
+    fromlist: Any,
+    level: int,
+) -> None:
+    """Tell which modules a call of `__import__` has asked for; it takes odd arguments as well."""
+    package = names.get("__package__") if isinstance(names, dict) else None
+    asked(name, package, level, frame)
+    for last in fromlist if isinstance(fromlist, (list, tuple)) else ():
+        asked(f"{name}.{last}" if name else last, package, level, frame)
 
 
 def _is_native_call(globals_: Any, locals_: Any, fromlist: Any, level: int) -> bool:
@@ -110,9 +143,9 @@ def _is_native_call(globals_: Any, locals_: Any, fromlist: Any, level: int) -> b
     return globals_ is locals_ and isinstance(globals_, dict)
 
 
-def _loading(frame: "FrameType | None") -> "str | None":
+def _loading(frame: FrameType | None) -> str | None:
     """The extension module whose initialisation `frame` has called directly."""
-    if frame is None or frame.f_code.co_filename != _BOOTSTRAP:
+    if frame is None or frame.f_code.co_filename != BOOTSTRAP:
         return None
     if frame.f_code.co_name != "_call_with_frames_removed":
         return None
@@ -155,7 +188,7 @@ def _entry(path: str) -> str:
 # --- the C stack ------------------------------------------------------------------------------
 
 
-def _find_stack() -> "_Stack | None":
+def _find_stack() -> _Stack | None:
     if ctypes is None:
         return None
     try:
@@ -179,7 +212,7 @@ class _Stack:
         here = ctypes.cast(program.backtrace, ctypes.c_void_p).value or 0
         self._libc = self._find(here)[0]
 
-    def explain(self, addresses: "list[int | None]") -> "tuple[bool, str | None]":
+    def explain(self, addresses: list[int | None]) -> tuple[bool, str | None]:
         """Whether native code has called for an import, and the file that the code is in.
 
         Without a file, the caller is not known. The interpreter's own code is no native code here.
@@ -205,7 +238,7 @@ class _Stack:
         found = next(filter(_entry, others), others[0] if others else None)
         return found is not None, found
 
-    def _explain_nameless(self, addresses: "list[int | None]") -> "tuple[bool, Any]":
+    def _explain_nameless(self, addresses: list[int | None]) -> tuple[bool, Any]:
         """Whether one of `_IMPORTS` called the import, and the files right below it.
 
         The files are None where no function bears a name that tells. Python code that calls
@@ -229,7 +262,7 @@ class _Stack:
             inside = inside or base == self._core
         return imports, files if imports else None
 
-    def _find(self, address: int) -> "tuple[int, str | None, bytes]":
+    def _find(self, address: int) -> tuple[int, str | None, bytes]:
         """Where the file that holds `address` begins, its path, and the symbol there.
 
         The path is None for the program itself. Each address is looked up once, as Python unloads

@@ -40,17 +40,20 @@ except ImportError as error:
         raise
     sys.modules["sitecustomize"] = type(sys)("sitecustomize")
 if sys.version_info >= (3, 8):
+    before = set(sys.modules)
     sys.path.insert(0, folder)
     import rustext_recorder, rustext_usage_recorder
     sys.path.remove(folder)
-    rustext_recorder.start(output)
-    rustext_usage_recorder.start(
-        rustext_recorder.append_to(output), rustext_recorder.is_statement
-    )
+    asked = rustext_usage_recorder.start(rustext_recorder.append_to(output))
+    rustext_recorder.start(output, asked)
+    # The program imports by itself what it needs of these, and that is noted. Native modules stay.
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").endswith(".py"):
+            del sys.modules[name]
 """
 _NOTES = "notes.jsonl"
 _WHAT = "what `rustext trace --start` writes"
-_MODULES = ("recorder", "usage_recorder")
+_MODULES = ("frames", "recorder", "usage_recorder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +90,15 @@ class Recording:
             yield {"do": "native", "file": str(path), "entry": str(entry), "by": ""}
 
     @property
-    def outside(self) -> int:
-        """How many files were opened that belong to neither a distribution nor the program."""
+    def outside(self) -> int | None:
+        """How many files were opened that belong to neither a distribution nor the program.
+
+        None where no Python process took part.
+        """
         try:
             lines = self.output.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
-            return 0
+            return None
         return count_outside(_iter_notes(lines))
 
 
@@ -120,7 +126,9 @@ def prepare(folder: Path, environ: Mapping[str, str]) -> Recording:
     boot = _BOOT.format(folder=str(folder), output=str(folder / _NOTES))
     texts = {"sitecustomize.py": boot}
     for module in _MODULES:
-        texts[f"rustext_{module}.py"] = package_text(f"tracing/{module}.py")
+        text = package_text(f"tracing/{module}.py")
+        # They are no modules of rustext there, which may be another one or none.
+        texts[f"rustext_{module}.py"] = text.replace("from rustext.tracing.", "from rustext_")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

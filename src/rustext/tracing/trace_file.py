@@ -7,7 +7,6 @@ so that it can be committed and compared: the same run gives the same bytes.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from typing import Any
 from rustext.errors import InvalidToml, InvalidTrace, UnreadableFile
 from rustext.files.output import LIMIT, check_output, write_output
 from rustext.files.untrusted import read_bytes
-from rustext.formats.toml import parse_toml
+from rustext.formats.toml import format_toml_string, parse_toml
 from rustext.tracing.usage import (
     MODULES,
     PROGRAM,
@@ -146,12 +145,13 @@ def format_trace(trace: Trace) -> str:
         ("run", trace.runs),
         ("program", trace.programs),
     ):
-        parts += [f"{key} = {json.dumps(values)}\n"] if values else []
+        strings = ", ".join(map(format_toml_string, values))
+        parts += [f"{key} = [{strings}]\n"] if values else []
     for importer in trace.importers:
         lines = ["", "[[importer]]"]
-        lines.append(f"name = {json.dumps(importer.name)}")  # a JSON string is a TOML string
-        lines.append(f"language = {json.dumps(importer.language.value)}")
-        lines += ["imports = [", *(f"    {json.dumps(m)}," for m in importer.imports), "]"]
+        lines.append(f"name = {format_toml_string(importer.name)}")
+        lines.append(f"language = {format_toml_string(importer.language.value)}")
+        lines += ["imports = [", *(f"    {format_toml_string(m)}," for m in importer.imports), "]"]
         parts.append("\n".join(lines) + "\n")
     parts += map(format_usage, trace.usages)
     return "".join(parts)

@@ -7,12 +7,13 @@ that belongs to neither a distribution nor the program is named.
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from rustext.formats.toml import format_toml_string
 
 # Names of what is no distribution; no distribution can be called like this.
 PROGRAM = "(program)"  # the folder that the program's own modules are imported from
@@ -103,9 +104,9 @@ def merge_usages(usages: Iterable[Usage]) -> tuple[Usage, ...]:
 
 def format_usage(usage: Usage) -> str:
     """One `[[distribution]]` of a record's file."""
-    lines = ["", "[[distribution]]", f"name = {_string(usage.distribution)}"]
+    lines = ["", "[[distribution]]", f"name = {format_toml_string(usage.distribution)}"]
     if len(usage.versions) == 1:
-        lines.append(f"version = {_string(usage.versions[0])}")
+        lines.append(f"version = {format_toml_string(usage.versions[0])}")
     elif usage.versions:
         lines.append(f"version = {_array(usage.versions)}")
     for kind in UseKind:
@@ -131,21 +132,20 @@ def _by_package(uses: Iterable[Use]) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _line(name: str, values: tuple[str, ...]) -> str:
-    line = f"{_string(name)} = {_array(values)}"
+    line = f"{format_toml_string(name)} = {_array(values)}"
     if len(line) <= _WIDTH:
         return line
     rows = textwrap.wrap(
-        ", ".join(map(_string, values)), _WIDTH - 4, break_long_words=False, break_on_hyphens=False
+        ", ".join(map(format_toml_string, values)),
+        _WIDTH - 4,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    return "\n".join((f"{_string(name)} = [", *(f"    {row}" for row in rows), "]"))
+    return "\n".join((f"{format_toml_string(name)} = [", *(f"    {row}" for row in rows), "]"))
 
 
 def _array(values: Iterable[str]) -> str:
-    return f"[{', '.join(map(_string, values))}]"
-
-
-def _string(value: str) -> str:
-    return json.dumps(value)  # a JSON string is a TOML string
+    return f"[{', '.join(map(format_toml_string, values))}]"
 
 
 def parse_usage(table: Mapping[str, Any]) -> Usage:

@@ -2,7 +2,7 @@
 
 In: the recorder's notes, and the environment that the program ran in. Out: a `Usage` of each
 distribution. Paths become names relative to their distribution. A file that is not there any more,
-that the program has written itself, or that is hidden is left out.
+that the program has written itself, that is hidden, or whose name is not UTF-8 is left out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _FILES = {
     "native": UseKind.FILE,
     "locals": UseKind.LOCALS,
 }
-# Who has read the metadata of this many distributions, out of ten, has asked for all of them.
+# Who has read a file of this many distributions' metadata, out of ten, has asked for all of them.
 _MOST = 8
 
 
@@ -81,7 +81,7 @@ def make_usages(notes: Iterable[Mapping[str, Any]], env: Environment) -> tuple[U
             found.append((SYSTEM, UseKind.PROGRAM, Use(name=name, askers=(note["by"],))))
         elif do == "native" and (note["file"] in told or _is_native(Path(note["file"]))):
             continue  # who has opened it is known, or it is code
-        elif do in _FILES and note["file"] not in written:
+        elif do in _FILES and written.isdisjoint(_with_folders(note["file"])):
             row = _file_row(_FILES[do], note, places)
             (by_whom if do == "native" else found).extend([row] if row is not None else [])
     used = {dist for dist, _, _ in found}
@@ -113,10 +113,16 @@ def _file_row(
     if note["do"] == "mapped" and not _is_native(path):
         kind = UseKind.FILE
     name = places.name(file, entry, dist)
+    if name.encode(errors="ignore").decode() != name:
+        return None  # not UTF-8, and TOML is
     hidden = any(part.startswith(".") and part != ".." for part in PurePosixPath(name).parts)
     if hidden and dist == PROGRAM:
         return None
     return (dist, kind, Use(name=name, askers=(note["by"],)))
+
+
+def _with_folders(file: str) -> tuple[str, ...]:
+    return (file, *map(str, Path(file).parents))
 
 
 def _needed_names(notes: Iterable[Mapping[str, Any]]) -> frozenset[str]:
@@ -151,14 +157,12 @@ def _is_native(path: Path) -> bool:
 def _metadata_rows(
     asked: Mapping[str, set[tuple[str, str]]], installed: int
 ) -> Iterable[tuple[str, UseKind, Use]]:
-    """The metadata that was read; one row for who has read that of most distributions."""
+    """The metadata that was read; one row for who has read a file of most distributions."""
     for asker, files in asked.items():
-        distributions = {dist for dist, _ in files}
-        if len(distributions) > 2 and 10 * len(distributions) >= _MOST * installed:
-            for name in {name for _, name in files}:
-                yield ALL, UseKind.METADATA, Use(name=name, askers=(asker,))
-        else:
-            for dist, name in files:
+        for name in {name for _, name in files}:
+            dists = {dist for dist, other in files if other == name}
+            most = len(dists) > 2 and 10 * len(dists) >= _MOST * installed
+            for dist in {ALL} if most else dists:
                 yield dist, UseKind.METADATA, Use(name=name, askers=(asker,))
 
 

@@ -2,23 +2,30 @@
 
 In: a function that writes a note, a mapping that JSON can hold. Out: one note for each thing and
 who asked for it: modules by the kind of their import, files, folders, metadata, libraries and
-programs. Needs the standard library alone, of Python 3.8 or later.
+programs. Needs the standard library alone, of Python 3.8 or later, and `frames`.
 
 Files, programs and frames come from audit hooks (PEP 578). Imports come from `_find_spec`, through
-which the import system looks for each module that is not in `sys.modules`, and from
-`_sanity_check`, with which `importlib.import_module` begins. Both return before a module's code
-runs: nothing of this file is on the stack of the program's own code, neither in its tracebacks nor
-where `warnings` looks for the caller.
+which the import system looks for each module that is not in `sys.modules`, from `_sanity_check`,
+with which `importlib.import_module` begins, and from calls of `__import__`. All return before a
+module's code runs: nothing of this file is on the stack of the program's own code, neither in its
+tracebacks nor where `warnings` looks for the caller.
 """
+
+from __future__ import annotations
 
 import atexit
 import os
 import sys
-from types import FrameType
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+
+from rustext.tracing.frames import BOOTSTRAP, INSTALLED, Askers, module_of
+
+TYPE_CHECKING = False  # `typing` would load much that the program may not have
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any
 
 _importlib: Any = sys.modules["_frozen_importlib"]
-_BOOTSTRAP = "<frozen importlib._bootstrap>"
 _EXTERNAL = "<frozen importlib._bootstrap_external>"
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _METADATA = (".dist-info", ".egg-info")
@@ -27,17 +34,15 @@ _METADATA = (".dist-info", ".egg-info")
 _SHOWING = frozenset(
     {("traceback.py", ""), ("warnings.py", ""), ("inspect.py", "getframeinfo"), ("runpy.py", "")}
 )
-_INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
-_DEPTH = 200  # frames; who asks is near
 _OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function
 _FRAME_CALLS = frozenset({"_getframe", "currentframe"})
 
 
 def start(
-    write: Callable[[Dict[str, Any]], None], is_statement: Callable[[FrameType], bool]
-) -> None:
-    """Note from now on; `is_statement` tells whether a frame is at an `import` statement."""
-    recorder = _Recorder(write, is_statement)
+    write: Callable[[dict[str, Any]], None],
+) -> Callable[[str, Any, int, FrameType], None]:
+    """Note from now on; the function that is returned has to hear of calls of `__import__`."""
+    recorder = _Recorder(write)
     find, check = _importlib._find_spec, _importlib._sanity_check
 
     def find_spec(name: str, path: Any, target: Any = None) -> Any:
@@ -51,7 +56,7 @@ def start(
         recorder.asked(name, package, level, sys._getframe(1))
 
     for function in (find_spec, sanity_check):
-        function.__code__ = function.__code__.replace(co_filename=_BOOTSTRAP)
+        function.__code__ = function.__code__.replace(co_filename=BOOTSTRAP)
     _importlib._find_spec = find_spec
     _importlib._sanity_check = sanity_check
     util = sys.modules.get("importlib.util")
@@ -59,28 +64,28 @@ def start(
         util._find_spec = find_spec  # type: ignore[union-attr]
     sys.addaudithook(recorder.hear)
     atexit.register(recorder.finish)
+    return recorder.asked
 
 
 class _Recorder:
     """What was noted so far, and where the program's files are."""
 
-    def __init__(
-        self, write: Callable[[Dict[str, Any]], None], is_statement: Callable[[FrameType], bool]
-    ) -> None:
+    def __init__(self, write: Callable[[dict[str, Any]], None]) -> None:
         self._write = write
-        self._is_statement = is_statement
-        self._seen: Set[Tuple[str, ...]] = set()
+        self._askers = Askers()
+        self._own = {f.__code__.co_filename for f in (write, _absolute)}  # opens files as well
+        self._seen: set[tuple[str, ...]] = set()
         self._early = frozenset(sys.modules)
-        self._standard = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
-        self._is_standard_file: Dict[str, bool] = {}
-        self._path: List[Any] = []
-        self._roots: List[str] = []
-        self._given: Set[str] = set()  # paths among the program's arguments: the user's files
-        self._loaded: Set[str] = set()  # the files of modules
-        self._by_path: Dict[Any, str] = {}  # files that were loaded by their path, and by whom
+        self._path: list[Any] = []
+        self._roots: list[str] = []
+        self._served: set[str] = set()  # folders that an import finder knows of
+        self._start_folder = _absolute("")
+        self._given: set[str] = set()  # paths among the program's arguments: the user's files
+        self._loaded: set[str] = set()  # the files of modules
+        self._databases: dict[str, float] = {}  # and when they were changed last
         self._outside = 0
         self._looks = False  # at the stack, by itself
-        self._handlers: Dict[str, Callable[..., None]] = {
+        self._handlers: dict[str, Callable[..., None]] = {
             "open": self._open,
             "os.listdir": self._list,
             "os.scandir": self._list,
@@ -88,10 +93,15 @@ class _Recorder:
             "subprocess.Popen": self._start,
             "os.posix_spawn": self._start,
             "os.exec": self._start,
+            "sqlite3.connect": self._connect,
+            "os.mkdir": self._make,
+            "os.rename": lambda frame, _old, *args: self._make(frame, *args),
+            "os.link": lambda frame, _old, *args: self._make(frame, *args),
+            "os.symlink": lambda frame, _old, *args: self._make(frame, *args),
             "os.spawn": lambda frame, _mode, *args: self._start(frame, *args),
         }
 
-    def hear(self, event: str, args: Tuple[Any, ...]) -> None:
+    def hear(self, event: str, args: tuple[Any, ...]) -> None:
         """The audit hook; whatever goes wrong here is none of the program's business."""
         if event == "sys._getframe" and not self._looks:
             self._looks = True
@@ -104,7 +114,9 @@ class _Recorder:
         handler = self._handlers.get(event)
         if handler is not None:
             try:
-                handler(sys._getframe(1), *args)
+                frame = sys._getframe(1)
+                if frame.f_code.co_filename not in self._own:
+                    handler(frame, *args)
             except Exception:  # noqa: BLE001
                 return
 
@@ -133,9 +145,23 @@ class _Recorder:
             return
 
     def _note_import(self, name: str, origin: str, frame: FrameType) -> None:
-        kind, asker = self._explain_import(frame)
+        kind, asker = self._askers.explain_import(frame)
         full = os.path.abspath(origin) if os.path.isabs(origin) else ""
+        if full and not self._entry(full):
+            self._serve(name, full)
         self._note_module(name, full, kind, asker)
+
+    def _serve(self, name: str, file: str) -> None:
+        """Take in the folder of a module that no entry of `sys.path` holds.
+
+        A finder has found it, as those of editable installs do.
+        """
+        folder, base = os.path.split(file)
+        stem = folder if base.startswith("__init__.") else file[: -len(base)] + base.split(".")[0]
+        tail = os.sep + name.replace(".", os.sep)
+        if stem.endswith(tail):
+            self._served.add(stem[: -len(tail)])
+            self._path = []  # to be read again
 
     def _note_module(self, name: str, file: str, kind: str, asker: str) -> None:
         key = ("import", name, kind, asker if kind != "statement" else "")
@@ -146,55 +172,6 @@ class _Recorder:
             note = {"name": name, "file": file, "entry": entry, "kind": kind, "by": asker}
             self._write({"do": "import", **note})
 
-    def _explain_import(self, frame: FrameType) -> Tuple[str, str]:
-        """The kind of an import, and the module whose code has caused it."""
-        late, searched = False, frame.f_code.co_filename != _BOOTSTRAP
-        place: Optional[FrameType] = frame
-        while place is not None and place.f_code.co_filename == _BOOTSTRAP:
-            late = late or place.f_code.co_name == "_gcd_import"
-            place = place.f_back
-        if place is None:
-            return "import_module", ""
-        if not late and not searched and self._is_statement(place):
-            name = place.f_code.co_filename
-            on_path = name not in self._by_path
-            if on_path and (not name.startswith("<") or name.startswith("<frozen")):
-                return "statement", _module_of(place)
-            return "exec", self._asker(place)[0]
-        asker, passed = self._asker(place)
-        if searched and not any(file == "runpy.py" for file, _ in passed):
-            return "find_spec", asker
-        if any(file == "__init__.py" and function == "load" for file, function in passed):
-            return "entry-point", asker  # importlib.metadata.EntryPoint.load
-        return "import_module", asker
-
-    # --- who asks ---------------------------------------------------------------------------------
-
-    def _asker(self, frame: Optional[FrameType]) -> Tuple[str, List[Tuple[str, str]]]:
-        """The first module outside of the standard library, and the frames that were passed.
-
-        The module is "" where there is none.
-        """
-        passed: List[Tuple[str, str]] = []
-        for _ in range(_DEPTH):
-            if frame is None:
-                break
-            code = frame.f_code
-            if not self._is_standard(code.co_filename):
-                return self._by_path.get(code.co_filename) or _module_of(frame), passed
-            passed.append((_file_name(code.co_filename), code.co_name))
-            frame = frame.f_back
-        return "", passed
-
-    def _is_standard(self, file: str) -> bool:
-        known = self._is_standard_file.get(file)
-        if known is None:
-            known = file.startswith("<frozen ") or (
-                file.startswith(self._standard) and not any(i in file for i in _INSTALLED)
-            )
-            self._is_standard_file[file] = known
-        return known
-
     def _entry(self, path: str) -> str:
         """The innermost entry of `sys.path` that holds the file, or ""."""
         if self._path != sys.path:
@@ -204,10 +181,11 @@ class _Recorder:
                 os.path.expanduser("~"),
                 os.path.abspath(os.environ.get("TMPDIR", "/tmp")),  # noqa: S108
             }
-            roots = {os.path.abspath(p) for p in self._path if isinstance(p, str)} - vague
-            self._roots = sorted(roots, key=len, reverse=True)
+            roots = {_absolute(p) for p in self._path if isinstance(p, str)}
+            self._roots = sorted((roots | self._served) - vague, key=len, reverse=True)
             words = getattr(sys, "argv", [])[1:]
-            self._given = {os.path.abspath(w) for w in words if isinstance(w, str) and w}
+            words = [part for w in words if isinstance(w, str) for part in (w, w.partition("=")[2])]
+            self._given = {_absolute(os.path.join(self._start_folder, w)) for w in words if w}
         return next((r for r in self._roots if path.startswith(r + os.sep)), "")
 
     # --- files ------------------------------------------------------------------------------------
@@ -217,7 +195,8 @@ class _Recorder:
             path = os.fsdecode(path)
         if not isinstance(path, str):
             return
-        if frame.f_code.co_filename == _EXTERNAL and self._is_import(frame):
+        by = frame.f_code.co_filename
+        if by == "<frozen zipimport>" or (by == _EXTERNAL and self._is_import(frame)):
             return
         entry = self._entry(path) if os.path.isabs(path) else ""
         writes = flags & _WRITING if isinstance(flags, int) else set(mode or "") & set("wax+")
@@ -228,8 +207,27 @@ class _Recorder:
         else:
             self._note_read(frame, path, entry)
 
+    def _make(self, _frame: FrameType, path: Any, *_: Any) -> None:
+        """Note what comes into being, with all that will be in it, as written by the program."""
+        path = os.fsdecode(path)
+        entry = self._entry(path) if os.path.isabs(path) else ""
+        if entry and not os.path.isdir(path):
+            self._note("write", path, entry, "")
+
+    def _connect(self, frame: FrameType, name: Any) -> None:
+        """Note a database of SQLite: a path, or a URI with one (sqlite.org/uri.html)."""
+        path = os.fsdecode(name)
+        if path.startswith("file:"):
+            first, *coded = os.fsencode(path[5:].partition("?")[0]).split(b"%")
+            decoded = (bytes.fromhex(part[:2].decode()) + part[2:] for part in coded)
+            path = os.fsdecode(first + b"".join(decoded))
+            path = os.sep + path.lstrip("/") if path.startswith("/") else path
+        if os.path.isfile(path):  # not to be made yet
+            self._databases[path] = os.stat(path).st_mtime
+            self._open(frame, path, "r", 0)
+
     def _note_read(self, frame: FrameType, path: str, entry: str) -> None:
-        asker, passed = self._asker(frame)
+        asker, passed = self._askers.find(frame)
         folder, _, above = path.partition(os.sep + os.pardir + os.sep)
         if above:  # the kernel goes through the folder, which has to be there
             self._note("list", os.path.normpath(folder), entry, asker)
@@ -266,15 +264,15 @@ class _Recorder:
         names, place = above.f_locals, above
         while place.f_back is not None and place.f_code.co_filename == _EXTERNAL:
             place = place.f_back
-        if place.f_code.co_filename == _BOOTSTRAP or place.f_code.co_name == "_run_module_code":
+        if place.f_code.co_filename == BOOTSTRAP or place.f_code.co_name == "_run_module_code":
             return True
-        file, (asker, passed) = str(names.get("source_path")), self._asker(place)
+        file, (asker, passed) = str(names.get("source_path")), self._askers.find(place)
         entry = self._entry(file)
         if passed and passed[0] == ("util.py", "__getattribute__"):  # importlib.util.LazyLoader
             if entry:
                 self._note_module(str(names.get("fullname")), file, "import_module", asker)
         elif entry and not any(f == "runpy.py" for f, _ in passed):
-            self._by_path[file] = asker
+            self._askers.by_path[file] = asker
             self._note("source", file, entry, asker)
         return True
 
@@ -288,7 +286,7 @@ class _Recorder:
         path = os.path.normpath(path)
         entry = self._entry(path)
         if entry and path not in self._roots and not path.endswith(_METADATA):
-            asker, passed = self._asker(frame)
+            asker, passed = self._askers.find(frame)
             if not any(file == "pkgutil.py" for file, _ in passed):  # it lists modules
                 self._note("list", path, entry, asker)
 
@@ -301,7 +299,7 @@ class _Recorder:
 
     # --- local variables --------------------------------------------------------------------------
 
-    def _frame(self, frame: Optional[FrameType]) -> None:
+    def _frame(self, frame: FrameType | None) -> None:
         """Note the program's function whose local variables other code looks at.
 
         Python code does so with `f_locals`; of native code it is not known what it does with a
@@ -309,20 +307,20 @@ class _Recorder:
         """
         if frame is not None and frame.f_code.co_name == "currentframe":  # of `inspect`
             frame = frame.f_back
-        if frame is None or self._is_standard(frame.f_code.co_filename):
+        if frame is None or self._askers.is_standard(frame.f_code.co_filename):
             return
         names = frame.f_code.co_names
         if "f_locals" not in names and not _FRAME_CALLS.isdisjoint(names):
             return
-        asker = _module_of(frame)
+        asker = module_of(frame)
         top, place = asker.partition(".")[0], frame.f_back
-        while place is not None and _module_of(place).partition(".")[0] == top:
+        while place is not None and module_of(place).partition(".")[0] == top:
             place = place.f_back
         if place is None or not place.f_code.co_flags & _OPTIMIZED:
             return
         file = place.f_code.co_filename
-        if not self._is_standard(file) and not any(i in file for i in _INSTALLED):
-            self._note("locals", _module_of(place), "", asker)
+        if not self._askers.is_standard(file) and not any(i in file for i in INSTALLED):
+            self._note("locals", module_of(place), "", asker)
 
     # --- libraries and programs -------------------------------------------------------------------
 
@@ -332,7 +330,7 @@ class _Recorder:
         if isinstance(name, str) and name:
             entry = self._entry(os.path.abspath(name)) if os.path.dirname(name) else ""
             path = os.path.abspath(name) if entry else os.path.basename(name)
-            self._note("library", path, entry, self._asker(frame)[0])
+            self._note("library", path, entry, self._askers.find(frame)[0])
 
     def _start(self, frame: FrameType, program: Any, args: Any = (), *_: Any) -> None:
         program = os.fsdecode(program if program is not None else args[0])
@@ -343,12 +341,12 @@ class _Recorder:
             words = [os.fsdecode(a) for a in args if isinstance(a, (str, bytes, os.PathLike))][1:]
             at = next((i for i, word in enumerate(words) if word in {"-m", "-c"}), None)
             module = words[at + 1] if at is not None and words[at : at + 2][:1] == ["-m"] else ""
-            self._note("python", module, "", self._asker(frame)[0])
+            self._note("python", module, "", self._askers.find(frame)[0])
         else:
             prefix = os.path.abspath(sys.prefix)
             entry = self._entry(path) or (prefix if path.startswith(prefix + os.sep) else "")
             name = path if entry else os.path.basename(program)
-            self._note("program", name, entry, self._asker(frame)[0])
+            self._note("program", name, entry, self._askers.find(frame)[0])
 
     def finish(self) -> None:
         """Note what native code has put into `sys.modules` or mapped, and count other files.
@@ -357,16 +355,23 @@ class _Recorder:
         """
         for name, module in list(sys.modules.items()):
             origin = getattr(module, "__file__", None)
-            if name in self._early or not isinstance(origin, str) or self._is_standard(origin):
+            if (
+                name in self._early
+                or not isinstance(origin, str)
+                or self._askers.is_standard(origin)
+            ):
                 continue
             file = os.path.abspath(origin)
             named = getattr(getattr(module, "__spec__", None), "name", None) == name
             if named and file not in self._loaded:
                 self._note_module(name, file, "import_module", "")
+        for path, changed in self._databases.items():
+            if os.path.isfile(path) and os.stat(path).st_mtime != changed:
+                self._note("write", path, self._entry(path), "")
         try:
             with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
                 paths = {line.split(None, 5)[5].rstrip("\n") for line in maps if line.count("/")}
-        except (OSError, IndexError, ValueError):
+        except Exception:  # noqa: BLE001 (not Linux; an audit hook of the program's refuses)
             paths = set()
         for path in sorted(paths - self._loaded):
             entry = self._entry(path)
@@ -375,26 +380,16 @@ class _Recorder:
         self._write({"do": "outside", "count": self._outside})
 
 
-def _file_name(file: str) -> str:
-    """The name of a file of the standard library, which may be frozen into the interpreter."""
-    if file.startswith("<frozen "):
-        return file[8:-1].rpartition(".")[2] + ".py"
-    return os.path.basename(file)
-
-
-def _module_of(frame: FrameType) -> str:
-    """The name of the module that a frame's code is in; the program's own file is `__main__`."""
-    names = frame.f_globals
-    name = names.get("__name__")
-    if name in {"__main__", "__mp_main__"}:  # the latter: multiprocessing has imported it anew
-        own = "__main__" if "__file__" in names else "-c"  # which no frozen program can run
-        return getattr(names.get("__spec__"), "name", None) or own
-    return name if isinstance(name, str) else ""
-
-
 def _which(program: str) -> str:
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         path = os.path.join(folder, program)
         if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
     return ""
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the working directory is gone
+        return path

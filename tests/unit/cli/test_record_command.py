@@ -107,6 +107,57 @@ def test_a_run_of_nothing_leaves_a_good_record(project: Path) -> None:
     assert [p.name for p in project.iterdir() if p.name.startswith(".rust")] == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
+@pytest.mark.parametrize(("handler", "code"), [("lambda *_: sys.exit(7)", 7), ("None", 143)])
+def test_a_server_that_is_ended_by_sigterm_ends_as_it_does_alone_and_leaves_a_record(
+    project: Path, handler: str, code: int
+) -> None:
+    (project / "app.py").write_text(
+        "import importlib, signal, sys\n"
+        f"signal.signal(signal.SIGTERM, {handler} or signal.SIG_DFL)\n"
+        "importlib.import_module('own')\nprint('ready', flush=True)\nsignal.pause()\n"
+    )
+    command = [sys.executable, "-m", "rustext", "trace", "--", "app.py"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=project) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait(60) == code
+    (own,) = (
+        usage for usage in read_trace(project / RECORD).usages if usage.distribution == PROGRAM
+    )
+    assert [use.name for use in own.of(UseKind.IMPORT_MODULE)] == ["own"]
+
+
+def test_a_program_that_cannot_be_seen_is_told_of(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "app.py").write_text("print('hello')\n")
+    assert run(["trace", "--", "-I", "app.py"]) == 0
+    assert "nothing was recorded; `python -I`, `-E` and `-S`" in capfd.readouterr().err
+    assert run(["trace", "--", "app.py"]) == 0
+    assert capfd.readouterr().err == f"{RECORD}: 0 modules and 0 files of 0 distributions\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (
+            ["python", "app.py", "x"],
+            "hint: leave it out, it is run in any case: rustext trace -- app",
+        ),
+        (["sh", "x"], "or a module: rustext trace -m sh"),
+        (["no-such-command"], "no-such-command does not exist\n"),
+    ],
+)
+def test_a_command_in_the_place_of_a_script_is_told_what_to_do(
+    project: Path, capfd: pytest.CaptureFixture[str], words: list[str], hint: str
+) -> None:
+    assert project == Path.cwd()
+    assert run(["trace", "--", *words]) == 2
+    assert hint in capfd.readouterr().err
+
+
 def test_programs_that_others_start_are_recorded_by_a_variable(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,7 +170,8 @@ def test_programs_that_others_start_are_recorded_by_a_variable(
 
 
 @pytest.mark.parametrize(
-    "name", ["sitecustomize.py", "rustext_recorder.py", "rustext_usage_recorder.py", "notes.jsonl"]
+    "name",
+    ["sitecustomize.py", "rustext_frames.py", "rustext_usage_recorder.py", "notes.jsonl"],
 )
 def test_a_folder_for_a_recording_keeps_the_files_that_are_in_it(
     name: str, project: Path, capfd: pytest.CaptureFixture[str]

@@ -14,8 +14,9 @@ import pytest
 from compiling import Compile
 from environments import environment, install, write_files
 
+from rustext.tracing.native_opens import OpenWatch
 from rustext.tracing.recording import Recording, record
-from rustext.tracing.trace_file import Trace, format_trace
+from rustext.tracing.trace_file import Trace, format_trace, parse_trace
 from rustext.tracing.usage import ALL, PROGRAM, PYTHON, SYSTEM, UseKind
 
 FILES = {
@@ -37,6 +38,7 @@ FILES = {
     "pack/written.txt": "old",
 }
 
+ASKER = ("pack.by_name",)
 # Another user who may read what this one may; for an ordinary one, the user that has root's number.
 _CAPABILITIES = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 ANOTHER_USER = (
@@ -182,6 +184,38 @@ assert module.VALUE == 2
     assert "pack.lazy" in used(site, program)[UseKind.IMPORT_MODULE]
 
 
+def test_modules_and_files_are_noted_that_an_import_finder_serves(site: Path) -> None:
+    """As those of editable installs do: their folder is in no entry of `sys.path`."""
+    write_files(
+        site.parent / "flat",
+        {
+            "served/__init__.py": "import importlib\nimportlib.import_module('served.late')\n"
+            "importlib.import_module('alone')\n",
+            "served/late.py": "import os\nhere = os.path.dirname(__file__)\n"
+            "open(os.path.join(here, 'a.txt')).close(), os.listdir(here + '/data')\n",
+            "served/a.txt": "",
+            "served/data/x": "",
+            "alone.py": "",
+        },
+    )
+    program = """
+import importlib.machinery, sys
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name in {"served", "alone"}:
+            return importlib.machinery.PathFinder.find_spec(name, ["%s"])
+sys.meta_path.append(Finder)
+import served
+"""
+    found = rows(run(site, program % (site.parent / "flat"))[0], PROGRAM)
+    assert found == {
+        UseKind.STATEMENT: {"served": ()},
+        UseKind.IMPORT_MODULE: {"alone": ("served",), "served.late": ("served",)},
+        UseKind.FILE: {"served/a.txt": ("served.late",)},
+        UseKind.FOLDER: {"served/data": ("served.late",)},
+    }
+
+
 def test_a_file_that_is_loaded_by_its_path_is_source_and_its_imports_are_seen(site: Path) -> None:
     program = """
 import importlib.util, os, pack
@@ -314,6 +348,176 @@ if %d: print(inspect.getsource(lambda: 1))
     assert rows(trace, "pack-dist")[UseKind.SOURCE] == {"pack/source.py": ("__main__",)}
     assert rows(trace, PROGRAM)[UseKind.SOURCE] == {"main.py": ("__main__",)}
     assert UseKind.SOURCE not in rows(run(site, program % 0)[0], PROGRAM)
+
+
+def test_a_name_that_no_statement_holds_is_noted_though_the_module_is_loaded_already(
+    site: Path,
+) -> None:
+    """By a test runner, or by what starts with the interpreter."""
+    (site / "pack" / "by_name.py").write_text(
+        "def load(name, *rest): return __import__(name, *rest)\n"
+        "def inside(name): return __import__('pack', globals(), locals(), [name])\n"
+    )
+    program = """
+import json, colorsys, pack.early, pack.inner, pack.plugin
+from pack import by_name
+for name in ("json", "color" + "sys", "pack.early"):
+    by_name.load(name)
+by_name.inside("inner")
+by_name.load("plugin", vars(pack.early), None, (), 1)
+by_name.load("pack.early", "no names", None, True)
+by_name.load("pack.early", None, None, iter([b"odd"]))
+"""
+    trace = run(site, program)[0]
+    late = rows(trace, "pack-dist")[UseKind.IMPORT_MODULE]
+    assert late == dict.fromkeys(["pack", "pack.early", "pack.inner", "pack.plugin"], ASKER)
+    assert rows(trace, PYTHON)[UseKind.IMPORT_MODULE] == {"colorsys": ASKER, "json": ASKER}
+
+
+def test_no_module_is_loaded_for_the_program_that_it_would_have_to_import(site: Path) -> None:
+    program = """
+import sys
+print(*sorted(name for name, module in sys.modules.items() if getattr(module, "__file__", None)))
+exec("import json, ctypes, typing")
+"""
+    trace, _, done = run(site, program)
+    main = site.parent / "program" / "main.py"
+    plain = subprocess.run([sys.executable, main], capture_output=True, check=True, text=True)
+    native = {"_ctypes", "_struct", "_json", "_opcode"}
+    more = set(done.stdout.split()) - set(plain.stdout.split()) - native
+    assert more <= {"sitecustomize"}
+    found = rows(trace, PYTHON)[UseKind.EXECUTED]
+    assert {"json", "ctypes", "typing"} <= found.keys() | set(plain.stdout.split())
+
+
+@pytest.mark.parametrize("runner", ["unittest", "runner"])
+def test_what_the_command_line_runs_is_asked_for_by_no_code_of_the_program(
+    site: Path, runner: str
+) -> None:
+    """Or a build would take in what ran the tests."""
+    folder = site.parent / "program"
+    write_files(
+        folder,
+        {
+            "runner/__init__.py": "",
+            "runner/__main__.py": "import test_pack, unittest\nunittest.main(test_pack)\n",
+            "test_pack.py": "import importlib, unittest\nclass Test(unittest.TestCase):\n"
+            "    def test(self): importlib.import_module('pack.by_name')\n",
+        },
+    )
+    with record({**os.environ, "PYTHONPATH": str(site)}) as recording:
+        command = [sys.executable, "-m", runner, *["test_pack"][: runner == "unittest"]]
+        subprocess.run(command, check=True, env=recording.variables, cwd=folder)
+        trace = recording.read(environment(site))
+    late = {u.name: u.askers for usage in trace.usages for u in usage.of(UseKind.IMPORT_MODULE)}
+    assert late.pop("pack.by_name") == ("test_pack",)
+    assert not {name for name, askers in late.items() if askers == ("",)} & {runner, "runpy"}
+    assert not any(name.endswith("__main__") for name in late)
+
+
+def test_no_note_is_lost_where_the_system_is_mocked_or_the_working_directory_is_gone(
+    site: Path,
+) -> None:
+    program = """
+import importlib, json, os, sys
+from unittest import mock
+no = RuntimeError("no")
+with mock.patch("os.open", side_effect=no), mock.patch("os.write", side_effect=no):
+    importlib.import_module("pack.by_name")
+for module in list(sys.modules.values()):  # as a fake file system does
+    if getattr(module, "os", None) is os:
+        module.os = mock.Mock(sep="/", path=os.path)
+importlib.import_module("pack.executed")
+here = os.getcwd()
+os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone"); sys.path.insert(0, "")
+importlib.import_module("pack.looked_for")
+os.chdir(here)
+def refuse(event, args):
+    if event == "open" and str(args[0]).endswith((".jsonl", "maps")):
+        raise RuntimeError("no file is opened here")
+sys.addaudithook(refuse)
+importlib.import_module("pack.plugin")
+"""
+    trace, _, done = run(site, program)
+    late = rows(trace, "pack-dist")[UseKind.IMPORT_MODULE]
+    assert {"pack.by_name", "pack.executed", "pack.looked_for"} <= late.keys()
+    assert done.stderr == ""
+
+
+def test_metadata_of_one_is_noted_beside_another_file_of_all(site: Path) -> None:
+    program = """
+from importlib import metadata
+metadata.entry_points()
+metadata.version("other")
+"""
+    trace = run(site, program)[0]
+    assert rows(trace, ALL)[UseKind.METADATA] == {"entry_points.txt": ("__main__",)}
+    assert rows(trace, "other")[UseKind.METADATA] == {"METADATA": ("__main__",)}
+
+
+def test_files_with_any_name_are_recorded_where_toml_can_hold_it(site: Path) -> None:
+    names = ["é.txt", "a \U0001f600.txt", "b\x7f.txt", "caf\udce9.txt", "caf\udcea.txt"]
+    folder = site.parent / "program"
+    write_files(folder, {f"data/{name}": "x" for name in names})
+    program = """
+import os
+folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
+for name in os.listdir(folder):
+    open(os.path.join(folder, name)).close()
+"""
+    trace = run(site, program)[0]
+    assert list(rows(trace, PROGRAM)[UseKind.FILE]) == sorted(f"data/{name}" for name in names[:3])
+    assert parse_trace(format_trace(trace), "") == trace
+
+
+def test_what_the_program_makes_itself_is_not_recorded(site: Path) -> None:
+    write_files(site.parent / "program", {"seed.txt": "x", "there/a.txt": "x"})
+    program = """
+import os, shutil
+from pathlib import Path
+here = Path(os.path.dirname(os.path.abspath(__file__)))
+(here / "cache.tmp").write_text((here / "seed.txt").read_text())
+os.replace(here / "cache.tmp", here / "cache.json")
+os.symlink(here / "seed.txt", here / "link.txt")
+shutil.copytree(here / "there", here / "copied")
+os.makedirs(here / "there", exist_ok=True)
+for name in ("cache.json", "link.txt", "copied/a.txt", "there/a.txt"):
+    (here / name).read_text()
+print(os.listdir(here / "copied"), os.listdir(here / "there"))
+"""
+    found = rows(run(site, program)[0], PROGRAM)
+    assert list(found[UseKind.FILE]) == ["seed.txt", "there/a.txt"]
+    assert list(found[UseKind.FOLDER]) == ["there"]
+
+
+def test_databases_are_files_that_sqlite_opens_by_itself(site: Path) -> None:
+    program = """
+import os, sqlite3
+here = os.path.dirname(os.path.abspath(__file__))
+uri = "file:" + here + "/uri%20%C3%A4.db?mode=ro"
+for name in ("made.db", "plain.db", "own.db", uri, ":memory:"):
+    path = name if name.startswith((":", "file:")) else os.path.join(here, name)
+    database = sqlite3.connect(path, uri=name.startswith("file:"))
+    database.execute("create table t (x)" if name == "own.db" else "select 1")
+"""
+    write_files(site.parent / "program", {"plain.db": "", "uri ä.db": "", "own.db": ""})
+    found = rows(run(site, program)[0], PROGRAM)
+    assert list(found[UseKind.FILE]) == ["plain.db", "uri ä.db"]
+
+
+def test_a_file_is_the_users_that_an_option_names(site: Path) -> None:
+    write_files(site.parent / "program", {"a.toml": "x", "b.toml": "x"})
+    program = """
+import os, sys
+for name in ("a.toml", "b.toml"):
+    open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name)).close()
+"""
+    folder = site.parent / "program"
+    write_files(folder, {"main.py": program})
+    with record({**os.environ, "PYTHONPATH": str(site)}) as recording:
+        command = [sys.executable, "main.py", "--settings=a.toml"]
+        subprocess.run(command, check=True, env=recording.variables, cwd=folder)
+        assert list(rows(recording.read(environment(site)), PROGRAM)[UseKind.FILE]) == ["b.toml"]
 
 
 def test_metadata_is_asked_for_by_name_or_of_all(site: Path) -> None:
@@ -582,3 +786,20 @@ importlib.import_module("this_program")
     trace = run(site, program)[0]
     assert list(rows(trace, "pack-dist")[UseKind.IMPORT_MODULE]) == ["pack.inner"]
     assert UseKind.IMPORT_MODULE not in rows(trace, PROGRAM)
+
+
+# --- the kernel's own list ----------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify(7)")
+def test_more_files_are_noticed_than_the_kernel_keeps_events_of(tmp_path: Path) -> None:
+    install(tmp_path, "pack-dist", files={"pack/a.txt": "", "pack/b.txt": "", "pack/c.txt": ""})
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    watch = OpenWatch([tmp_path])
+    for _ in range(limit // 2 + 1000):
+        (tmp_path / "pack/a.txt").open().close()
+        (tmp_path / "pack/b.txt").open().close()
+    (tmp_path / "pack/c.txt").open().close()
+    assert {path.name for path in watch.opened()} == {"a.txt", "b.txt", "c.txt"}
+    watch.close()
+    assert watch.opened() == {*(tmp_path / "pack" / f"{n}.txt" for n in "abc")}
