@@ -44,6 +44,7 @@ from rustext.environment.python_text import (
     iter_relative,
     iter_resource_packages,
     iter_starred,
+    lists_own_folder,
 )
 from rustext.files.untrusted import read_start
 from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
@@ -234,6 +235,7 @@ class _Reader:
             _ASKS_FOR_METADATA.search(text) is not None
         )
         lists_files = (".py'" in text or '.py"' in text) and _LISTS_FILES.search(text) is not None
+        here = locates and bool(facts.sites) and lists_own_folder(text)
         stub = self._stub_of(file) if lazy and _READS_STUB.search(text) is not None else None
         return replace(
             facts,
@@ -261,7 +263,7 @@ class _Reader:
             lists_packages=tuple(sorted(set(iter_listed_packages(text, package)))) if lists else (),
             endings=tuple(sorted(set(_ENDING.findall(text)))) if listing and facts.sites else (),
             imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
-            lists_files=locates and lists_files,
+            lists_files=here or (locates and lists_files),
             loads_files=lists_files and _LOADS_FILES.search(text) is not None,
             folders=tuple(
                 p for p in iter_paths_beside(text) if f"/{file.parent / p}" in self._folders

@@ -40,6 +40,11 @@ _HERE = re.compile(
     r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:[\w.]+\()+__file__\)+(?:\.(?:resolve|absolute)\(\))?(?:\.parent)?$",
     re.MULTILINE,
 )
+# The same, listed: `listdir(dirname(__file__))`, `Path(__file__).parent.iterdir()`
+_LISTS_HERE = re.compile(
+    r"\b(?:listdir|scandir|walk)\(\s*(?:[\w.]+\()+__file__\)+(?:\.parent)?\s*\)"
+    r"|__file__\)(?:\.(?:resolve|absolute)\(\))?\.parent\.iterdir\("
+)
 _FIRST_ARGUMENT = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""")
 # The folder that is listed is that of the file itself, or of a package.
 _LISTS_PACKAGE = re.compile(
@@ -171,6 +176,15 @@ def iter_resource_packages(text: str, package: str, calls: Iterable[str]) -> Ite
             if name or (found and computed):
                 yield name or ""
             place = text.find(f"{call}(", place + 1)
+
+
+def lists_own_folder(text: str) -> bool:
+    """Whether a text lists the folder that its file is in, at once or by a name for it."""
+    names = "|".join(_HERE.findall(text))
+    listed = rf"\b(?:listdir|scandir|walk)\(\s*(?:{names})\s*\)|\b(?:{names})\.iterdir\("
+    return _LISTS_HERE.search(text) is not None or (
+        bool(names) and re.search(listed, text) is not None
+    )
 
 
 def iter_paths_beside(text: str) -> Iterator[str]:

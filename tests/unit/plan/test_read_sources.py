@@ -49,6 +49,31 @@ def test_modules_in_a_folder_that_code_lists_are_files(
     assert listed(tmp_path, text) == files
 
 
+@pytest.mark.parametrize(
+    ("folder", "there"),
+    [
+        ("os.listdir(os.path.dirname(__file__))", True),
+        ("os.listdir(os.path.dirname(os.path.abspath(__file__)))", True),
+        ("(p.name for p in Path(__file__).parent.iterdir())", True),
+        ("os.listdir(here)", True),
+        ("(p.name for p in here.iterdir())", True),
+        ("os.listdir(elsewhere)", False),
+    ],
+)
+def test_code_may_list_its_own_folder_without_a_suffix(
+    folder: str, there: bool, tmp_path: Path
+) -> None:
+    """The set is made as the package is imported, and fails where there is no folder."""
+    text = f"import os\n{HERE}elsewhere = '.'\nKNOWN = {{n.split('.')[0] for n in {folder}}}\n"
+    text += "def load(name):\n    return importlib.import_module(f'pkg.{name}')\n"
+    assert ("pkg/one.py" in listed(tmp_path, text, "pkg/one.py")) is there
+    code = "import pkg; print('one' in pkg.KNOWN and pkg.load('one').__name__)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == ("pkg.one" if there else "False")
+
+
 RUNNER = """
 import os
 from importlib.util import module_from_spec, spec_from_file_location
