@@ -1,0 +1,1 @@
+"""Member administration of a sports club."""

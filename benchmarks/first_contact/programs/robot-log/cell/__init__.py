@@ -1,0 +1,1 @@
+"""Drivers of one robot cell: CAN bus, CANopen drive, Modbus PLC, zenoh bus and the recorder."""
