@@ -123,6 +123,7 @@ def test_a_listed_folder_has_its_data_and_the_modules_that_were_found_by_it(site
     assert set(places(record, "pack")) == {
         "pack/data/a.txt",
         "pack/data/b.txt",
+        "pack/data/notes.md",
         "pack/rules/one.py",
     }
 
