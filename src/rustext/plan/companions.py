@@ -9,7 +9,6 @@ what code opens by path.
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -19,8 +18,7 @@ from rustext.data import read_data
 from rustext.discovery.module_names import working_name
 from rustext.discovery.source_facts import used_files
 from rustext.environment.distributions import Distribution
-from rustext.environment.python_source import parse_source
-from rustext.files.untrusted import find_obstacle, text_of
+from rustext.files.untrusted import find_obstacle
 from rustext.formats.binary import is_native, map_file
 from rustext.model.faults import NoteFault
 from rustext.model.image import ImageKind
@@ -121,21 +119,15 @@ def _without_native(
 
 
 def _with_themes(dist: Distribution, code: OwnCode) -> OwnCode:
-    """With the packages without code that an entry point names: what is in them is data.
+    """With the packages without modules that an entry point names: what is in them is data.
 
     Whoever looks for a theme or a set of templates takes the folder of such a package.
     """
     named = {module.replace(".", "/") for _, module in dist.entry_points}
-    inits = (f for f in dist.files if f.name == "__init__.py" and str(f.parent) in named)
-    empty = (f.parent for f in inits if _has_no_code(text_of(dist.site / f)))
-    return replace(code, paths=code.paths | {str(folder) for folder in empty})
-
-
-def _has_no_code(text: str) -> bool:
-    try:
-        return all(isinstance(node, ast.Expr) for node in parse_source(text).body)
-    except SyntaxError:
-        return False
+    inits = {f.parent for f in dist.files if f.name == "__init__.py" and str(f.parent) in named}
+    modules = [f for f in dist.files if inits and f.suffix == ".py" and f.name != "__init__.py"]
+    themes = (t for t in inits if not any(m.is_relative_to(t) for m in modules))
+    return replace(code, paths=code.paths | {str(folder) for folder in themes})
 
 
 def _refused(dist: Distribution, sources: DistributionSources) -> Iterator[Companion]:

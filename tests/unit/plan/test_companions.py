@@ -166,22 +166,21 @@ def test_what_no_word_leads_to_comes_where_all_of_it_is_small(
 
 
 @pytest.mark.parametrize(
-    ("text", "there"),
-    [('"""Pages."""\n', True), ("", True), ("x = 1\n", False), ("a b", False)],
+    ("module", "there"), [("mat/pages/__init__", True), ("mat/pages/x", False)]
 )
-def test_a_package_without_code_that_an_entry_point_names_is_data(
-    text: str, there: bool, tmp_path: Path
+def test_a_package_without_modules_that_an_entry_point_names_is_data(
+    module: str, there: bool, tmp_path: Path
 ) -> None:
     points = "[site.themes]\nmat = mat.pages\n[other]\nx = mat:x\n"
     files: Files = {
-        "mat/__init__.py": text,
+        "mat/__init__.py": "",
         "mat/logo.png": "",
-        "mat/pages/__init__.py": text,
+        "mat/pages/__init__.py": "import warnings\n",
         "mat/pages/main.css": "",
         "mat/pages/deep/icon.svg": "",
         "mat-1.0.dist-info/entry_points.txt": points,
     }
-    install(tmp_path, "mat", files=files)
+    install(tmp_path, "mat", files={f"{module}.py": "", **files})
     (dist,) = iter_distributions(tmp_path)
     found = {str(c.destination) for c in find_distant_companions(read_sources(dist), dist, ())}
     assert found == ({"mat/pages/main.css", "mat/pages/deep/icon.svg"} if there else set())
