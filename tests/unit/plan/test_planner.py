@@ -163,3 +163,17 @@ def test_a_macos_library_of_another_distribution_is_named_with_its_owner(
     assert plan is not None
     wanted = "needs `@rpath/libown.dylib` of core, which has to be loaded first"
     assert [w for w in plan.warnings if "libown" in w] == [f"app/rusty.abi3.so {wanted}"]
+
+
+def test_a_distribution_may_have_its_modules_in_the_package_of_another(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    flags = ("-shared", "-fPIC")
+    source = f"const char mark[] = {RUST}; void *PyInit_rusty(void) {{ return 0; }}"
+    rusty = gcc("in_package.so", source, *flags)
+    site = tmp_path / "site-packages"
+    install(site, "host", files={"host/__init__.py": "", f"host/rusty{SUFFIX}": rusty})
+    install(site, "host-mail", files={"host/mail/__init__.py": "", "host/mail/smtp.py": ""})
+    planner = Planner(environment(site), Config())
+    targets = [t.module for t in iter_hook_targets(planner, neighbours=True)]
+    assert targets == ["host.rusty", "host", "host.mail"]

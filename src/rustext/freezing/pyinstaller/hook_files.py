@@ -258,13 +258,12 @@ def _distribution_targets(
 
 
 def _outermost_modules(env: Environment, dist: Distribution) -> set[str]:
-    """The modules of a distribution that are in no package of its own."""
+    """The modules of a distribution that are in no package of its own, but maybe another's."""
     found = set()
     for folder in {f.parts[: len(f.parts) - 1] or (f.name.partition(".")[0],) for f in dist.files}:
         for end in range(1, len(folder) + 1):
             module = env.find_module(".".join(folder[:end]))
-            if module is not None and module.path is not None:
-                if module.distribution == dist.name:
-                    found.add(module.name)
+            if module is not None and module.path is not None and module.distribution == dist.name:
+                found.add(module.name)
                 break
     return found
