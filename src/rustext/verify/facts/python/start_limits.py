@@ -63,9 +63,7 @@ def note_limits(
     if not COMPUTES.isdisjoint(code.names) and not COMPUTES.isdisjoint(iter_loaded(code, python)):
         start.computed.append(name)
     if top not in sys.stdlib_module_names and not COMPUTES.isdisjoint(words):
-        start.loads_classes += [
-            f"{name}.{p.name}" for p in code.iter_nested() if _loads_class(p, python)
-        ]
+        start.loads_classes += [f"{name}.{p.name}" for p in code.iter_nested() if _loads_class(p)]
         note_listed(start, name, code, python)
     if not LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
         start.runs_files |= {top}
@@ -96,18 +94,11 @@ def note_listed(start: Start, name: str, code: Code, python: tuple[int, int]) ->
         start.imports_listed += [f"{name}.{function}" for function in functions]
 
 
-def _loads_class(piece: Code, python: tuple[int, int]) -> bool:
-    """Whether a function imports the first part of a path, takes the last, and must have both.
-
-    One that catches what fails can do without, but where it raises something itself.
-    """
+def _loads_class(piece: Code) -> bool:
+    """Whether a function imports the first part of a path, takes the last, and must have both."""
     words = {*piece.names}
     computes = not COMPUTES.isdisjoint(words) and any(cut <= words for cut in _CUTS)
-    if not computes or "getattr" not in words or not piece.exceptions:
-        return computes and "getattr" in words
-    table = find_table(python)
-    raises = {*table["raises"]} - {table["reraise"]}
-    return any(step[1] in raises for step in decode(piece.code, table))
+    return computes and "getattr" in words and not piece.exceptions
 
 
 def _find_asked(
