@@ -149,9 +149,9 @@ def judge(code: int, left: Sequence[str]) -> str:
 
 LEFT = """\
 A program of Nuitka's looks for no file in a package that is inside the program: a module that is
-missing there is not repaired, and the error says how to freeze again. Left in its bundles are a link
-that leads to itself beside the library's copy, and the name of a module that the mutation has written
-into the program; in PyInstaller's, a member of the archive that nothing gets to."""
+missing there is not repaired, and the error says how to freeze again. Left in its bundles are a
+link that leads to itself beside the library's copy, and the name of a module that the mutation has
+written into the program; in PyInstaller's, a member of the archive that nothing gets to."""
 VERDICTS = {0: "no error and no warning", 1: "errors remain", 2: "not repaired"}
 
 
