@@ -16,7 +16,7 @@ from matrix import Way, iter_rows, read_rows
 pytestmark = [pytest.mark.freezing, pytest.mark.network]
 
 PROGRAMS = sorted(path.parent for path in (HERE / "programs").glob("*/main.py"))
-QUICK = {"jiter-2", "oso", "sentry-relay", "tiktoken-registry"}
+QUICK = {"oso", "sentry-relay", "tiktoken-registry"}
 WAYS = [Way(freezer, rustext) for freezer in FREEZERS for rustext in (False, True)]
 TABLE = {
     (row["app"], row["freezer"], row["rustext"]): row["result"]

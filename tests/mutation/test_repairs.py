@@ -21,9 +21,7 @@ CASES = (
     ("delete_a_library", "nuitka"),
     ("lose_a_module_that_rust_imports", "nuitka"),
     ("drop_a_library_that_is_opened_by_path", "nuitka"),
-    ("move_a_library", "pyinstaller"),
     ("lose_a_module_that_rust_imports", "pyinstaller"),
-    ("lose_a_module_of_the_standard_library", "pyinstaller"),
     ("take_the_execute_bit", "pyinstaller"),
     ("put_another_library_under_a_name", "nuitka"),
 )
