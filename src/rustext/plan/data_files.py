@@ -111,8 +111,8 @@ def find_data(
 def _small_rest(dist: Distribution, files: Iterable[PurePosixPath]) -> Iterator[Companion]:
     """Data that no word leads to, where all of it is small; no modules and nothing native.
 
-    Names are made from what a user asks for (a theme, a language), and other packages' code opens
-    files too: one that is missed costs a program, and one that nobody needs some kilobytes.
+    Names are made from what a user asks for (a theme, a language), and other packages open files
+    too. A file too few can break a program; a file too many costs a few kilobytes.
     """
     scripts, room, rest = loose_scripts(dist), _SMALL, []
     for file in files:

@@ -41,7 +41,7 @@ _FRAME_CALLS = frozenset({"_getframe", "currentframe"})
 def start(
     write: Callable[[dict[str, Any]], None],
 ) -> Callable[[str, Any, int, FrameType], None]:
-    """Note from now on; the function that is returned has to hear of calls of `__import__`."""
+    """Note from now on; tell the function that is returned of each call of `__import__`."""
     recorder = _Recorder(write)
     find, check = _importlib._find_spec, _importlib._sanity_check
 
