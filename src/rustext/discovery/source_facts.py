@@ -34,6 +34,7 @@ from rustext.environment.python_source import find_fault, parse_source
 from rustext.environment.python_text import (
     completed_names,
     is_lazy,
+    iter_conventions,
     iter_first_parts,
     iter_imported,
     iter_imported_names,
@@ -45,6 +46,7 @@ from rustext.environment.python_text import (
     iter_resource_packages,
     iter_starred,
     lists_own_folder,
+    lists_top_level,
 )
 from rustext.files.untrusted import read_start
 from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
@@ -262,6 +264,8 @@ class _Reader:
             lists_modules=listing,
             lists_packages=tuple(sorted(set(iter_listed_packages(text, package)))) if lists else (),
             endings=tuple(sorted(set(_ENDING.findall(text)))) if listing and facts.sites else (),
+            lists_top_level=listing and lists_top_level(text),
+            conventions=tuple(sorted(set(iter_conventions(text)))),
             imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
             lists_files=here or (locates and lists_files),
             loads_files=lists_files and _LOADS_FILES.search(text) is not None,
@@ -301,8 +305,7 @@ class _Reader:
         """Patterns of files' names, and the source files that the text loads as such."""
         yield from iter_name_patterns(text)
         if any(word in text for word in _LOADS):
-            files = (f"{word}.py" for word in _WORD.findall(text))
-            yield from (file for file in files if file in self._own_parts)
+            yield from self._own_parts.intersection(f"{word}.py" for word in _WORD.findall(text))
 
     def _stub_of(self, file: PurePosixPath) -> str | None:
         """The text of a module's stub file, or None."""

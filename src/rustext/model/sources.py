@@ -73,6 +73,8 @@ class SourceFacts:
     lists_packages: tuple[tuple[str, str], ...] = ()
     # Ends of names of packages, `templatetags` of f"{app}.templatetags", where it lists modules.
     endings: tuple[str, ...] = ()
+    lists_top_level: bool = False  # all top-level modules that can be imported
+    conventions: tuple[str, ...] = ()  # how names of plugins begin: "package_"
     imports_from_data: bool = False  # by functions of the standard library, as `pickle.load`
     lists_files: bool = False  # lists Python files in folders next to its code
     loads_files: bool = False  # lists Python files in some folder, and runs them as files

@@ -275,8 +275,8 @@ class Planner:
             if self.looks_after(dist):
                 native = self.catalogue.native_files(dist) if self.catalogue.is_rust(dist) else ()
                 files = (file for _, file in native)
-                ends = self._endings_around(dist)
-                listed = find_plugin_modules(self.sources.read(dist), dist, self.env, files, ends)
+                around = self._required_by(dist)
+                listed = find_plugin_modules(self.sources.read(dist), dist, self.env, files, around)
                 started = self._own(dist, find_started(self.sources.read(dist), self.env))
                 loaded = find_loaded_imports(self.sources.read(dist), dist, self.env)
                 named = (*self._named_imports(dist), *started, *loaded)
@@ -289,11 +289,11 @@ class Planner:
             self._listings[dist.name] = frozenset(many)
         return self._plugins[dist.name]
 
-    def _endings_around(self, dist: Distribution) -> frozenset[str]:
-        """The ends of the names of packages whose modules code that `dist` requires lists."""
+    def _required_by(self, dist: Distribution) -> Iterator[SourceFacts]:
+        """What the code of a distribution's requirements says."""
         names = self.env.installed.requirements_of(dist.name) & self.env.distributions.keys()
-        required = (self.sources.used(self.env.distributions[name]) for name in sorted(names))
-        return frozenset(ending for files in required for f in files for ending in f.endings)
+        for name in sorted(names):
+            yield from self.sources.used(self.env.distributions[name])
 
     def looks_after(self, dist: Distribution) -> bool:
         """Whether the program may need more of a distribution than a freezer sees.
