@@ -72,7 +72,9 @@ def main() -> int:
     freezers = args.freezer or FREEZERS
     lab = Lab(args.cache, build_wheel(args.cache), freezers=freezers)
     done = {(r["app"], way_of(r)) for r in read_rows(args.output)}
-    scripts = (p for apps in args.apps for name in SCRIPTS for p in apps.glob(f"*/{name}"))
+    scripts = (
+        p for apps in args.apps for name in SCRIPTS for p in apps.absolute().glob(f"*/{name}")
+    )
     for app in sorted((path.parent for path in scripts), key=by_size):
         if args.only and app.name not in args.only:
             continue

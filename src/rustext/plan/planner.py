@@ -224,14 +224,16 @@ class Planner:
     def listers_for(self, path: Path) -> tuple[str, ...]:
         """The modules of the distribution of `path` that count only where they enter themselves.
 
-        They ask for many others by one call, or read the source of what a program gives them.
+        They ask for many others by one call, or complete the names that a program's settings hold,
+        or read the source of what it gives them.
         """
         dist = self.env.owner_of(path)
         if dist is None or not self.looks_after(dist):
             return ()
         self._plugins_of(dist)
         files = {PurePosixPath(where) for where, _ in self._listings[dist.name]}
-        files |= {f.file for f in self.sources.used(dist) if f.takes_sources or f.runs_main}
+        used = self.sources.used(dist)
+        files |= {f.file for f in used if f.takes_sources or f.runs_main or f.beginnings}
         return tuple(sorted(map(module_of, files)))
 
     def _own(self, dist: Distribution, named: Iterable[Named]) -> Iterator[Named]:
