@@ -47,6 +47,7 @@ from rustext.environment.python_text import (
     iter_starred,
     lists_own_folder,
     lists_top_level,
+    shown_folder,
 )
 from rustext.files.untrusted import read_start
 from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
@@ -237,7 +238,6 @@ class _Reader:
             _ASKS_FOR_METADATA.search(text) is not None
         )
         lists_files = (".py'" in text or '.py"' in text) and _LISTS_FILES.search(text) is not None
-        here = locates and bool(facts.sites) and lists_own_folder(text)
         stub = self._stub_of(file) if lazy and _READS_STUB.search(text) is not None else None
         return replace(
             facts,
@@ -267,7 +267,7 @@ class _Reader:
             lists_top_level=listing and lists_top_level(text),
             conventions=tuple(sorted(set(iter_conventions(text)))),
             imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
-            lists_files=here or (locates and lists_files),
+            lists_files=locates and (lists_files or (bool(facts.sites) and lists_own_folder(text))),
             loads_files=lists_files and _LOADS_FILES.search(text) is not None,
             folders=tuple(
                 p for p in iter_paths_beside(text) if f"/{file.parent / p}" in self._folders
@@ -287,6 +287,7 @@ class _Reader:
             else (),
             locates=locates,
             uses_file="__file__" in text,
+            shown_folder=shown_folder(text) if locates else "",
             uses_prefix="sys.prefix" in text,
             seeks_programs=_ASKS_FOR_PROGRAMS.search(text) is not None,
             asks_for_metadata=asks,
@@ -384,8 +385,7 @@ class _Reader:
 
 
 def _needs_tree(text: str) -> bool:
-    words = (*IMPORT_CALLS, "sys.executable")
-    return any(word in text for word in words) or may_read_sources(text)
+    return any(w in text for w in (*IMPORT_CALLS, "sys.executable")) or may_read_sources(text)
 
 
 def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:

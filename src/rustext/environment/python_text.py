@@ -163,6 +163,12 @@ def iter_listed_packages(text: str, package: str) -> Iterator[tuple[str, str]]:
             yield call, found
 
 
+def shown_folder(text: str) -> str:
+    """The constant that is the folder of a text, and that it does not use itself; "" for none."""
+    names = (found[1] for found in _HERE.finditer(text) if found[1].isupper())
+    return next((n for n in names if len(re.findall(rf"\b{n}\b", text)) == 1), "")
+
+
 def lists_top_level(text: str) -> bool:
     """Whether a text lists all top-level modules that can be imported."""
     return _LISTS_TOP_LEVEL.search(text) is not None

@@ -89,6 +89,7 @@ class SourceFacts:
     data_packages: tuple[str, ...] = ()  # packages whose files are opened as resources
     locates: bool = False  # opens files next to its code
     uses_file: bool = False  # by `__file__`
+    shown_folder: str = ""  # the constant that tells others its own folder
     uses_prefix: bool = False  # looks for files below `sys.prefix`
     seeks_programs: bool = False  # asks where programs are installed
     asks_for_metadata: bool = False
