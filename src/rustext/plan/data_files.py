@@ -111,30 +111,39 @@ def find_data(
         if said is not None and os.path.lexists(dist.site / file):
             why = f"the distribution's own code names `{said}`"
             yield own_file(dist, file, CompanionKind.DATA, why)
-    rest = [f for f, w in words.items() if w is None and f.name not in in_native]
+    settled = {f for f, w in words.items() if w is not None or f.name in in_native} | taken
     for folder, constant in code.shown.items():
-        inside = [file for file in rest if file.is_relative_to(folder)]
-        rest = [file for file in rest if file not in inside]
-        yield from _if_small(dist, inside, _SHOWN, f"`{constant}` shows its folder to others")
+        inside = sorted(set(_iter_inside(dist, folder)) - settled)
+        settled.update(inside)
+        yield from _if_small(dist, inside, _SHOWN, f"`{constant}` tells others its folder")
     # Names are made from what a user asks for (a theme, a language), and other packages open files
     # too. A file too few can break a program; a file too many costs a few kilobytes.
+    others = (f for f in words if f in scripts or (f.suffix != ".py" and may_be_data(dist, f)))
+    rest = [file for file in others if file not in settled]
     yield from _if_small(dist, rest, _SMALL, "the rest of its data is small")
+
+
+def _iter_inside(dist: Distribution, folder: PurePosixPath) -> Iterator[PurePosixPath]:
+    """What is no Python in a folder that is data, also in what would hold tests elsewhere."""
+    no_data = {".py", *read_data("companions")["not_data_suffixes"]}
+    for file in dist.files:
+        if file.suffix not in no_data and file.is_relative_to(folder):
+            yield file
 
 
 def _if_small(
     dist: Distribution, files: Iterable[PurePosixPath], room: int, why: str
 ) -> Iterator[Companion]:
-    """Data that no word leads to, where all of it has `room`; no modules and nothing native."""
-    scripts, rest = loose_scripts(dist), []
+    """Data that no word leads to, where all of it has `room`; nothing native."""
+    rest = []
     for file in files:
-        if file in scripts or (file.suffix != ".py" and may_be_data(dist, file)):
-            with contextlib.suppress(OSError, UnreadableFile):
-                if is_native(dist.site / file):
-                    continue
-                room -= (dist.site / file).stat().st_size
-                if room < 0:
-                    return
-                rest.append(file)
+        with contextlib.suppress(OSError, UnreadableFile):
+            if is_native(dist.site / file):
+                continue
+            room -= (dist.site / file).stat().st_size
+            if room < 0:
+                return
+            rest.append(file)
     for file in rest:
         yield own_file(dist, file, CompanionKind.DATA, why)
 

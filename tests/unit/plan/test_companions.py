@@ -179,7 +179,7 @@ def test_a_folder_that_a_constant_shows_to_others_is_data(
 ) -> None:
     """`from pkg.include import PACKAGE_PATH` is all that others need to read what is in it."""
     small(0)
-    inside = {"pkg/include/macros/a.sql": "x", "pkg/include/project.yml": "x"}
+    inside = {"pkg/include/tests/a.sql": "x", "pkg/include/project.yml": "x"}
     files: Files = {"pkg/__init__.py": "", "pkg/include/__init__.py": code, "pkg/b.sql": "x"}
     install(tmp_path, "pkg", files={**files, **inside})
     (dist,) = iter_distributions(tmp_path)
