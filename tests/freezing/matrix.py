@@ -224,9 +224,17 @@ def own_data(app: Path, freezer: str) -> Iterator[str]:
     )
     for path in sorted(app.rglob("*")):
         place = path.relative_to(app)
-        if path.is_file() and path.suffix not in {".py", ".pyc"} and path.name not in NOT_DATA:
+        code = path.suffix in {".py", ".pyc"} and not is_script_among_data(path, app)
+        if path.is_file() and not code and path.name not in NOT_DATA:
             target = place.parent if freezer == "pyinstaller" else place
             yield f"{option}={path}{colon}{target}"
+
+
+def is_script_among_data(path: Path, app: Path) -> bool:
+    """Whether a Python file lies between other files in a folder that is no package."""
+    others = (p.suffix for p in path.parent.iterdir() if p.is_file())
+    own = path.parent != app and not (path.parent / "__init__.py").exists()
+    return own and path.suffix == ".py" and any(suffix not in {".py", ".pyc"} for suffix in others)
 
 
 def sum_up(frozen: Frozen) -> str:
