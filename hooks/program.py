@@ -32,10 +32,10 @@ def add_program(state: State, api: Any) -> None:
     build.begin([Path(script).resolve() for script in api.analysis.inputs])
     entered: set[str] = set()
     missing: list[str] = []
-    while new := (_packages(api.graph) | _listers(build, api.graph)) - entered:
+    while new := (_packages(api.graph) | (listers := _listers(build, api.graph))) - entered:
         entered |= new
         for name in sorted(new):
-            build.enter(name, build.file_of(name) if name in build.listers() else None)
+            build.enter(name, build.file_of(name) if name in listers else None)
         missing = [name for name in build.modules if not in_graph(api.graph, name)]
         for name in missing:
             with contextlib.suppress(ImportError):  # as PyInstaller does, which then warns

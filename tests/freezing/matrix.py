@@ -72,7 +72,9 @@ def main() -> int:
     freezers = args.freezer or FREEZERS
     lab = Lab(args.cache, build_wheel(args.cache), freezers=freezers)
     done = {(r["app"], way_of(r)) for r in read_rows(args.output)}
-    scripts = (p for apps in args.apps for name in SCRIPTS for p in apps.glob(f"*/{name}"))
+    scripts = (
+        p for apps in args.apps for name in SCRIPTS for p in apps.absolute().glob(f"*/{name}")
+    )
     for app in sorted((path.parent for path in scripts), key=by_size):
         if args.only and app.name not in args.only:
             continue
@@ -222,9 +224,17 @@ def own_data(app: Path, freezer: str) -> Iterator[str]:
     )
     for path in sorted(app.rglob("*")):
         place = path.relative_to(app)
-        if path.is_file() and path.suffix not in {".py", ".pyc"} and path.name not in NOT_DATA:
+        code = path.suffix in {".py", ".pyc"} and not is_script_among_data(path, app)
+        if path.is_file() and not code and path.name not in NOT_DATA:
             target = place.parent if freezer == "pyinstaller" else place
             yield f"{option}={path}{colon}{target}"
+
+
+def is_script_among_data(path: Path, app: Path) -> bool:
+    """Whether a Python file lies between other files in a folder that is no package."""
+    others = (p.suffix for p in path.parent.iterdir() if p.is_file())
+    own = path.parent != app and not (path.parent / "__init__.py").exists()
+    return own and path.suffix == ".py" and any(suffix not in {".py", ".pyc"} for suffix in others)
 
 
 def sum_up(frozen: Frozen) -> str:

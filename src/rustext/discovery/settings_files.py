@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from rustext.files.untrusted import text_of
@@ -29,6 +30,15 @@ _SETTING = re.compile(
     r"[ \t]*(?:#.*)?$",
     re.MULTILINE,
 )
+# What a key that speaks of modules is set to: `plugins: [one, two]`, `include=["tasks"]`.
+_MODULES = re.compile(
+    r"(?i:(?:module|plugin|import|include|extension|package|app|handler|task|script)s?)"
+    r"""["']?[ \t]*[:=][ \t]*"""
+    r"(\[[^\]]{0,2000}|\([^)]{0,2000}|[^\n]*(?:\n[ \t]*-[ \t][^\n]*){0,99})"
+)
+_ONE_WORD = re.compile(r"""(?<![\w.])["']?([A-Za-z_]\w*)["']?[ \t\r]*(?=[,\])}#\n]|$)""")
+_QUOTED = re.compile(r"""["']([A-Za-z_]\w*)["']""")
+_OBJECT = re.compile(r"""["']([A-Za-z_]\w*):[A-Za-z_]\w*(?:\(\))?["']""")  # `"server:app"`
 _LISTED = re.compile(r"^[ \t]*-[ \t]+([A-Za-z_]\w*(?:\.\w+){1,9}):(?=\s)", re.MULTILINE)
 # `!!python/name:package.module.function`, wherever a program has its YAML. "Python-specific types":
 # https://pyyaml.org/wiki/PyYAMLDocumentation
@@ -54,9 +64,35 @@ def iter_setting_names(
 
     `tops` are the top-level packages whose modules any kind of file may name.
     """
-    words = {word.replace("\\", "/") for word in words}
     # `c` is the instruction before a name in a pickle.
     own = re.compile(rf"(?<![\w.])c?((?:{'|'.join(map(re.escape, sorted(tops)))})(?:\.\w+){{1,9}})")
+    for file in _iter_named(files, words, any_form=bool(tops)):
+        text = text_of(folder / file, _LIMIT)
+        form = file.suffix in _SUFFIXES
+        names = find_names(text, settings=True) if form else tuple(sorted(set(own.findall(text))))
+        if names:
+            yield file, names
+
+
+def iter_module_words(
+    folder: Path, files: Iterable[PurePosixPath], words: Collection[str]
+) -> Iterator[tuple[str, PurePosixPath]]:
+    """Words that name modules where modules are set, or in `"module:object"`; with their files.
+
+    That is in sources, and in the configuration files that one of the code's words names.
+    """
+    files = tuple(files)
+    for file in (*(f for f in files if f.suffix == ".py"), *_iter_named(files, words)):
+        text, word = text_of(folder / file, _LIMIT), _QUOTED if file.suffix == ".py" else _ONE_WORD
+        named = (name for value in _MODULES.findall(text) for name in word.findall(value))
+        yield from ((name, file) for name in (*named, *_OBJECT.findall(text)))
+
+
+def _iter_named(
+    files: Iterable[PurePosixPath], words: Collection[str], *, any_form: bool = False
+) -> Iterator[PurePosixPath]:
+    """The files that one of the words names, or whose folder; with `any_form`, more of them."""
+    words = {word.replace("\\", "/") for word in words}
     named = (
         file
         for file in files
@@ -65,16 +101,11 @@ def iter_setting_names(
             (file.name, str(file), *(parent.name for parent in file.parents))
             if file.suffix in _SUFFIXES
             else (file.name,)
-            if tops and file.suffix not in _NO_DATA
+            if any_form and file.suffix not in _NO_DATA
             else ()
         )
     )
-    for file, _ in zip(named, range(_MOST), strict=False):
-        text = text_of(folder / file, _LIMIT)
-        form = file.suffix in _SUFFIXES
-        names = find_names(text, settings=True) if form else tuple(sorted(set(own.findall(text))))
-        if names:
-            yield file, names
+    yield from islice(named, _MOST)
 
 
 def find_names(text: str, *, settings: bool) -> tuple[str, ...]:

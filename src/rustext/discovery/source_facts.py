@@ -34,6 +34,7 @@ from rustext.environment.python_source import find_fault, parse_source
 from rustext.environment.python_text import (
     completed_names,
     is_lazy,
+    iter_conventions,
     iter_first_parts,
     iter_imported,
     iter_imported_names,
@@ -45,6 +46,8 @@ from rustext.environment.python_text import (
     iter_resource_packages,
     iter_starred,
     lists_own_folder,
+    lists_top_level,
+    shown_folder,
 )
 from rustext.files.untrusted import read_start
 from rustext.model.sources import HOLE, DistributionSources, NamedCall, SourceFacts
@@ -235,7 +238,6 @@ class _Reader:
             _ASKS_FOR_METADATA.search(text) is not None
         )
         lists_files = (".py'" in text or '.py"' in text) and _LISTS_FILES.search(text) is not None
-        here = locates and bool(facts.sites) and lists_own_folder(text)
         stub = self._stub_of(file) if lazy and _READS_STUB.search(text) is not None else None
         return replace(
             facts,
@@ -262,8 +264,10 @@ class _Reader:
             lists_modules=listing,
             lists_packages=tuple(sorted(set(iter_listed_packages(text, package)))) if lists else (),
             endings=tuple(sorted(set(_ENDING.findall(text)))) if listing and facts.sites else (),
+            lists_top_level=listing and lists_top_level(text),
+            conventions=tuple(sorted(set(iter_conventions(text)))),
             imports_from_data=_IMPORTS_FROM_DATA.search(text) is not None,
-            lists_files=here or (locates and lists_files),
+            lists_files=locates and (lists_files or (bool(facts.sites) and lists_own_folder(text))),
             loads_files=lists_files and _LOADS_FILES.search(text) is not None,
             folders=tuple(
                 p for p in iter_paths_beside(text) if f"/{file.parent / p}" in self._folders
@@ -283,6 +287,7 @@ class _Reader:
             else (),
             locates=locates,
             uses_file="__file__" in text,
+            shown_folder=shown_folder(text) if locates else "",
             uses_prefix="sys.prefix" in text,
             seeks_programs=_ASKS_FOR_PROGRAMS.search(text) is not None,
             asks_for_metadata=asks,
@@ -301,8 +306,7 @@ class _Reader:
         """Patterns of files' names, and the source files that the text loads as such."""
         yield from iter_name_patterns(text)
         if any(word in text for word in _LOADS):
-            files = (f"{word}.py" for word in _WORD.findall(text))
-            yield from (file for file in files if file in self._own_parts)
+            yield from self._own_parts.intersection(f"{word}.py" for word in _WORD.findall(text))
 
     def _stub_of(self, file: PurePosixPath) -> str | None:
         """The text of a module's stub file, or None."""
@@ -381,8 +385,7 @@ class _Reader:
 
 
 def _needs_tree(text: str) -> bool:
-    words = (*IMPORT_CALLS, "sys.executable")
-    return any(word in text for word in words) or may_read_sources(text)
+    return any(w in text for w in (*IMPORT_CALLS, "sys.executable")) or may_read_sources(text)
 
 
 def _iter_passing(text: str, calls: re.Pattern[str]) -> Iterator[str]:

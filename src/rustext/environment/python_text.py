@@ -50,6 +50,10 @@ _FIRST_ARGUMENT = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]
 _LISTS_PACKAGE = re.compile(
     r"\b(iter_modules|walk_packages)\s*\([^)\n]*?(?<![\w.])(?:([A-Za-z_][\w.]*)\.)?(?:__path__|__file__)\b"
 )
+_LISTS_TOP_LEVEL = re.compile(r"\biter_modules\(\s*(?:None\s*)?\)")
+_PLUGIN = r"([A-Za-z][A-Za-z0-9]{2,99}(?:_[A-Za-z0-9]+)*_)"
+_CONVENTION = re.compile(rf"""["']\^{_PLUGIN}(?:\.[+*]|\\w|\(|\[)""")
+_BEGINS_WITH = re.compile(rf"""\.startswith\(\s*["']{_PLUGIN}["']""")
 _ALL = re.compile(r"^__all__\s*(?::[^=\n]+)?\+?=\s*[\[({]([^\])}]*)", re.MULTILINE)
 _WORD = re.compile(r"""["'](\w+)["']""")
 _LAZY = re.compile(r"^def __getattr__\(|^[ \t]*sys\.modules\[__name__\]\s*=", re.MULTILINE)
@@ -157,6 +161,30 @@ def iter_listed_packages(text: str, package: str) -> Iterator[tuple[str, str]]:
         found = imported_as(text, name, package) if name else ""
         if found is not None:
             yield call, found
+
+
+def shown_folder(text: str) -> str:
+    """The constant that is the folder of a text, and that it does not use itself; "" for none."""
+    names = (found[1] for found in _HERE.finditer(text) if found[1].isupper())
+    return next((n for n in names if len(re.findall(rf"\b{n}\b", text)) == 1), "")
+
+
+def lists_top_level(text: str) -> bool:
+    """Whether a text lists all top-level modules that can be imported."""
+    return _LISTS_TOP_LEVEL.search(text) is not None
+
+
+def iter_conventions(text: str) -> Iterator[str]:
+    """How the names of plugins begin: `"package_"`, as the packaging guide advises.
+
+    That is the beginning of a regular expression; in a text that lists the modules itself, also
+    what it asks their names for.
+    https://packaging.python.org/en/latest/guides/creating-and-discovering-plugins/
+    """
+    if '"^' in text or "'^" in text:
+        yield from _CONVENTION.findall(text)
+    if "iter_modules" in text and lists_top_level(text):
+        yield from _BEGINS_WITH.findall(text)
 
 
 def iter_resource_packages(text: str, package: str, calls: Iterable[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.handed_sources import iter_used
-from rustext.discovery.settings_files import find_settings, iter_setting_names
+from rustext.discovery.settings_files import find_settings, iter_module_words, iter_setting_names
 from rustext.discovery.source_facts import module_of, read_sources
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
@@ -28,13 +28,14 @@ from rustext.imports.clues import find_named
 from rustext.imports.dynamic_imports import find_named_imports, find_started
 from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
 from rustext.model.evidence import Evidence, EvidenceKind
-from rustext.model.plan import Companion, CompanionKind, ImplicitImport, Verdict, included
+from rustext.model.plan import Companion, CompanionKind, ImplicitImport, included
 from rustext.model.sources import DistributionSources, SourceFacts
 from rustext.plan.companions import iter_readable
 from rustext.plan.data_files import find_named_files
 from rustext.plan.metadata_files import find_asked_metadata, iter_metadata
 from rustext.plan.read_sources import find_read_sources
 
+_NAMED = "named in the program's own code"
 _INSTALLED = frozenset({Owner.DISTRIBUTION})
 
 
@@ -62,7 +63,7 @@ class Program:
                 if module is not None and module.name.startswith(beginning):
                     detail = f'"{name}", which `{facts.file}` completes with "{beginning}"'
                     evidence = Evidence(kind=EvidenceKind.PYTHON_NAME, where=file, detail=detail)
-                    yield included(module.name, "named in the program's own code", evidence)
+                    yield included(module.name, _NAMED, evidence)
 
     def why_read(self, facts: SourceFacts) -> str | None:
         """Why a module of the program cannot do without the program's own source; None if it can.
@@ -113,18 +114,16 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         folder = script.parent
         path = tuple(dict.fromkeys((str(folder), *env.interpreter.path)))
         local = Environment(replace(env.interpreter, path=path))
-        own = {p: PurePosixPath(p.relative_to(folder).as_posix()) for p in _own(script, local)}
-        files |= own
         settings = find_settings(folder)
-        dist = Distribution(
-            name="",
-            version="",
-            site=folder,
-            metadata=PurePosixPath(),
-            requires=(),
-            files=(*own.values(), *settings),
-        )
-        sources = read_sources(dist, settings=True)
+        reached = dict.fromkeys(_own(script, local))
+        dist, sources = _read(folder, reached, settings)
+        named: dict[str, Evidence] = {}
+        while fresh := dict(_iter_late(script, dist, sources, local)):
+            reached |= dict.fromkeys(_own(script, local, fresh))
+            named |= fresh
+            dist, sources = _read(folder, reached, settings)
+        own = {path: PurePosixPath(path.relative_to(folder).as_posix()) for path in reached}
+        files |= own
         companions += _iter_companions(sources, local)
         starts |= {f"{f.file}: {how}" for f in sources.files for how in f.starts_python}
         words = {word for facts in sources.files for word in facts.parts}
@@ -134,6 +133,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         )
         names = [(file, name) for file, listed in found for name in listed]
         imports |= {i.module: i for i in _iter_named(sources, dist, local, names)}
+        imports |= {name: included(name, _NAMED, evidence) for name, evidence in named.items()}
         literals |= {(str(facts.file), name) for facts in sources.files for name in facts.names}
         literals |= {(str(file), name) for file, name in names}
     return Program(
@@ -177,12 +177,57 @@ def _iter_trees(files: Iterable[Path]) -> Iterator[ast.Module]:
             yield parse_source(read_start(file, SOURCE_LIMIT))
 
 
-def _own(script: Path, env: Environment) -> Iterator[Path]:
-    """The script, and the modules in its folder that its import statements reach."""
+def _read(
+    folder: Path, own: Iterable[Path], settings: Iterable[PurePosixPath]
+) -> tuple[Distribution, DistributionSources]:
+    """A program's files as a distribution, and what its sources say."""
+    dist = Distribution(
+        name="",
+        version="",
+        site=folder,
+        metadata=PurePosixPath(),
+        requires=(),
+        files=(*(PurePosixPath(p.relative_to(folder).as_posix()) for p in own), *settings),
+    )
+    return dist, read_sources(dist, settings=True)
+
+
+def _iter_late(
+    script: Path, dist: Distribution, sources: DistributionSources, env: Environment
+) -> Iterator[tuple[str, Evidence]]:
+    """The program's own modules that only literals name, or settings: for something to import.
+
+    `include=["tasks"]`, `"server:app"` and `"shop.orders"` in its code, or `module: plugin` in a
+    configuration file that the code names.
+    """
+    there: set[str] = set()
+    with contextlib.suppress(OSError):
+        there = {entry.name.partition(".")[0] for entry in script.parent.iterdir()}
+    literals = ((name, f.file) for f in sources.files for name in f.names)
+    words = {word for facts in sources.files for word in facts.parts}
+    for name, file in (*literals, *iter_module_words(dist.site, dist.files, words)):
+        module = find_named(name, env) if name.partition(".")[0] in there else None
+        if module is None or module.path is None or module.owner is not Owner.NOBODY:
+            continue
+        place, whole = _place_of(module.path, script.parent), "." in module.name or "." not in name
+        if place is not None and place not in dist.files and whole:  # `config.json` is no module
+            detail = f'"{name}" names a module of the program'
+            evidence = Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(file), detail=detail)
+            yield module.name, evidence
+
+
+def _place_of(path: Path, folder: Path) -> PurePosixPath | None:
+    """Where a Python source lies in the program's folder; None if it is none, or elsewhere."""
+    inside = path.suffix == ".py" and path.is_relative_to(folder)
+    return PurePosixPath(path.relative_to(folder).as_posix()) if inside else None
+
+
+def _own(script: Path, env: Environment, names: Iterable[str] = ()) -> Iterator[Path]:
+    """The script, and the modules in its folder that its import statements reach, or `names`."""
     yield script
     seen: set[str] = set()
     try:
-        waiting = list(iter_program(script, env))
+        waiting = [*iter_program(script, env), *names]
     except RustextError:
         return
     while waiting:
@@ -214,9 +259,4 @@ def _iter_named(
     for name, evidence in named:
         module = find_named(name, env)
         if module is not None:
-            yield ImplicitImport(
-                module=module.name,
-                verdict=Verdict.INCLUDE,
-                reason="named in the program's own code",
-                evidence=(evidence,),
-            )
+            yield included(module.name, _NAMED, evidence)

@@ -21,9 +21,10 @@ asks for it (https://peps.python.org/pep-0562/):
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.import_sites import CLASS_PATH_CALLS
@@ -36,7 +37,7 @@ from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.sources import HOLE, DistributionSources, ImportSite, SourceFacts
 
 _NOT_FOR_IMPORT = frozenset({"__init__", "__main__"})  # parts of names
-_LARGE = 200  # modules
+_LARGE, _LARGE_BYTES = 200, 1 << 20  # modules of a package, and bytes of their sources
 _INDENTED = re.compile(r"^[ \t].*", re.MULTILINE)
 _STATEMENTS = 1 << 16  # bytes of a source that its first imports are in
 _SHORTEST = 4  # characters of the end of a name that is completed
@@ -67,7 +68,7 @@ def find_named_imports(
         *_iter_tables(files, dist, env, frozenset(importers)),
         *_iter_handed(files, dist, env),
         *_iter_joined(files, dist, env),
-        *_iter_completed(files, env),
+        *_iter_completed(files, dist, env),
         *_iter_starred(files, env),
     )
 
@@ -271,12 +272,15 @@ def _own_module(name: str, dist: Distribution, env: Environment) -> str | None:
 # --- names that are completed ---------------------------------------------------------------------
 
 
-def _iter_completed(files: tuple[SourceFacts, ...], env: Environment) -> Iterator[Named]:
+def _iter_completed(
+    files: tuple[SourceFacts, ...], dist: Distribution, env: Environment
+) -> Iterator[Named]:
     own = [module_of(f.file) for f in files]
+    large = len(own) > _LARGE and _bytes_of(files, dist.site) > _LARGE_BYTES
     tops = {name.partition(".")[0] for name in own}
     for facts in files:
         # Modules that are asked for by their own name, which import statements show to a freezer.
-        asked = (s for s in facts.sites if s.function == "__getattr__" and len(own) > _LARGE)
+        asked = (s for s in facts.sites if s.function == "__getattr__" and large)
         own_name = {n for s in asked for n in s.names}
         names = {n for s in facts.sites for n in s.names if HOLE in n}
         if any(site.imports and _is_open(site) for site in facts.sites):  # made somewhere else
@@ -290,13 +294,21 @@ def _iter_completed(files: tuple[SourceFacts, ...], env: Environment) -> Iterato
                 found = tuple(m for m in own if len(end) >= _SHORTEST and m.endswith(end))
             elif package == facts.file.parts[0] and last == HOLE and words and name not in own_name:
                 found = tuple(f"{package}.{word}" for word in words)  # any of a top-level package
-            elif name.startswith(f"{facts.file.parts[0]}.{HOLE}") and len(own) > _LARGE:
+            elif name.startswith(f"{facts.file.parts[0]}.{HOLE}") and large:
                 found = ()  # nearly all of a large package: the beginning alone is no evidence
             else:
                 found = _complete(name, env)
             detail = f"completes `{name.replace(HOLE, '{…}')}`"
             for module in found:
                 yield module, _evidence(EvidenceKind.PYTHON_CALL, facts.file, detail)
+
+
+def _bytes_of(files: Iterable[SourceFacts], site: Path) -> int:
+    total = 0
+    for facts in files:
+        with contextlib.suppress(OSError):
+            total += (site / facts.file).stat().st_size
+    return total
 
 
 def _complete(name: str, env: Environment) -> tuple[str, ...]:

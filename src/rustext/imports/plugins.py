@@ -28,18 +28,27 @@ def find_plugin_modules(
     dist: Distribution,
     env: Environment,
     native: Iterable[NativeFile] = (),
-    endings: Collection[str] = (),
+    required: Iterable[SourceFacts] = (),
 ) -> tuple[ImplicitImport, ...]:
     """The modules that `dist`, with its native files, would find in this environment, by name.
 
-    `endings` are last parts of the names of packages whose modules others list in what uses them.
+    `required` is what the code of its requirements says: that may list the modules of packages in
+    whatever uses it, or look through all top-level modules for those that are named as `dist` says.
     """
     found = {name: _plugin(name, where, what) for name, where, what in _iter_opened(native)}
-    for facts in used_files(sources):
+    files, required = used_files(sources), tuple(required)
+    for facts in files:
         for name, what in _iter_modules_for(facts, dist, env):
             found[name] = _plugin(name, str(facts.file), what)
+    conventions = {c: f.file for f in files for c in f.conventions}
+    if conventions and any(f.lists_top_level for f in (*files, *required)):
+        for name in sorted(env.top_level):
+            for convention in filter(name.startswith, conventions):
+                what = f"all top-level modules are looked through for `{convention}…`"
+                found[name] = _plugin(name, str(conventions[convention]), what)
     for name, where in _iter_handed(sources, dist, env):
         found[name] = _plugin(name, where, "code lists the modules of packages that it is handed")
+    endings = {ending for f in required for ending in f.endings}
     for file in dist.files if endings else ():
         if file.name == "__init__.py" and file.parent.name in endings and len(file.parts) > 2:
             what = f"code that it requires lists the modules of `…{file.parent.name}`"

@@ -73,6 +73,8 @@ class SourceFacts:
     lists_packages: tuple[tuple[str, str], ...] = ()
     # Ends of names of packages, `templatetags` of f"{app}.templatetags", where it lists modules.
     endings: tuple[str, ...] = ()
+    lists_top_level: bool = False  # all top-level modules that can be imported
+    conventions: tuple[str, ...] = ()  # how names of plugins begin: "package_"
     imports_from_data: bool = False  # by functions of the standard library, as `pickle.load`
     lists_files: bool = False  # lists Python files in folders next to its code
     loads_files: bool = False  # lists Python files in some folder, and runs them as files
@@ -87,6 +89,7 @@ class SourceFacts:
     data_packages: tuple[str, ...] = ()  # packages whose files are opened as resources
     locates: bool = False  # opens files next to its code
     uses_file: bool = False  # by `__file__`
+    shown_folder: str = ""  # the constant that tells others its own folder
     uses_prefix: bool = False  # looks for files below `sys.prefix`
     seeks_programs: bool = False  # asks where programs are installed
     asks_for_metadata: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +23,8 @@ from rustext.model.sources import SourceFacts
 from rustext.plan.metadata_files import own_file
 
 SHORTEST_NATIVE_WORD = 6  # bytes; shorter names turn up in machine code by chance
+_TOP = 2  # parts of the path of a top-level package's `__init__.py`
+_SHOWN = 4 << 20  # bytes; what may lie in a folder that is shown to others, to come along
 _SMALL = 256 * 1024  # bytes; what a distribution's other data may have, to come along unnamed
 
 
@@ -37,6 +39,7 @@ class OwnCode:
     packages: frozenset[str]  # packages whose files are opened as resources
     locators: tuple[PurePosixPath, ...]  # files that use `__file__`
     climbers: tuple[PurePosixPath, ...]  # those of them that go up from there by `..`
+    shown: Mapping[PurePosixPath, str]  # inner packages that tell others their folder, by what
     seekers: tuple[PurePosixPath, ...]  # files that ask where programs are installed
     asks_for_metadata: bool
 
@@ -56,6 +59,11 @@ def read_own_code(files: Iterable[SourceFacts]) -> OwnCode:
         packages=frozenset(package for f in files for package in f.data_packages),
         locators=tuple(f.file for f in files if f.uses_file),
         climbers=tuple(f.file for f in files if f.uses_file and ".." in f.parts),
+        shown={
+            f.file.parent: f.shown_folder
+            for f in files
+            if f.shown_folder and f.file.name == "__init__.py" and len(f.file.parts) > _TOP
+        },
         seekers=tuple(f.file for f in files if f.seeks_programs),
         asks_for_metadata=any(f.asks_for_metadata for f in files),
     )
@@ -103,29 +111,41 @@ def find_data(
         if said is not None and os.path.lexists(dist.site / file):
             why = f"the distribution's own code names `{said}`"
             yield own_file(dist, file, CompanionKind.DATA, why)
-    yield from _small_rest(
-        dist, [f for f, w in words.items() if w is None and f.name not in in_native]
-    )
+    settled = {f for f, w in words.items() if w is not None or f.name in in_native} | taken
+    for folder, constant in code.shown.items():
+        inside = sorted(set(_iter_inside(dist, folder)) - settled)
+        settled.update(inside)
+        yield from _if_small(dist, inside, _SHOWN, f"`{constant}` tells others its folder")
+    # Names are made from what a user asks for (a theme, a language), and other packages open files
+    # too. A file too few can break a program; a file too many costs a few kilobytes.
+    others = (f for f in words if f in scripts or (f.suffix != ".py" and may_be_data(dist, f)))
+    rest = [file for file in others if file not in settled]
+    yield from _if_small(dist, rest, _SMALL, "the rest of its data is small")
 
 
-def _small_rest(dist: Distribution, files: Iterable[PurePosixPath]) -> Iterator[Companion]:
-    """Data that no word leads to, where all of it is small; no modules and nothing native.
+def _iter_inside(dist: Distribution, folder: PurePosixPath) -> Iterator[PurePosixPath]:
+    """What is no Python in a folder that is data, also in what would hold tests elsewhere."""
+    no_data = {".py", *read_data("companions")["not_data_suffixes"]}
+    for file in dist.files:
+        if file.suffix not in no_data and file.is_relative_to(folder):
+            yield file
 
-    Names are made from what a user asks for (a theme, a language), and other packages open files
-    too. A file too few can break a program; a file too many costs a few kilobytes.
-    """
-    scripts, room, rest = loose_scripts(dist), _SMALL, []
+
+def _if_small(
+    dist: Distribution, files: Iterable[PurePosixPath], room: int, why: str
+) -> Iterator[Companion]:
+    """Data that no word leads to, where all of it has `room`; nothing native."""
+    rest = []
     for file in files:
-        if file in scripts or (file.suffix != ".py" and may_be_data(dist, file)):
-            with contextlib.suppress(OSError, UnreadableFile):
-                if is_native(dist.site / file):
-                    continue
-                room -= (dist.site / file).stat().st_size
-                if room < 0:
-                    return
-                rest.append(file)
+        with contextlib.suppress(OSError, UnreadableFile):
+            if is_native(dist.site / file):
+                continue
+            room -= (dist.site / file).stat().st_size
+            if room < 0:
+                return
+            rest.append(file)
     for file in rest:
-        yield own_file(dist, file, CompanionKind.DATA, "the rest of its data is small")
+        yield own_file(dist, file, CompanionKind.DATA, why)
 
 
 def loose_scripts(dist: Distribution) -> set[PurePosixPath]:

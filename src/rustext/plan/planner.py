@@ -224,14 +224,16 @@ class Planner:
     def listers_for(self, path: Path) -> tuple[str, ...]:
         """The modules of the distribution of `path` that count only where they enter themselves.
 
-        They ask for many others by one call, or read the source of what a program gives them.
+        They ask for many others by one call, or complete the names that a program's settings hold,
+        or read the source of what it gives them.
         """
         dist = self.env.owner_of(path)
         if dist is None or not self.looks_after(dist):
             return ()
         self._plugins_of(dist)
         files = {PurePosixPath(where) for where, _ in self._listings[dist.name]}
-        files |= {f.file for f in self.sources.used(dist) if f.takes_sources or f.runs_main}
+        used = self.sources.used(dist)
+        files |= {f.file for f in used if f.takes_sources or f.runs_main or f.beginnings}
         return tuple(sorted(map(module_of, files)))
 
     def _own(self, dist: Distribution, named: Iterable[Named]) -> Iterator[Named]:
@@ -275,8 +277,8 @@ class Planner:
             if self.looks_after(dist):
                 native = self.catalogue.native_files(dist) if self.catalogue.is_rust(dist) else ()
                 files = (file for _, file in native)
-                ends = self._endings_around(dist)
-                listed = find_plugin_modules(self.sources.read(dist), dist, self.env, files, ends)
+                around = self._required_by(dist)
+                listed = find_plugin_modules(self.sources.read(dist), dist, self.env, files, around)
                 started = self._own(dist, find_started(self.sources.read(dist), self.env))
                 loaded = find_loaded_imports(self.sources.read(dist), dist, self.env)
                 named = (*self._named_imports(dist), *started, *loaded)
@@ -289,11 +291,11 @@ class Planner:
             self._listings[dist.name] = frozenset(many)
         return self._plugins[dist.name]
 
-    def _endings_around(self, dist: Distribution) -> frozenset[str]:
-        """The ends of the names of packages whose modules code that `dist` requires lists."""
+    def _required_by(self, dist: Distribution) -> Iterator[SourceFacts]:
+        """What the code of a distribution's requirements says."""
         names = self.env.installed.requirements_of(dist.name) & self.env.distributions.keys()
-        required = (self.sources.used(self.env.distributions[name]) for name in sorted(names))
-        return frozenset(ending for files in required for f in files for ending in f.endings)
+        for name in sorted(names):
+            yield from self.sources.used(self.env.distributions[name])
 
     def looks_after(self, dist: Distribution) -> bool:
         """Whether the program may need more of a distribution than a freezer sees.

@@ -77,16 +77,16 @@ def _iter_listed(
     """
     files = used_files(sources)
     loads = any(f.loads_files for f in files)
+    python = [file for file in dist.files if file.suffix == ".py"]
+    inits = {file.parent for file in python if file.name == "__init__.py"}
     for facts in files:
         folders = set(_iter_folders(facts)) if facts.lists_files else set()
-        deep = [facts.file.parent / name for name in facts.folders] if loads else []
-        inits = {f.parent for f in dist.files if f.name == "__init__.py"}
-        packages = [folder for folder in inits if folder.parent in folders]
-        for file in dist.files if folders or deep else ():
-            of_package = any(file.is_relative_to(folder) for folder in packages)
-            listed = file.parent in folders or any(file.is_relative_to(folder) for folder in deep)
-            of_listed = listed and file.stem != "__init__"
-            if file.suffix == ".py" and (of_package or of_listed):
+        deep = {facts.file.parent / name for name in facts.folders} if loads else set()
+        packages = {folder for folder in inits if folder.parent in folders}
+        for file in python if folders or deep else ():
+            parents = set(file.parents)
+            listed = file.parent in folders or not deep.isdisjoint(parents)
+            if not packages.isdisjoint(parents) or (listed and file.stem != "__init__"):
                 yield facts, file
 
 

@@ -44,6 +44,34 @@ def test_class_paths_in_texts_of_configuration_are_imports(tmp_path: Path) -> No
     assert [i.module for i in program.imports] == ["handlers.made", "handlers.rich"]
 
 
+LATE = """
+import importlib, pathlib
+config = dict(broker="memory", include=["tasks", "shop.orders"])
+run, other = "server:app", "unrelated"
+names = pathlib.Path(__file__).with_name("plugins.yml").read_text().split("- module: ")[1:]
+for name in (*config["include"], run.partition(":")[0], *(n.strip() for n in names)):
+    importlib.import_module(name)
+open("data.json", "w").close()
+"""
+
+
+def test_modules_of_the_program_that_only_literals_and_settings_name(tmp_path: Path) -> None:
+    names = ("tasks", "shop/__init__", "shop/orders", "server", "rates", "unrelated", "data")
+    write_files(tmp_path, {f"{name}.py": "" for name in names})
+    write_files(tmp_path, {"server.py": "HANDLERS = ['late']", "late.py": "", "main.py": LATE})
+    write_files(tmp_path, {"plugins.yml": "plugins:\n  - module: rates\n"})
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    found = {i.module for i in program.imports}
+    code = f"import runpy, sys; runpy.run_path('main.py'); print(*sys.modules.keys() & {found!r})"
+    code = "import sys; sys.path.insert(0, ''); " + code
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    now = {"tasks", "shop.orders", "server", "rates"}
+    assert found - {"late"} == set(done.stdout.split()) == now
+    assert "late" in found
+
+
 def test_what_a_program_asks_for_of_installed_distributions(tmp_path: Path) -> None:
     """Plugins behind entry points, files of packages, metadata by a name in a list."""
     text = """
@@ -260,6 +288,7 @@ def test_names_in_settings_are_completed_by_what_code_puts_before_them(
     command = [sys.executable, str(tmp_path / "main.py")]
     ran = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
     build = Build(Planner(environment(site), Config()))
+    assert build.planner.listers_for(site / "flow/__init__.py") == ("flow.catalog",)  # has a hook
     build.begin([tmp_path / "main.py"])
     build.enter("flow.loading", site / "flow/loading.py")
     assert not build.modules

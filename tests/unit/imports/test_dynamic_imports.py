@@ -534,11 +534,13 @@ def test_what_comes_from_data_is_said(tmp_path: Path) -> None:
     assert find_unfollowed(sources) == (("host.a", "from_file"),)
 
 
-@pytest.mark.parametrize(("count", "all_of_it"), [(20, True), (300, False)])
+@pytest.mark.parametrize(
+    ("count", "size", "all_of_it"), [(20, 1 << 16, True), (300, 1 << 16, False), (300, 1, True)]
+)
 def test_nearly_all_of_a_large_package_is_not_taken_for_its_name(
-    count: int, all_of_it: bool, tmp_path: Path
+    count: int, size: int, all_of_it: bool, tmp_path: Path
 ) -> None:
-    more = {f"part/m{number}": "" for number in range(count)}
+    more = {f"part/m{number}": "#" * size for number in range(count)}
     names = found(tmp_path, f"{IMPORT}import_module(f'host.{{a}}.{{b}}')", **more)
     assert names == ({f"host.part.m{number}" for number in range(count)} if all_of_it else set())
     assert found(tmp_path, f"{IMPORT}import_module(f'host.part.{{b}}')", **more)

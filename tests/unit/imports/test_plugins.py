@@ -143,16 +143,54 @@ def test_a_package_whose_modules_a_framework_lists_in_what_uses_it(tmp_path: Pat
     files = {f"host/{name}.py": "" for name in parts}
     install(tmp_path, "host", files=files, requires=["frame"])
     env = environment(tmp_path)
-    frame = read_sources(env.distributions["frame"])
-    endings = {ending for facts in frame.files for ending in facts.endings}
+    frame = read_sources(env.distributions["frame"]).files
     host = env.distributions["host"]
-    found = {m.module for m in find_plugin_modules(read_sources(host), host, env, (), endings)}
+    found = {m.module for m in find_plugin_modules(read_sources(host), host, env, (), frame)}
     code = "import frame, sys; frame.setup(['host'])\n"
     code += "print(*(m for m in sys.modules if m.startswith('host.')))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert found == set(done.stdout.split()) == {"host.addons", "host.addons.tags"}
+
+
+LOADER = """
+import importlib, pkgutil, re
+
+def scan(pattern):
+    for _, name, _ in pkgutil.iter_modules():
+        if re.match(pattern, name):
+            importlib.import_module(name)
+"""
+SELF = """
+import importlib, pkgutil
+
+for _, name, _ in pkgutil.iter_modules():
+    if name.startswith("host_"):
+        importlib.import_module(name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "requires"),
+    [("from loader import scan\nscan('^host_.+$')", ["loader"]), (SELF, [])],
+)
+def test_plugins_that_are_named_by_a_convention(
+    code: str, requires: list[str], tmp_path: Path
+) -> None:
+    install(tmp_path, "loader", files={"loader.py": LOADER})
+    install(tmp_path, "host", files={"host/__init__.py": code}, requires=requires)
+    install(tmp_path, "more", files={"host_more.py": "", "hostess.py": ""})
+    install(tmp_path, "sheets", files={"host_sheets/__init__.py": ""})
+    env = environment(tmp_path)
+    loader, host = read_sources(env.distributions["loader"]).files, env.distributions["host"]
+    around = loader if requires else ()
+    found = {m.module for m in find_plugin_modules(read_sources(host), host, env, (), around)}
+    code = "import host, sys; print(*(m for m in sys.modules if m.startswith('host')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert found | {"host"} == set(done.stdout.split()) == {"host", "host_more", "host_sheets"}
 
 
 def test_a_namespace_that_is_only_imported_is_not_listed(tmp_path: Path) -> None:

@@ -166,6 +166,28 @@ def test_what_no_word_leads_to_comes_where_all_of_it_is_small(
 
 
 @pytest.mark.parametrize(
+    ("code", "there"),
+    [
+        ("import os\nPACKAGE_PATH = os.path.dirname(__file__)\n", True),
+        ("from pathlib import Path\nROOT = Path(__file__).resolve().parent\n", True),
+        ("from pathlib import Path\nROOT = Path(__file__).parent\nx = ROOT / 'other'\n", False),
+        ("import os\npath = os.path.dirname(__file__)\n", False),
+    ],
+)
+def test_a_folder_that_a_constant_shows_to_others_is_data(
+    code: str, there: bool, tmp_path: Path, small: Callable[[int], None]
+) -> None:
+    """`from pkg.include import PACKAGE_PATH` is all that others need to read what is in it."""
+    small(0)
+    inside = {"pkg/include/tests/a.sql": "x", "pkg/include/project.yml": "x"}
+    files: Files = {"pkg/__init__.py": "", "pkg/include/__init__.py": code, "pkg/b.sql": "x"}
+    install(tmp_path, "pkg", files={**files, **inside})
+    (dist,) = iter_distributions(tmp_path)
+    found = {str(c.destination) for c in find_distant_companions(read_sources(dist), dist, ())}
+    assert found == (inside.keys() if there else set())
+
+
+@pytest.mark.parametrize(
     ("module", "there"), [("mat/pages/__init__", True), ("mat/pages/x", False)]
 )
 def test_a_package_without_modules_that_an_entry_point_names_is_data(
