@@ -73,6 +73,20 @@ def imports_listed(piece: Code, python: tuple[int, int]) -> bool:
     return folder or (not _LISTS_MODULES.isdisjoint(words) and _has_path_of_local(piece, python))
 
 
+def searches_all(piece: Code, python: tuple[int, int]) -> bool:
+    """Whether a function lists all modules that can be imported, as `iter_modules()` does."""
+    if "iter_modules" not in piece.names:
+        return False
+    table = find_table(python)
+    quiet = {*table["before_call"], table.get("push_null")}
+    steps = [step for step in decode(piece.code, table) if step[1] not in quiet]
+    calls = {table["call"], table.get("call_method")}
+    return any(
+        name_of(piece, table, one) == "iter_modules" and other[1] in calls and other[2] == 0
+        for one, other in pairwise(steps)
+    )
+
+
 def _has_path_of_local(piece: Code, python: tuple[int, int]) -> bool:
     """Whether `module.__path__` is asked of a variable of the function."""
     table = find_table(python)

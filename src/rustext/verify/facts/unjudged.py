@@ -82,6 +82,8 @@ def _iter_of_code(subject: Subject, way_out: str) -> Iterator[str]:
     yield from _iter_named(f"{what}, and that are not", plugins, way_out)
     folders = (f"`{name}`" for start in subject.starts for name in start.imports_listed)
     yield from _iter_named("modules in folders and packages that code is handed", folders, way_out)
+    searches = (f"`{name}`" for start in subject.starts for name in start.searches)
+    yield from _iter_named("modules that code looks for among all", searches, way_out)
     for start in subject.starts:
         if start.reads_source and not any(bundle.contents.glob(f"{start.program.path.stem}.py")):
             named = _few(start.reads_source)

@@ -61,6 +61,7 @@ class Start:
     reads_source: list[str] = field(default_factory=list)  # functions, with their modules
     loads_classes: list[str] = field(default_factory=list)  # likewise, by paths that they get
     imports_listed: list[str] = field(default_factory=list)  # likewise, of folders that they list
+    searches: list[str] = field(default_factory=list)  # likewise, through all modules
     runs_files: frozenset[str] = frozenset()  # packages with code that runs the files of folders
     adds_folders: str | None = None  # a module that adds to `sys.path`, if there is one
     opaque: list[str] = field(default_factory=list)  # modules whose code could not be read

@@ -29,12 +29,14 @@ from rustext.verify.bytecode.named_paths import (
     find_completed_packages,
     imports_listed,
     may_import_listed,
+    searches_all,
 )
 from rustext.verify.bytecode.opened_names import may_open
 from rustext.verify.facts.python.program_starts import Start
 
 # A class path, after its module; the last are for both parts.
 _CUTS = ({"rsplit"}, {"rpartition"}, {"split", "join"})
+_FINDS = COMPUTES | {"iter_modules"}
 _RUNS = frozenset({"exec_module", "load_module", "run_path"})
 # What goes on without the source of what it is handed names one of these, or catches anything.
 _FAILURES = frozenset({"OSError", "IOError", "EnvironmentError", "Exception", "TypeError"})
@@ -62,7 +64,7 @@ def note_limits(
     start.completed |= find_completed_packages(code) & frozenset(packages)
     if not COMPUTES.isdisjoint(code.names) and not COMPUTES.isdisjoint(iter_loaded(code, python)):
         start.computed.append(name)
-    if top not in sys.stdlib_module_names and not COMPUTES.isdisjoint(words):
+    if top not in sys.stdlib_module_names and not _FINDS.isdisjoint(words):
         start.loads_classes += [f"{name}.{p.name}" for p in code.iter_nested() if _loads_class(p)]
         note_listed(start, name, code, python)
     if not LISTS.isdisjoint(words) and not _RUNS.isdisjoint(words):
@@ -88,10 +90,15 @@ def may_matter(data: bytes) -> bool:
 
 
 def note_listed(start: Start, name: str, code: Code, python: tuple[int, int]) -> None:
-    """Note the functions of a module that import what is in a folder, or in a package, they get."""
+    """Note the functions of a module that import what is in a folder, or in a package, they get.
+
+    Likewise those that look through all modules.
+    """
     if name.partition(".")[0] not in sys.stdlib_module_names:
         functions = (piece.name for piece in code.iter_nested() if imports_listed(piece, python))
         start.imports_listed += [f"{name}.{function}" for function in functions]
+        functions = (piece.name for piece in code.iter_nested() if searches_all(piece, python))
+        start.searches += [f"{name}.{function}" for function in functions]
 
 
 def _loads_class(piece: Code) -> bool:

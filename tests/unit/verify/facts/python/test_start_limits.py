@@ -164,6 +164,30 @@ def test_functions_that_import_the_modules_of_a_folder_are_named(
     assert start_of(text).imports_listed == named
 
 
+@pytest.mark.parametrize(
+    ("call", "there"),
+    [
+        ("pkgutil.iter_modules()", True),
+        ("iter_modules()", True),
+        ("pkgutil.iter_modules(rules.__path__)", False),
+        ("pkgutil.iter_modules", False),
+    ],
+)
+def test_functions_that_look_through_all_modules_are_named(
+    call: str, there: bool, tmp_path: Path
+) -> None:
+    text = "import importlib, pkgutil, rules\nfrom pkgutil import iter_modules\n"
+    text += "def load():\n    for found in CALL:\n        if found[1].startswith('app_'):\n"
+    text = f"{text}            importlib.import_module(found[1])\nload()\n".replace("CALL", call)
+    plugin = {"app_one.py": "print('imported')", "rules/__init__.py": ""}
+    write_files(tmp_path, {**plugin, "main.py": text})
+    ran = subprocess.run(
+        [sys.executable, "main.py"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert (b"imported" in ran.stdout) is there
+    assert start_of(text).searches == ["app.main.load"] * there
+
+
 def test_what_files_import_that_code_lists_and_runs(tmp_path: Path) -> None:
     files = {
         "app/rules/one.py": "from app.base import Base\nimport app.deep.two\nimport other.gone",
