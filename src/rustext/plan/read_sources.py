@@ -5,22 +5,19 @@ In: the facts of a distribution's sources, and its environment. Out: the files a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.source_facts import is_used, module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
-from rustext.environment.python_text import iter_imported
+from rustext.environment.python_text import is_template, iter_imported
 from rustext.files.untrusted import text_of
 from rustext.imports.dynamic_imports import Named
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind
 from rustext.model.sources import HOLE, DistributionSources, SourceFacts
 from rustext.plan.metadata_files import own_file
-
-_TEMPLATE = re.compile(r"\.py[._-]\w+$")  # `script.py.mako`, `models.py-tpl`
 
 
 def find_read_sources(sources: DistributionSources, env: Environment) -> Iterator[Companion]:
@@ -66,7 +63,7 @@ def find_loaded_imports(
     for facts, file in _iter_listed(sources, dist):
         yield from _iter_imports(dist.site, file, env, "lists files that import", facts.file)
     for file in dist.files:
-        if _TEMPLATE.search(file.name) and is_used(file):
+        if is_template(file.name) and is_used(file):
             yield from _iter_imports(dist.site, file, env, "is a template that imports", file)
 
 
