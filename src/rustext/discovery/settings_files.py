@@ -2,7 +2,7 @@
 
 In: the folder of a program or of a distribution, and the words of its code. Out: names in those of
 its files that the code opens by a literal, or in a folder that it names. In a file of no known form
-(a table, a pickle) only names below the distribution's own packages are looked for.
+(a table, a pickle) these are names in quotation marks, and those below its own packages.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def iter_setting_names(
     for file in _iter_named(files, words, any_form=bool(tops)):
         text = text_of(folder / file, _LIMIT)
         form = file.suffix in _SUFFIXES
-        names = find_names(text, settings=True) if form else tuple(sorted(set(own.findall(text))))
+        names = {*find_names(text, settings=form), *(() if form else own.findall(text))}
         if names:
-            yield file, names
+            yield file, tuple(sorted(names))
 
 
 def iter_module_words(

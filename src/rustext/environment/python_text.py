@@ -48,8 +48,10 @@ _LISTS_HERE = re.compile(
 _FIRST_ARGUMENT = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""")
 # The folder that is listed is that of the file itself, or of a package.
 _LISTS_PACKAGE = re.compile(
-    r"\b(iter_modules|walk_packages)\s*\([^)\n]*?(?<![\w.])(?:([A-Za-z_][\w.]*)\.)?(?:__path__|__file__)\b"
+    r"\b(iter_modules|walk_packages)\s*\([^)]{0,300}?(?<![\w.])(?:([A-Za-z_][\w.]*)\.)?"
+    r"(?:__path__|__file__)\b"
 )
+_TEMPLATE = re.compile(r"\.py[._-]\w+$")
 _LISTS_TOP_LEVEL = re.compile(r"\biter_modules\(\s*(?:None\s*)?\)")
 _PLUGIN = r"([A-Za-z][A-Za-z0-9]{2,99}(?:_[A-Za-z0-9]+)*_)"
 _CONVENTION = re.compile(rf"""["']\^{_PLUGIN}(?:\.[+*]|\\w|\(|\[)""")
@@ -161,6 +163,11 @@ def iter_listed_packages(text: str, package: str) -> Iterator[tuple[str, str]]:
         found = imported_as(text, name, package) if name else ""
         if found is not None:
             yield call, found
+
+
+def is_template(name: str) -> bool:
+    """Whether a file makes Python sources, by its name: `script.py.mako`, `models.py-tpl`."""
+    return _TEMPLATE.search(name) is not None
 
 
 def shown_folder(text: str) -> str:

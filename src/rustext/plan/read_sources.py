@@ -6,12 +6,12 @@ In: the facts of a distribution's sources, and its environment. Out: the files a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from rustext.discovery.source_facts import module_of, used_files
+from rustext.discovery.source_facts import is_used, module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
-from rustext.environment.python_text import iter_imported
+from rustext.environment.python_text import is_template, iter_imported
 from rustext.files.untrusted import text_of
 from rustext.imports.dynamic_imports import Named
 from rustext.model.evidence import Evidence, EvidenceKind
@@ -56,14 +56,25 @@ def find_listed_files(sources: DistributionSources, dist: Distribution) -> Itera
 def find_loaded_imports(
     sources: DistributionSources, dist: Distribution, env: Environment
 ) -> Iterator[Named]:
-    """The modules that listed files import: to a freezer these files are data."""
+    """The modules that listed files import, and templates of Python: to a freezer these are data.
+
+    What a template makes, such as a migration of a database, is run as it is made.
+    """
     for facts, file in _iter_listed(sources, dist):
-        text = text_of(dist.site / file)
-        for name in iter_imported(text, ".".join(file.parts[:-1])):
-            if env.find_module(name) is not None:
-                detail = f'lists files that import "{name}"'
-                where = str(facts.file)
-                yield name, Evidence(kind=EvidenceKind.PYTHON_NAME, where=where, detail=detail)
+        yield from _iter_imports(dist.site, file, env, "lists files that import", facts.file)
+    for file in dist.files:
+        if is_template(file.name) and is_used(file):
+            yield from _iter_imports(dist.site, file, env, "is a template that imports", file)
+
+
+def _iter_imports(
+    site: Path, file: PurePosixPath, env: Environment, what: str, where: PurePosixPath
+) -> Iterator[Named]:
+    text = text_of(site / file)
+    for name in iter_imported(text, ".".join(file.parts[:-1])):
+        if env.find_module(name) is not None:
+            kind, detail = EvidenceKind.PYTHON_NAME, f'{what} "{name}"'
+            yield name, Evidence(kind=kind, where=str(where), detail=detail)
 
 
 def _iter_listed(

@@ -206,6 +206,7 @@ def test_a_namespace_that_is_only_imported_is_not_listed(tmp_path: Path) -> None
         ("iter_modules(path=__path__, prefix='host.')", False),
         ("iter_modules([os.path.dirname(__file__)])", False),
         ("walk_packages(__path__, 'host.')", True),
+        ("walk_packages(\n    path=__path__,\n    prefix=__name__ + '.',\n)", True),
     ],
 )
 def test_the_modules_of_a_package_that_lists_its_own_folder(

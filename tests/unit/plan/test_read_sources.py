@@ -134,6 +134,25 @@ def test_a_folder_whose_files_another_module_runs_comes_along_with_what_they_imp
     assert loaded == {f"pkg.parts.{name}" for name in ran}
 
 
+@pytest.mark.parametrize("name", ["script.py.mako", "script.py-tpl", "script.py_tmpl"])
+def test_what_a_template_of_python_imports_is_imported_by_what_it_makes(
+    name: str, tmp_path: Path
+) -> None:
+    template = '"""${title}"""\nfrom pkg.parts import one\nimport pkg.parts.two\n${body}\n'
+    files = {f"pkg/{n}.py": "" for n in ("__init__", "parts/__init__", "parts/one", "parts/two")}
+    others = {"pkg/tests/other.py.mako": "import pkg.parts.three", "pkg/parts/three.py": ""}
+    install(tmp_path, "pkg", files={**files, **others, f"pkg/{name}": template})
+    made = template.replace("${title}", "made").replace("${body}", "import sys")
+    made += "print(*sorted(n for n in sys.modules if n.startswith('pkg')))"
+    done = subprocess.run(
+        [sys.executable, "-c", made], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    env = environment(tmp_path)
+    dist = env.distributions["pkg"]
+    loaded = {found for found, _ in find_loaded_imports(read_sources(dist), dist, env)}
+    assert loaded | {"pkg"} == {"pkg", *done.stdout.split()}
+
+
 @pytest.mark.parametrize(
     ("text", "read"),
     [

@@ -19,11 +19,12 @@ from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.module_names import packages_of
-from rustext.environment.python_text import iter_modules
+from rustext.environment.python_text import is_template, iter_modules
 from rustext.files.untrusted import is_closed, text_of
 from rustext.model.image import Format
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer
+from rustext.verify.bundle.tree import read_tree
 from rustext.verify.facts.python.program_starts import OpenedFile, Start
 from rustext.verify.facts.python.wheel_tags import iter_records
 
@@ -136,7 +137,8 @@ def is_file_name(text: str) -> bool:
 def iter_lacking_imports(bundle: Bundle, tops: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield a module that is not in the bundle, and the module of the file that imports it.
 
-    `tops` are the top-level packages that count: those with code that runs such files.
+    `tops` are the top-level packages that count: those with code that runs such files. What a
+    template of Python makes is run as well.
     """
     archived = frozenset(name for p in bundle.programs for name in p.modules)
     there = archived | bundle.shared
@@ -146,6 +148,9 @@ def iter_lacking_imports(bundle: Bundle, tops: Collection[str]) -> Iterator[tupl
         for name, path in sorted(bundle.loose.items())
         if path.suffix == ".py" and name not in archived and name.partition(".")[0] in tops
     ]
+    for file in (f for f in read_tree(bundle.contents).files if is_template(f)):
+        folder = PurePosixPath(file).parent
+        files.append((".".join((*folder.parts, "template")), bundle.contents / file))
     for name, path in files[:_SOURCES]:
         package = name if path.stem == "__init__" else name.rpartition(".")[0]
         for module in iter_modules(text_of(path), package):

@@ -192,16 +192,19 @@ def test_what_files_import_that_code_lists_and_runs(tmp_path: Path) -> None:
     files = {
         "app/rules/one.py": "from app.base import Base\nimport app.deep.two\nimport other.gone",
         "app/rules/two.py": "from ..there import x\nfrom . import one",
+        "app/made/script.py.mako": "from app.there import x\nfrom app.made_by import y\n",
     }
     write_files(tmp_path, files)
-    loose = {name.removesuffix(".py").replace("/", "."): tmp_path / name for name in files}
+    python = (name for name in files if name.endswith(".py"))
+    loose = {name.removesuffix(".py").replace("/", "."): tmp_path / name for name in python}
     own = replace(program(), modules=frozenset({"app", "app.there", "app.rules", "other"}))
     bundle = Bundle(
         root=tmp_path, contents=tmp_path, program=own, programs=(own,), image=own.binary.image,
         freezer=Freezer.PYINSTALLER, files=(), modules=own.modules, loose=loose,
     )  # fmt: skip
-    assert list(iter_lacking_imports(bundle, {"app"})) == [("app.base", "app.rules.one")]
-    assert list(iter_lacking_imports(bundle, {"other"})) == []
+    made = ("app.made_by", "app.made.template")
+    assert list(iter_lacking_imports(bundle, {"app"})) == [("app.base", "app.rules.one"), made]
+    assert list(iter_lacking_imports(bundle, {"other"})) == [made]
     text = "import os, runpy\nfor name in os.listdir('rules'): runpy.run_path(f'rules/{name}')"
     assert start_of(text).runs_files == {"app"}
     assert start_of("import os\nos.listdir('rules')").runs_files == frozenset()
