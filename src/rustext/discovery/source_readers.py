@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from rustext.environment.python_text import resolve
 from rustext.model.sources import HOLE
@@ -180,8 +180,9 @@ def _suppresses(node: ast.expr) -> bool:
 
 def iter_python_starts(tree: ast.Module) -> Iterator[str]:
     """How the module starts Python: `-m MODULE`, `-c`, or `script`."""
+    names = _names_of_python(tree)
     for node in ast.walk(tree):
-        if isinstance(node, (ast.List, ast.Tuple)) and node.elts and _is_python(node.elts[0]):
+        if isinstance(node, (ast.List, ast.Tuple)) and node.elts and _is_in(node.elts[0], names):
             words = [_text(element) for element in node.elts[1:]]
             option = next((w for w in words if w in _OPTIONS), None)
             if option == "-m":
@@ -192,13 +193,25 @@ def iter_python_starts(tree: ast.Module) -> Iterator[str]:
                 yield option or "script"
 
 
-def _is_python(node: ast.expr) -> bool:
-    return (
-        isinstance(node, ast.Attribute)
-        and node.attr == "executable"
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "sys"
-    )
+def _names_of_python(tree: ast.Module) -> frozenset[str]:
+    """The variables and attributes that a module sets to `sys.executable`, by their last names."""
+    bound = [
+        (last_name(target), value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        for value in (node.value.values if isinstance(node.value, ast.BoolOp) else [node.value])
+    ]
+    names: set[str] = set()
+    while new := {name for name, value in bound if name and _is_in(value, names)} - names:
+        names |= new
+    return frozenset(names)
+
+
+def _is_in(node: ast.expr, names: Collection[str]) -> bool:
+    """Whether an expression is `sys.executable`, or what is set to it."""
+    of_sys = isinstance(node, ast.Attribute) and last_name(node.value) == "sys"
+    return (of_sys and last_name(node) == "executable") or last_name(node) in names
 
 
 def _iter_origins(tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:

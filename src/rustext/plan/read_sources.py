@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from rustext.data import read_data
 from rustext.discovery.source_facts import is_used, module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
@@ -84,13 +85,19 @@ def _iter_listed(
 
     A package in such a folder counts as a whole. Where one module lists the Python files of a
     folder that it is handed and runs them, it may be
-    any that another one finds next to itself, with all folders in it.
+    any that another one finds next to itself, with all folders in it. So are a script that changes
+    a database and the changes beside it.
     """
     files = used_files(sources)
     loads = any(f.loads_files for f in files)
     python = [file for file in dist.files if file.suffix == ".py"]
     inits = {file.parent for file in python if file.name == "__init__.py"}
+    rules = read_data("companions")
     for facts in files:
+        changes = facts.file.with_name(rules["migration_folder"])
+        if facts.file.name == rules["migration_script"]:
+            inside = [file for file in python if file.is_relative_to(changes)]
+            yield from ((facts, file) for file in (*inside, facts.file) if inside)
         folders = set(_iter_folders(facts)) if facts.lists_files else set()
         deep = {facts.file.parent / name for name in facts.folders} if loads else set()
         packages = {folder for folder in inits if folder.parent in folders}

@@ -134,6 +134,28 @@ def test_a_folder_whose_files_another_module_runs_comes_along_with_what_they_imp
     assert loaded == {f"pkg.parts.{name}" for name in ran}
 
 
+@pytest.mark.parametrize("folder", ["versions", "other"])
+def test_what_changes_a_database_is_run_as_files(folder: str, tmp_path: Path) -> None:
+    """By their paths, from `env.py` on: a freezer has them in its archive."""
+    run = "import pathlib, runpy\nrunpy.run_path(pathlib.Path(__file__).with_name('env.py'))"
+    env = "import pathlib, runpy\nfor f in (pathlib.Path('pkg/db') / 'FOLDER').glob('*.py'):\n"
+    files = {"pkg/__init__.py": "", "pkg/db/__init__.py": run, "pkg/parts.py": "print('ran')"}
+    files |= {"pkg/db/env.py": f"{env}    runpy.run_path(f)".replace("FOLDER", folder)}
+    files |= {f"pkg/db/{folder}/0001_first.py": "import pkg.parts"}
+    install(tmp_path, "pkg", files=files)
+    found = environment(tmp_path)
+    dist = found.distributions["pkg"]
+    sources = read_sources(dist)
+    listed = {str(c.destination) for c in find_listed_files(sources, dist)}
+    loaded = {name for name, _ in find_loaded_imports(sources, dist, found)}
+    wanted = {"pkg/db/env.py", f"pkg/db/{folder}/0001_first.py"}
+    assert listed == (wanted if folder == "versions" else set())
+    assert loaded >= ({"pkg.parts"} if folder == "versions" else set())
+    command = [sys.executable, "-c", "import pkg.db"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "ran\n"
+
+
 @pytest.mark.parametrize("name", ["script.py.mako", "script.py-tpl", "script.py_tmpl"])
 def test_what_a_template_of_python_imports_is_imported_by_what_it_makes(
     name: str, tmp_path: Path
