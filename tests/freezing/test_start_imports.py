@@ -224,3 +224,26 @@ def test_what_depends_on_an_optional_module_is_not_missed_without_it(
     assert starts(app.program) is not there
     found = {f.subject for f in judge(app.bundle).findings if f.id == "missing-import"}
     assert "another" in found if there else found == set()
+
+
+def test_a_module_may_come_from_a_folder_that_its_package_puts_on_the_path(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """As copies of other packages do, below a package of their own: `kit/_vendor`."""
+    adds = "import os, sys\nsys.path.append(os.path.join(os.path.dirname(__file__), '_vendor'))\n"
+    files = {
+        "app.py": "import space.other, kit\ndef never(): import kit._vendor.space.inner\n",
+        "space/other.py": "",
+        "kit/__init__.py": f"{adds}from space.inner import found\n",
+        "kit/_vendor/space/inner.py": "found = True\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    app = lab.freeze("pyinstaller", tmp_path / "app.py", out=tmp_path / "out", rustext=False)
+    assert starts(app.program)
+    assert missing(judge(app.bundle)) == []
+    (tmp_path / "app.py").write_text("import space.other, kit\n")
+    lacking = lab.freeze("pyinstaller", tmp_path / "app.py", out=tmp_path / "more", rustext=False)
+    assert not starts(lacking.program)
+    assert [f.subject for f in missing(judge(lacking.bundle))] == ["space.inner"]

@@ -349,6 +349,8 @@ class _Follower:
         excused = self._seen is not self._start.reached
         if excused or self._start.program.freezer is Freezer.NUITKA:
             return  # Nuitka knew what is not there; its table tells which files have to be
+        if self._comes_along(name):
+            return
         if name in self._reported or (importer is not None and self._may_be_made(name, importer)):
             return
         self._reported.add(name)
@@ -356,6 +358,12 @@ class _Follower:
         parent = self._known.get(name.rpartition(".")[0]) if attribute else None
         module = parent.name if parent and not parent.package else ""
         self._start.missing.append(MissingModule(name=name, chain=chain, module=module))
+
+    def _comes_along(self, name: str) -> bool:
+        """Whether a package that adds folders to `sys.path` has such a module in one of its own."""
+        top = (self._start.adds_folders or "").partition(".")[0]
+        inner = (m for m in self._modules if m.startswith(f"{top}.")) if top else ()
+        return any(module.endswith(f".{name}") for module in inner)
 
     def _is_gone(self, module: Module, one: Import) -> bool:
         """Whether an import fails in every run: there is no such module in the bundle."""
