@@ -75,12 +75,13 @@ def test_modules_of_the_program_that_only_literals_and_settings_name(tmp_path: P
 def test_a_quoted_name_in_a_file_of_the_programs_own_form_is_an_import(tmp_path: Path) -> None:
     names = ("__init__", "rich", "other")
     install(tmp_path / "site", "rules", files={f"rules/{name}.py": "" for name in names})
-    text = 'plugin "rules.rich"'
+    install(tmp_path / "site", "boards", files={"boards.py": "", "blue.py": ""})
+    text = 'plugin "rules.rich"\ncustom "book-extension" "boards" "{}"\ncolour "blue"\n'
     write_files(tmp_path, {"main.py": "open('house.ledger')", "house.ledger": text})
     write_files(tmp_path, {"elsewhere.ledger": 'plugin "rules.other"'})
     program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
-    assert [i.module for i in program.imports] == ["rules.rich"]
-    assert program.imports[0].evidence[0].where == "house.ledger"
+    assert [i.module for i in program.imports] == ["boards", "rules.rich"]
+    assert {i.evidence[0].where for i in program.imports} == {"house.ledger"}
 
 
 def test_what_a_program_asks_for_of_installed_distributions(tmp_path: Path) -> None:
