@@ -2,7 +2,8 @@
 
 In: the folder of a program or of a distribution, and the words of its code. Out: names in those of
 its files that the code opens by a literal, or in a folder that it names. In a file of no known form
-(a table, a pickle) these are names in quotation marks, and those below its own packages.
+(a table, a pickle) these are names below its own packages, and those in quotation marks if it is no
+prose or table; a single word counts in a line that speaks of modules.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rustext.files.untrusted import text_of
 
 _SUFFIXES = frozenset({".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf"})
 _NO_DATA = frozenset({".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".dylib", ".md", ".rst", ""})
+_PROSE = frozenset({".txt", ".log", ".csv", ".tsv", ".htm", ".html", ".svg"})  # or results
 _DEEPEST = 3  # folders
 _MOST = 500  # folders, and files
 _LIMIT = 1 << 18  # bytes; what names classes is written by hand
@@ -36,6 +38,7 @@ _MODULES = re.compile(
     r"""["']?[ \t]*[:=][ \t]*"""
     r"(\[[^\]]{0,2000}|\([^)]{0,2000}|[^\n]*(?:\n[ \t]*-[ \t][^\n]*){0,99})"
 )
+_SPEAKS = re.compile(r"^.{0,500}(?i:module|plugin|extension|import).{0,500}$", re.MULTILINE)
 _ONE_WORD = re.compile(r"""(?<![\w.])["']?([A-Za-z_]\w*)["']?[ \t\r]*(?=[,\])}#\n]|$)""")
 _QUOTED = re.compile(r"""["']([A-Za-z_]\w*)["']""")
 _OBJECT = re.compile(r"""["']([A-Za-z_]\w*):[A-Za-z_]\w*(?:\(\))?["']""")  # `"server:app"`
@@ -69,7 +72,11 @@ def iter_setting_names(
     for file in _iter_named(files, words, any_form=bool(tops)):
         text = text_of(folder / file, _LIMIT)
         form = file.suffix in _SUFFIXES
-        names = {*find_names(text, settings=form), *(() if form else own.findall(text))}
+        names = set(own.findall(text) if not form else ())
+        if form or file.suffix not in _PROSE:
+            names.update(find_names(text, settings=form))
+        if not form and file.suffix not in _PROSE:
+            names.update(w for line in _SPEAKS.findall(text) for w in _QUOTED.findall(line))
         if names:
             yield file, tuple(sorted(names))
 

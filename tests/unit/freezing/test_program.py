@@ -75,12 +75,13 @@ def test_modules_of_the_program_that_only_literals_and_settings_name(tmp_path: P
 def test_a_quoted_name_in_a_file_of_the_programs_own_form_is_an_import(tmp_path: Path) -> None:
     names = ("__init__", "rich", "other")
     install(tmp_path / "site", "rules", files={f"rules/{name}.py": "" for name in names})
-    text = 'plugin "rules.rich"'
+    install(tmp_path / "site", "boards", files={"boards.py": "", "blue.py": ""})
+    text = 'plugin "rules.rich"\ncustom "book-extension" "boards" "{}"\ncolour "blue"\n'
     write_files(tmp_path, {"main.py": "open('house.ledger')", "house.ledger": text})
     write_files(tmp_path, {"elsewhere.ledger": 'plugin "rules.other"'})
     program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
-    assert [i.module for i in program.imports] == ["rules.rich"]
-    assert program.imports[0].evidence[0].where == "house.ledger"
+    assert [i.module for i in program.imports] == ["boards", "rules.rich"]
+    assert {i.evidence[0].where for i in program.imports} == {"house.ledger"}
 
 
 def test_what_a_program_asks_for_of_installed_distributions(tmp_path: Path) -> None:
@@ -335,9 +336,9 @@ else:
 """
 
 
-def started(tmp_path: Path, *arguments: str) -> str:
+def started(tmp_path: Path, *arguments: str, before: str = "") -> str:
     """What a process says that the program has started; the script's name is the interpreter's."""
-    hook = package_text("freezing/pyinstaller/python_start.py")
+    hook = before + package_text("freezing/pyinstaller/python_start.py")
     (tmp_path / "main.py").write_text(hook + START.format(arguments=list(arguments)))
     command = [sys.executable, str(tmp_path / "main.py"), "start"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
@@ -361,6 +362,22 @@ def test_a_process_that_the_program_has_started_is_answered(
     assert started(tmp_path, *arguments).startswith(answer)
 
 
+@pytest.mark.parametrize(
+    ("folder", "answer"),
+    [("bundle", "0 ['SCRIPT', 'a'] helper"), ("elsewhere", "0 the program SCRIPT a")],
+)
+def test_a_script_is_run_where_it_is_in_the_bundle(
+    folder: str, answer: str, tmp_path: Path
+) -> None:
+    script = tmp_path / folder / "tool.py"
+    text = "import helper, sys\nprint(sys.argv, helper.__name__)\n"
+    write_files(script.parent, {"tool.py": text, "helper.py": ""})
+    before = f"import sys\nsys._MEIPASS = {str(tmp_path / 'bundle')!r}\n"
+    assert started(tmp_path, str(script), "a", before=before) == answer.replace(
+        "SCRIPT", str(script)
+    )
+
+
 def test_a_module_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     said = started(tmp_path, "-m", "no.such_module")
     assert said.startswith("1 ")
@@ -379,7 +396,8 @@ def test_a_user_who_starts_the_program_is_not_answered(tmp_path: Path) -> None:
 def test_a_program_that_starts_itself_for_ever_is_stopped(tmp_path: Path) -> None:
     hook = package_text("freezing/pyinstaller/python_start.py")
     again = "import subprocess, sys\n"
-    again += "sys.exit(subprocess.run([sys.executable, __file__, 'x.py']).returncode)\n"
+    again += "name = f'x{len(sys.argv[-1])}.py'\n"  # another file each time
+    again += "sys.exit(subprocess.run([sys.executable, __file__, name]).returncode)\n"
     (tmp_path / "main.py").write_text(hook + again)
     command = [sys.executable, str(tmp_path / "main.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
