@@ -11,6 +11,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator
 from importlib.util import resolve_name
+from itertools import islice
 
 # `from x import load_plugin, other as name`; Cython has `cimport`
 _FROM = re.compile(
@@ -45,6 +46,7 @@ _LISTS_HERE = re.compile(
     r"\b(?:listdir|scandir|walk)\(\s*(?:[\w.]+\()+__file__\)+(?:\.parent)?\s*\)"
     r"|__file__\)(?:\.(?:resolve|absolute)\(\))?\.parent\.iterdir\("
 )
+_CONSTANTS = 8  # that are looked at
 _FIRST_ARGUMENT = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""")
 # The folder that is listed is that of the file itself, or of a package.
 _LISTS_PACKAGE = re.compile(
@@ -173,7 +175,8 @@ def is_template(name: str) -> bool:
 def shown_folder(text: str) -> str:
     """The constant that is the folder of a text, and that it does not use itself; "" for none."""
     names = (found[1] for found in _HERE.finditer(text) if found[1].isupper())
-    return next((n for n in names if len(re.findall(rf"\b{n}\b", text)) == 1), "")
+    unused = (n for n in islice(names, _CONSTANTS) if len(re.findall(rf"\b{n}\b", text)) == 1)
+    return next(unused, "")
 
 
 def lists_top_level(text: str) -> bool:
