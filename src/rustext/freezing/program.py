@@ -118,7 +118,11 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         reached = dict.fromkeys(_own(script, local))
         dist, sources = _read(folder, reached, settings)
         named: dict[str, Evidence] = {}
-        while fresh := dict(_iter_late(script, dist, sources, local)):
+        while fresh := {
+            name: evidence
+            for name, evidence in _iter_late(script, dist, sources, local)
+            if name not in named
+        }:
             reached |= dict.fromkeys(_own(script, local, fresh))
             named |= fresh
             dist, sources = _read(folder, reached, settings)

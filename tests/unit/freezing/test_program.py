@@ -72,6 +72,13 @@ def test_modules_of_the_program_that_only_literals_and_settings_name(tmp_path: P
     assert "late" in found
 
 
+def test_a_script_that_is_no_python_ends_as_others_do(tmp_path: Path) -> None:
+    """What it names is not followed, and not asked for again and again."""
+    write_files(tmp_path, {"main.py": "include = ['tasks']\nx = = 1\n", "tasks.py": "import os"})
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    assert [str(place) for _, place in program.files] == ["main.py"]
+
+
 def test_a_quoted_name_in_a_file_of_the_programs_own_form_is_an_import(tmp_path: Path) -> None:
     names = ("__init__", "rich", "other")
     install(tmp_path / "site", "rules", files={f"rules/{name}.py": "" for name in names})
