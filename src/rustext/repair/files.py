@@ -7,6 +7,7 @@ or lack what others ask of them, where the environment has them whole.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -87,7 +88,7 @@ def repair_links(case: Case) -> Iterator[Proposal]:
             change = MakeLink(target=target)
             yield Repair(finding=finding, place=place, change=change, what=f"now leads to {target}")
             continue
-        if _leads_to_link(path, bundle.root):
+        if _leads_to_link(path, bundle.root) and not _is_loop(path):
             continue  # that one is replaced
         source = _source_of(case, path, exists=link.exists)
         if source is not None:
@@ -96,6 +97,15 @@ def repair_links(case: Case) -> Iterator[Proposal]:
             yield Repair(finding=finding, place=place, change=CopyFile(source=source), what=what)
         elif case.origin is None:
             yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
+
+
+def _is_loop(link: Path) -> bool:
+    """Whether a chain of links comes back to itself, and so leads to nothing."""
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _leads_to_link(link: Path, root: Path) -> bool:

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 from compiling import Compile
-from environments import write_files
+from environments import environment, install, write_files
 
 from rustext.cli.main import run
+from rustext.config import Config
+from rustext.environment.environment import stdlib_environment
+from rustext.model.findings import Severity
+from rustext.repair.origin import Origin
+from rustext.repair.repair import Wanted, repair_copy
+from rustext.verify.bundle.bundle import read_bundle
 
 MAIN = "int own(void); int main(void) { return own(); }"
 OWN = "int own(void) { return 0; }"
@@ -45,6 +51,26 @@ def test_of_links_in_a_row_the_one_that_leads_out_is_replaced(tmp_path: Path, gc
     assert (new / "libown.so.1").readlink() == Path("libs/libown.so.1")
     assert not (new / "libs/libown.so.1").is_symlink()
     assert (new / "libs/libown.so.1").read_bytes() == own.read_bytes()
+
+
+@pytest.mark.parametrize("chain", [("libown.so.1",), ("libtwo.so", "libown.so.1")])
+def test_a_link_that_comes_back_to_itself_is_replaced(
+    tmp_path: Path, gcc: Compile, chain: tuple[str, ...]
+) -> None:
+    own = gcc("libown.so.1", OWN, "-shared", "-fPIC", "-Wl,-soname,libown.so.1")
+    bundle = tmp_path / "app.dist"
+    program = gcc("app", MAIN, str(own), "-Wl,-rpath,$ORIGIN/own.libs:$ORIGIN")
+    site = tmp_path / "site"
+    install(site, "own", files={"own.libs/libown.so.1": own, "own.libs/libtwo.so": own})
+    write_files(bundle, {"app": program, "own.libs/data": b""})
+    (bundle / "app").chmod(0o755)
+    for link, aim in zip(("libown.so.1", *chain), chain, strict=False):
+        (bundle / link).symlink_to(aim)
+    origin = Origin(environment(site), Config())
+    wanted = Wanted(stdlib=stdlib_environment(), origin=origin)
+    repaired = repair_copy(read_bundle(bundle), bundle, wanted)
+    assert not [f for f in repaired.report.findings if f.severity is not Severity.NOTE]
+    subprocess.run([bundle / "app"], check=True)
 
 
 @pytest.mark.parametrize("failing", [True, False], ids=["refuses", "makes none"])
