@@ -9,6 +9,7 @@ out, and so are files that are written, and libraries of other platforms.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -67,7 +68,7 @@ class Opening:
     places: tuple[Place, ...] = field(default=(), compare=False)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Part:
     """A piece of the module's code that names or opens libraries."""
 
@@ -76,8 +77,7 @@ class _Part:
     table: Table
     steps: Sequence[Step]
     words: Sequence[str | None]  # the name that each instruction loads
-    flow: Flow
-    certain: frozenset[int]  # see `Flow.find_certain`
+    known: Mapping[str, object]
     own: frozenset[str]  # names of the module's own place
     named: Mapping[str, Place]  # folders, by the names that the module's code gives them
     places: dict[str, set[Place]] = field(default_factory=dict)  # where files of a name are
@@ -85,6 +85,15 @@ class _Part:
     bare: set[str] = field(default_factory=set)  # what the loader is asked for by name alone
     calls: list[int] = field(default_factory=list)  # what loads an opener
     local: bool = False  # whether a function imports its opener, and calls it by a variable
+
+    @functools.cached_property
+    def flow(self) -> Flow:
+        return Flow(self.code, self.table, self.steps, self.known)
+
+    @functools.cached_property
+    def certain(self) -> frozenset[int]:
+        """See `Flow.find_certain`."""
+        return self.flow.find_certain()
 
 
 def find_openings(
@@ -146,15 +155,13 @@ def _read(
 ) -> _Part:
     steps = decode(code.code, table)
     words = [_word(code, table, step) for step in steps]
-    flow = Flow(code, table, steps, known)
     part = _Part(
         sought=sought,
         code=code,
         table=table,
         steps=steps,
         words=words,
-        flow=flow,
-        certain=flow.find_certain(),
+        known=known,
         own=own,
         named=named,
         local=any(words[i] in sought.calls and _imports(s, table) for i, s in enumerate(steps)),
@@ -218,7 +225,7 @@ def _note(part: _Part, i: int, text: str, fillings: Sequence[str], platform: str
     for name in names:
         there = place if place.parts[-1:] == (name,) else Place(None, (name,))
         part.places.setdefault(name, set()).add(there)
-        certain = i in part.certain and _is_what_is_opened(part, i)
+        certain = _is_what_is_opened(part, i) and i in part.certain
         part.names[name] = part.names.get(name, False) or certain
 
 
@@ -296,7 +303,6 @@ def _file_names(part: _Part, text: str, fillings: Sequence[str], platform: str) 
 
 
 def _judge(parts: Sequence[_Part], *, asks_system: bool) -> Iterator[Opening]:
-    sure = _find_sure(parts)
     functions = {part.code.name for part in parts if part.calls}
     given_up = {  # functions that somebody calls and does without
         word
@@ -308,13 +314,14 @@ def _judge(parts: Sequence[_Part], *, asks_system: bool) -> Iterator[Opening]:
     live = {  # the calls whose failure is not caught
         id(p): [i for i in p.calls if p.code.name not in given_up and _is_live(p, i)] for p in parts
     }
+    if not any(live.values()):
+        return
+    sure = _find_sure(parts)
     ends = {  # those that end the program
         id(p): {i for i in live[id(p)] if id(p.code) in sure and _is_certain(p, i)}
         for p in parts
         if not asks_system
     }
-    if not any(live.values()):
-        return
     bare = {name for part in parts for name in part.bare}
     elsewhere: dict[str, bool] = {}  # names in code that opens nothing itself
     for part in parts:
