@@ -26,17 +26,20 @@ _LIMIT = 1 << 18  # bytes; what names classes is written by hand
 _DOTTED = re.compile(
     r"""["'](?:[\w-]+(?::[ \t]+|[ \t]*=[ \t]*))?([A-Za-z_]\w*(?:[.:]\w+){1,9})["']"""
 )
-# `key: package.Class`, `key = package.Class`, `- package.Class`
+# `key: package.Class`, `key = package.Class`, `- package.Class`, and alone in an indented line: a
+# value of several lines (https://docs.python.org/3/library/configparser.html)
 _SETTING = re.compile(
-    r"^[ \t]*(?:-[ \t]+|[\w.()-]+[ \t]*[:=][ \t]*){1,2}([A-Za-z_]\w*(?:[.:]\w+){1,9})"
+    r"^(?:[ \t]*(?:-[ \t]+|[\w.()-]+[ \t]*[:=][ \t]*){1,2}|[ \t]+)([A-Za-z_]\w*(?:[.:]\w+){1,9})"
     r"[ \t]*(?:#.*)?$",
     re.MULTILINE,
 )
-# What a key that speaks of modules is set to: `plugins: [one, two]`, `include=["tasks"]`.
+# What a key that speaks of modules is set to: `plugins: [one, two]`, `include=["tasks"]`; and what a
+# function of such a name is called with.
 _MODULES = re.compile(
     r"(?i:(?:module|plugin|import|include|extension|package|app|handler|task|script)s?)"
-    r"""["']?[ \t]*[:=][ \t]*"""
-    r"(\[[^\]]{0,2000}|\([^)]{0,2000}|[^\n]*(?:\n[ \t]*-[ \t][^\n]*){0,99})"
+    r"""(?:["']?[ \t]*[:=][ \t]*|(?=\())"""
+    r"(\[[^\]]{0,2000}|\([^)]{0,2000}"
+    r"|[^\n]*(?:\n[ \t]*-[ \t][^\n]*|\n[ \t]+[\w.]+[ \t\r]*(?=\n|\Z)){0,99})"
 )
 _SPEAKS = re.compile(r"^.{0,500}(?i:module|plugin|extension|import).{0,500}$", re.MULTILINE)
 _ONE_WORD = re.compile(r"""(?<![\w.])["']?([A-Za-z_]\w*)["']?[ \t\r]*(?=[,\])}#\n]|$)""")

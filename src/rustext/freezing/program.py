@@ -136,7 +136,8 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
             folder, {*settings, *_iter_named_files(sources, folder)}, words, tops
         )
         names = [(file, name) for file, listed in found for name in listed]
-        imports |= {i.module: i for i in _iter_named(sources, dist, local, names)}
+        set_modules = [(file, name) for name, file in iter_module_words(folder, dist.files, words)]
+        imports |= {i.module: i for i in _iter_named(sources, dist, local, names, set_modules)}
         imports |= {name: included(name, _NAMED, evidence) for name, evidence in named.items()}
         literals |= {(str(facts.file), name) for facts in sources.files for name in facts.names}
         literals |= {(str(file), name) for file, name in names}
@@ -250,8 +251,10 @@ def _iter_named(
     dist: Distribution,
     env: Environment,
     settings: Iterable[tuple[PurePosixPath, str]],
+    set_modules: Iterable[tuple[PurePosixPath, str]],
 ) -> Iterator[ImplicitImport]:
-    literals = ((facts.file, name) for facts in sources.files for name in facts.names)
+    named = ((facts.file, name) for facts in sources.files for name in facts.names)
+    literals = (*named, *set_modules)
     paths = (
         (name, Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(file), detail=f'"{name}"'))
         for names, owners in ((literals, _INSTALLED), (settings, {*_INSTALLED, Owner.NOBODY}))

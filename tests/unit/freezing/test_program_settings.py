@@ -37,6 +37,29 @@ def test_class_paths_in_a_file_that_the_program_names(
     assert [(i.module, i.evidence[0].where) for i in imports] == [("handlers.rich", name)] * found
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("site.ini", "[app]\npyramid.includes =\n    dirs\n    boards\ntitle = other\n"),
+        ("site.ini", "[app]\nplugins = boards, gone\n"),
+        ("site.cfg", "[app]\nhandlers =\n    boards.late\n"),
+        ("site.yaml", "extensions: [boards]\nname: other\n"),
+        ("site.toml", 'plugins = [\n  "boards",\n]\nname = "other"\n'),
+        ("main.py", "app.include('boards')\nname = 'other'\n"),
+        ("main.py", "make(extensions=['toc', 'boards'], name='other')\n"),
+    ],
+)
+def test_installed_packages_that_settings_name_as_modules(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    """Where the same word is set to something else, it names no module."""
+    install(tmp_path / "s", "boards", files={"boards/__init__.py": "", "boards/late.py": ""})
+    install(tmp_path / "s", "other", files={"other.py": ""})
+    write_files(tmp_path / "app", {"main.py": f"open('{name}')", name: text})
+    imports = read_program([tmp_path / "app/main.py"], environment(tmp_path / "s")).imports
+    assert [i.module for i in imports] == ["boards.late" if "late" in text else "boards"]
+
+
 IMPORT = """import importlib, logging.config, os, pickle, sys
 def read(name, mode="r"):
     with open(os.path.join(os.path.dirname(__file__), name), mode) as file:
