@@ -33,8 +33,8 @@ _SETTING = re.compile(
     r"[ \t]*(?:#.*)?$",
     re.MULTILINE,
 )
-# What a key that speaks of modules is set to: `plugins: [one, two]`, `include=["tasks"]`; and what a
-# function of such a name is called with.
+# What a key that speaks of modules is set to: `plugins: [one, two]`, `include=["tasks"]`; and what
+# a function of such a name is called with.
 _MODULES = re.compile(
     r"(?i:(?:module|plugin|import|include|extension|package|app|handler|task|script)s?)"
     r"""(?:["']?[ \t]*[:=][ \t]*|(?=\())"""

@@ -14,6 +14,7 @@ from rustext.environment.distributions import COMMANDS, Distribution, iter_distr
 from rustext.model.faults import Fault
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.program import Freezer
+from rustext.verify.facts.python.code_names import names_word
 from rustext.verify.subject import Subject
 
 _HINT = "build the bundle into an empty folder, and look at what has changed it since"
@@ -60,12 +61,16 @@ def _warn(name: str, message: str, evidence: Sequence[tuple[str, str]]) -> Findi
 
 
 def _find_lacking_points(subject: Subject, dist: Distribution) -> Iterator[Finding]:
-    """Entry points in a group of the package's own name; others are for others, that may not be."""
-    modules = subject.bundle.modules
+    """Entry points in a group of the package's own name that code of the bundle names.
+
+    Others are for others, that may not be there.
+    """
+    bundle = subject.bundle
+    modules = bundle.modules
     for group, module in sorted(set(dist.entry_points)):
         top = module.partition(".")[0]
         own = group not in COMMANDS and group.partition(".")[0] == top and top in modules
-        if own and module not in modules:
+        if own and module not in modules and names_word(bundle, bundle.program, group):
             yield Finding(
                 id="missing-import",
                 severity=Severity.WARNING,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import marshal
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from archives import archive
 from compiling import Compile
 
 from rustext.environment.environment import stdlib_environment
@@ -21,8 +23,11 @@ WHOLE = "Metadata-Version: 2.1\nName: kit\nVersion: 1.0\n\nName: other\n"
 POINTS = "[kit.plugins]\none = kit.one:Main\ntwo = kit.two\n[pytest11]\nkit = kit.testing\n"
 
 
-def judge(root: Path, gcc: Compile, modules: Sequence[str] = ()) -> list[Finding]:
+def judge(root: Path, gcc: Compile, modules: Sequence[str] = (), code: str = "") -> list[Finding]:
     shutil.copy2(gcc("app", "int main(void) { return 0; }"), root)
+    if code:
+        with (root / "app").open("ab") as program:
+            program.write(archive([(b"s", "app", marshal.dumps(compile(code, "app", "exec")))]))
     bundle = replace(read_bundle(root), freezer=Freezer.PYINSTALLER, modules=frozenset(modules))
     subject = read_subject(bundle, stdlib=stdlib_environment())
     return list(check_metadata(replace(subject, bundle=bundle)))
@@ -70,7 +75,9 @@ def test_what_a_package_offers_to_itself_is_there(gcc: Compile, tmp_path: Path) 
     (tmp_path / "kit-1.0.dist-info").mkdir()
     (tmp_path / "kit-1.0.dist-info" / "METADATA").write_text(WHOLE)
     (tmp_path / "kit-1.0.dist-info" / "entry_points.txt").write_text(POINTS)
-    assert judge(tmp_path, gcc, ["kit", "kit.one", "kit.two"]) == []
-    (finding,) = judge(tmp_path, gcc, ["kit", "kit.two"])
+    asking = "entry_points(group='kit.plugins')"
+    assert judge(tmp_path, gcc, ["kit", "kit.one", "kit.two"], asking) == []
+    (finding,) = judge(tmp_path, gcc, ["kit", "kit.two"], asking)
     assert (finding.id, finding.subject) == ("missing-import", "kit.one")
-    assert judge(tmp_path, gcc, ["other"]) == []  # the verdict names it under `not judged`
+    assert judge(tmp_path, gcc, ["kit", "kit.two"], "entry_points(group='kit.others')") == []
+    assert judge(tmp_path, gcc, ["other"], asking) == []  # the verdict names it under `not judged`
