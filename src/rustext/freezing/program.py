@@ -253,11 +253,11 @@ def _iter_named(
     settings: Iterable[tuple[PurePosixPath, str]],
     set_modules: Iterable[tuple[PurePosixPath, str]],
 ) -> Iterator[ImplicitImport]:
-    named = ((facts.file, name) for facts in sources.files for name in facts.names)
-    literals = (*named, *set_modules)
+    literals = ((facts.file, name) for facts in sources.files for name in facts.names)
+    written = (*literals, *set_modules)
     paths = (
         (name, Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(file), detail=f'"{name}"'))
-        for names, owners in ((literals, _INSTALLED), (settings, {*_INSTALLED, Owner.NOBODY}))
+        for names, owners in ((written, _INSTALLED), (settings, {*_INSTALLED, Owner.NOBODY}))
         for file, name in names
         if (module := find_named(name, env)) is not None and module.owner in owners
     )
