@@ -49,3 +49,18 @@ def data_files() -> Sought:
         error=FileNotFoundError,
         by_name=by_name,
     )
+
+
+def is_for_other_machine(name: str, machine: str) -> bool:
+    """Whether a file's name tells of other machines than this one, as `uname -m` calls it."""
+    words = _machine_words()
+    own = words.get(machine)
+    return own is not None and not own.search(name) and any(w.search(name) for w in words.values())
+
+
+@functools.cache
+def _machine_words() -> Mapping[str, re.Pattern[str]]:
+    return {
+        machine: re.compile(rf"(?<![a-z0-9])(?:{'|'.join(words)})(?![a-z0-9])", re.IGNORECASE)
+        for machine, words in read_data("bindings")["machines"].items()
+    }

@@ -14,8 +14,8 @@ import pytest
 from interpreters import interpreters
 
 from rustext.data import read_data
+from rustext.formats.binary import read_linkage
 from rustext.formats.marshal_reader import parse_code
-from rustext.model.image import Format
 from rustext.verify.bytecode.module_code import (
     Import,
     find_imports,
@@ -180,7 +180,8 @@ def test_a_condition_on_a_part_of_the_version_that_is_not_known_decides_nothing(
         f"import sys\nif sys.version_info {condition}:\n    import one\nelse:\n    import two\n"
     )
     code = parse_code(marshal.dumps(compile(source, "code", "exec")), version)
-    found = find_imports(code, version, platform_facts(Format.ELF, version))
+    image = read_linkage(Path(sys.executable)).image
+    found = find_imports(code, version, platform_facts(image, version))
     assert {i.module for i in found if i.certain} - {"sys"} == certain
     for micro in (0, 9):  # what Python says of the first two numbers and of any third
         holds = eval(f"{(*version, micro)} {condition}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from rustext.model.image import Format
+from rustext.model.image import Format, Image
 from rustext.verify.bundle.program import Program
 
 _PLATFORMS = {Format.ELF: "linux", Format.MACHO: "darwin", Format.PE: "win32"}
@@ -88,12 +88,16 @@ class _Untold:
         raise TypeError
 
 
-def platform_facts(format_: Format, python: tuple[int, int]) -> dict[str, object]:
+MACHINE = "platform.machine()"  # a key of `platform_facts` that is no name
+
+
+def platform_facts(image: Image, python: tuple[int, int]) -> dict[str, object]:
     """What code asks about its platform, as far as the bundle says."""
     return {
         "TYPE_CHECKING": False,
         "typing.TYPE_CHECKING": False,
         "sys.version_info": (*python, _Untold()),
-        "sys.platform": _PLATFORMS[format_],
-        "os.name": "nt" if format_ is Format.PE else "posix",
+        "sys.platform": _PLATFORMS[image.format],
+        "os.name": "nt" if image.format is Format.PE else "posix",
+        MACHINE: image.architecture,
     }

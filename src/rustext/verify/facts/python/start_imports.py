@@ -116,7 +116,7 @@ class _Follower:
         self._packages = find_packages(bundle, start.program, self._modules)
         self._known: dict[str, Module] = {}
         self._work: list[tuple[Module, bool]] = []
-        self._platform = platform_facts(bundle.image.format, store.python)
+        self._platform = platform_facts(bundle.image, store.python)
         self._reported: set[str] = set()
         self._bound: dict[str, frozenset[str]] = {}
         self._caught: list[tuple[Import, Module]] = []

@@ -13,8 +13,8 @@ from rustext.verify.bytecode.code_store import Module
 from rustext.verify.bytecode.literal_paths import Place
 from rustext.verify.bytecode.named_paths import climbs, find_package_paths
 from rustext.verify.bytecode.opened_names import find_openings
-from rustext.verify.bytecode.sought_files import data_files, libraries
-from rustext.verify.facts.python.program_starts import OpenedFile, Start
+from rustext.verify.bytecode.sought_files import data_files, is_for_other_machine, libraries
+from rustext.verify.facts.python.program_starts import MACHINE, OpenedFile, Start
 
 
 def note_openings(
@@ -34,15 +34,19 @@ def note_openings(
     name = module.name
     kinds, reached = (libraries(), data_files()), name in start.reached
     folder = PurePosixPath(*name.split(".")[: None if module.package else -1])
+    machine = str(known.get(MACHINE))
     through = folder if known.get("os.name") == "posix" and climbs(code) else None
     for file in sorted(find_package_paths(code, packages)) if reached else ():
         start.opened.append(OpenedFile(module=name, names=(file,), certain=False, data=True))
     for sought in kinds if reached else kinds[:1]:
         for opening in find_openings(code, python, known, sought):
             data = sought is kinds[1]
+            names = tuple(n for n in opening.names if not is_for_other_machine(n, machine))
+            if not names:
+                continue
             opened = OpenedFile(
                 module=name,
-                names=opening.names,
+                names=names,
                 certain=opening.certain,
                 words=opening.words,
                 data=data,
