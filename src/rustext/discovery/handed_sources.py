@@ -14,7 +14,8 @@ is put into a bundle: that code somewhere in a package asks for *some* source pr
 `tool` and `Kernel` are such names. A method that reads is `Class.method`; those that run as the
 object is made or called, and decorators in them, count as the class or the function around them.
 What happens under a condition only, or as an error is raised, is ignored, unless its result is
-what the function returns.
+what the function returns. Code that takes a line out of what `inspect` tells of its caller's frame
+reads that source too.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ _CLASS = re.compile(
     r"^class[ \t]+(\w+)\s*(?:\(([^)]*)\))?\s*:(.*(?:\n(?:[ \t].*)?)*)", re.MULTILINE
 )
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# Where the lines of source are in what a function tells of a frame; without source it is None.
+# https://docs.python.org/3/library/inspect.html#inspect.getframeinfo
+_FRAMES = {"getframeinfo": 3, "stack": 4}
+_LINES = "code_context"
+_ASKING = READS | {"getframeinfo", "inspect.stack"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -53,7 +59,7 @@ def find_takers(texts: Mapping[PurePosixPath, str]) -> dict[PurePosixPath, froze
     """
     found: dict[PurePosixPath, frozenset[str]] = {}
     trees: dict[PurePosixPath, _Module] = {}
-    fresh: Collection[str] = READS
+    fresh: Collection[str] = _ASKING
     while fresh:
         known = frozenset(name for names in found.values() for name in names)
         before = known
@@ -191,7 +197,10 @@ class _Module:
         self._tree = tree
         package = ".".join(file.parts[:-1])
         self._imported: set[str] = set()  # names from modules of the same top-level package
+        self._frames: dict[str, int] = {}  # variables with what is told of a frame
         for node in ast.walk(tree):
+            if isinstance(node, ast.Assign):
+                self._frames |= dict(_iter_frames(node))
             if isinstance(node, ast.ImportFrom):
                 origin = resolve("." * node.level + (node.module or ""), package) or ""
                 if origin.partition(".")[0] == file.parts[0]:
@@ -228,7 +237,16 @@ class _Module:
                 reads = node.args and last_name(node.func) in READS
                 if _mentions(node.args[:1], around) if reads else self._passes(node, around):
                     yield around.name
+            if sure and isinstance(node, ast.Subscript) and self._is_lines(node.value):
+                yield around.name
             yield from self._iter_in(node, around)
+
+    def _is_lines(self, node: ast.expr) -> bool:
+        """Whether an expression is the lines of source in what is told of a frame."""
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            return self._frames.get(last_name(node.value)) == node.slice.value
+        named = isinstance(node, ast.Attribute) and node.attr == _LINES
+        return named and last_name(node.value) in self._frames  # type: ignore[attr-defined]
 
     def _passes(self, call: ast.Call, around: _Around) -> bool:
         """Whether a call hands what it was handed to code that reads the source of it."""
@@ -251,6 +269,14 @@ class _Module:
             )
         handed = (*call.args, *(keyword.value for keyword in call.keywords))
         return known and _mentions(handed, replace(around, this=""))
+
+
+def _iter_frames(node: ast.Assign) -> Iterator[tuple[str, int]]:
+    """The variables that get what `getframeinfo(frame)` or `stack()[1]` tells."""
+    told = node.value.value if isinstance(node.value, ast.Subscript) else node.value
+    place = _FRAMES.get(last_name(told.func)) if isinstance(told, ast.Call) else None
+    if place is not None:
+        yield from ((last_name(target), place) for target in node.targets)
 
 
 def _enter(function: Function, around: _Around) -> _Around:

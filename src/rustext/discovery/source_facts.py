@@ -179,7 +179,7 @@ class _Reader:
         self._passing: dict[PurePosixPath, set[str]] = {}
         self._add_importers(texts)
         handed = [f for f, facts in self._parsed.items() if HOLE in facts.sources_of]
-        self._takers = find_takers(texts) if handed else {}
+        self._takers = find_takers(texts)
         self._remade = find_remade(texts, handed)
         self._read_classes = find_read_classes(texts)
 

@@ -210,7 +210,9 @@ def _iter_late(
         there = {entry.name.partition(".")[0] for entry in script.parent.iterdir()}
     literals = ((name, f.file) for f in sources.files for name in f.names)
     words = {word for facts in sources.files for word in facts.parts}
-    for name, file in (*literals, *iter_module_words(dist.site, dist.files, words)):
+    found = iter_setting_names(dist.site, dist.files, words)
+    settings = ((name, file) for file, names in found for name in names)
+    for name, file in (*literals, *settings, *iter_module_words(dist.site, dist.files, words)):
         module = find_named(name, env) if name.partition(".")[0] in there else None
         if module is None or module.path is None or module.owner is not Owner.NOBODY:
             continue
@@ -240,6 +242,7 @@ def _own(script: Path, env: Environment, names: Iterable[str] = ()) -> Iterator[
         module = env.find_module(name) if name not in seen else None
         seen.add(name)
         if module is not None and module.owner is Owner.NOBODY:
+            waiting += [name.rpartition(".")[0]] if "." in name else []
             waiting += iter_imports(module, env)
             path = module.path
             if path is not None and path.suffix == ".py" and path.is_relative_to(script.parent):

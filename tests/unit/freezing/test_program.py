@@ -49,7 +49,9 @@ import importlib, pathlib
 config = dict(broker="memory", include=["tasks", "shop.orders"])
 run, other = "server:app", "unrelated"
 names = pathlib.Path(__file__).with_name("plugins.yml").read_text().split("- module: ")[1:]
-for name in (*config["include"], run.partition(":")[0], *(n.strip() for n in names)):
+ini = pathlib.Path(__file__).with_name("site.ini").read_text().partition("money = ")[2]
+names += [run.partition(":")[0], ini.partition(":")[0]]
+for name in (*config["include"], *(n.strip() for n in names)):
     importlib.import_module(name)
 open("data.json", "w").close()
 """
@@ -60,6 +62,8 @@ def test_modules_of_the_program_that_only_literals_and_settings_name(tmp_path: P
     write_files(tmp_path, {f"{name}.py": "" for name in names})
     write_files(tmp_path, {"server.py": "HANDLERS = ['late']", "late.py": "", "main.py": LATE})
     write_files(tmp_path, {"plugins.yml": "plugins:\n  - module: rates\n"})
+    write_files(tmp_path, {"site.ini": "[app]\nfilters =\n    money = desk.views:money\n"})
+    write_files(tmp_path, {"desk/__init__.py": "import base", "desk/views.py": "", "base.py": ""})
     program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
     found = {i.module for i in program.imports}
     code = f"import runpy, sys; runpy.run_path('main.py'); print(*sys.modules.keys() & {found!r})"
@@ -67,9 +71,10 @@ def test_modules_of_the_program_that_only_literals_and_settings_name(tmp_path: P
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    now = {"tasks", "shop.orders", "server", "rates"}
+    now = {"tasks", "shop.orders", "server", "rates", "desk.views"}
     assert found - {"late"} == set(done.stdout.split()) == now
     assert "late" in found
+    assert "base.py" in {str(place) for _, place in program.files}
 
 
 def test_a_script_that_is_no_python_ends_as_others_do(tmp_path: Path) -> None:
@@ -122,7 +127,7 @@ def test_a_script_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
 
 
 READS = """
-import inspect, textwrap
+import inspect, sys, textwrap
 def tool(function):
     return textwrap.dedent(inspect.getsource(function))
 def careful(function):
@@ -147,6 +152,19 @@ class Agent:
     def add(self, function):
         return Kernel(function)
     def run(self): ...
+class View:
+    def __init__(self, **settings):
+        self._note()
+    def _note(self):
+        told = inspect.getframeinfo(sys._getframe(2))
+        self.line = told[3][0].strip()
+def where(depth=1):
+    told = inspect.stack()[depth]
+    return told.filename, told.code_context[0]
+def place(depth=1):
+    told = inspect.stack()[depth]
+    lines = told[4]
+    return told[1], lines and lines[0]
 """
 F = "def f(): return 'mine'\n"
 
@@ -163,6 +181,9 @@ F = "def f(): return 'mine'\n"
         (f"from tools import Agent\n{F}print(f)\nAgent().run()\n", False),
         (f"import tools\n{F}tools.careful(f)\n", False),
         (f"import tools\n{F}tools.unlucky(f)\n", False),
+        ("from tools import View\nView()\n", True),
+        ("import tools\nprint(tools.where())\n", True),
+        ("import tools\nprint(tools.place())\n", False),
         (f"import tools\n{F}f.tool = tools\n", False),
         ("import tools\n", False),
     ],
@@ -187,7 +208,7 @@ def test_a_programs_source_comes_along_only_where_it_hands_it_to_a_reader(
     assert ("main.py" in {str(c.destination) for c in build.companions}) == taken
     said = " ".join(build.hints)
     assert ("included: main.py; `" in said) == taken
-    assert ("not followed: tools." in said) == (not taken and "f)" in script)
+    assert ("not followed: tools." in said) == (not taken and script.endswith(")\n"))
     assert runs_without_source(script, site) != taken
 
 
