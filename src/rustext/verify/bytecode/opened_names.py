@@ -181,7 +181,7 @@ def _read(
     if sought.error is FileNotFoundError and any(
         isinstance(text, str) and _WRITES.fullmatch(text) for text in code.constants
     ):
-        part.calls = []
+        part.calls, part.names = [], {}
     if any(name.endswith(".dylib") for name in part.names):  # a macOS module's own suffix first
         part.names = {n: c for n, c in part.names.items() if n.endswith(".dylib")}
     return part

@@ -106,8 +106,10 @@ def _iter_start(start: Start, way_out: str) -> Iterator[str]:
         return  # its table has what the freezer has followed, and is compared with the files
     if start.program.freezer is not Freezer.UNKNOWN and not start.followed:
         yield f"what `{name}` imports when it starts: {start.reason}{way_out}"
-    if start.computed:
-        yield f"imports of computed names in {_few(start.computed)} (`{name}`){way_out}"
+    there = start.reached.keys() | start.tried.keys()
+    computed = [m for m, told in start.computed if not told or not there.issuperset(told)]
+    if computed:
+        yield f"imports of computed names in {_few(computed)} (`{name}`){way_out}"
     if start.opaque:
         yield f"imports of {_few(start.opaque)} (`{name}`), whose code cannot be read{way_out}"
 

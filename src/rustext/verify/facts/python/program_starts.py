@@ -53,7 +53,8 @@ class Start:
     tried: dict[str, str | None] = field(default_factory=dict)  # the rest, that it can do without
     missing: list[MissingModule] = field(default_factory=list)
     opened: list[OpenedFile] = field(default_factory=list)
-    computed: list[str] = field(default_factory=list)  # modules that import a name they compute
+    # Modules that import by a call, each with all the names; with none if not all are told.
+    computed: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     # The packages below which code asks for resources by names that it completes.
     completed: frozenset[str] = frozenset()
     # Modules, and packages in the bundle that they may ask the metadata of.

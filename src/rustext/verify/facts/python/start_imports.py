@@ -178,7 +178,8 @@ class _Follower:
             start.opaque += [] if module.namespace else [module.name]
             return
         find = functools.partial(self._code_of, importer=module)
-        note_limits(start, module.name, code, self._store.python, self._packages, find)
+        called = note_limits(start, module, code, self._store.python, self._packages, find)
+        self._caught += [(one, module) for one in called]
         if start.adds_folders is None and module.name not in self._bootstrap:
             start.adds_folders = module.name if adds_folders(code, self._store.python) else None
 

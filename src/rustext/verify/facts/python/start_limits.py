@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Iterator
 from rustext.discovery.source_readers import READS
 from rustext.formats.marshal_reader import Code
 from rustext.verify.bundle.program import Freezer
+from rustext.verify.bytecode.code_store import Module
+from rustext.verify.bytecode.computed_imports import iter_called
 from rustext.verify.bytecode.instructions import (
     decode,
     find_table,
@@ -52,18 +54,23 @@ Find = Callable[[Import], Code | None]
 
 def note_limits(
     start: Start,
-    name: str,
+    module: Module,
     code: Code,
     python: tuple[int, int],
     packages: Collection[str],
     find: Find,
-) -> None:
-    """Note the limits of one module; `find` gives the code of what an import names."""
+) -> tuple[Import, ...]:
+    """Note the limits of one module; `find` gives the code of what an import names.
+
+    Returns what it may import by calls whose names it spells out.
+    """
+    name = module.name
+    called: tuple[Import, ...] = ()
     top = name.partition(".")[0]
     words = {word for piece in code.iter_nested() for word in piece.names}
     start.completed |= find_completed_packages(code) & frozenset(packages)
     if not COMPUTES.isdisjoint(code.names) and not COMPUTES.isdisjoint(iter_loaded(code, python)):
-        start.computed.append(name)
+        called = tuple(_note_called(start, module, code, python))
     if top not in sys.stdlib_module_names and not _FINDS.isdisjoint(words):
         start.loads_classes += [f"{name}.{p.name}" for p in code.iter_nested() if _loads_class(p)]
         note_listed(start, name, code, python)
@@ -82,6 +89,18 @@ def note_limits(
             own = package == top and text not in spelled
             if package in packages and package not in sys.stdlib_module_names and not own:
                 start.asked.append((name, text))
+    return called
+
+
+def _note_called(
+    start: Start, module: Module, code: Code, python: tuple[int, int]
+) -> Iterator[Import]:
+    package = module.name if module.package else module.name.rpartition(".")[0]
+    called = list(iter_called(code, python, module.name, package))
+    told = tuple(sorted({name for names in called for name in names}))
+    start.computed.append((module.name, told if all(called) else ()))
+    for name in told:
+        yield Import(module=name, level=0, names=(), certain=True, caught=True)
 
 
 def may_matter(data: bytes) -> bool:

@@ -14,6 +14,7 @@ from environments import write_files
 from rustext.formats.marshal_reader import Code, parse_code
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.program import Freezer, Program, read_program
+from rustext.verify.bytecode.code_store import Module
 from rustext.verify.facts.python.opened_data import iter_lacking_imports
 from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.facts.python.start_limits import note_limits
@@ -43,7 +44,9 @@ def program() -> Program:
 def start_of(text: str) -> Start:
     start = Start(program=program())
     packages = {"app", "some_dep", "json"}
-    note_limits(start, "app.main", compiled(text), PYTHON, packages, lambda _: compiled(TABLE))
+    code = compiled(text)
+    module = Module(name="app.main", package=False, code=code)
+    note_limits(start, module, code, PYTHON, packages, lambda _: compiled(TABLE))
     return start
 
 
