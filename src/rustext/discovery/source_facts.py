@@ -135,7 +135,7 @@ def is_used(file: PurePosixPath) -> bool:
     return (
         set(file.parts[:-1]).isdisjoint(rules["not_data_folders"])
         and file.name not in rules["not_data_names"]
-        and (file.stem.isidentifier() or file.suffix != ".py")
+        and (f"_{file.stem}".isidentifier() or file.suffix != ".py")
         and not any(file.match(pattern) for pattern in rules["test_files"])
     )
 

@@ -235,9 +235,13 @@ class Environment:
         return self._names_in("") | frozenset(self.interpreter.builtins)
 
     def modules_in(self, package: str) -> tuple[str, ...]:
-        """The names of the modules directly in a package, sorted; empty for what is none."""
-        lasts = sorted(n for n in self._names_in(package) if n.isidentifier() and n != "__init__")
-        return tuple(f"{package}.{n}" for n in lasts if self.find_module(f"{package}.{n}"))
+        """The names of the modules directly in a package, sorted; empty for what is none.
+
+        `01_intro` is among them: code that lists files imports such names as well.
+        """
+        lasts = sorted(n for n in self._names_in(package) if n != "__init__")
+        names = [f"{package}.{n}" for n in lasts if f"_{n}".isidentifier()]
+        return tuple(name for name in names if self.find_module(name))
 
     def _find_module(self, name: str) -> Module | None:
         if name in self.interpreter.builtins:

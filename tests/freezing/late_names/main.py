@@ -37,6 +37,7 @@ KINDS = [
     kinds.plugin_of_a_group_that_is_handed_on,
     kinds.modules_of_a_listed_package,
     kinds.modules_of_listed_files,
+    kinds.modules_of_numbered_files,
     kinds.module_with_another_spelling,
     kinds.attributes_of_a_stub,
     kinds.files_of_classes,

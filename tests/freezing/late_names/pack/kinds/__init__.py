@@ -33,6 +33,11 @@ def modules_of_listed_files():
     return [importlib.import_module(f"kinds.found.{name}").__name__ for name in names]
 
 
+def modules_of_numbered_files():
+    files = sorted(Path(__file__).parent.glob("chapters/[0-9]*.py"))
+    return [importlib.import_module("kinds.chapters." + file.stem).TITLE for file in files]
+
+
 def module_with_another_spelling(name="by-mail"):
     return importlib.import_module("kinds.tables." + name.replace("-", "_")).__name__
 
