@@ -39,7 +39,7 @@ _NAME = re.compile(r"\w+")
 _EXECUTES = re.compile(r"(?<![\w.])exec\(")
 # A class of a module: its name, what is in the parentheses, and its lines.
 _CLASS = re.compile(
-    r"^class[ \t]+(\w+)\s*(?:\(([^)]*)\))?\s*:(.*(?:\n(?:[ \t].*)?)*)", re.MULTILINE
+    r"^class[ \t]+(\w+)\s*(?:\(([^)]{0,2000})\))?\s*:(.*(?:\n(?:[ \t].*)?)*)", re.MULTILINE
 )
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -204,31 +204,36 @@ class _Module:
         self._known, self._own = known, own
         return own | frozenset(self._iter_in(self._tree, _Around()))
 
-    def _iter_in(self, node: ast.AST, around: _Around) -> Iterator[str]:
-        for child in ast.iter_child_nodes(node):
-            yield from self._iter_node(child, around)
+    def _iter_in(self, tree: ast.AST, outermost: _Around) -> Iterator[str]:
+        waiting = [(child, outermost) for child in ast.iter_child_nodes(tree)]
+        while waiting:  # an expression can be nested more deeply than functions can call
+            node, around = waiting.pop()
+            if isinstance(node, ast.ClassDef) and not around.name and around.cls is None:
+                around = _Around(cls=node)
+            elif isinstance(node, _FUNCTIONS):
+                around = _enter(node, around)
+            elif is_guarded(node):
+                tried = frozenset(getattr(node, "body", []))
+                inner = replace(around, guarded=True)
+                waiting += [
+                    (child, inner if child in tried else around)
+                    for child in ast.iter_child_nodes(node)
+                ]
+                continue
+            elif isinstance(node, _CONDITIONS):
+                around = replace(around, sometimes=True)
+            elif isinstance(node, ast.Return):
+                around = replace(around, sometimes=False)
+            elif isinstance(node, ast.Call) and self._takes(node, around):
+                yield around.name
+            waiting += [(child, around) for child in ast.iter_child_nodes(node)]
 
-    def _iter_node(self, node: ast.AST, around: _Around) -> Iterator[str]:
-        if isinstance(node, ast.ClassDef) and not around.name and around.cls is None:
-            yield from self._iter_in(node, _Around(cls=node))
-        elif isinstance(node, _FUNCTIONS):
-            yield from self._iter_in(node, _enter(node, around))
-        elif is_guarded(node):
-            tried = getattr(node, "body", [])
-            for child in ast.iter_child_nodes(node):
-                inner = replace(around, guarded=around.guarded or child in tried)
-                yield from self._iter_node(child, inner)
-        elif isinstance(node, _CONDITIONS):
-            yield from self._iter_in(node, replace(around, sometimes=True))
-        elif isinstance(node, ast.Return):
-            yield from self._iter_in(node, replace(around, sometimes=False))
-        else:
-            sure = around.name and not around.guarded and not around.sometimes
-            if sure and isinstance(node, ast.Call):
-                reads = node.args and last_name(node.func) in READS
-                if _mentions(node.args[:1], around) if reads else self._passes(node, around):
-                    yield around.name
-            yield from self._iter_in(node, around)
+    def _takes(self, call: ast.Call, around: _Around) -> bool:
+        """Whether a call surely reads the source of what was handed in, or hands it on."""
+        if not around.name or around.guarded or around.sometimes:
+            return False
+        reads = call.args and last_name(call.func) in READS
+        return _mentions(call.args[:1], around) if reads else self._passes(call, around)
 
     def _passes(self, call: ast.Call, around: _Around) -> bool:
         """Whether a call hands what it was handed to code that reads the source of it."""

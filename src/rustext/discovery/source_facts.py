@@ -84,11 +84,10 @@ _ASKS_ENTRY_POINTS = re.compile(r"\b(?:\w*_)?(?:entry_points|entrypoints|EntryPo
 _GROUP = re.compile(r"""["']([\w.:-]+)["']""")
 _CONSTANT = re.compile(r"""^(\w+)(?:\s*:[^=\n]+)?\s*=\s*["']([\w.:-]+)["']""", re.MULTILINE)
 _NAME = re.compile(r"\b[A-Za-z_]\w+")
-_ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\b|pkg_resources\b")
+_ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s.{0,99}\b)metadata\b|pkg_resources\b")
 # Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
 _ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
-_NATIVE = frozenset({".so", ".pyd"})
-_EMPTY = ast.Module([], [])
+_NATIVE, _EMPTY = frozenset({".so", ".pyd"}), ast.Module([], [])
 
 
 def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionSources:
