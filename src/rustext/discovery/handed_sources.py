@@ -30,6 +30,7 @@ from rustext.discovery.source_readers import READS, is_guarded, iter_unguarded, 
 from rustext.environment.python_source import parse_source
 from rustext.environment.python_text import iter_imported, resolve
 
+HANDED_ON = 16  # times, at most, from function to function
 # https://docs.python.org/3/reference/datamodel.html#basic-customization and #emulating-callables
 _OF_THE_CLASS = frozenset({"__init__", "__new__", "__call__", "__post_init__", "__set_name__"})
 _CONDITIONS = (ast.If, ast.IfExp, ast.Match, ast.While, ast.ExceptHandler, ast.Raise)
@@ -54,7 +55,8 @@ def find_takers(texts: Mapping[PurePosixPath, str]) -> dict[PurePosixPath, froze
     found: dict[PurePosixPath, frozenset[str]] = {}
     trees: dict[PurePosixPath, _Module] = {}
     fresh: Collection[str] = READS
-    while fresh:
+    steps = HANDED_ON
+    while fresh and (steps := steps - 1):
         known = frozenset(name for names in found.values() for name in names)
         before = known
         for file, text in texts.items():

@@ -52,6 +52,13 @@ SOURCES = {
     "a text that grows": "from importlib import import_module\na0 = 'aaaaaaaaaa'\n"
     + "".join(f"a{n + 1} = a{n}.replace('a', a{n})\n" for n in range(5))
     + "import_module(a5)\n",
+    "functions that hand on": PASSES
+    + "".join(f"def f{n + 1}(x): f{n}(x)\n" for n in range(3000))
+    + "def f0(x): first(x)\n",
+    "functions that read": "import inspect\ndef f0(x): inspect.getsource(x)\n"
+    + "".join(f"def f{n + 1}(x): f{n}(x)\n" for n in range(3000)),
+    "resources of many": "import importlib.resources as r\n"
+    + "".join(f"r.files(a{n})\n" for n in range(10_000)),
     "class after class": "class A:\n  def f(self): return self.x\n" * 10_000,
 }
 
