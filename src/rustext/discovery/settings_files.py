@@ -12,13 +12,20 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, islice
+from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
 
+from rustext.data import read_data
 from rustext.files.untrusted import text_of
 
 _SUFFIXES = frozenset({".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf"})
 _NO_DATA = frozenset({".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".dylib", ".md", ".rst", ""})
-_PROSE = frozenset({".txt", ".log", ".csv", ".tsv", ".htm", ".html", ".svg"})  # or results
+# Also results, and texts of other languages; a line of JSON may hold whole texts.
+_PROSE = frozenset({
+    ".txt", ".log", ".csv", ".tsv", ".htm", ".html", ".svg", ".tex", ".bib", ".srt", ".vtt", ".eml",
+    ".jsonl", ".ndjson", ".geojson", ".ipynb", ".po", ".sql", ".css",
+    ".js", ".mjs", ".ts", ".jsx", ".tsx",
+})  # fmt: skip
 _DEEPEST = 3  # folders
 _MOST = 500  # folders, and files
 _LIMIT = 1 << 18  # bytes; what names classes is written by hand
@@ -39,7 +46,9 @@ _MODULES = re.compile(
     r"""["']?[ \t]*[:=][ \t]*"""
     r"(\[[^\]]{0,2000}|\([^)]{0,2000}|[^\n]*(?:\n[ \t]*-[ \t][^\n]*){0,99})"
 )
-_SPEAKS = re.compile(r"^.{0,500}(?i:module|plugin|extension|import).{0,500}$", re.MULTILINE)
+_SPEAKS = re.compile(
+    r"^.{0,500}(?i:module|plugin|extension|import)s?(?![a-z]).{0,500}$", re.MULTILINE
+)
 _ONE_WORD = re.compile(r"""(?<![\w.])["']?([A-Za-z_]\w*)["']?[ \t\r]*(?=[,\])}#\n]|$)""")
 _QUOTED = re.compile(r"""["']([A-Za-z_]\w*)["']""")
 _OBJECT = re.compile(r"""["']([A-Za-z_]\w*):[A-Za-z_]\w*(?:\(\))?["']""")  # `"server:app"`
@@ -94,6 +103,18 @@ def iter_module_words(
         word = _QUOTED if file.suffix == ".py" else _ONE_WORD
         named = (name for value in _MODULES.findall(text) for name in word.findall(value))
         yield from ((name, file) for name in dict.fromkeys((*named, *_OBJECT.findall(text))))
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text is the name of a file and no key, as far as its end tells."""
+    known, _ = MimeTypes().guess_type(text, strict=False)  # Python's own, not this machine's
+    return bool(known) or PurePosixPath(text).suffix in read_data("companions")["file_suffixes"]
+
+
+def is_object(text: str) -> bool:
+    """Whether a dotted name can be that of an object; not `host.com`, nor the name of a file."""
+    rare = PurePosixPath(text).suffix in read_data("companions")["not_objects"]
+    return not rare and not is_file_name(text)
 
 
 def _iter_texts(

@@ -16,7 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.handed_sources import iter_used
-from rustext.discovery.settings_files import find_settings, iter_module_words, iter_setting_names
+from rustext.discovery.settings_files import (
+    find_settings,
+    is_object,
+    iter_module_words,
+    iter_setting_names,
+)
 from rustext.discovery.source_facts import module_of, read_sources
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
@@ -273,6 +278,7 @@ def _iter_named(
         for names, owners in ((literals, _INSTALLED), (settings, {*_INSTALLED, Owner.NOBODY}))
         for file, name in names
         if (module := find_named(name, env)) is not None and module.owner in owners
+        if module.name == name or "." in module.name or is_object(name)
     )
     named = (*find_named_imports(sources, dist, env), *paths, *find_started(sources, env))
     yield from find_plugin_modules(sources, dist, env)

@@ -433,3 +433,16 @@ def test_a_program_that_starts_itself_for_ever_is_stopped(tmp_path: Path) -> Non
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "starts itself over and over" in done.stderr
+
+
+def test_names_of_files_and_hosts_and_words_of_data_are_no_packages(tmp_path: Path) -> None:
+    packages = ("tables", "clouds", "parts", "tools", "lists")
+    for name in packages:
+        install(tmp_path / "site", name, files={f"{name}/__init__.py": "", f"{name}/io.py": ""})
+    code = "open('tables.csv'), get('clouds.com'), open('a.jsonl'), open('b.xml'), open('c.json')"
+    write_files(tmp_path, {"main.py": code + "; X = 'lists.io', 'tools.Tool'"})
+    write_files(tmp_path, {"a.jsonl": '{"text": "an import", "parts": 1}'})
+    write_files(tmp_path, {"b.xml": '<row importance="high" kind="parts"/>'})
+    write_files(tmp_path, {"c.json": '{"host": "api.parts.com", "log": "tables.log"}'})
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    assert [i.module for i in program.imports] == ["lists.io", "tools"]
