@@ -31,6 +31,7 @@ from rustext.discovery.source_readers import READS, is_guarded, iter_unguarded, 
 from rustext.environment.python_source import parse_source
 from rustext.environment.python_text import iter_imported, resolve
 
+HANDED_ON = 16  # times, at most, from function to function
 # https://docs.python.org/3/reference/datamodel.html#basic-customization and #emulating-callables
 _OF_THE_CLASS = frozenset({"__init__", "__new__", "__call__", "__post_init__", "__set_name__"})
 _CONDITIONS = (ast.If, ast.IfExp, ast.Match, ast.While, ast.ExceptHandler, ast.Raise)
@@ -40,7 +41,7 @@ _NAME = re.compile(r"\w+")
 _EXECUTES = re.compile(r"(?<![\w.])exec\(")
 # A class of a module: its name, what is in the parentheses, and its lines.
 _CLASS = re.compile(
-    r"^class[ \t]+(\w+)\s*(?:\(([^)]*)\))?\s*:(.*(?:\n(?:[ \t].*)?)*)", re.MULTILINE
+    r"^class[ \t]+(\w+)\s*(?:\(([^)]{0,2000})\))?\s*:(.*(?:\n(?:[ \t].*)?)*)", re.MULTILINE
 )
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # Where the lines of source are in what a function tells of a frame; without source it is None.
@@ -60,7 +61,8 @@ def find_takers(texts: Mapping[PurePosixPath, str]) -> dict[PurePosixPath, froze
     found: dict[PurePosixPath, frozenset[str]] = {}
     trees: dict[PurePosixPath, _Module] = {}
     fresh: Collection[str] = _ASKING
-    while fresh:
+    steps = HANDED_ON
+    while fresh and (steps := steps - 1):
         known = frozenset(name for names in found.values() for name in names)
         before = known
         for file, text in texts.items():
@@ -213,33 +215,40 @@ class _Module:
         self._known, self._own = known, own
         return own | frozenset(self._iter_in(self._tree, _Around()))
 
-    def _iter_in(self, node: ast.AST, around: _Around) -> Iterator[str]:
-        for child in ast.iter_child_nodes(node):
-            yield from self._iter_node(child, around)
-
-    def _iter_node(self, node: ast.AST, around: _Around) -> Iterator[str]:
-        if isinstance(node, ast.ClassDef) and not around.name and around.cls is None:
-            yield from self._iter_in(node, _Around(cls=node))
-        elif isinstance(node, _FUNCTIONS):
-            yield from self._iter_in(node, _enter(node, around))
-        elif is_guarded(node):
-            tried = getattr(node, "body", [])
-            for child in ast.iter_child_nodes(node):
-                inner = replace(around, guarded=around.guarded or child in tried)
-                yield from self._iter_node(child, inner)
-        elif isinstance(node, _CONDITIONS):
-            yield from self._iter_in(node, replace(around, sometimes=True))
-        elif isinstance(node, ast.Return):
-            yield from self._iter_in(node, replace(around, sometimes=False))
-        else:
-            sure = around.name and not around.guarded and not around.sometimes
-            if sure and isinstance(node, ast.Call):
-                reads = node.args and last_name(node.func) in READS
-                if _mentions(node.args[:1], around) if reads else self._passes(node, around):
-                    yield around.name
-            if sure and isinstance(node, ast.Subscript) and self._is_lines(node.value):
+    def _iter_in(self, tree: ast.AST, outermost: _Around) -> Iterator[str]:
+        waiting = [(child, outermost) for child in ast.iter_child_nodes(tree)]
+        while waiting:  # an expression can be nested more deeply than functions can call
+            node, around = waiting.pop()
+            if isinstance(node, ast.ClassDef) and not around.name and around.cls is None:
+                around = _Around(cls=node)
+            elif isinstance(node, _FUNCTIONS):
+                around = _enter(node, around)
+            elif is_guarded(node):
+                tried = frozenset(getattr(node, "body", []))
+                inner = replace(around, guarded=True)
+                waiting += [
+                    (child, inner if child in tried else around)
+                    for child in ast.iter_child_nodes(node)
+                ]
+                continue
+            elif isinstance(node, _CONDITIONS):
+                around = replace(around, sometimes=True)
+            elif isinstance(node, ast.Return):
+                around = replace(around, sometimes=False)
+            elif self._takes(node, around):
                 yield around.name
-            yield from self._iter_in(node, around)
+            waiting += [(child, around) for child in ast.iter_child_nodes(node)]
+
+    def _takes(self, node: ast.AST, around: _Around) -> bool:
+        """Whether an expression surely reads the source of what was handed in, or hands it on."""
+        if not around.name or around.guarded or around.sometimes:
+            return False
+        if isinstance(node, ast.Subscript):
+            return self._is_lines(node.value)
+        if not isinstance(node, ast.Call):
+            return False
+        reads = node.args and last_name(node.func) in READS
+        return _mentions(node.args[:1], around) if reads else self._passes(node, around)
 
     def _is_lines(self, node: ast.expr) -> bool:
         """Whether an expression is the lines of source in what is told of a frame."""

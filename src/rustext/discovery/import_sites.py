@@ -164,7 +164,8 @@ class _Reader:
     def _import_of(self, function: ast.expr, scope: Scope) -> tuple[str, list[ast.keyword]]:
         """The function that an expression is, "" for any other, and what it is always handed."""
         name = last_name(function)
-        rare = name in _OF_MODULES and _is_import(ast.unparse(function))
+        module = last_name(function.value) if isinstance(function, ast.Attribute) else ""
+        rare = name in _OF_MODULES and _is_import(f"{module}.{name}")
         if rare or name.lstrip("_") in _LAST_NAMES:
             return name, []
         found = scope.find(name) if isinstance(function, ast.Name) else None
@@ -218,7 +219,8 @@ class _Reader:
 
     def _values(self, node: ast.AST, scope: Scope, depth: int) -> frozenset[str]:
         """The strings that an expression can be, with holes; one hole where nothing is known."""
-        found = frozenset(itertools.islice(self._iter_values(node, scope, depth), _MOST))
+        values = itertools.islice(self._iter_values(node, scope, depth), _MOST)
+        found = frozenset(v for v in values if len(v) <= _LONGEST)  # others are no names, and grow
         return found or frozenset({HOLE})
 
     def _iter_values(self, node: ast.AST, scope: Scope, depth: int) -> Iterator[str]:
@@ -241,11 +243,12 @@ class _Reader:
 
     def _own_name(self, node: ast.AST) -> str:
         """The name of this module or of its package, where an expression asks for it."""
-        text = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
-        if text == "__package__" or text.endswith((".parent", ".__package__")):  # of `__spec__`
+        name, outer = last_name(node), node.value if isinstance(node, ast.Attribute) else None
+        if name == "__package__" or (outer is not None and name == "parent"):  # of `__spec__`
             return self._package
         # An object that takes the place of the module has its name.
-        return self._module if text in {"__name__", "self.__name__"} else HOLE
+        own = outer is None or last_name(outer) == "self"
+        return self._module if name == "__name__" and own else HOLE
 
     def _product(self, parts: Iterable[ast.AST], scope: Scope, depth: int) -> Iterator[str]:
         values = [sorted(self._values(part, scope, depth - 1)) for part in parts]
@@ -393,6 +396,4 @@ def _fill(text: object, fields: re.Pattern[str], values: list[ast.expr]) -> Iter
 
 
 def _one_hole(name: str) -> str:
-    while HOLE * 2 in name:
-        name = name.replace(HOLE * 2, HOLE)
-    return name
+    return re.sub(rf"\{HOLE}+", HOLE, name)

@@ -11,17 +11,25 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
+from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
 
+from rustext.data import read_data
 from rustext.files.untrusted import text_of
 
 _SUFFIXES = frozenset({".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf"})
 _NO_DATA = frozenset({".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".dylib", ".md", ".rst", ""})
-_PROSE = frozenset({".txt", ".log", ".csv", ".tsv", ".htm", ".html", ".svg"})  # or results
+# Also results, and texts of other languages; a line of JSON may hold whole texts.
+_PROSE = frozenset({
+    ".txt", ".log", ".csv", ".tsv", ".htm", ".html", ".svg", ".tex", ".bib", ".srt", ".vtt", ".eml",
+    ".jsonl", ".ndjson", ".geojson", ".ipynb", ".po", ".sql", ".css",
+    ".js", ".mjs", ".ts", ".jsx", ".tsx",
+})  # fmt: skip
 _DEEPEST = 3  # folders
 _MOST = 500  # folders, and files
 _LIMIT = 1 << 18  # bytes; what names classes is written by hand
+_TOTAL = 1 << 24  # characters of all files; those that are named themselves come first
 # Alone in a literal, or behind a label: `"key: package.Class"`, `"key = package.module:Class"`.
 _DOTTED = re.compile(
     r"""["'](?:[\w-]+(?::[ \t]+|[ \t]*=[ \t]*))?([A-Za-z_]\w*(?:[.:]\w+){1,9})["']"""
@@ -41,7 +49,9 @@ _MODULES = re.compile(
     r"(\[[^\]]{0,2000}|\([^)]{0,2000}"
     r"|[^\n]*(?:\n[ \t]*-[ \t][^\n]*|\n[ \t]+[\w.]+[ \t\r]*(?=\n|\Z)){0,99})"
 )
-_SPEAKS = re.compile(r"^.{0,500}(?i:module|plugin|extension|import).{0,500}$", re.MULTILINE)
+_SPEAKS = re.compile(
+    r"^.{0,500}(?i:module|plugin|extension|import)s?(?![a-z]).{0,500}$", re.MULTILINE
+)
 _ONE_WORD = re.compile(r"""(?<![\w.])["']?([A-Za-z_]\w*)["']?[ \t\r]*(?=[,\])}#\n]|$)""")
 _QUOTED = re.compile(r"""["']([A-Za-z_]\w*)["']""")
 _OBJECT = re.compile(r"""["']([A-Za-z_]\w*):[A-Za-z_]\w*(?:\(\))?["']""")  # `"server:app"`
@@ -72,8 +82,7 @@ def iter_setting_names(
     """
     # `c` is the instruction before a name in a pickle.
     own = re.compile(rf"(?<![\w.])c?((?:{'|'.join(map(re.escape, sorted(tops)))})(?:\.\w+){{1,9}})")
-    for file in _iter_named(files, words, any_form=bool(tops)):
-        text = text_of(folder / file, _LIMIT)
+    for file, text in _iter_texts(folder, files, words, any_form=bool(tops)):
         form = file.suffix in _SUFFIXES
         names = set(own.findall(text) if not form else ())
         if form or file.suffix not in _PROSE:
@@ -92,10 +101,35 @@ def iter_module_words(
     That is in sources, and in the configuration files that one of the code's words names.
     """
     files = tuple(files)
-    for file in (*(f for f in files if f.suffix == ".py"), *_iter_named(files, words)):
-        text, word = text_of(folder / file, _LIMIT), _QUOTED if file.suffix == ".py" else _ONE_WORD
+    sources = ((f, text_of(folder / f, _LIMIT)) for f in files if f.suffix == ".py")
+    for file, text in chain(sources, _iter_texts(folder, files, words)):
+        word = _QUOTED if file.suffix == ".py" else _ONE_WORD
         named = (name for value in _MODULES.findall(text) for name in word.findall(value))
-        yield from ((name, file) for name in (*named, *_OBJECT.findall(text)))
+        yield from ((name, file) for name in dict.fromkeys((*named, *_OBJECT.findall(text))))
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text is the name of a file and no key, as far as its end tells."""
+    known, _ = MimeTypes().guess_type(text, strict=False)  # Python's own, not this machine's
+    return bool(known) or PurePosixPath(text).suffix in read_data("companions")["file_suffixes"]
+
+
+def is_object(text: str) -> bool:
+    """Whether a dotted name can be that of an object; not `host.com`, nor the name of a file."""
+    rare = PurePosixPath(text).suffix in read_data("companions")["not_objects"]
+    return not rare and not is_file_name(text)
+
+
+def _iter_texts(
+    folder: Path, files: Iterable[PurePosixPath], words: Collection[str], *, any_form: bool = False
+) -> Iterator[tuple[PurePosixPath, str]]:
+    """The files that one of the words names, with their texts; then those in folders of a name."""
+    room = _TOTAL
+    found = sorted(_iter_named(files, words, any_form=any_form), key=lambda f: f.name not in words)
+    for file in found:
+        text = text_of(folder / file, min(_LIMIT, room))
+        room -= len(text)
+        yield file, text
 
 
 def _iter_named(

@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rustext.data import read_data
-from rustext.discovery.handed_sources import find_read_classes, find_remade, find_takers
-from rustext.discovery.import_sites import (
-    IMPORT_CALLS,
-    Importer,
-    iter_handed,
-    read_import_sites,
+from rustext.discovery.handed_sources import (
+    HANDED_ON,
+    find_read_classes,
+    find_remade,
+    find_takers,
 )
+from rustext.discovery.import_sites import IMPORT_CALLS, Importer, iter_handed, read_import_sites
 from rustext.discovery.settings_files import find_names, iter_setting_names
 from rustext.discovery.source_readers import (
     iter_python_starts,
@@ -84,11 +84,10 @@ _ASKS_ENTRY_POINTS = re.compile(r"\b(?:\w*_)?(?:entry_points|entrypoints|EntryPo
 _GROUP = re.compile(r"""["']([\w.:-]+)["']""")
 _CONSTANT = re.compile(r"""^(\w+)(?:\s*:[^=\n]+)?\s*=\s*["']([\w.:-]+)["']""", re.MULTILINE)
 _NAME = re.compile(r"\b[A-Za-z_]\w+")
-_ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s[^\n]*\b)metadata\b|pkg_resources\b")
+_ASKS_FOR_METADATA = re.compile(r"importlib(?:[._]|\s+import\s.{0,99}\b)metadata\b|pkg_resources\b")
 # Where installers put programs: https://docs.python.org/3/library/sysconfig.html#installation-paths
 _ASKS_FOR_PROGRAMS = re.compile(r"""get_path\(\s*["']scripts["']""")
-_NATIVE = frozenset({".so", ".pyd"})
-_EMPTY = ast.Module([], [])
+_NATIVE, _EMPTY = frozenset({".so", ".pyd"}), ast.Module([], [])
 
 
 def read_sources(dist: Distribution, *, settings: bool = False) -> DistributionSources:
@@ -209,8 +208,8 @@ class _Reader:
 
     def _add_importers(self, texts: Mapping[PurePosixPath, str]) -> None:
         """The functions that hand their first parameter to one that imports it, in turn."""
-        fresh = set(self._importers)
-        while fresh:
+        fresh, steps = set(self._importers), HANDED_ON
+        while fresh and (steps := steps - 1):
             names = "|".join(map(re.escape, sorted(fresh)))
             # Of methods, only those whose name says it: many have names such as `get` and `load`.
             calls = re.compile(rf"(?:(?<![\w.])|\.(?=\w*import))(?:{names})\s*\(\s*(\w+)\s*[,)]")

@@ -88,7 +88,7 @@ def _module_of_file(node: ast.expr, files: Mapping[str, str]) -> str | None:
         inner = node.func.value if isinstance(node.func, ast.Attribute) else None
         node = node.args[0] if node.args else inner or node.func
     if isinstance(node, ast.Attribute) and node.attr == "__file__":
-        return ast.unparse(node.value)
+        return dotted_name(node.value) or None
     if isinstance(node, ast.Name):
         return "" if node.id == "__file__" else files.get(node.id)
     return None
@@ -145,7 +145,7 @@ def iter_unguarded(tree: ast.AST) -> Iterator[ast.Call]:
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        passed_over = node.body if is_guarded(node) else []  # type: ignore[attr-defined]
+        passed_over = frozenset(node.body if is_guarded(node) else ())  # type: ignore[attr-defined]
         waiting += [child for child in ast.iter_child_nodes(node) if child not in passed_over]
         if isinstance(node, ast.Call):
             yield node
@@ -231,8 +231,17 @@ def _iter_origins(tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:
             yield node.name, ""
 
 
-def last_name(node: ast.expr) -> str:
+def last_name(node: ast.AST) -> str:
     """The name that an expression ends in: `c` of `a.b.c`; "" for others than names."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def dotted_name(node: ast.expr) -> str:
+    """All of the name `a.b.c`; "" for what is no name."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join((node.id, *reversed(parts))) if isinstance(node, ast.Name) else ""

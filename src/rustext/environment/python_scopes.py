@@ -97,7 +97,8 @@ def split_of(node: ast.expr) -> ast.expr:
     """What an expression is the first part of, `x` of `x.rsplit(".", 1)[0]`, or itself."""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
         method = node.value.func
-        first = ast.unparse(node.slice) == "0"
+        place = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        first = isinstance(place, int) and place == 0
         if first and isinstance(method, ast.Attribute) and method.attr in _SPLITS:
             return method.value
     return node

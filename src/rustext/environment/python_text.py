@@ -7,7 +7,6 @@ little time.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator
 from importlib.util import resolve_name
@@ -15,7 +14,9 @@ from itertools import islice
 
 # `from x import load_plugin, other as name`; Cython has `cimport`
 _FROM = re.compile(
-    r"^[ \t]*from[ \t]+([\w.]+)[ \t]+c?import[ \t]+(?:\(([^)]*)\)|([^\n(]*))", re.MULTILINE
+    r"^[ \t]*from[ \t]+([\w.]+)[ \t]+c?import[ \t]+"
+    r"(?:\(([^()#]*(?:#[^\n]*\n[^()#]*)*)\)|([^\n(]*))",
+    re.MULTILINE,
 )
 _IMPORT = re.compile(r"^[ \t]*c?import[ \t]+([\w. \t,]+)", re.MULTILINE)
 _RELATIVE = re.compile(r"""["'](\.{1,9}[A-Za-z_]\w*(?:\.\w+){0,9})["']""")
@@ -47,6 +48,8 @@ _LISTS_HERE = re.compile(
     r"|__file__\)(?:\.(?:resolve|absolute)\(\))?\.parent\.iterdir\("
 )
 _CONSTANTS = 8  # that are looked at
+_TARGETS = 200  # characters before a `=`
+_NAMES = 100  # whose imports are looked for in one text
 _FIRST_ARGUMENT = re.compile(r"""\s*(?:["']([A-Za-z_][\w.]*)["']|([A-Za-z_][\w.]*))""")
 # The folder that is listed is that of the file itself, or of a package.
 _LISTS_PACKAGE = re.compile(
@@ -155,13 +158,15 @@ def iter_name_patterns(text: str) -> Iterator[str]:
 
 def iter_first_parts(text: str, name: str) -> Iterator[str]:
     """The variables that hold the beginning of another: `module, cls = name.rsplit(".", 1)`."""
-    splits = rf"(\w+)\s*,[^=\n]*=\s*{re.escape(name)}\.r?(?:split|partition)\("
-    return (found[1] for found in re.finditer(splits, text))
+    for split in re.finditer(rf"=\s*{re.escape(name)}\.r?(?:split|partition)\(", text):
+        before = text[max(0, split.start() - _TARGETS) : split.start()]
+        first = re.search(r"(\w+)\s*,", re.split(r"[=\n]", before)[-1])
+        yield from () if first is None else (first[1],)
 
 
 def iter_listed_packages(text: str, package: str) -> Iterator[tuple[str, str]]:
     """The packages whose modules a text lists, each with the call; "" for its own."""
-    for call, name in dict.fromkeys(_LISTS_PACKAGE.findall(text)):
+    for call, name in islice(dict.fromkeys(_LISTS_PACKAGE.findall(text)), _NAMES):
         found = imported_as(text, name, package) if name else ""
         if found is not None:
             yield call, found
@@ -203,7 +208,13 @@ def iter_resource_packages(text: str, package: str, calls: Iterable[str]) -> Ite
     `calls` are the functions whose first argument is one. "" or "package." stands for one whose
     name the code computes.
     """
-    meant = functools.cache(lambda name: imported_as(text, name, package))  # of all calls
+    known: dict[str, str | None] = {}  # of all calls
+
+    def meant(name: str) -> str | None:
+        if name not in known and len(known) < _NAMES:
+            known[name] = imported_as(text, name, package)
+        return known.get(name)
+
     computes = "resources" in text
     for call in calls:
         place = text.find(f"{call}(")

@@ -11,12 +11,17 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.handed_sources import iter_used
-from rustext.discovery.settings_files import find_settings, iter_module_words, iter_setting_names
+from rustext.discovery.settings_files import (
+    find_settings,
+    is_object,
+    iter_module_words,
+    iter_setting_names,
+)
 from rustext.discovery.source_facts import module_of, read_sources
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
@@ -115,17 +120,8 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         path = tuple(dict.fromkeys((str(folder), *env.interpreter.path)))
         local = Environment(replace(env.interpreter, path=path))
         settings = find_settings(folder)
-        reached = dict.fromkeys(_own(script, local))
+        reached, named = _reach(script, settings, local)
         dist, sources = _read(folder, reached, settings)
-        named: dict[str, Evidence] = {}
-        while fresh := {
-            name: evidence
-            for name, evidence in _iter_late(script, dist, sources, local)
-            if name not in named
-        }:
-            reached |= dict.fromkeys(_own(script, local, fresh))
-            named |= fresh
-            dist, sources = _read(folder, reached, settings)
         own = {path: PurePosixPath(path.relative_to(folder).as_posix()) for path in reached}
         files |= own
         companions += _iter_companions(sources, local)
@@ -197,13 +193,42 @@ def _read(
     return dist, read_sources(dist, settings=True)
 
 
+def _reach(
+    script: Path, settings: Iterable[PurePosixPath], env: Environment
+) -> tuple[dict[Path, None], dict[str, Evidence]]:
+    """The files of a program, and those of its modules that nothing but literals or settings name.
+
+    What is reached is read once, however many steps lead to it.
+    """
+    named: dict[str, Evidence] = {}
+    seen: set[str] = set()
+    try:
+        names = [*iter_program(script, env)]
+    except RustextError:
+        return {script: None}, {}
+    fresh = {script: None, **dict.fromkeys(_own(names, script.parent, env, seen))}
+    reached = dict(fresh)
+    while fresh:
+        dist, sources = _read(script.parent, fresh, settings)
+        late = dict(_iter_late(script, dist, sources, env, reached))
+        named = {**late, **named}
+        own = _own(late, script.parent, env, seen)
+        fresh = {path: None for path in own if path not in reached}
+        reached |= fresh
+    return reached, named
+
+
 def _iter_late(
-    script: Path, dist: Distribution, sources: DistributionSources, env: Environment
+    script: Path,
+    dist: Distribution,
+    sources: DistributionSources,
+    env: Environment,
+    reached: Container[Path],
 ) -> Iterator[tuple[str, Evidence]]:
     """The program's own modules that only literals name, or settings: for something to import.
 
     `include=["tasks"]`, `"server:app"` and `"shop.orders"` in its code, or `module: plugin` in a
-    configuration file that the code names.
+    configuration file that the code names. Those in files that are `reached` are none of them.
     """
     there: set[str] = set()
     with contextlib.suppress(OSError):
@@ -216,27 +241,24 @@ def _iter_late(
         module = find_named(name, env) if name.partition(".")[0] in there else None
         if module is None or module.path is None or module.owner is not Owner.NOBODY:
             continue
-        place, whole = _place_of(module.path, script.parent), "." in module.name or "." not in name
-        if place is not None and place not in dist.files and whole:  # `config.json` is no module
+        whole = "." in module.name or "." not in name  # `config.json` is no module
+        if whole and module.path not in reached and _is_own(module.path, script.parent):
             detail = f'"{name}" names a module of the program'
             evidence = Evidence(kind=EvidenceKind.PYTHON_NAME, where=str(file), detail=detail)
             yield module.name, evidence
 
 
-def _place_of(path: Path, folder: Path) -> PurePosixPath | None:
-    """Where a Python source lies in the program's folder; None if it is none, or elsewhere."""
-    inside = path.suffix == ".py" and path.is_relative_to(folder)
-    return PurePosixPath(path.relative_to(folder).as_posix()) if inside else None
+def _is_own(path: Path, folder: Path) -> bool:
+    """Whether a file is a Python source in the program's folder."""
+    return path.suffix == ".py" and path.is_relative_to(folder)
 
 
-def _own(script: Path, env: Environment, names: Iterable[str] = ()) -> Iterator[Path]:
-    """The script, and the modules in its folder that its import statements reach, or `names`."""
-    yield script
-    seen: set[str] = set()
-    try:
-        waiting = [*iter_program(script, env), *names]
-    except RustextError:
-        return
+def _own(names: Iterable[str], folder: Path, env: Environment, seen: set[str]) -> Iterator[Path]:
+    """The modules in the program's folder that import statements reach from `names` on.
+
+    Those that were `seen` are not followed again.
+    """
+    waiting = [*names]
     while waiting:
         name = waiting.pop()
         module = env.find_module(name) if name not in seen else None
@@ -244,9 +266,8 @@ def _own(script: Path, env: Environment, names: Iterable[str] = ()) -> Iterator[
         if module is not None and module.owner is Owner.NOBODY:
             waiting += [name.rpartition(".")[0]] if "." in name else []
             waiting += iter_imports(module, env)
-            path = module.path
-            if path is not None and path.suffix == ".py" and path.is_relative_to(script.parent):
-                yield path
+            if module.path is not None and _is_own(module.path, folder):
+                yield module.path
 
 
 def _iter_named(
@@ -263,6 +284,7 @@ def _iter_named(
         for names, owners in ((written, _INSTALLED), (settings, {*_INSTALLED, Owner.NOBODY}))
         for file, name in names
         if (module := find_named(name, env)) is not None and module.owner in owners
+        if module.name == name or "." in module.name or is_object(name)
     )
     named = (*find_named_imports(sources, dist, env), *paths, *find_started(sources, env))
     yield from find_plugin_modules(sources, dist, env)

@@ -13,6 +13,11 @@ from environments import environment, install
 from rustext.discovery.source_facts import read_sources
 
 COUNT = 300_000
+PASSES = """
+from importlib import import_module
+def first(name): return import_module(name)
+def second(name): return first(name)
+"""
 SOURCES = {
     "lines": "\n" * COUNT,
     "blanks": "x = 1" + " " * COUNT + "\n",
@@ -36,6 +41,24 @@ SOURCES = {
     "resources by name": "import importlib.resources as r, a\nr.files(a)\n" * 10_000,
     "listed packages": "import pkgutil, a\npkgutil.iter_modules(a.__path__)\n" * 10_000,
     "statements": "a;" * 1_000_000,
+    "a line of digits": PASSES + "X = '" + "deadbeef" * 50_000 + "'\n",
+    "a line of numbers": PASSES + "X = [" + "1," * COUNT + "]\n",
+    "imports without an end": "from a import (\n" * 100_000,
+    "imports in a line": "import importlib\nx = '" + "importlib import a " * 50_000 + "'",
+    "a long sum": "import inspect\ndef f(x):\n  y = "
+    + "x + " * 900
+    + "x\n  inspect.getsource(x)\n",
+    "a long name": "import importlib\na" + ".b" * 900 + ".patch('x')\n",
+    "a text that grows": "from importlib import import_module\na0 = 'aaaaaaaaaa'\n"
+    + "".join(f"a{n + 1} = a{n}.replace('a', a{n})\n" for n in range(5))
+    + "import_module(a5)\n",
+    "functions that hand on": PASSES
+    + "".join(f"def f{n + 1}(x): f{n}(x)\n" for n in range(3000))
+    + "def f0(x): first(x)\n",
+    "functions that read": "import inspect\ndef f0(x): inspect.getsource(x)\n"
+    + "".join(f"def f{n + 1}(x): f{n}(x)\n" for n in range(3000)),
+    "resources of many": "import importlib.resources as r\n"
+    + "".join(f"r.files(a{n})\n" for n in range(10_000)),
     "class after class": "class A:\n  def f(self): return self.x\n" * 10_000,
 }
 

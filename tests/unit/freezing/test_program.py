@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,28 @@ def test_a_script_that_is_no_python_ends_as_others_do(tmp_path: Path) -> None:
     write_files(tmp_path, {"main.py": "include = ['tasks']\nx = = 1\n", "tasks.py": "import os"})
     program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
     assert [str(place) for _, place in program.files] == ["main.py"]
+
+
+def test_modules_that_name_each_other_one_by_one_are_read_once(tmp_path: Path) -> None:
+    count = 300
+    body = "def f(x):\n    return x\n" * 50
+    files = {f"parts/m{n}.py": f"NEXT = 'parts.m{n + 1}'\n{body}" for n in range(count)}
+    write_files(tmp_path, {"main.py": "X = 'parts.m0'", "parts/__init__.py": "", **files})
+    begin = time.process_time()
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    assert time.process_time() - begin < 10
+    assert len(program.imports) == count
+
+
+def test_files_of_a_large_folder_leave_room_for_those_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rustext.discovery.settings_files._TOTAL", 100)
+    write_files(tmp_path, {"main.py": "open('data/' + name), open('settings.json')"})
+    write_files(tmp_path, {f"data/{name}.json": '{"module": "large"}' + " " * 99 for name in "ab"})
+    write_files(tmp_path, {"settings.json": '{"module": "one"}', "one.py": "", "large.py": ""})
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    assert [i.module for i in program.imports] == ["large", "one"]
 
 
 def test_a_quoted_name_in_a_file_of_the_programs_own_form_is_an_import(tmp_path: Path) -> None:
@@ -431,3 +454,16 @@ def test_a_program_that_starts_itself_for_ever_is_stopped(tmp_path: Path) -> Non
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "starts itself over and over" in done.stderr
+
+
+def test_names_of_files_and_hosts_and_words_of_data_are_no_packages(tmp_path: Path) -> None:
+    packages = ("tables", "clouds", "parts", "tools", "lists")
+    for name in packages:
+        install(tmp_path / "site", name, files={f"{name}/__init__.py": "", f"{name}/io.py": ""})
+    code = "open('tables.csv'), get('clouds.com'), open('a.jsonl'), open('b.xml'), open('c.json')"
+    write_files(tmp_path, {"main.py": code + "; X = 'lists.io', 'tools.Tool'"})
+    write_files(tmp_path, {"a.jsonl": '{"text": "an import", "parts": 1}'})
+    write_files(tmp_path, {"b.xml": '<row importance="high" kind="parts"/>'})
+    write_files(tmp_path, {"c.json": '{"host": "api.parts.com", "log": "tables.log"}'})
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    assert [i.module for i in program.imports] == ["lists.io", "tools"]

@@ -13,6 +13,7 @@ from contextlib import suppress
 from packaging.utils import canonicalize_name
 
 from rustext.discovery.provenance import holds_text
+from rustext.discovery.settings_files import is_file_name
 from rustext.environment.distributions import COMMANDS, iter_distributions
 from rustext.errors import UnreadableFile
 from rustext.formats.binary import map_file
@@ -22,7 +23,6 @@ from rustext.verify.bundle.program import Freezer
 from rustext.verify.facts.left_plan import why_unread
 from rustext.verify.facts.python.opened_data import (
     find_record,
-    is_file_name,
     iter_absent_data,
     iter_lacking_imports,
 )

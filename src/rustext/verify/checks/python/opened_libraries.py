@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from rustext.discovery.settings_files import is_file_name
 from rustext.model.findings import Finding, Severity
 from rustext.model.image import Format
 from rustext.verify.facts.python.opened_data import (
     find_record,
-    is_file_name,
     is_reachable,
     iter_absent_data,
 )

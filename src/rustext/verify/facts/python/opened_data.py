@@ -14,10 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
 
-from rustext.data import read_data
 from rustext.discovery.module_names import packages_of
 from rustext.environment.python_text import is_template, iter_modules
 from rustext.files.untrusted import is_closed, text_of
@@ -126,12 +124,6 @@ def find_record(bundle: Bundle, opened: OpenedFile) -> str | None:
         if any(file.name in opened.names and file.parts[0] == top for file in files):
             return record
     return None
-
-
-def is_file_name(text: str) -> bool:
-    """Whether a text is the name of a file and no key, as far as its end tells."""
-    known, _ = MimeTypes().guess_type(text, strict=False)  # Python's own, not this machine's
-    return bool(known) or PurePosixPath(text).suffix in read_data("companions")["file_suffixes"]
 
 
 def iter_lacking_imports(bundle: Bundle, tops: Collection[str]) -> Iterator[tuple[str, str]]:
