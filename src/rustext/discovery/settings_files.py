@@ -63,14 +63,17 @@ _LOGGER = re.compile(r"getLogger\(\s*$")
 
 
 def find_settings(folder: Path) -> tuple[PurePosixPath, ...]:
-    """The configuration files in a folder and a few levels below, sorted, relative to it."""
+    """The configuration files in a folder and a few levels below, relative to it.
+
+    They are sorted, those of less deep folders first.
+    """
     found: list[PurePosixPath] = []
     for number, (path, folders, files) in enumerate(os.walk(folder)):
         place = PurePosixPath(Path(path).relative_to(folder).as_posix())
         deep = len(place.parts) >= _DEEPEST or number >= _MOST
         folders[:] = [] if deep else sorted(n for n in folders if n[0] not in "._")
         found += (place / name for name in files if Path(name).suffix in _SUFFIXES)
-    return tuple(sorted(found)[:_MOST])
+    return tuple(sorted(found, key=lambda file: (len(file.parts), file))[:_MOST])
 
 
 def iter_setting_names(

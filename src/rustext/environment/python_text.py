@@ -61,6 +61,11 @@ _LISTS_TOP_LEVEL = re.compile(r"\biter_modules\(\s*(?:None\s*)?\)")
 _PLUGIN = r"([A-Za-z][A-Za-z0-9]{2,99}(?:_[A-Za-z0-9]+)*_)"
 _CONVENTION = re.compile(rf"""["']\^{_PLUGIN}(?:\.[+*]|\\w|\(|\[)""")
 _BEGINS_WITH = re.compile(rf"""\.startswith\(\s*["']{_PLUGIN}["']""")
+_BEGINS_WITH_NAME = re.compile(r"\.startswith\(\s*(?:\w+\.){0,3}([A-Za-z_]\w*)\s*\)")
+_BEGINNING = re.compile(
+    rf"""^[ \t]*([A-Za-z_]\w*)(?:[ \t]*:[^=\n]+)?[ \t]*=[ \t]*["']{_PLUGIN}["']""", re.MULTILINE
+)
+_COMMENT = re.compile(r"#[^\n]*")
 _ALL = re.compile(r"^__all__\s*(?::[^=\n]+)?\+?=\s*[\[({]([^\])}]*)", re.MULTILINE)
 _WORD = re.compile(r"""["'](\w+)["']""")
 _LAZY = re.compile(r"^def __getattr__\(|^[ \t]*sys\.modules\[__name__\]\s*=", re.MULTILINE)
@@ -84,12 +89,13 @@ def iter_import_statements(text: str, package: str) -> Iterator[tuple[str, tuple
 
     Relative names count from `package`; those beyond the top level are left out.
     """
+    text = text.replace("\\\n", " ")  # a statement that goes on in the next line
     for listed in _IMPORT.findall(text):
         yield from ((words.split()[0], ()) for words in listed.split(",") if words.split())
     for origin, *lists in _FROM.findall(text):
         dots = origin if not origin.strip(".") else f"{origin}."
         module = (resolve(f"{dots}x", package) or "").rpartition(".")[0]
-        words = (part.partition("#")[0].strip() for part in "".join(lists).split(","))
+        words = (part.strip() for part in _COMMENT.sub("", "".join(lists)).split(","))
         if module:
             yield module, tuple(filter(None, words))
 
@@ -200,6 +206,8 @@ def iter_conventions(text: str) -> Iterator[str]:
         yield from _CONVENTION.findall(text)
     if "iter_modules" in text and lists_top_level(text):
         yield from _BEGINS_WITH.findall(text)
+        asked = frozenset(_BEGINS_WITH_NAME.findall(text))
+        yield from (value for name, value in _BEGINNING.findall(text) if name in asked)
 
 
 def iter_resource_packages(text: str, package: str, calls: Iterable[str]) -> Iterator[str]:

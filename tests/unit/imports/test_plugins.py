@@ -169,11 +169,24 @@ for _, name, _ in pkgutil.iter_modules():
     if name.startswith("host_"):
         importlib.import_module(name)
 """
+CLASS = """
+import importlib, pkgutil
+
+class Manager:
+    PREFIX = "host_"
+
+    def load(self):
+        for _, name, _ in pkgutil.iter_modules():
+            if name.startswith(Manager.PREFIX):
+                importlib.import_module(name)
+
+Manager().load()
+"""
 
 
 @pytest.mark.parametrize(
     ("code", "requires"),
-    [("from loader import scan\nscan('^host_.+$')", ["loader"]), (SELF, [])],
+    [("from loader import scan\nscan('^host_.+$')", ["loader"]), (SELF, []), (CLASS, [])],
 )
 def test_plugins_that_are_named_by_a_convention(
     code: str, requires: list[str], tmp_path: Path
