@@ -37,7 +37,8 @@ from rustext.tracing.usage import (
 )
 
 _SCRIPT_GROUPS = frozenset({"console_scripts", "gui_scripts"})  # which installers read
-_METADATA_OF_ALL = ("METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt")
+_MAIN_METADATA = ("METADATA", "PKG-INFO")
+_METADATA_OF_ALL = (*_MAIN_METADATA, "entry_points.txt", "top_level.txt")
 # What is added for a use, and what the code did; of a file that was used in several ways, the last.
 _ADDED = {
     UseKind.FILE: (CompanionKind.DATA, "opened"),
@@ -278,10 +279,12 @@ class Recorded:
             yield from (folder / name for name in names if not name.startswith("."))
 
     def _metadata(self, usage: Usage, name: str, asker: str) -> Iterator[Companion]:
+        """A file of metadata, and the one with the name and the version that all others go with."""
         dist = self._env.distributions.get(usage.distribution)
         if dist is not None:
-            file = str(dist.metadata / name)
-            yield from self._companion(usage, file, *_ADDED[UseKind.METADATA], asker)
+            for one in dict.fromkeys((name, *_MAIN_METADATA)):
+                file = str(dist.metadata / one)
+                yield from self._companion(usage, file, *_ADDED[UseKind.METADATA], asker)
 
     def _metadata_of_all(
         self, name: str, asker: str, present: Collection[str]

@@ -137,6 +137,15 @@ def test_who_asks_for_all_metadata_finds_that_of_plugins_in_the_build(site: Path
     }
 
 
+def test_a_file_of_metadata_comes_with_the_name_and_the_version(site: Path) -> None:
+    """Without them `importlib.metadata` has a distribution of no name."""
+    uses = {UseKind.METADATA: {"entry_points.txt": "pack"}}
+    for of in (ALL, "pack-dist"):
+        destinations = set(places(recorded(site, usage(of, uses)), "pack"))
+        names = ("METADATA", "entry_points.txt")
+        assert destinations == {f"pack_dist-1.0.dist-info/{name}" for name in names}
+
+
 def test_the_programs_own_files_are_found_beside_its_first_file(site: Path) -> None:
     write_files(site.parent / "program", {"templates/page.html": "x"})
     record = recorded(site, usage(PROGRAM, {UseKind.FILE: {"templates/page.html": "__main__"}}))

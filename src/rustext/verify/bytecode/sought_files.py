@@ -51,11 +51,17 @@ def data_files() -> Sought:
     )
 
 
-def is_for_other_machine(name: str, machine: str) -> bool:
-    """Whether a file's name tells of other machines than this one, as `uname -m` calls it."""
+def for_machine(names: tuple[str, ...], machine: str) -> tuple[str, ...]:
+    """Those of alternative names that code asks for on a machine, as `uname -m` calls it.
+
+    Where a name tells of another machine, the code chooses by it: then a name that tells of none is
+    not the one for this machine.
+    """
     words = _machine_words()
     own = words.get(machine)
-    return own is not None and not own.search(name) and any(w.search(name) for w in words.values())
+    if own is None or not any(word.search(name) for name in names for word in words.values()):
+        return names
+    return tuple(name for name in names if own.search(name))
 
 
 @functools.cache

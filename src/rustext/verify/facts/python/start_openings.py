@@ -13,7 +13,7 @@ from rustext.verify.bytecode.code_store import Module
 from rustext.verify.bytecode.literal_paths import Place
 from rustext.verify.bytecode.named_paths import climbs, find_package_paths
 from rustext.verify.bytecode.opened_names import find_openings
-from rustext.verify.bytecode.sought_files import data_files, is_for_other_machine, libraries
+from rustext.verify.bytecode.sought_files import data_files, for_machine, libraries
 from rustext.verify.facts.python.program_starts import MACHINE, OpenedFile, Start
 
 
@@ -41,7 +41,7 @@ def note_openings(
     for sought in kinds if reached else kinds[:1]:
         for opening in find_openings(code, python, known, sought):
             data = sought is kinds[1]
-            names = tuple(n for n in opening.names if not is_for_other_machine(n, machine))
+            names = for_machine(opening.names, machine)
             if not names:
                 continue
             opened = OpenedFile(
