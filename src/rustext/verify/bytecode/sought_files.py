@@ -17,8 +17,10 @@ LIBRARY_NAMES = {  # by `sys.platform`
     "darwin": re.compile(r"[\w.+-]*\w(?:\.dylib|\.so)"),
     "win32": re.compile(r"[\w.+-]*\w\.dll", re.IGNORECASE),
 }
-# A file of data: code and libraries are looked for elsewhere.
-DATA_NAME = re.compile(r"[\w.+-]*\w\.(?!(?:py\w?|so|dll|dylib|exe)$)[A-Za-z]\w{0,9}")
+# A file of data: code and libraries are looked for elsewhere, and `Story.FitResult` is a class.
+DATA_NAME = re.compile(
+    r"[\w.+-]*\w\.(?!(?:py\w?|so|dll|dylib|exe)$|[A-Z][a-z]+[A-Z])[A-Za-z]\w{0,9}"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

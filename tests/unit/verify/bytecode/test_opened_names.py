@@ -236,6 +236,10 @@ DATA_NOT_NEEDED = {
     "asked first": "if os.path.exists(here + '/one.json'):\n    open(here + '/one.json')",
     "written": "with open(here + '/one.json', 'w') as file:\n    file.write('1')",
     "elsewhere": "def load():\n    return open('one.json')",
+    "written by another": "def note():\n    path = here + '/one.json'\n"
+        "    with open(path, 'w') as file:\n        file.write('1')\n"
+        "def load(path=here + '/' + 'two'):\n    return open(path).read()",
+    "a class": "def load(kind='Story.FitResult'):\n    return open(here + '/' + kind)",
     "absolute": "def load():\n    return open('/etc/one.json')",
     "code": "def load():\n    return open(here + '/code.py').read()",
     "method of another object": "class Answer:\n    def get_data(self, as_text):\n"
