@@ -153,6 +153,8 @@ class Flow:
                 following: tuple[int, ...] = () if handler is None else (handler,)
             else:
                 following = self._following_failure(i, error, by_with=by_with)
+                if i in self._gone:
+                    following += tuple(h for h in (self._handlers.get(i),) if h is not None)
             work += [target for target in following if target not in seen]
             seen.update(following)
         return frozenset(seen) if ends else frozenset()

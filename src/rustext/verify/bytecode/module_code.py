@@ -167,11 +167,13 @@ def find_functions(code: Code, table: Table, steps: Sequence[Step]) -> Mapping[s
 
 
 def iter_stored(code: Code, python: tuple[int, int]) -> Iterator[str]:
-    """Yield the names that module-level code binds."""
+    """Yield the names that module-level code binds, and those that functions declare `global`."""
     table = find_table(python)
-    for _, op, argument, _ in decode(code.code, table):
-        if op == table["store_name"] and argument < len(code.names):
-            yield code.names[argument]
+    for piece in code.iter_nested():
+        stores = table["store_name" if piece is code else "store_global"]
+        for _, op, argument, _ in decode(piece.code, table):
+            if op == stores and argument < len(piece.names):
+                yield piece.names[argument]
 
 
 def iter_exported(code: Code, python: tuple[int, int]) -> Iterator[str]:

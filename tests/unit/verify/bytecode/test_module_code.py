@@ -20,6 +20,7 @@ from rustext.verify.bytecode.module_code import (
     Import,
     find_imports,
     iter_exported,
+    iter_stored,
     makes_modules,
 )
 from rustext.verify.facts.python.program_starts import platform_facts
@@ -136,6 +137,9 @@ import two
     "    except ImportError:\n        import one\n        return 2\nf()\nimport two\n",
     "gone, loop": "for x in (1, 2):\n    try:\n        import gone\n    except ImportError:\n"
     "        continue\n    import one\nimport two\n",
+    "gone, refused": "try:\n    import gone\nexcept ImportError:\n"
+    "    try:\n        import gone.part\n    except ImportError:\n        x = 1\n"
+    "    else:\n        raise RuntimeError\nimport one\n",
     "gone, last": "import one\ntry:\n    import two\nexcept ImportError:\n    import gone\n",
     "match": "match 1:\n    case 1:\n        x = 2\nimport one\n",
 }  # fmt: skip
@@ -152,7 +156,7 @@ def ask(python: Path, script: str, *, given: str = "") -> Any:
 
 
 def is_gone(one: Import) -> bool:
-    return one.module == "gone"
+    return one.module in {"gone", "gone.part"}
 
 
 def with_parents(modules: set[str]) -> set[str]:
@@ -215,6 +219,7 @@ def test_what_code_cannot_do_without_is_what_it_fails_without(python: Path) -> N
                 assert needed, where
             else:
                 assert (surely, unbroken) == (set(needed), set(whole)), where
+                assert all(i.caught for i in certain if is_gone(i)), where
 
 
 def test_a_script_that_ends_in_an_error_has_imported_what_comes_before() -> None:
@@ -264,6 +269,14 @@ def test_code_does_without_a_lazy_import_that_nothing_uses(source: str, first_us
         assert with_parents({i.module for i in found}) >= set(needed), "what is needed is named"
 
 
+def test_names_are_bound_by_functions_too() -> None:
+    source = "import os\ndef load():\n    global DATA\n    DATA = local = 1\nload()\nX, Y = 1, 2\n"
+    space: dict[str, object] = {}
+    exec(source, space)
+    code = parse_code(marshal.dumps(compile(source, "code", "exec")), sys.version_info[:2])
+    assert {*iter_stored(code, sys.version_info[:2])} == space.keys() - {"__builtins__"}
+
+
 @pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.parent.parent.name)
 def test_the_numbers_of_instructions_are_the_interpreters_own(python: Path) -> None:
     script = "import json, opcode, sys; print(json.dumps([sys.version_info[:2], opcode.opmap]))"
@@ -273,7 +286,8 @@ def test_the_numbers_of_instructions_are_the_interpreters_own(python: Path) -> N
     )
     names = {
         "extended_arg": "EXTENDED_ARG", "load_const": "LOAD_CONST", "load_name": "LOAD_NAME",
-        "load_global": "LOAD_GLOBAL", "store_name": "STORE_NAME", "import_name": "IMPORT_NAME",
+        "load_global": "LOAD_GLOBAL", "store_name": "STORE_NAME",
+        "store_global": "STORE_GLOBAL", "import_name": "IMPORT_NAME",
         "import_from": "IMPORT_FROM", "load_attr": "LOAD_ATTR", "compare": "COMPARE_OP",
         "store_subscript": "STORE_SUBSCR", "make_function": "MAKE_FUNCTION",
         "leave_with": "WITH_EXCEPT_START", "contains": "CONTAINS_OP",
