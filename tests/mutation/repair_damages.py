@@ -40,6 +40,8 @@ def measure_damage(damage: Damage, bundle: Bundle, cache: Path, python: Path) ->
 
         def apply(copy: Bundle, cache: Path, inside: Path = inside) -> None:
             damage.apply(copy.root / inside)
+            if not copy.program.exists():
+                raise NotHere  # a program of another name is started by that
 
         try:
             mutation = Mutation(apply=apply, id="", subject="", starts=False)

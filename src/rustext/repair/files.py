@@ -21,6 +21,7 @@ from rustext.model.repair import CopyFile, MakeLink, RemoveFile, Repair, SetMode
 from rustext.repair.case import NO_ENVIRONMENT, Case, Proposal
 from rustext.repair.modules import module_place
 from rustext.repair.origin import Origin, fits
+from rustext.verify.bundle.native_files import folders_on_path
 from rustext.verify.facts.python.python_suffixes import choose_looked_for, iter_misnamed
 
 _DAMAGED = (
@@ -184,10 +185,13 @@ def _find_whole(
     source = origin.file_at(inside)
     if source is not None:
         return source, inside
-    name = ".".join((*inside.parent.parts, split_suffix(inside.name)[0]))
+    contents = case.bundle.contents
+    folders = folders_on_path(contents, contents / inside.parent)
+    name = ".".join((*folders, split_suffix(inside.name)[0]))
     module = origin.env.find_module(name)
     if module is not None and module.path is not None:
-        return module.path, module_place(case, name, module.path)
+        same = module.path.name == inside.name  # also in a folder of Python's own modules
+        return module.path, inside if same else module_place(case, name, module.path)
     library = origin.find_library(inside.name, case.bundle.image)
     return (library[0] if library is not None else None), inside
 

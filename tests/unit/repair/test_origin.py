@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -135,3 +136,26 @@ def test_a_module_that_others_of_its_package_need_is_brought(tmp_path: Path, gcc
     (brought,) = (repair for repair in done.repairs if repair.place.suffix == ".py")
     assert str(brought.place) == "_internal/pkg/rules.py"
     assert brought.finding.severity is Severity.NOTE
+
+
+def test_pythons_own_extension_modules_are_taken_from_its_folder(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """PyInstaller puts them into a folder that is no package."""
+    own = environment(tmp_path).find_module("_csv")
+    assert own is not None
+    assert own.path is not None
+    root = tmp_path / "app"
+    write_files(root, {"app": gcc("app", "int main(void) { return 0; }")})
+    write_files(root / "_internal", {"data": ""})
+    with zipfile.ZipFile(root / "_internal/base_library.zip", "w") as library:
+        library.writestr("codecs.pyc", "")
+    with (root / "app").open("ab") as program:
+        program.write(archive([(b"z", "PYZ.pyz", pyz([]))]))
+    place = f"_internal/python{sys.version_info[0]}.{sys.version_info[1]}/lib-dynload"
+    damaged = root / place / own.path.name
+    write_files(root, {f"{place}/{own.path.name}": own.path.read_bytes()[:4096]})
+    origin = Origin(environment(tmp_path / "site"), Config())
+    done = repair_copy(read_bundle(root), root, Wanted(stdlib=stdlib_environment(), origin=origin))
+    assert damaged.read_bytes() == own.path.read_bytes()
+    assert f"{place}/{damaged.name}" in {str(repair.place) for repair in done.repairs}
