@@ -121,7 +121,8 @@ def measure(bundle: Bundle, mutation: Mutation, cache: Path, python: Path) -> Ro
     with tempfile.TemporaryDirectory() as name:
         mended = mend(bundle, mutation, cache, Path(name), python)
     wrong = []
-    if mended.code == 0 and (mended.repaired is None or mended.repaired.code):
+    left = faults(mended.report, "after")
+    if mended.code == 0 and not left and (mended.repaired is None or mended.repaired.code):
         wrong.append("the result does not run, and is said to stand alone")
     if mended.unnamed:
         wrong.append(f"not in the list of changes: {', '.join(sorted(mended.unnamed))}")
@@ -131,7 +132,7 @@ def measure(bundle: Bundle, mutation: Mutation, cache: Path, python: Path) -> Ro
         "finding": mutation.id, "broken": mended.broken.code, "code": mended.code,
         "repairs": len(mended.report.get("repairs", ())),
         "repaired": mended.repaired.code if mended.repaired else None,
-        "found": faults(mended.report, "before"), "left": faults(mended.report, "after"),
+        "found": faults(mended.report, "before"), "left": left,
         "wrong": "; ".join(wrong), "said": mended.errors.strip().splitlines()[-1:],
     }  # fmt: skip
 
@@ -149,9 +150,9 @@ def judge(code: int, left: Sequence[str]) -> str:
 
 LEFT = """\
 A program of Nuitka's looks for no file in a package that is inside the program: a module that is
-missing there is not repaired, and the error says how to freeze again. Left in its bundles are a
-link that leads to itself beside the library's copy, and the name of a module that the mutation has
-written into the program; in PyInstaller's, a member of the archive that nothing gets to."""
+missing there is not repaired, and the error says how to freeze again. Left in another of its
+bundles is the name of a module that the mutation has written into the program; in PyInstaller's, a
+member of the archive that nothing gets to."""
 VERDICTS = {0: "no error and no warning", 1: "errors remain", 2: "not repaired"}
 
 

@@ -27,6 +27,7 @@ from rustext.verify.facts.python.code_names import find_importer
 from rustext.verify.subject import Subject
 
 _PYTHON = re.compile(r"_?Py[A-Z_]")
+_GLIBC = "GLIBC_"
 _HINT = "put the library into the bundle that the file was built against: same name, same version"
 
 
@@ -117,13 +118,16 @@ def _check(
 def _is_version_gap(subject: Subject, scopes: SymbolScopes, path: Path, wanted: Wanted) -> bool:
     """Whether the library that a version is asked of lacks the version altogether, or is not ours.
 
-    Of such a library another finding tells which version is missing.
+    Of such a library another finding tells which version is missing. glibc counts as ours where it
+    has the version: no symbol is added to one or taken away
+    (https://sourceware.org/glibc/wiki/Development/Versioning_and_Symbols).
     """
     if wanted.version is None:
         return False
     for edge in subject.edges:
         if edge.needed_by.resolve() == path and edge.soname == wanted.library:
-            if edge.path is None or not subject.bundle.holds(edge.path):
+            ours = edge.path is not None and subject.bundle.holds(edge.path)
+            if edge.path is None or not (ours or wanted.version.startswith(_GLIBC)):
                 return True
             return not scopes.offered(edge.path.resolve()).has_version(wanted.version)
     return False

@@ -28,6 +28,7 @@ from rustext.verify.bundle.loose_modules import read_member
 from rustext.verify.bundle.program import Program
 from rustext.verify.bundle.pyinstaller_archive import Archive, inflate
 from rustext.verify.bytecode.instructions import is_known
+from rustext.verify.facts.python.code_names import names_word
 from rustext.verify.facts.python.program_starts import Start
 from rustext.verify.subject import Subject
 
@@ -60,6 +61,7 @@ def check_archives(subject: Subject) -> Iterator[Finding]:
     for name in _LIBRARIES:
         path = bundle.contents / name
         if path.is_file() and all(u.path != path for u in bundle.unreadable):
+            yield from _find_no_zip(subject, path)
             faults = [*_check_library(path, magics, python)]
             yield from _judge(subject, path, [f for f in faults if not f.changed])
             yield from _tell_changed(subject, path, [f for f in faults if f.changed])
@@ -121,6 +123,22 @@ def _tell_changed(subject: Subject, path: Path, faults: Sequence[_Fault]) -> Ite
         )
 
 
+def _find_no_zip(subject: Subject, path: Path) -> Iterator[Finding]:
+    """An empty file: Python passes over it, PyInstaller's script for `inspect` does not."""
+    try:
+        zipfile.ZipFile(path).close()
+    except ARCHIVE_ERRORS as error:
+        opened = names_word(subject.bundle, subject.bundle.program, path.name)
+        yield Finding(
+            id="unreadable-file",
+            severity=Severity.ERROR if opened else Severity.WARNING,
+            subject=subject.inside(path),
+            message=f"`{path.name}` is no zip file",
+            evidence=(("because", str(error)),),
+            hint=_HINT,
+        )
+
+
 def _check_library(
     path: Path, magics: dict[bytes, str], python: tuple[int, int] | None
 ) -> Iterator[_Fault]:
@@ -141,7 +159,7 @@ def _check_library(
                     fault = _check_changed(info.filename, code, python)
                 if fault is not None:
                     yield fault
-    except ARCHIVE_ERRORS:  # the list of members is for another finding
+    except ARCHIVE_ERRORS:  # `_find_no_zip` tells of that
         return
 
 

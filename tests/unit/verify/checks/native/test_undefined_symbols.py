@@ -103,6 +103,19 @@ def test_a_variable_is_looked_up_as_well(with_module: Callable[..., Path]) -> No
     assert [f.message for f in findings(root)] == [f"`{MODULE}`: undefined symbol: `value`"]
 
 
+def test_a_function_that_glibc_does_not_have_in_a_version_that_it_has(
+    with_module: Callable[..., Path],
+) -> None:
+    root = with_module("void srandom(unsigned); void f(void) { srandom(1); }")
+    assert findings(root) == []
+    module = root / MODULE
+    module.write_bytes(module.read_bytes().replace(b"\0srandom\0", b"\0sranXom\0"))
+    assert "undefined symbol: sranXom, version GLIBC_" in loader_says(root)
+    (finding,) = findings(root)
+    assert (finding.id, finding.severity) == ("undefined-symbol", Severity.ERROR)
+    assert "sranXom" in finding.message
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -99,6 +99,21 @@ def test_healthy_archives_are_no_finding(root: Path) -> None:
     assert damaged(root) == []
 
 
+@pytest.mark.parametrize(
+    "code", ["value = 1", "import sys\nopen(sys._MEIPASS + '/base_library.zip')"]
+)
+def test_an_empty_library_ends_what_opens_it(code: str, root: Path, gcc: Compile) -> None:
+    """Python passes over it; PyInstaller's script for `inspect` does not."""
+    library = root / "_internal/base_library.zip"
+    library.write_bytes(b"")
+    put_program(root, gcc, pyz(), {"main": code})
+    assert imports(library, "json")
+    opens = library.name in code
+    (finding,) = damaged(root)
+    assert finding.severity is (Severity.ERROR if opens else Severity.WARNING)
+    assert finding.subject == "app/_internal/base_library.zip"
+
+
 def test_a_module_that_cannot_be_inflated_is_named(root: Path, gcc: Compile) -> None:
     put_program(root, gcc, pyz(damage="second"))
     (finding,) = damaged(root)
