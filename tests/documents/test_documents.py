@@ -44,7 +44,7 @@ def terminal(tmp_path: Path, wheel: Path, cache: Path) -> dict[str, str]:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_FIND_LINKS": str(wheel.parent),
         "PIP_ROOT_USER_ACTION": "ignore",
-        "XDG_CACHE_HOME": str(cache / "xdg"),
+        "XDG_CACHE_HOME": str(cache / "documents-xdg"),  # which one of them empties
         "COLUMNS": "80",
     }
 

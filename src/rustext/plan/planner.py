@@ -46,7 +46,7 @@ from rustext.plan.companions import (
 )
 from rustext.plan.destinations import iter_warnings
 from rustext.plan.metadata_files import find_asked_metadata, find_plugin_metadata
-from rustext.plan.read_sources import find_listed_files, find_loaded_imports, find_read_sources
+from rustext.plan.read_sources import find_all_read, find_listed_files, find_loaded_imports
 from rustext.plan.warnings import file_warnings
 from rustext.tracing.probe import Probe, probe
 
@@ -369,7 +369,7 @@ class Planner:
             *found,
             *find_plugin_metadata(dist, plugins),
             *find_asked_metadata(self.sources.used(dist), self.env, among=required),
-            *find_read_sources(sources, self.env),
+            *find_all_read(dist, self.env, self.sources.read),
             *find_listed_files(sources, dist),
             *(find_shared_files(dist) if self._looks_below_prefix(dist) else ()),
         )

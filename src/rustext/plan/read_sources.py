@@ -5,14 +5,14 @@ In: the facts of a distribution's sources, and its environment. Out: the files a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
 from rustext.discovery.source_facts import is_used, module_of, used_files
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment
-from rustext.environment.python_text import is_template, iter_imported
+from rustext.environment.python_text import is_template, iter_imported, iter_imported_names
 from rustext.files.untrusted import text_of
 from rustext.imports.dynamic_imports import Named
 from rustext.model.evidence import Evidence, EvidenceKind
@@ -39,6 +39,38 @@ def find_read_sources(sources: DistributionSources, env: Environment) -> Iterato
                     kind=CompanionKind.DATA,
                     reason=f"`{facts.file}` reads the source of `{module.name}`",
                 )
+
+
+def find_all_read(
+    dist: Distribution, env: Environment, read: Callable[[Distribution], DistributionSources]
+) -> Iterator[Companion]:
+    """The source files of a distribution that its code reads, or code that it requires.
+
+    `read` gives what the sources of a distribution say.
+    """
+    yield from find_read_sources(read(dist), env)
+    yield from _find_handed(dist, env, read)
+
+
+def _find_handed(
+    dist: Distribution, env: Environment, read: Callable[[Distribution], DistributionSources]
+) -> Iterator[Companion]:
+    """The files that hand functions to code of a requirement: `@checked` of another package."""
+    named = env.installed.named_by(dist.name)
+    for other in (
+        env.distributions[n] for n in sorted(named - {dist.name}) if n in env.distributions
+    ):
+        sources = read(other)
+        tops = {file.parts[0].removesuffix(".py") for file in other.files}
+        takers = {name for facts in used_files(sources) for name in facts.takes_sources}
+        names = {name for name in takers if "." not in name and not name.startswith("_")}
+        for file in dist.files if names else ():
+            if file.suffix == ".py" and ".." not in file.parts and is_used(file):
+                package = ".".join(file.parts[:-1])
+                for name, module in iter_imported_names(text_of(dist.site / file), package):
+                    if name in names and module.partition(".")[0] in tops:
+                        reason = f"`{name}` of {other.name} reads the source of its functions"
+                        yield own_file(dist, file, CompanionKind.DATA, reason)
 
 
 def find_listed_files(sources: DistributionSources, dist: Distribution) -> Iterator[Companion]:

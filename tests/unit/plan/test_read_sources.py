@@ -11,7 +11,7 @@ from environments import environment, install
 
 from rustext.discovery.source_facts import read_sources, used_files
 from rustext.plan.metadata_files import find_asked_metadata
-from rustext.plan.read_sources import find_listed_files, find_loaded_imports
+from rustext.plan.read_sources import find_all_read, find_listed_files, find_loaded_imports
 
 LOOP = (
     "for f in os.listdir(__file__):\n  if f.endswith('.py'): import_module(f'pkg.rules.{f[:-3]}')"
@@ -218,3 +218,42 @@ def test_metadata_may_be_asked_for_by_the_names_in_a_table_of_another_module(
     env = environment(tmp_path)
     sources = used_files(read_sources(env.distributions["pkg"]))
     assert bool(list(find_asked_metadata(sources, env))) is found
+
+
+CHECKS = """
+import ast, inspect
+
+def checked(function):
+    print(len(ast.parse(inspect.getsource(function)).body))
+    return function
+
+def counted(function):
+    return function
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "requires", "there"),
+    [("checked", ["checks"], True), ("counted", ["checks"], False), ("checked", [], False)],
+)
+def test_a_file_that_hands_functions_to_a_requirement_that_reads_them_comes_as_source(
+    name: str, requires: list[str], there: bool, tmp_path: Path
+) -> None:
+    """The function's file is read, which a freezer puts into an archive without its source."""
+    install(tmp_path, "checks", files={"checks/__init__.py": CHECKS})
+    use = f"from checks import {name}\n@{name}\ndef plural(): pass\n"
+    files = {"words/__init__.py": "from . import plural\n", "words/plural.py": use}
+    install(tmp_path, "words", files=files, requires=requires)
+    ran = subprocess.run(
+        [sys.executable, "-c", "import words"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    env = environment(tmp_path)
+    found = {
+        str(c.destination) for c in find_all_read(env.distributions["words"], env, read_sources)
+    }
+    assert ran.stdout == ("1\n" if name == "checked" else "")
+    assert found == ({"words/plural.py"} if there else set())
