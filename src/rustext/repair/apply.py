@@ -64,6 +64,9 @@ def apply_repair(root: Path, repair: Repair) -> None:
         return
     _make_folder(folder)
     if path.is_dir() and not path.is_symlink():
+        if isinstance(change, SetMode):
+            path.chmod(change.mode)
+            return
         path.rmdir()  # an empty one
     _change_file(path, change)
 

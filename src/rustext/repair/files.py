@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from rustext.discovery.extension_suffixes import split_suffix
+from rustext.files.untrusted import is_closed
 from rustext.formats.binary import parse_file
 from rustext.formats.elf.symbol_lookup import Offered, parse_elf_offered
 from rustext.model.findings import Finding
@@ -48,7 +50,11 @@ def repair_suffixes(case: Case) -> Iterator[Proposal]:
 
 
 def repair_modes(case: Case) -> Iterator[Proposal]:
-    """Let whoever may read the program start it."""
+    """Let whoever may read the program start it, and open folders that are closed to all.
+
+    A folder gets the permissions to list it and to enter it from the one that it is in.
+    """
+    yield from _open_folders(case)
     start = case.bundle.start
     if start is None or case.bundle.origin is not None:
         return
@@ -59,6 +65,21 @@ def repair_modes(case: Case) -> Iterator[Proposal]:
             yield Repair(
                 finding=finding,
                 place=case.place(start),
+                change=SetMode(mode=mode),
+                what=f"permissions set to {mode:o}",
+            )
+
+
+def _open_folders(case: Case) -> Iterator[Proposal]:
+    findings = {f.subject: f for f in case.of("unreadable-file")}
+    for path in (file.path for file in case.bundle.unreadable if file.path.is_dir()):
+        finding = findings.get(case.subject.inside(path))
+        mode = path.stat().st_mode & 0o7777
+        if finding is not None and is_closed(stat.S_IFDIR | mode) and path != case.bundle.root:
+            mode |= path.parent.stat().st_mode & 0o755
+            yield Repair(
+                finding=finding,
+                place=case.place(path),
                 change=SetMode(mode=mode),
                 what=f"permissions set to {mode:o}",
             )

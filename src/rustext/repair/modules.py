@@ -10,6 +10,7 @@ package that comes from a zip file on `sys.path`, modules are members of that fi
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -156,7 +157,9 @@ def _from_environment(
         return
     for file in dist.files:
         if file.parts[0] == dist.metadata.name and file.name in _METADATA:
-            yield _copy(case, finding, file, dist.site / file)
+            there, source = case.bundle.contents / file, dist.site / file
+            if not (there.is_file() and filecmp.cmp(there, source, shallow=False)):
+                yield _copy(case, finding, file, source)
 
 
 def _copy(case: Case, finding: Finding, place: PurePosixPath, source: Path) -> Repair:

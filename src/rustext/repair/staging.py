@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from rustext.errors import UnwritableFile
+from rustext.files.untrusted import is_closed
 from rustext.model.repair import ByteEdit, ChangedFile
 from rustext.repair.owners import kept_mode, settle
 from rustext.verify.bundle.tree import leaves
@@ -71,7 +72,10 @@ def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterat
 
 
 def _copy_folder(source: Path, copy: Path, *, links: bool) -> None:
-    """Copy a folder, with the owners of all if `links`; each folder of the copy is writable."""
+    """Copy a folder, with the owners of all if `links`; each folder of the copy is writable.
+
+    But for those that are closed to all: that is a fault, and to be found in the copy.
+    """
     put = partial(_link if links else _copy, own=links)
     try:
         shutil.copytree(source, copy, symlinks=True, copy_function=put)
@@ -85,7 +89,8 @@ def _copy_folder(source: Path, copy: Path, *, links: bool) -> None:
                     settle(new, status, own=links)
                 elif new.is_dir():
                     settle(new, status, own=links)
-                    new.chmod(new.stat().st_mode | stat.S_IRWXU)
+                    if not is_closed(status.st_mode):
+                        new.chmod(new.stat().st_mode | stat.S_IRWXU)
     except shutil.Error as error:
         first = error.args[0][0]
         raise UnwritableFile(f"{first[0]} cannot be copied: {first[2]}") from error
@@ -168,7 +173,9 @@ def give_back(source: Path, copy: Path) -> None:
                     new.symlink_to(old.readlink(), target_is_directory=old.is_dir())
                     settle(new, status, own=True)
             elif old.is_dir() and new.is_dir() and not new.is_symlink():
-                new.chmod(kept_mode(old.stat().st_mode, old.stat(), new.stat()))
+                mode = old.stat().st_mode
+                if not is_closed(mode):
+                    new.chmod(kept_mode(mode, old.stat(), new.stat()))
 
 
 def move_into_place(copy: Path, target: Path, mode: int) -> None:
@@ -221,10 +228,8 @@ def compare(old: Path, new: Path) -> tuple[ChangedFile, ...]:
         paths = [folder / place for folder in (old, new)]
         if place in before and place in after and before[place] == after[place]:
             continue  # one file under two names, or the same link
-        if (place in before) != (place in after) and all(map(Path.is_dir, paths)):
-            continue  # a folder that is empty in one of them: what is in the other is listed
-        digests = [
-            _digest(path) if place in listed else None
+        digests = [  # of a folder also where it is not listed, for what is in it
+            _digest(path) if place in listed or path.is_dir() else None
             for path, listed in zip(paths, (before, after), strict=True)
         ]
         if digests[0] != digests[1]:
@@ -262,6 +267,8 @@ def _list(folder: Path) -> Iterator[tuple[str, tuple[object, ...]]]:
                 yield place, ("link", str(path.readlink()))
             elif stat.S_ISREG(status.st_mode):
                 yield place, (status.st_dev, status.st_ino)
+            elif is_closed(status.st_mode):
+                yield place, ("folder", status.st_mode)
             elif stat.S_ISDIR(status.st_mode) and not any(path.iterdir()):
                 yield place, ("folder",)
 
@@ -271,7 +278,8 @@ def _digest(path: Path) -> str:
     if path.is_symlink():
         return f"-> {path.readlink()}"
     if path.is_dir():
-        return "folder"
+        mode = path.stat().st_mode
+        return f"folder {mode & 0o7777:o}" if is_closed(mode) else "folder"
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):

@@ -69,7 +69,7 @@ def read_subject(  # noqa: PLR0913 (all by name: what is known of one bundle, by
         bundle=bundle,
         stdlib=stdlib,
         edges=edges,
-        loaded=LoadedFiles(bundle, edges, starts),
+        loaded=LoadedFiles(bundle, edges, starts, plan),
         allow_system=frozenset(allow_system),
         crate_rules=crate_rules,
         run=run,

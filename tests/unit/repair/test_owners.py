@@ -69,3 +69,30 @@ def test_ones_own_rights_stay(bundle: Path) -> None:
     new = bundle.with_name("new")
     assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
     assert owners(new) == owners(bundle)
+
+
+@pytest.mark.parametrize(("closed", "opened"), [(0o311, 0o755), (0o644, 0o755), (0, 0o755)])
+def test_a_folder_that_is_closed_to_all_is_found_and_opened(
+    bundle: Path, closed: int, opened: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root can work in it; whoever gets the bundle cannot."""
+    (bundle / "more").chmod(closed)
+    new = bundle.with_name("new")
+    assert run(["repair", str(bundle), "-o", str(new), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    (entry,) = (file for file in report["files"] if file["file"] == "more")
+    assert (entry["before"], entry["after"]) == (f"folder {closed:o}", "folder")
+    assert (new / "more").stat().st_mode & 0o7777 == opened
+    assert run(["repair", str(new), "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["repairs"] == []
+
+
+def test_a_folder_that_stays_closed_is_said_to_be(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bundle / "more").chmod(0o311)
+    new = bundle.with_name("new")
+    run(["repair", str(bundle), "-o", str(new), "--select", "unsafe-rpath", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert "unreadable-file" in {f["id"] for f in report["after"]["findings"]}
+    assert (new / "more").stat().st_mode & 0o7777 == 0o311

@@ -51,6 +51,19 @@ def test_a_library_comes_from_the_version_that_the_bundle_has(
     assert not done.unrepaired
 
 
+def test_metadata_that_is_there_twice_is_not_brought_once_more(
+    tmp_path: Path, program: tuple[Path, Path]
+) -> None:
+    kept = install(tmp_path / "site", "own-lib", "2.0")
+    files = {
+        f"own_lib-2.0.{kind}/METADATA": kept / "METADATA" for kind in ("dist-info", "egg-info")
+    }
+    write_files(tmp_path / "app.dist", files)
+    done = mend(tmp_path, program)
+    assert [str(r.place) for r in done.repairs] == ["libown.so.1"]
+    assert [f.id for f in done.report.findings] == ["missing-metadata"]
+
+
 @pytest.mark.parametrize("kept", ["own_lib-1.0.dist-info", "Own.Lib-1.0-py3.11.egg-info"])
 def test_no_file_comes_from_another_version(
     tmp_path: Path, program: tuple[Path, Path], kept: str

@@ -12,6 +12,7 @@ import errno
 import itertools
 import os
 import posixpath
+import re
 import stat
 from bisect import bisect
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from rustext.files.untrusted import is_closed
 
 _ALIASES, _LINKED = 100, 20_000  # links to folders, and names that go through them
 _PYTHON_CACHE = "__pycache__"
-_COUNT_WHEN_EMPTY = (".py", ".pyc", ".so", ".pyd", ".dll", ".dylib")
+_COUNTS_WHEN_EMPTY = re.compile(r"\.(?:pyc?|pyd|dll|dylib|so(?:\.\d+)*)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +164,7 @@ class _Found:
 
 
 def _holds_something(entry: os.DirEntry[str]) -> bool:
-    if entry.name.endswith(_COUNT_WHEN_EMPTY):
+    if _COUNTS_WHEN_EMPTY.search(entry.name):
         return True
     try:
         return entry.stat(follow_symlinks=False).st_size > 0
@@ -184,7 +185,7 @@ def _follow(base: str, path: str) -> Link | bool:
     if real != base and not real.startswith(f"{base}/"):
         return Link(path=path, target=target, exists=True)
     regular = stat.S_ISREG(status.st_mode)
-    held = regular and (status.st_size > 0 or path.endswith(_COUNT_WHEN_EMPTY))
+    held = regular and (status.st_size > 0 or _COUNTS_WHEN_EMPTY.search(path) is not None)
     return held or stat.S_ISDIR(status.st_mode)
 
 

@@ -21,8 +21,9 @@ def test_files_and_folders_are_listed_sorted_and_relative(tmp_path: Path) -> Non
 
 
 def test_an_empty_file_counts_where_its_name_means_something(tmp_path: Path) -> None:
-    names = ("pkg/__init__.py", "lost.so", "lost.pyd", "lost.dll", "lost.dylib", "x.pyc")
-    write_files(tmp_path, dict.fromkeys((*names, "marker", "py.typed"), ""))
+    libraries = ("lost.so", "liblost.so.1", "liblost.so.1.2.3", "lost.dll", "lost.dylib")
+    names = ("pkg/__init__.py", "x.pyc", "lost.pyd", *libraries)
+    write_files(tmp_path, dict.fromkeys((*names, "marker", "py.typed", "a.so.txt"), ""))
     assert set(read_tree(tmp_path).files) == set(names)
 
 

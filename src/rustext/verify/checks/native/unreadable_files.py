@@ -15,7 +15,7 @@ from rustext.verify.bundle.native_files import Unreadable
 from rustext.verify.bundle.program import Freezer
 from rustext.verify.bundle.tree import Link
 from rustext.verify.common_findings import too_complex, unreadable_file
-from rustext.verify.facts.native.loaded_files import Reason
+from rustext.verify.facts.native.loaded_files import PLANNED, Reason
 from rustext.verify.subject import Subject
 
 _LINK_HINT = "put a copy of the file there, or a link to a file inside the bundle"
@@ -56,6 +56,8 @@ def check_unreadable(subject: Subject) -> Iterator[Finding]:
 def _judge(subject: Subject, file: Unreadable, reason: Reason | None) -> Severity:
     if file.path.is_dir():  # what a program misses of it, other findings tell
         return Severity.ERROR if _is_listed(subject, file.path) else Severity.WARNING
+    if reason is not None and reason[0] == PLANNED:  # as bad as if it were not there
+        return Severity.WARNING if subject.guessed else Severity.ERROR
     ends = file.fatal and subject.loaded.ends_program(file.path)
     if subject.loaded.is_started(file.path) or ends or (file.native and reason is None):
         return Severity.ERROR

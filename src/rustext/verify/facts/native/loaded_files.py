@@ -2,9 +2,9 @@
 
 In: a `Bundle`, and what the loader would find for its files. Out: `LoadedFiles`, asked file by
 file. A file is loaded if the program is started from it, if Python imports it, if a loaded file
-needs it, or if bundled code names it. Packages carry files for other machines, plugins of other
-programs and files with debug information alone, which nothing loads: those are no fault of a
-bundle.
+needs it, if bundled code names it, or if the build's plan tells of code that opens it. Packages
+carry files for other machines, plugins of other programs and files with debug information alone,
+which nothing loads: those are no fault of a bundle.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rustext.formats.elf.libc import libc_of
 from rustext.model.image import ImageKind
 from rustext.model.libraries import Edge, Missing, iter_reached
 from rustext.model.native_file import NativeFile
+from rustext.model.plan import BuildPlan, CompanionKind
 from rustext.verify.bundle.bundle import Bundle
 from rustext.verify.bundle.native_files import folders_on_path, is_named_native
 from rustext.verify.bundle.program import Freezer
@@ -29,6 +30,7 @@ from rustext.verify.facts.python.program_starts import Start
 
 Reason = tuple[str, str]  # a line of evidence
 _STARTED = "started as"
+PLANNED = "planned"
 OPENED = "opened by"  # the program, which asks for its Python by name
 
 
@@ -48,9 +50,16 @@ def name_module(
 class LoadedFiles:
     """The files that the bundle's process loads; what takes time is found when it is asked for."""
 
-    def __init__(self, bundle: Bundle, edges: Iterable[Edge], starts: Sequence[Start] = ()) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        edges: Iterable[Edge],
+        starts: Sequence[Start] = (),
+        plan: BuildPlan | None = None,
+    ) -> None:
         """Take what the answers depend on; `starts` as far as they were followed."""
         self._bundle = bundle
+        self._plan = plan
         self._starts = starts
         self._edges = tuple(edges)
         self._real = functools.cache(_resolve)
@@ -256,7 +265,13 @@ class LoadedFiles:
         ]
         others += [u.path for u in bundle.unreadable if self._real(u.path) not in self._certain]
         named = find_named(bundle, others)
-        return self._spread({self._real(p): ("named in", where) for p, where in named.items()})
+        roots = {self._real(p): ("named in", where) for p, where in named.items()}
+        there = {self._real(path) for path in others}
+        for companion in self._plan.companions if self._plan is not None else ():
+            path = self._real(bundle.contents / companion.destination)
+            if companion.kind is CompanionKind.LIBRARY and path in there:
+                roots.setdefault(path, (PLANNED, companion.reason))
+        return self._spread(roots)
 
 
 def _resolve(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import importlib.machinery
 import json
@@ -163,6 +164,26 @@ def test_what_is_taken_out_of_a_bundle_is_missed(
     (finding,) = findings(bundle, PLAN)
     assert (finding.id, finding.subject) == found
     assert finding.severity is Severity.ERROR
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x7fELF\x02\x01\x01"])
+def test_a_planned_library_that_cannot_be_read_is_as_bad_as_none(
+    bundle: Path, content: bytes
+) -> None:
+    """What opens it may be compiled, and name it nowhere."""
+    library = bundle / "_internal/pkg/libhelper.so"
+    library.write_bytes(content)
+    with pytest.raises(OSError, match="libhelper"):
+        ctypes.CDLL(str(library))
+    for plan, guessed, severity in (
+        (PLAN, False, Severity.ERROR),
+        (PLAN, True, Severity.WARNING),
+        (replace(PLAN, companions=()), False, Severity.NOTE),
+    ):
+        told = read_subject(read_bundle(bundle), stdlib=stdlib_environment(), plan=plan)
+        found = verify(replace(told, guessed=guessed)).findings
+        (finding,) = (f for f in found if f.subject == "app/_internal/pkg/libhelper.so")
+        assert (finding.id, finding.severity) == ("unreadable-file", severity)
 
 
 def test_a_planned_module_that_is_not_there_weighs_as_its_evidence(bundle: Path) -> None:
