@@ -239,7 +239,7 @@ class Environment:
 
         `01_intro` is among them: code that lists files imports such names as well.
         """
-        lasts = sorted(n for n in self._names_in(package) if n != "__init__")
+        lasts = sorted(n for n in self._names_in(package) if n not in {"__init__", "__pycache__"})
         names = [f"{package}.{n}" for n in lasts if f"_{n}".isidentifier()]
         return tuple(name for name in names if self.find_module(name))
 

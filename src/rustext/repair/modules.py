@@ -14,6 +14,7 @@ import filecmp
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from rustext.data import read_data
 from rustext.discovery.extension_suffixes import split_suffix
 from rustext.environment.environment import Module
 from rustext.model.findings import Finding, Severity
@@ -33,6 +34,9 @@ def repair_imports(case: Case) -> Iterator[Proposal]:
     placed: set[tuple[PurePosixPath, str]] = set()
     for finding in case.of("missing-import", notes=True):
         names = _names(case, finding)
+        if case.origin is not None and finding.subject in read_data("stdlib")["bundled"]:
+            parts = case.origin.env.modules_in(finding.subject)
+            names = tuple(name for name in (*names, *parts) if name not in held)
         if names and case.origin is None:
             yield Unrepaired(finding=finding, reason=NO_ENVIRONMENT)
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from rustext.data import read_data
 from rustext.discovery.module_names import importer_name
 from rustext.model.findings import Finding, Severity
 from rustext.verify.bundle.native_files import folders_on_path
@@ -17,6 +18,7 @@ from rustext.verify.facts.python.program_starts import MissingModule, Start
 from rustext.verify.facts.python.python_suffixes import choose_looked_for, iter_misnamed
 from rustext.verify.subject import Subject
 
+_SHOWN = 20  # names of one finding
 _HINT = "freeze the program again, and see that nothing removes files afterwards"
 
 
@@ -28,6 +30,8 @@ def check_program_imports(subject: Subject) -> Iterator[Finding]:
     for program in subject.bundle.programs:
         if program.freezer is Freezer.NUITKA:
             found += _missing_extensions(subject, program)
+        elif program.freezer is Freezer.PYINSTALLER:
+            found += _missing_parts(subject, program)
     misnamed = set(_iter_misnamed(subject)) if found else set()
     yield from (f for f in found if f.subject not in misnamed)
 
@@ -68,6 +72,24 @@ def _judge(subject: Subject, start: Start, missing: MissingModule) -> Iterator[F
         evidence=tuple(evidence),
         hint=_HINT,
     )
+
+
+def _missing_parts(subject: Subject, program: Program) -> Iterator[Finding]:
+    """Modules of packages that PyInstaller includes whole, as Python computes their names."""
+    held = subject.bundle.modules_of(program)
+    known = read_data("stdlib")
+    for package in held & set(known["bundled"]):
+        parts = set(subject.stdlib.modules_in(package)) - set(known["windows"])
+        if lacking := sorted(name for name in parts - held if subject.in_stdlib(name)):
+            yield Finding(
+                id="missing-import",
+                severity=Severity.WARNING,
+                subject=package,
+                message=f"the bundle lacks {len(lacking)} of the modules of `{package}`, which "
+                "Python imports by names that it computes",
+                evidence=tuple(("lacks", name) for name in lacking[:_SHOWN]),
+                hint=_HINT,
+            )
 
 
 def _missing_extensions(subject: Subject, program: Program) -> Iterator[Finding]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.machinery
 import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from archives import archive, pyz
 from compiling import Compile
 
 from rustext.environment.environment import stdlib_environment
@@ -86,3 +88,27 @@ def test_a_program_that_is_a_link_to_another_folder_looks_for_its_modules_there(
     assert found.evidence == (("links to", "app/bin/app"), ("looks for", "app/bin/_core.so"))
     shutil.copy2(core, beside / "_core.so")
     assert not [*check_program_imports(replace(subject, starts=()))]
+
+
+def test_the_modules_of_a_package_that_is_included_whole_are_missed_one_by_one(
+    tmp_path: Path, gcc: Compile
+) -> None:
+    """`zipfile` decodes names by `cp437`, which no code imports by that name."""
+    stdlib = stdlib_environment()
+    whole = {name.removeprefix("encodings.") for name in stdlib.modules_in("encodings")}
+    assert "cp437" in whole
+    assert "__pycache__" not in whole
+    for gone in (set(), {"cp437"}, {"cp437", "idna"}):
+        root = tmp_path / f"app-{len(gone)}"
+        root.mkdir()
+        with zipfile.ZipFile(root / "base_library.zip", "w") as library:
+            for name in ("__init__", *sorted(whole - gone)):
+                library.writestr(f"encodings/{name}.pyc", "")
+        shutil.copy(gcc("app", "int main(void) { return 0; }"), root / "app")
+        with (root / "app").open("ab") as program:
+            program.write(archive([(b"z", "PYZ.pyz", pyz([]))]))
+        subject = read_subject(read_bundle(root), stdlib=stdlib)
+        found = [f for f in check_program_imports(subject) if f.subject == "encodings"]
+        lacking = [text for f in found for label, text in f.evidence if label == "lacks"]
+        assert lacking == [f"encodings.{name}" for name in sorted(gone)]
+        assert {f.severity for f in found} <= {Severity.WARNING}
