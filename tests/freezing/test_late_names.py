@@ -28,6 +28,8 @@ def run(lab: Lab, folder: Path, freezer: str, *, rustext: bool) -> tuple[dict[st
     for name in ("main.py", "logging.json"):
         shutil.copy2(PROGRAM / name, folder / name)
         shutil.copy2(PROGRAM / name, out / name)  # where the freezer runs
+    for name in ("custom_kinds", "recipes"):
+        shutil.copytree(PROGRAM / name, folder / name)
     option = SETTINGS[freezer]
     frozen = lab.freeze(
         freezer, folder / "main.py", *REQUIREMENTS, out=out, rustext=rustext, options=[option]

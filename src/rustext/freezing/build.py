@@ -145,6 +145,8 @@ class Build:
         found = [*self._take(self._program.imports), *self.enter(MAIN, None)]
         for script in scripts:
             found += self.enter(script.stem, None)
+        for path in tuple(self._entered.values()):  # what entered before the program was known
+            found += self._take([*self._completed_by(path)])
         return tuple(found)
 
     def enter(self, name: str, path: Path | None) -> tuple[ImplicitImport, ...]:

@@ -22,12 +22,13 @@ from rustext.discovery.settings_files import (
     iter_module_words,
     iter_setting_names,
 )
-from rustext.discovery.source_facts import module_of, read_sources
+from rustext.discovery.source_facts import is_used, module_of, read_sources
 from rustext.environment.distributions import Distribution
 from rustext.environment.environment import Environment, Owner
 from rustext.environment.python_source import parse_source
 from rustext.errors import RustextError
 from rustext.files.untrusted import SOURCE_LIMIT, read_start
+from rustext.freezing.opened_scripts import iter_opened_scripts
 from rustext.freezing.script_imports import iter_imports, iter_program
 from rustext.imports.clues import find_named
 from rustext.imports.dynamic_imports import find_named_imports, find_started
@@ -54,14 +55,21 @@ class Program:
     used: frozenset[tuple[str, str]]  # names that it has from modules, as `iter_used` tells them
     companions: tuple[Companion, ...] = ()  # what its code asks for of installed distributions
     names: tuple[tuple[str, str], ...] = ()  # files, and dotted literals and settings in them
+    folders: tuple[Path, ...] = ()  # of its scripts
 
     def completed_by(self, facts: SourceFacts, env: Environment) -> Iterator[ImplicitImport]:
         """What code imports that puts one of its own literals before a name of the program's.
 
         Code with the beginnings `("package.parts.", "")` takes the setting `fast.Reader` for
-        `package.parts.fast.Reader`.
+        `package.parts.fast.Reader`. Of a package of the program's own, it may mean each module.
         """
         for beginning in facts.beginnings:
+            for name in self._own_below(beginning):
+                detail = f'"{beginning}" is a package of the program'
+                evidence = Evidence(
+                    kind=EvidenceKind.PYTHON_NAME, where=str(facts.file), detail=detail
+                )
+                yield included(name, _NAMED, evidence)
             package = env.find_module(beginning.rstrip("."))
             for file, name in self.names if package is not None else ():
                 module = find_named(f"{beginning}{name}", env)
@@ -69,6 +77,17 @@ class Program:
                     detail = f'"{name}", which `{facts.file}` completes with "{beginning}"'
                     evidence = Evidence(kind=EvidenceKind.PYTHON_NAME, where=file, detail=detail)
                     yield included(module.name, _NAMED, evidence)
+
+    def _own_below(self, beginning: str) -> Iterator[str]:
+        """The modules in a package of the program's own, whose name ends in a dot."""
+        parts = beginning.rstrip(".").split(".")
+        for folder in self.folders:
+            files: list[Path] = []
+            with contextlib.suppress(OSError):
+                files = sorted(folder.joinpath(*parts).glob("*.py"))
+            for name in (path.stem for path in files if path.stem.isidentifier()):
+                if is_used(PurePosixPath(*parts, f"{name}.py")):
+                    yield ".".join(parts if name == "__init__" else (*parts, name))
 
     def why_read(self, facts: SourceFacts) -> str | None:
         """Why a module of the program cannot do without the program's own source; None if it can.
@@ -120,11 +139,11 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         path = tuple(dict.fromkeys((str(folder), *env.interpreter.path)))
         local = Environment(replace(env.interpreter, path=path))
         settings = find_settings(folder)
-        reached, named = _reach(script, settings, local)
+        reached, named, opened = _reach(script, settings, local)
         dist, sources = _read(folder, reached, settings)
         own = {path: PurePosixPath(path.relative_to(folder).as_posix()) for path in reached}
         files |= own
-        companions += _iter_companions(sources, local)
+        companions += (*_iter_companions(sources, local), *opened)
         starts |= {f"{f.file}: {how}" for f in sources.files for how in f.starts_python}
         words = {word for facts in sources.files for word in facts.parts}
         tops = {place.parts[0].removesuffix(".py") for place in own.values()}
@@ -144,6 +163,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         used=frozenset(iter_used(_iter_trees(files))),
         names=tuple(sorted(literals)),
         companions=tuple(iter_readable(companions, env.note_fault)),
+        folders=tuple(dict.fromkeys(script.parent for script in scripts)),
     )
 
 
@@ -195,27 +215,51 @@ def _read(
 
 def _reach(
     script: Path, settings: Iterable[PurePosixPath], env: Environment
-) -> tuple[dict[Path, None], dict[str, Evidence]]:
+) -> tuple[dict[Path, None], dict[str, Evidence], list[Companion]]:
     """The files of a program, and those of its modules that nothing but literals or settings name.
 
-    What is reached is read once, however many steps lead to it.
+    The last are files that are run by their paths. What is reached is read once, however many steps
+    lead to it.
     """
     named: dict[str, Evidence] = {}
+    opened: list[Companion] = []
     seen: set[str] = set()
     try:
         names = [*iter_program(script, env)]
     except RustextError:
-        return {script: None}, {}
+        return {script: None}, {}, []
     fresh = {script: None, **dict.fromkeys(_own(names, script.parent, env, seen))}
     reached = dict(fresh)
     while fresh:
         dist, sources = _read(script.parent, fresh, settings)
         late = dict(_iter_late(script, dist, sources, env, reached))
+        for companion, evidence in _iter_run(fresh, script.parent, reached):
+            opened.append(companion)
+            module = env.find_module(module_of(companion.destination))
+            if module is not None and module.path == companion.path:  # for what it imports
+                late.setdefault(module.name, evidence)
         named = {**late, **named}
         own = _own(late, script.parent, env, seen)
         fresh = {path: None for path in own if path not in reached}
         reached |= fresh
-    return reached, named
+    return reached, named, opened
+
+
+def _iter_run(
+    files: Iterable[Path], folder: Path, reached: Container[Path]
+) -> Iterator[tuple[Companion, Evidence]]:
+    """The files of a program that `files` of it name by their paths, but those that it imports."""
+    for file in files:
+        for path in iter_opened_scripts(file, folder):
+            if path not in reached:
+                place = PurePosixPath(path.relative_to(folder).as_posix())
+                where = file.relative_to(folder).as_posix()
+                reason = f"`{where}` names it by its path"
+                evidence = Evidence(kind=EvidenceKind.PYTHON_NAME, where=where, detail=f'"{place}"')
+                yield (
+                    Companion(path=path, destination=place, kind=CompanionKind.DATA, reason=reason),
+                    evidence,
+                )
 
 
 def _iter_late(

@@ -2,6 +2,7 @@
 
 import json
 import logging.config
+import runpy
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
@@ -33,6 +34,14 @@ def file_of_a_package_that_the_program_names():
     return (files("kinds.words") / "greetings").read_text().strip()
 
 
+def file_that_the_program_runs_by_its_path():
+    return runpy.run_path(str(Path(__file__).parent / "recipes" / "soup.py"))["TASTE"]
+
+
+def module_of_the_program_that_a_package_looks_for():
+    return kinds.custom("".join(["s", "hed"])).SAYS
+
+
 KINDS = [
     kinds.plugin_of_a_group_that_is_handed_on,
     kinds.modules_of_a_listed_package,
@@ -57,6 +66,8 @@ KINDS = [
     class_path_in_a_file,
     metadata_that_the_program_asks_for,
     file_of_a_package_that_the_program_names,
+    file_that_the_program_runs_by_its_path,
+    module_of_the_program_that_a_package_looks_for,
 ]
 
 for kind in KINDS:

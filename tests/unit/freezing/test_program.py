@@ -467,3 +467,80 @@ def test_names_of_files_and_hosts_and_words_of_data_are_no_packages(tmp_path: Pa
     write_files(tmp_path, {"c.json": '{"host": "api.parts.com", "log": "tables.log"}'})
     program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
     assert [i.module for i in program.imports] == ["lists.io", "tools"]
+
+
+RUNNER = """
+import os, runpy
+from pathlib import Path
+HERE = Path(__file__).parent
+print(runpy.run_path(str(HERE / "recipes" / "soup.py"))["TASTE"])
+print(runpy.run_path(os.path.join(os.path.dirname(__file__), "settings.py"))["NAME"])
+known = HERE / "gone.py", HERE / "../outside.py", HERE / "main.py", HERE / "helper.py"
+told = "other.py", "see recipes/other.py"
+import helper
+"""
+
+
+def test_python_files_that_a_program_names_by_their_paths_come_along(tmp_path: Path) -> None:
+    """With what they import; what is imported as well, and the script itself, do not."""
+    folder = tmp_path / "app"
+    recipe = "import spices\nTASTE = spices.SALT"
+    write_files(folder, {
+        "main.py": RUNNER, "recipes/soup.py": recipe, "settings.py": "NAME = 'kitchen'",
+        "spices.py": "SALT = 'salt'", "helper.py": "", "other.py": "", "recipes/other.py": "",
+        "../outside.py": "",
+    })  # fmt: skip
+    command = [sys.executable, str(folder / "main.py")]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == ["salt", "kitchen"]
+    program = read_program([folder / "main.py"], environment(tmp_path / "site"))
+    assert {str(c.destination) for c in program.companions} == {"recipes/soup.py", "settings.py"}
+    assert [i.module for i in program.imports] == ["recipes.soup", "settings"]
+    places = sorted(str(place) for _, place in program.files)
+    assert places == ["helper.py", "main.py", "recipes/soup.py", "settings.py", "spices.py"]
+
+
+@pytest.mark.parametrize(
+    "text", ["HERE / 'a' " * 20_000, "join('a.py', " * 20_000, "/ 'a" * 50_000]
+)
+def test_many_paths_cost_little(text: str, tmp_path: Path) -> None:
+    write_files(tmp_path, {"main.py": f"HERE = 1\nTEXT = '''{text}'''"})
+    began = time.process_time()
+    assert read_program([tmp_path / "main.py"], environment(tmp_path / "site")).companions == ()
+    assert time.process_time() - began < 20
+
+
+CUSTOM = """
+import importlib
+def driver(name):
+    for module in (f"custom_drivers.{name}", f"flow.{name}"):
+        try:
+            return importlib.import_module(module)
+        except ImportError: ...
+"""
+
+
+@pytest.mark.parametrize("first", ["package", "program"])
+def test_a_package_of_the_program_that_others_look_into_is_included(
+    first: str, tmp_path: Path, rust_library: Path
+) -> None:
+    """Whether the freezer comes to that code before the program is known, or after."""
+    site, folder = tmp_path / "site", tmp_path / "app"
+    install(site, "flow", files={"flow/__init__.py": CUSTOM, "flow/lib.so": rust_library})
+    names = ("__init__", "shed", "tests/test_shed")
+    write_files(folder, {f"custom_drivers/{name}.py": "" for name in names})
+    write_files(folder, {"main.py": "import flow\nprint(flow.driver(''.join('shed')).__name__)"})
+    command = [sys.executable, str(folder / "main.py")]
+    env = {"PYTHONPATH": str(site)}
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
+    assert ran.stdout.strip() == "custom_drivers.shed"
+    build = Build(Planner(environment(site), Config()))
+    steps = [
+        lambda: build.enter("flow", site / "flow/__init__.py"),
+        lambda: build.begin([folder / "main.py"]),
+    ]
+    found = [i.module for step in (steps if first == "package" else steps[::-1]) for i in step()]
+    own = ["custom_drivers", "custom_drivers.shed"]
+    assert sorted(found) == [*own, "flow.lib"]
+    build.settle(["flow"])
+    assert sorted(build.modules) == [*own, "flow.lib"]

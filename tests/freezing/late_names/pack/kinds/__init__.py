@@ -110,3 +110,9 @@ def modules_that_a_package_exports():
     from . import everything
 
     return everything.red.__name__, everything.blue.__name__
+
+
+def custom(name):
+    """A module of a package that programs may have for their own kinds."""
+    custom_name = f"custom_kinds.{name}"
+    return importlib.import_module(custom_name)

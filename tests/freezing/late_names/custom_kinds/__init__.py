@@ -1,0 +1,1 @@
+"""The program's own kinds, which `kinds` looks for by this name."""
