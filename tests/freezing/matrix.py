@@ -231,10 +231,17 @@ def own_data(app: Path, freezer: str) -> Iterator[str]:
 
 
 def is_script_among_data(path: Path, app: Path) -> bool:
-    """Whether a Python file lies between other files in a folder that is no package."""
-    others = (p.suffix for p in path.parent.iterdir() if p.is_file())
-    own = path.parent != app and not (path.parent / "__init__.py").exists()
-    return own and path.suffix == ".py" and any(suffix not in {".py", ".pyc"} for suffix in others)
+    """Whether a Python file lies in a folder of data, which authors add as a whole.
+
+    That is one in the program's folder that is no package and holds other files at any depth.
+    """
+    if path.parent == app or path.suffix != ".py":
+        return False
+    top = app / path.relative_to(app).parts[0]
+    packages = (folder for folder in path.parents if folder.is_relative_to(top))
+    if any((folder / "__init__.py").exists() for folder in packages):
+        return False
+    return any(p.is_file() and p.suffix not in {".py", ".pyc"} for p in top.rglob("*"))
 
 
 def sum_up(frozen: Frozen) -> str:

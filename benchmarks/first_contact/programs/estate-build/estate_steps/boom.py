@@ -1,0 +1,2 @@
+def run_step(context):
+    raise ValueError("the rack is on fire")

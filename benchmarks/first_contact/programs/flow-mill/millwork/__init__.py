@@ -1,0 +1,1 @@
+"""Tasks, blocks and flows of the mill."""

@@ -1,0 +1,1 @@
+"""A small harbour office as a web service."""

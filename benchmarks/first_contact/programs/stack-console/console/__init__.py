@@ -1,0 +1,1 @@
+"""Commands and stand-in of the stack console."""

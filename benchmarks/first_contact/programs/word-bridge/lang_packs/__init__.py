@@ -1,0 +1,1 @@
+"""Language packs that the transliteration registry does not bring."""
