@@ -56,7 +56,18 @@ def _repair_python(case: Case, findings: Mapping[str, Finding]) -> Iterator[Prop
     program = case.bundle.program
     name = program.archive.library if program is not None and program.archive is not None else ""
     finding = findings.get(name)
-    if finding is None:
+    if finding is None or program is None or program.archive is None:
+        return
+    contents = program.path.resolve().parent / program.archive.contents
+    held = _held(case, name) if case.bundle.image.format is Format.ELF else None
+    if held is not None and not os.path.lexists(contents):  # the folder has another name or place
+        to = os.path.relpath(held.parent, contents.parent)
+        yield Repair(
+            finding=finding,
+            place=case.place(contents),
+            change=MakeLink(target=to),
+            what=f"now leads to {to}",
+        )
         return
     found = case.origin.find_library(name, case.bundle.image) if case.origin is not None else None
     if found is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from archives import archive, pyz
 from compiling import Compile
 from environments import environment, install, write_files
 
@@ -151,3 +153,23 @@ def test_a_library_in_its_place_is_not_replaced_by_a_link_to_itself(
     assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
     assert (new / "libown.so.1").read_bytes() == own.read_bytes()
     subprocess.run([new / "app"], check=True)
+
+
+@pytest.mark.parametrize("folder", ["", "lib/_internal/", "_internal2/"])
+def test_the_folder_that_a_program_looks_into_becomes_a_link_where_it_was_moved(
+    folder: str, tmp_path: Path, gcc: Compile
+) -> None:
+    """Only where Python's library is in it; `./test --repairs --damages` starts such programs."""
+    python = gcc("libpython3.11.so", "int x;", "-shared", "-fPIC", "-Wl,-soname,libpython3.11.so")
+    bundle = tmp_path / "app"
+    write_files(bundle, {"app": gcc("app", "int main(void) { return 0; }"), f"{folder}data": "x"})
+    with (bundle / "app").open("ab") as program:
+        option = (b"o", "pyi-contents-directory _internal", b"")
+        program.write(archive([option, (b"z", "PYZ.pyz", pyz([]))]))
+    new = tmp_path / "new"
+    run(["repair", str(bundle), "-o", str(new), "-qq"])
+    assert not (new / "_internal").exists()
+    shutil.copy2(python, bundle / folder)
+    run(["repair", str(bundle), "-o", f"{new}2", "-qq"])
+    assert (tmp_path / "new2/_internal").readlink() == Path(folder or ".")
+    assert (tmp_path / "new2/_internal/data").read_text() == "x"
