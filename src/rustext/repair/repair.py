@@ -110,7 +110,7 @@ def repair_copy(bundle: Bundle, root: Path, wanted: Wanted) -> Repaired:
     done: dict[tuple[object, ...], Repair] = {}
     failed: dict[tuple[object, ...], Unrepaired] = {}
     first: VerifyReport | None = None
-    known = None
+    known, again = None, False
     for _ in range(_ROUNDS):
         copy = read_copy(bundle, root)
         known = known or _find_known(copy, wanted)
@@ -125,8 +125,12 @@ def repair_copy(bundle: Bundle, root: Path, wanted: Wanted) -> Repaired:
         if not fresh:
             sealing = propose_seal(subject, _choose(first.findings, wanted), tuple(done.values()))
             proposals, fresh = (*proposals, *sealing), _fresh(sealing, done.keys() | failed)
+        if not fresh and known.guessed and not again:
+            known, again = None, True  # what has been brought may have more planned for it
+            continue
         if not fresh:
             break
+        again = False
         # Notes come last: what a file is for may be known once the others are there.
         fresh = [p for p in fresh if p.finding.severity is not Severity.NOTE] or fresh
         for repair in fresh:
