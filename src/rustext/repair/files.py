@@ -50,11 +50,11 @@ def repair_suffixes(case: Case) -> Iterator[Proposal]:
 
 
 def repair_modes(case: Case) -> Iterator[Proposal]:
-    """Let whoever may read the program start it, and open folders that are closed to all.
+    """Let whoever may read the program start it, and open what is closed to all.
 
-    A folder gets the permissions to list it and to enter it from the one that it is in.
+    It gets the permissions of the folder that it is in.
     """
-    yield from _open_folders(case)
+    yield from _open_closed(case)
     start = case.bundle.start
     if start is None or case.bundle.origin is not None:
         return
@@ -70,13 +70,14 @@ def repair_modes(case: Case) -> Iterator[Proposal]:
             )
 
 
-def _open_folders(case: Case) -> Iterator[Proposal]:
+def _open_closed(case: Case) -> Iterator[Proposal]:
     findings = {f.subject: f for f in case.of("unreadable-file")}
-    for path in (file.path for file in case.bundle.unreadable if file.path.is_dir()):
+    for path in (file.path for file in case.bundle.unreadable if file.path != case.bundle.root):
         finding = findings.get(case.subject.inside(path))
-        mode = path.stat().st_mode & 0o7777
-        if finding is not None and is_closed(stat.S_IFDIR | mode) and path != case.bundle.root:
-            mode |= path.parent.stat().st_mode & 0o755
+        status = path.lstat()
+        if finding is not None and not stat.S_ISLNK(status.st_mode) and is_closed(status.st_mode):
+            around = path.parent.stat().st_mode & (0o755 if path.is_dir() else 0o644)
+            mode = stat.S_IMODE(status.st_mode) | around
             yield Repair(
                 finding=finding,
                 place=case.place(path),

@@ -22,6 +22,7 @@ from rustext.model.repair import (
     EditLoadCommands,
     RemoveFile,
     Repair,
+    SetMode,
     Unrepaired,
 )
 from rustext.model.verification import VerifyReport
@@ -131,6 +132,8 @@ def repair_copy(bundle: Bundle, root: Path, wanted: Wanted) -> Repaired:
         if not fresh:
             break
         again = False
+        # What is closed may hold what else is missing.
+        fresh = [p for p in fresh if isinstance(p.change, SetMode)] or fresh
         # Notes come last: what a file is for may be known once the others are there.
         fresh = [p for p in fresh if p.finding.severity is not Severity.NOTE] or fresh
         for repair in fresh:

@@ -87,6 +87,14 @@ def test_a_folder_that_is_closed_to_all_is_found_and_opened(
     assert json.loads(capsys.readouterr().out)["repairs"] == []
 
 
+def test_a_file_that_is_closed_to_all_is_opened_and_no_other_comes(bundle: Path) -> None:
+    (bundle / "libown.so.1").chmod(0)
+    new = bundle.with_name("new")
+    assert run(["repair", str(bundle), "-o", str(new), "-qq"]) == 0
+    assert (new / "libown.so.1").stat().st_mode & 0o7777 == 0o644
+    assert (new / "libown.so.1").read_bytes() == (bundle / "libown.so.1").read_bytes()
+
+
 def test_a_folder_that_stays_closed_is_said_to_be(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
