@@ -1,17 +1,19 @@
 """Find the program's own Python files that its code names by a path: settings, tools, recipes.
 
-In: a file of the program, and the folder of its script. Out: the files that it names, for something
-to run them by their path, which a freezer puts nowhere.
+In: files of the program, and the folder of its script. Out: the files that they name, for something
+to run them by their path, which a freezer puts nowhere. Tests, and what tools run to build or check
+a project, are none of them.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from rustext.data import read_data
 from rustext.files.untrusted import text_of
 
 _MOST = 1000  # names of Python files in one file
@@ -23,17 +25,34 @@ _DIVIDED = re.compile(r"""((?:/[ \t]*["'][\w ./-]+["'][ \t]*){0,9})/[ \t]*$""")
 _JOINS = re.compile(r"\b(?:join|joinpath|with_name)\(")
 
 
-def iter_opened_scripts(file: Path, folder: Path) -> Iterator[Path]:
-    """The Python files below a folder whose paths a source file puts together from literals.
+def iter_opened_scripts(files: Iterable[Path], folder: Path) -> Iterator[tuple[Path, Path]]:
+    """The Python files below a folder whose paths source files put together from literals.
 
-    They count from the file's own folder, or from `folder`.
+    They count from the source's own folder, or from `folder`. Each comes once, with one source.
     """
-    for place in iter_joined(text_of(file)):
-        for start in dict.fromkeys((file.parent, folder)):
-            path = Path(os.path.normpath(start / place))
-            if path.is_relative_to(folder) and os.path.isfile(path):  # noqa: PTH113 (never raises)
-                yield path
-                break
+    told: set[str] = set()
+    for file in files:
+        for place in dict.fromkeys(iter_joined(text_of(file))):
+            for start in dict.fromkeys((str(file.parent), str(folder))):
+                path = os.path.normpath(f"{start}/{place}")
+                if path in told:
+                    break
+                if Path(path).is_relative_to(folder) and os.path.isfile(path):  # noqa: PTH113 (never raises)
+                    told.add(path)
+                    if not _is_for_tools(PurePosixPath(Path(path).relative_to(folder).as_posix())):
+                        yield file, Path(path)
+                    break
+
+
+def _is_for_tools(place: PurePosixPath) -> bool:
+    """Whether a file, relative to the program, serves those who develop it alone."""
+    rules = read_data("companions")
+    patterns = (*rules["test_files"], *rules["tool_files"])
+    return (
+        not set(place.parts[:-1]).isdisjoint(rules["test_folders"])
+        or str(place) in rules["tool_scripts"]
+        or any(place.match(pattern) for pattern in patterns)
+    )
 
 
 def iter_joined(text: str) -> Iterator[str]:

@@ -42,6 +42,7 @@ from rustext.plan.metadata_files import find_asked_metadata, iter_metadata
 from rustext.plan.read_sources import find_read_sources
 
 _NAMED = "named in the program's own code"
+_NO_NAMES = frozenset({"__init__", "__main__"})  # for an import: the last is the program itself
 _INSTALLED = frozenset({Owner.DISTRIBUTION})
 
 
@@ -218,11 +219,11 @@ def _reach(
 ) -> tuple[dict[Path, None], dict[str, Evidence], list[Companion]]:
     """The files of a program, and those of its modules that nothing but literals or settings name.
 
-    The last are files that are run by their paths. What is reached is read once, however many steps
-    lead to it.
+    The last are files that are run by their paths, each once. What is reached is read once,
+    however many steps lead to it.
     """
     named: dict[str, Evidence] = {}
-    opened: list[Companion] = []
+    opened: dict[Path, Companion] = {}
     seen: set[str] = set()
     try:
         names = [*iter_program(script, env)]
@@ -234,32 +235,31 @@ def _reach(
         dist, sources = _read(script.parent, fresh, settings)
         late = dict(_iter_late(script, dist, sources, env, reached))
         for companion, evidence in _iter_run(fresh, script.parent, reached):
-            opened.append(companion)
-            module = env.find_module(module_of(companion.destination))
+            if opened.setdefault(companion.path, companion) is not companion:
+                continue
+            name = module_of(companion.destination)
+            module = env.find_module(name) if name not in _NO_NAMES else None
             if module is not None and module.path == companion.path:  # for what it imports
                 late.setdefault(module.name, evidence)
         named = {**late, **named}
         own = _own(late, script.parent, env, seen)
         fresh = {path: None for path in own if path not in reached}
         reached |= fresh
-    return reached, named, opened
+    return reached, named, [*opened.values()]
 
 
 def _iter_run(
     files: Iterable[Path], folder: Path, reached: Container[Path]
 ) -> Iterator[tuple[Companion, Evidence]]:
     """The files of a program that `files` of it name by their paths, but those that it imports."""
-    for file in files:
-        for path in iter_opened_scripts(file, folder):
-            if path not in reached:
-                place = PurePosixPath(path.relative_to(folder).as_posix())
-                where = file.relative_to(folder).as_posix()
-                reason = f"`{where}` names it by its path"
-                evidence = Evidence(kind=EvidenceKind.PYTHON_NAME, where=where, detail=f'"{place}"')
-                yield (
-                    Companion(path=path, destination=place, kind=CompanionKind.DATA, reason=reason),
-                    evidence,
-                )
+    for file, path in iter_opened_scripts(files, folder):
+        if path not in reached:
+            place = PurePosixPath(path.relative_to(folder).as_posix())
+            where = file.relative_to(folder).as_posix()
+            reason = f"`{where}` names it by its path"
+            evidence = Evidence(kind=EvidenceKind.PYTHON_NAME, where=where, detail=f'"{place}"')
+            kind = CompanionKind.DATA
+            yield Companion(path=path, destination=place, kind=kind, reason=reason), evidence
 
 
 def _iter_late(

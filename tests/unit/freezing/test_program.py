@@ -510,6 +510,42 @@ def test_many_paths_cost_little(text: str, tmp_path: Path) -> None:
     assert time.process_time() - began < 20
 
 
+def test_a_file_that_is_named_by_many_comes_once_and_quickly(tmp_path: Path) -> None:
+    files = [f"s{n}.py" for n in range(200)]
+    text = "".join(f"HERE / '{name}'; HERE / '{name}'\n" for name in files)
+    write_files(tmp_path, dict.fromkeys((*files, "main.py"), f"HERE = 1\n{text}"))
+    began = time.process_time()
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    assert [str(c.destination) for c in program.companions] == files
+    assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("setup.py", False), ("conftest.py", False), ("noxfile.py", False),
+        ("tests/check.py", False), ("lib/test_soup.py", False), ("docs/conf.py", False),
+        ("wizard/setup.py", True), ("examples/soup.py", True), ("my-soup.py", True),
+        ("etc/conf.py", True),
+    ],
+)  # fmt: skip
+def test_what_only_tools_run_does_not_come_along(name: str, taken: bool, tmp_path: Path) -> None:
+    """A program names `setup.py` to see whether it runs from its sources."""
+    write_files(tmp_path, {"main.py": f"FOUND = HERE / '{name}'", name: "import colorsys"})
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    assert [str(c.destination) for c in program.companions] == [name] * taken
+    assert len(program.imports) == taken
+
+
+def test_a_file_without_a_name_to_import_comes_as_a_file_alone(tmp_path: Path) -> None:
+    files = ("__init__.py", "__main__.py")
+    text = "".join(f"HERE / '{name}'\n" for name in files)
+    write_files(tmp_path, {"main.py": text, **dict.fromkeys(files, "")})
+    program = read_program([tmp_path / "main.py"], environment(tmp_path / "site"))
+    assert {str(c.destination) for c in program.companions} == {*files}
+    assert program.imports == ()
+
+
 CUSTOM = """
 import importlib
 def driver(name):
