@@ -52,7 +52,7 @@ def repair_suffixes(case: Case) -> Iterator[Proposal]:
 def repair_modes(case: Case) -> Iterator[Proposal]:
     """Let whoever may read the program start it, and open what is closed to all.
 
-    It gets the permissions of the folder that it is in.
+    It gets the permissions of the nearest folder around it that is open.
     """
     yield from _open_closed(case)
     start = case.bundle.start
@@ -76,7 +76,7 @@ def _open_closed(case: Case) -> Iterator[Proposal]:
         finding = findings.get(case.subject.inside(path))
         status = path.lstat()
         if finding is not None and not stat.S_ISLNK(status.st_mode) and is_closed(status.st_mode):
-            around = path.parent.stat().st_mode & (0o755 if path.is_dir() else 0o644)
+            around = _nearest_open(path) & (0o755 if path.is_dir() else 0o644)
             mode = stat.S_IMODE(status.st_mode) | around
             yield Repair(
                 finding=finding,
@@ -84,6 +84,12 @@ def _open_closed(case: Case) -> Iterator[Proposal]:
                 change=SetMode(mode=mode),
                 what=f"permissions set to {mode:o}",
             )
+
+
+def _nearest_open(path: Path) -> int:
+    """The mode of the nearest folder above a file that is not closed to all itself."""
+    modes = (parent.stat().st_mode for parent in path.parents)
+    return next((mode for mode in modes if not is_closed(mode)), 0)
 
 
 def repair_links(case: Case) -> Iterator[Proposal]:

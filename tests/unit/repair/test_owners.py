@@ -95,6 +95,21 @@ def test_a_file_that_is_closed_to_all_is_opened_and_no_other_comes(bundle: Path)
     assert (new / "libown.so.1").read_bytes() == (bundle / "libown.so.1").read_bytes()
 
 
+@pytest.mark.parametrize("closed", [0o311, 0o644, 0])
+def test_folders_that_are_closed_in_each_other_are_opened_at_once(
+    bundle: Path, closed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = bundle / "more/inner"
+    inner.mkdir()
+    for folder in (inner, bundle / "more"):
+        folder.chmod(closed)
+    new = bundle.with_name("new")
+    assert run(["repair", str(bundle), "-o", str(new), "--json"]) == 0
+    done = [r["what"] for r in json.loads(capsys.readouterr().out)["repairs"]]
+    assert [what for what in done if "permissions" in what] == ["permissions set to 755"] * 2
+    assert {(new / f).stat().st_mode & 0o7777 for f in ("more", "more/inner")} == {0o755}
+
+
 def test_a_folder_that_stays_closed_is_said_to_be(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
