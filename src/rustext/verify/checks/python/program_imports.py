@@ -33,7 +33,8 @@ def check_program_imports(subject: Subject) -> Iterator[Finding]:
         elif program.freezer is Freezer.PYINSTALLER:
             found += _missing_parts(subject, program)
     misnamed = set(_iter_misnamed(subject)) if found else set()
-    yield from (f for f in found if f.subject not in misnamed)
+    # What several programs share, all of them lack.
+    yield from (f for f in dict.fromkeys(found) if f.subject not in misnamed)
 
 
 def _iter_misnamed(subject: Subject) -> Iterator[str]:

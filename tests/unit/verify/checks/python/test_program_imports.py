@@ -12,6 +12,7 @@ import pytest
 from archives import archive, pyz
 from compiling import Compile
 
+from rustext.data import read_data
 from rustext.environment.environment import stdlib_environment
 from rustext.model.findings import Severity
 from rustext.verify.bundle.bundle import read_bundle
@@ -104,11 +105,17 @@ def test_the_modules_of_a_package_that_is_included_whole_are_missed_one_by_one(
         with zipfile.ZipFile(root / "base_library.zip", "w") as library:
             for name in ("__init__", *sorted(whole - gone)):
                 library.writestr(f"encodings/{name}.pyc", "")
-        shutil.copy(gcc("app", "int main(void) { return 0; }"), root / "app")
-        with (root / "app").open("ab") as program:
-            program.write(archive([(b"z", "PYZ.pyz", pyz([]))]))
+        for name in ("app", "other"):  # which share the library
+            shutil.copy(gcc("app", "int main(void) { return 0; }"), root / name)
+            with (root / name).open("ab") as program:
+                program.write(archive([(b"z", "PYZ.pyz", pyz([]))]))
         subject = read_subject(read_bundle(root), stdlib=stdlib)
         found = [f for f in check_program_imports(subject) if f.subject == "encodings"]
         lacking = [text for f in found for label, text in f.evidence if label == "lacks"]
         assert lacking == [f"encodings.{name}" for name in sorted(gone)]
         assert {f.severity for f in found} <= {Severity.WARNING}
+
+
+def test_a_codec_that_python_imports_on_windows_alone_is_not_missed() -> None:
+    """Python 3.14 has one more, whatever Python the bundle is for."""
+    assert "encodings._win_cp_codecs" in read_data("stdlib")["windows"]
