@@ -85,7 +85,8 @@ class Program:
         for folder in self.folders:
             files: list[Path] = []
             with contextlib.suppress(OSError):
-                files = sorted(folder.joinpath(*parts).glob("*.py"))
+                found = sorted(folder.joinpath(*parts).glob("*.py"))
+                files = [path for path in found if path.is_file()]
             for name in (path.stem for path in files if path.stem.isidentifier()):
                 if is_used(PurePosixPath(*parts, f"{name}.py")):
                     yield ".".join(parts if name == "__init__" else (*parts, name))

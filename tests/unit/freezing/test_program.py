@@ -565,6 +565,8 @@ def test_a_package_of_the_program_that_others_look_into_is_included(
     install(site, "flow", files={"flow/__init__.py": CUSTOM, "flow/lib.so": rust_library})
     names = ("__init__", "shed", "tests/test_shed")
     write_files(folder, {f"custom_drivers/{name}.py": "" for name in names})
+    write_files(folder, {"custom_drivers/folder.py/notes": ""})
+    (folder / "custom_drivers/nowhere.py").symlink_to("gone.py")
     write_files(folder, {"main.py": "import flow\nprint(flow.driver(''.join('shed')).__name__)"})
     command = [sys.executable, str(folder / "main.py")]
     env = {"PYTHONPATH": str(site)}
