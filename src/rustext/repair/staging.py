@@ -67,7 +67,8 @@ def staged_copy(source: Path, folder: Path, *, links: bool, name: str) -> Iterat
         for where, folders, _ in os.walk(room):
             for path in (Path(where, name) for name in folders):
                 if not path.is_symlink():
-                    path.chmod(0o700)  # without write permission, nothing in it can be deleted
+                    with suppress(OSError):  # another user's, in the bundle that was exchanged
+                        path.chmod(0o700)  # without write permission, nothing in it can be deleted
         shutil.rmtree(room, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -119,3 +120,18 @@ def test_a_folder_that_stays_closed_is_said_to_be(
     report = json.loads(capsys.readouterr().out)
     assert "unreadable-file" in {f["id"] for f in report["after"]["findings"]}
     assert (new / "more").stat().st_mode & 0o7777 == 0o311
+
+
+def test_a_folder_of_another_user_that_cannot_be_emptied_ends_no_repair(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new bundle is in its place then, and the old one with that folder is beside it."""
+    chmod = Path.chmod
+
+    def refuse(path: Path, mode: int) -> None:
+        if path.name == "more" and mode == 0o700:  # to delete what is in it
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        chmod(path, mode)
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    assert run(["repair", str(bundle), "--in-place", "-qq"]) == 0
