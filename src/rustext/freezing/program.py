@@ -35,7 +35,7 @@ from rustext.imports.dynamic_imports import find_named_imports, find_started
 from rustext.imports.plugins import find_plugin_distributions, find_plugin_modules
 from rustext.model.evidence import Evidence, EvidenceKind
 from rustext.model.plan import Companion, CompanionKind, ImplicitImport, included
-from rustext.model.sources import DistributionSources, SourceFacts
+from rustext.model.sources import HOLE, DistributionSources, SourceFacts
 from rustext.plan.companions import iter_readable
 from rustext.plan.data_files import find_named_files
 from rustext.plan.metadata_files import find_asked_metadata, iter_metadata
@@ -64,13 +64,14 @@ class Program:
         Code with the beginnings `("package.parts.", "")` takes the setting `fast.Reader` for
         `package.parts.fast.Reader`. Of a package of the program's own, it may mean each module.
         """
-        for beginning in facts.beginnings:
+        for beginning in sorted(_completed(facts)):
             for name in self._own_below(beginning):
                 detail = f'"{beginning}" is a package of the program'
                 evidence = Evidence(
                     kind=EvidenceKind.PYTHON_NAME, where=str(facts.file), detail=detail
                 )
                 yield included(name, _NAMED, evidence)
+        for beginning in facts.beginnings:
             package = env.find_module(beginning.rstrip("."))
             for file, name in self.names if package is not None else ():
                 module = find_named(f"{beginning}{name}", env)
@@ -127,6 +128,13 @@ class Program:
             Companion(path=path, destination=place, kind=CompanionKind.DATA, reason=reason)
             for path, place in self.files
         )
+
+
+def _completed(facts: SourceFacts) -> frozenset[str]:
+    """The beginnings, each with its last dot, of the names that code completes and imports."""
+    names = {n for site in facts.sites for n in site.names} | {call.name for call in facts.calls}
+    found = (name.removesuffix(HOLE) for name in names if name.endswith(f".{HOLE}"))
+    return frozenset(beginning for beginning in found if HOLE not in beginning)
 
 
 def read_program(scripts: Iterable[Path], env: Environment) -> Program:

@@ -548,6 +548,7 @@ def test_a_file_without_a_name_to_import_comes_as_a_file_alone(tmp_path: Path) -
 
 CUSTOM = """
 import importlib
+STARTS = ("unrelated.", "other.{}")
 def driver(name):
     for module in (f"custom_drivers.{name}", f"flow.{name}"):
         try:
@@ -564,7 +565,8 @@ def test_a_package_of_the_program_that_others_look_into_is_included(
     site, folder = tmp_path / "site", tmp_path / "app"
     install(site, "flow", files={"flow/__init__.py": CUSTOM, "flow/lib.so": rust_library})
     names = ("__init__", "shed", "tests/test_shed")
-    write_files(folder, {f"custom_drivers/{name}.py": "" for name in names})
+    for package in ("custom_drivers", "unrelated", "other"):
+        write_files(folder, {f"{package}/{name}.py": "" for name in names})
     write_files(folder, {"custom_drivers/folder.py/notes": ""})
     (folder / "custom_drivers/nowhere.py").symlink_to("gone.py")
     write_files(folder, {"main.py": "import flow\nprint(flow.driver(''.join('shed')).__name__)"})
