@@ -94,11 +94,12 @@ class Build:
     @property
     def program_sources_hint(self) -> str | None:
         """One line that says which of the user's own source files are in the bundle, and why."""
-        found = self._read_sources()
+        named = self._program.opened if self._program is not None else ()
+        found = {c.destination: c.reason for c in (*named, *self._read_sources())}
         if not found:
             return None
-        names = ", ".join(str(c.destination) for c in found)
-        return f"source files of your program are included: {names}; {found[0].reason}"
+        names, why = ", ".join(map(str, found)), "; ".join(dict.fromkeys(found.values()))
+        return f"source files of your program are included: {names}; {why}"
 
     def listers(self) -> tuple[str, ...]:
         """The modules that count only where they enter themselves, and that have not.

@@ -57,6 +57,7 @@ class Program:
     companions: tuple[Companion, ...] = ()  # what its code asks for of installed distributions
     names: tuple[tuple[str, str], ...] = ()  # files, and dotted literals and settings in them
     folders: tuple[Path, ...] = ()  # of its scripts
+    opened: tuple[Companion, ...] = ()  # its own files among the companions
 
     def completed_by(self, facts: SourceFacts, env: Environment) -> Iterator[ImplicitImport]:
         """What code imports that puts one of its own literals before a name of the program's.
@@ -143,6 +144,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
     files: dict[Path, PurePosixPath] = {}
     starts: set[str] = set()
     companions: list[Companion] = []
+    own_files: list[Companion] = []
     literals: set[tuple[str, str]] = set()
     for script in scripts:
         folder = script.parent
@@ -154,6 +156,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         own = {path: PurePosixPath(path.relative_to(folder).as_posix()) for path in reached}
         files |= own
         companions += (*_iter_companions(sources, local), *opened)
+        own_files += opened
         starts |= {f"{f.file}: {how}" for f in sources.files for how in f.starts_python}
         words = {word for facts in sources.files for word in facts.parts}
         tops = {place.parts[0].removesuffix(".py") for place in own.values()}
@@ -174,6 +177,7 @@ def read_program(scripts: Iterable[Path], env: Environment) -> Program:
         names=tuple(sorted(literals)),
         companions=tuple(iter_readable(companions, env.note_fault)),
         folders=tuple(dict.fromkeys(script.parent for script in scripts)),
+        opened=tuple(own_files),
     )
 
 
@@ -265,7 +269,7 @@ def _iter_run(
         if path not in reached:
             place = PurePosixPath(path.relative_to(folder).as_posix())
             where = file.relative_to(folder).as_posix()
-            reason = f"`{where}` names it by its path"
+            reason = f"`{where}` names `{place}` by its path"
             evidence = Evidence(kind=EvidenceKind.PYTHON_NAME, where=where, detail=f'"{place}"')
             kind = CompanionKind.DATA
             yield Companion(path=path, destination=place, kind=kind, reason=reason), evidence

@@ -498,6 +498,12 @@ def test_python_files_that_a_program_names_by_their_paths_come_along(tmp_path: P
     assert [i.module for i in program.imports] == ["recipes.soup", "settings"]
     places = sorted(str(place) for _, place in program.files)
     assert places == ["helper.py", "main.py", "recipes/soup.py", "settings.py", "spices.py"]
+    build = Build(Planner(environment(tmp_path / "site"), Config()))
+    build.begin([folder / "main.py"])
+    assert build.program_sources_hint == (
+        "source files of your program are included: recipes/soup.py, settings.py; `main.py` names "
+        "`recipes/soup.py` by its path; `main.py` names `settings.py` by its path"
+    )
 
 
 @pytest.mark.parametrize(
