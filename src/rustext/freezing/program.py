@@ -132,10 +132,13 @@ class Program:
 
 
 def _completed(facts: SourceFacts) -> frozenset[str]:
-    """The beginnings, each with its last dot, of the names that code completes and imports."""
+    """The beginnings, each with its last dot, of the names that code completes and imports.
+
+    A name that begins with a dot is relative to the package of the code, which is not the program's.
+    """
     names = {n for site in facts.sites for n in site.names} | {call.name for call in facts.calls}
     found = (name.removesuffix(HOLE) for name in names if name.endswith(f".{HOLE}"))
-    return frozenset(beginning for beginning in found if HOLE not in beginning)
+    return frozenset(name for name in found if HOLE not in name and not name.startswith("."))
 
 
 def read_program(scripts: Iterable[Path], env: Environment) -> Program:

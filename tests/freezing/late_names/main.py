@@ -62,6 +62,7 @@ KINDS = [
     kinds.module_that_another_module_imports,
     kinds.files_that_another_module_runs,
     kinds.modules_that_a_package_exports,
+    kinds.attribute_of_the_package_itself,
     source_of_the_program,
     class_path_in_a_file,
     metadata_that_the_program_asks_for,

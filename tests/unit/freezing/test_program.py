@@ -554,12 +554,15 @@ def test_a_file_without_a_name_to_import_comes_as_a_file_alone(tmp_path: Path) -
 
 CUSTOM = """
 import importlib
+from importlib import import_module
 STARTS = ("unrelated.", "other.{}")
 def driver(name):
     for module in (f"custom_drivers.{name}", f"flow.{name}"):
         try:
             return importlib.import_module(module)
         except ImportError: ...
+def __getattr__(name):
+    return import_module(f".{name}", package=__name__)
 """
 
 

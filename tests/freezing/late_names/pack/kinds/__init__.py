@@ -112,6 +112,18 @@ def modules_that_a_package_exports():
     return everything.red.__name__, everything.blue.__name__
 
 
+def attribute_of_the_package_itself():
+    return importlib.import_module(__name__).letter.__name__
+
+
+def __getattr__(name):
+    """An attribute whose module is loaded when somebody asks for it."""
+    where = {"letter": "tables.by_post"}.get(name)
+    if where is None:
+        raise AttributeError(name)
+    return load(f".{where}", package=__name__)
+
+
 def custom(name):
     """A module of a package that programs may have for their own kinds."""
     custom_name = f"custom_kinds.{name}"
