@@ -134,7 +134,7 @@ class Program:
 def _completed(facts: SourceFacts) -> frozenset[str]:
     """The beginnings, each with its last dot, of the names that code completes and imports.
 
-    A name that begins with a dot is relative to the package of the code, which is not the program's.
+    A name that begins with a dot is relative to the package of the code, none of the program's.
     """
     names = {n for site in facts.sites for n in site.names} | {call.name for call in facts.calls}
     found = (name.removesuffix(HOLE) for name in names if name.endswith(f".{HOLE}"))
