@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -19,12 +18,24 @@ from rustext.discovery.source_readers import last_name
 from rustext.environment.python_scopes import (
     Scope,
     argument_of,
+    bind_names,
     function_scope,
     iter_bindings,
     split_of,
     split_scope,
 )
 from rustext.environment.python_source import parse_source
+from rustext.environment.python_strings import (
+    FIELD,
+    METHODS,
+    PERCENT,
+    call_method,
+    fill,
+    is_split,
+    one_hole,
+    replace,
+    take_pieces,
+)
 from rustext.environment.python_text import resolve
 from rustext.model.sources import HOLE, ImportSite
 
@@ -47,8 +58,6 @@ _DEPTH = 16  # nested expressions and names that are followed
 _LONGEST = 200  # characters of a name
 _MOST = 2000  # values of one expression
 _STEPS = 100_000  # from expression to expression, for all of a module
-_FIELD = re.compile(r"\{[^{}]*\}")
-_PERCENT = re.compile(r"%\(\w+\)[sdr]|%[sdr]")
 _SAME = frozenset({"str", "sorted", "list", "tuple", "set", "frozenset", "iter", "reversed"})
 _OF_DICTS = frozenset({"items", "values", "keys", "get", "pop"})
 _ROWS = (ast.List, ast.Tuple)
@@ -90,7 +99,7 @@ def iter_handed(arguments: str, importer: Importer) -> Iterator[str]:
                 yield node.value
             elif isinstance(node, ast.JoinedStr):
                 parts = (getattr(part, "value", None) for part in node.values)
-                yield _one_hole("".join(p if isinstance(p, str) else HOLE for p in parts))
+                yield one_hole("".join(p if isinstance(p, str) else HOLE for p in parts))
             else:
                 yield HOLE
 
@@ -122,9 +131,7 @@ class _Reader:
     def read(self, body: Iterable[ast.AST], scope: Scope) -> None:
         """Bind the names of a scope, then look at its calls, then at the functions in it."""
         own, inner = split_scope(body)
-        for node in own:
-            for name, value in iter_bindings(node):
-                scope.bound.setdefault(name, []).append(value)
+        bind_names(scope, own)
         for node in own:
             if isinstance(node, ast.Call):
                 self._read_call(node, scope)
@@ -238,6 +245,8 @@ class _Reader:
                 yield from self._operation(found, where, depth)
             elif isinstance(found, ast.Call):
                 yield from self._call_values(found, where, depth)
+            elif isinstance(found, ast.Subscript):
+                yield from ("".join(row) for row in self._pieces(found, where, depth))
             else:
                 yield self._own_name(found)
 
@@ -252,14 +261,14 @@ class _Reader:
 
     def _product(self, parts: Iterable[ast.AST], scope: Scope, depth: int) -> Iterator[str]:
         values = [sorted(self._values(part, scope, depth - 1)) for part in parts]
-        yield from (_one_hole("".join(row)) for row in itertools.product(*values))
+        yield from (one_hole("".join(row)) for row in itertools.product(*values))
 
     def _operation(self, node: ast.BinOp, scope: Scope, depth: int) -> Iterator[str]:
         if isinstance(node.op, ast.Add):
             yield from self._product((node.left, node.right), scope, depth)
         elif isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
             right = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
-            yield from self._product(_fill(node.left.value, _PERCENT, right), scope, depth)
+            yield from self._product(fill(node.left.value, PERCENT, right), scope, depth)
         else:
             yield HOLE
 
@@ -268,17 +277,29 @@ class _Reader:
         text = node.func.value if isinstance(node.func, ast.Attribute) else None
         name, first = last_name(node.func), node.args[0] if node.args else None
         if isinstance(text, ast.Constant) and name == "format":
-            yield from self._product(_fill(text.value, _FIELD, node.args), scope, depth)
+            yield from self._product(fill(text.value, FIELD, node.args), scope, depth)
         elif isinstance(text, ast.Constant) and name == "join" and isinstance(first, _ROWS):
             parts = [part for element in first.elts for part in (text, element)][1:]
             yield from self._product(parts, scope, depth)
+        elif name == "join" and isinstance(text, ast.Constant) and first is not None:
+            for found, where in self._resolve(first, scope, depth - 1):
+                rows = self._pieces(found, where, depth) if isinstance(found, ast.Subscript) else ()
+                yield from (str(text.value).join(row) for row in rows)
         elif name == "replace" and len(node.args) == 2 and text is not None:
             texts, old, new = (self._values(part, scope, depth - 1) for part in (text, *node.args))
-            for value, one, other in itertools.product(texts, old, new):
-                ended = f"{HOLE}.{other}" if _is_word(node.args[1]) else HOLE
-                yield ended if HOLE in value else value.replace(one, other)
+            yield from (replace(*r, by=node.args[1]) for r in itertools.product(texts, old, new))
+        elif name in METHODS and text is not None:
+            texts = self._values(text, scope, depth - 1)
+            yield from (call_method(value, node, name) for value in texts)
         else:
             yield HOLE
+
+    def _pieces(self, node: ast.Subscript, scope: Scope, depth: int) -> Iterator[list[str]]:
+        """What is taken out of the pieces of a string: `name.split(".")[0]`."""
+        call = node.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+            for text in sorted(self._values(call.func.value, scope, depth - 1)):
+                yield take_pieces(text, call, call.func.attr, node.slice)
 
     def _resolve(self, node: ast.AST, scope: Scope, depth: int) -> Iterator[tuple[ast.AST, Scope]]:
         """The expressions that an expression may evaluate to, each with the scope that it is in."""
@@ -292,6 +313,8 @@ class _Reader:
                 yield from self._resolve(part, scope, depth - 1)
         elif isinstance(node, (ast.Subscript, ast.Starred)):
             for found, where in self._resolve(node.value, scope, depth - 1):
+                if isinstance(node, ast.Subscript) and is_split(found):
+                    yield ast.Subscript(found, node.slice, ast.Load()), where  # type: ignore[arg-type]
                 for element in _picked(found, node):
                     yield from self._resolve(element, where, depth - 1)
         elif isinstance(node, ast.Call) and last_name(node.func) in _SAME | _OF_DICTS:
@@ -364,16 +387,6 @@ def _is_import(name: str) -> bool:
     return last.lstrip("_") in _LAST_NAMES
 
 
-def _is_word(node: ast.expr) -> bool:
-    """Whether it is a literal that can be the last part of a name: `x.replace("a", "b")`."""
-    return (
-        isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and node.value.isidentifier()
-        and bool(node.value.strip("_"))
-    )
-
-
 def _elements(node: ast.AST, index: ast.AST | None = None) -> list[ast.expr]:
     """The elements of a literal container; the one at a constant index alone."""
     if isinstance(node, ast.Dict):
@@ -384,16 +397,3 @@ def _elements(node: ast.AST, index: ast.AST | None = None) -> list[ast.expr]:
     if isinstance(place, int):
         return node.elts[place : place + 1]
     return node.elts
-
-
-def _fill(text: object, fields: re.Pattern[str], values: list[ast.expr]) -> Iterator[ast.AST]:
-    """A format string in pieces, with a value or a hole for each of its fields."""
-    pieces = fields.split(text) if isinstance(text, str) else [HOLE]
-    for number, piece in enumerate(pieces):
-        if number:
-            yield values[number - 1] if number <= len(values) else ast.Pass()
-        yield ast.Constant(piece)
-
-
-def _one_hole(name: str) -> str:
-    return re.sub(rf"\{HOLE}+", HOLE, name)

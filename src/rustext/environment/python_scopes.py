@@ -9,8 +9,10 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from rustext.environment.python_strings import SPLITS
+
+_SUMS = 4  # texts that one statement adds to
 _ROWS = (ast.List, ast.Tuple)
-_SPLITS = frozenset({"split", "rsplit", "partition", "rpartition"})  # methods of `str`
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -48,6 +50,23 @@ def split_scope(body: Iterable[ast.AST]) -> tuple[list[ast.AST], list[Function]]
             own.append(node)
             waiting += ast.iter_child_nodes(node)
     return own, inner
+
+
+def bind_names(scope: Scope, nodes: Iterable[ast.AST]) -> None:
+    """Enter the names that the nodes of a scope bind: `name += "x"` adds to what is there."""
+    sums = []
+    for node in nodes:
+        for name, value in iter_bindings(node):
+            scope.bound.setdefault(name, []).append(value)
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            sums.append((node.target.id, node))
+    for name, node in sums:
+        texts = [v for v in scope.bound[name] if v is not node.value and _is_text(v)]
+        scope.bound[name] += [ast.BinOp(text, node.op, node.value) for text in texts[:_SUMS]]
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or isinstance(getattr(node, "value", None), str)
 
 
 def iter_bindings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
@@ -99,7 +118,7 @@ def split_of(node: ast.expr) -> ast.expr:
         method = node.value.func
         place = node.slice.value if isinstance(node.slice, ast.Constant) else None
         first = isinstance(place, int) and place == 0
-        if first and isinstance(method, ast.Attribute) and method.attr in _SPLITS:
+        if first and isinstance(method, ast.Attribute) and method.attr in SPLITS:
             return method.value
     return node
 

@@ -112,6 +112,13 @@ sys.modules[__name__].one
         "from functools import partial\nf = partial(import_module, package=__name__)\nf('.one')",
         "list(map(importlib.import_module, ('json', 'host.one')))",
         "import_module('host/one'.replace('/', '.'))",
+        "import_module('.one', __name__.split('.')[0])",
+        "top = __name__.partition('.')[0]\nimport_module(f'{top}.one')",
+        "import_module('.'.join('host.one.VALUE'.split('.')[:-1]))",
+        "module, _, name = 'host.one.VALUE'.rpartition('.')\nimport_module(module)",
+        "parts = 'host.one:VALUE'.split(':', maxsplit=1)\nimport_module(parts[0])",
+        "name = 'host'\nname += '.one'\nimport_module(name)",
+        "import_module('HOST.One'.lower().removesuffix('.py'))",
         "import contextvars\ncontextvars.copy_context().run(import_module, 'host.one')",
         "import pydoc\npydoc.locate('host.one.VALUE')",
         "from pydoc import locate as find\nfind('host.one.VALUE')",
@@ -243,6 +250,21 @@ def test_tests_of_a_distribution_import_nothing_for_its_users(tmp_path: Path) ->
             {"words.small", "words.large", "words.small.list", "words.large.list"},
         ),
         ("__import__('words.%s' % size, fromlist=['*'])", {"words.small", "words.large"}),
+        ("import_module(f'words.{kind}'.lower())", {"words.small", "words.large"}),
+        ("import_module('words.' + kind.replace('-', '_'))", {"words.small", "words.large"}),
+        ("import_module(f'words.{kind}'.replace('-', '_'))", {"words.small", "words.large"}),
+        (
+            "import_module('.' + kind, f'{\"words.all\".split(\".\")[0]}.small')",
+            {"words.small.list"},
+        ),
+        (
+            "name = f'words.{kind}'\n    name += f'.{kind}'\n    import_module(name)",
+            {"words.small", "words.large", "words.small.list", "words.large.list"},
+        ),
+        ("import_module(f'words.{kind}'.split('.')[1])", set()),
+        ("import_module(f'words.{kind}'.strip(kind))", set()),
+        ("import_module('words.small'.split(kind)[0])", set()),
+        ("import_module('words.small'.split('.')[9])", set()),
         ("import_module(f'words{kind}')", set()),  # the beginning of who knows what
         ("import_module(f'{kind}')", set()),
         ("import_module(f'.{kind}', __name__)", set()),
@@ -256,7 +278,7 @@ def test_a_name_that_is_completed_at_run_time_may_become_any_that_is_there(
     files = {f"words_{size}.py": "" for size in sizes}
     files |= {f"words/{size}/{name}.py": "" for size in sizes for name in ("__init__", "list")}
     install(tmp_path, "words", files={**files, "words_small/data.bin": ""})
-    assert found(tmp_path, f"def load(kind):\n    return {call}\n") == names
+    assert found(tmp_path, f"def load(kind):\n    {call}\n") == names
 
 
 BY_PATH = """
