@@ -156,8 +156,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
             path = self.stand_ins.original(path) if path is not None else None
             found, unread = build.enter(_name(module), path), ()
         self._warn_of(build.faults)  # Nuitka may end of such a file, or wait for it
-        names = (*(i.module for i in found), *unread)
-        return [name for name in names if all(name.split("."))]  # of others Nuitka ends at once
+        return [*(i.module for i in found), *unread]
 
     def onModuleEncounter(
         self, using_module_name: Any, module_name: Any, module_filename: Any, module_kind: str

@@ -184,10 +184,11 @@ class Build:
             yield from self._program.completed_by(facts, self.planner.env)
 
     def _take(self, found: Sequence[ImplicitImport]) -> tuple[ImplicitImport, ...]:
-        """Those that are new, and whose files can be read: freezers end at others."""
+        """Those that are new, absolute, and whose files can be read: freezers end at others."""
+        absolute = (i for i in reversed(found) if all(i.module.split(".")))
         new = {
             i.module: i
-            for i in reversed(found)
+            for i in absolute
             if i.module not in self.modules and self.is_readable(self.file_of(i.module))
         }
         self.modules.update(new)
