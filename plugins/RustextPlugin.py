@@ -21,6 +21,7 @@ from nuitka.Version import getNuitkaVersion
 
 if TYPE_CHECKING:
     from rustext.freezing.nuitka.install_names import InstallNames
+    from rustext.freezing.nuitka.interpreted import Interpreted
     from rustext.freezing.nuitka.renamed_modules import StandIns
     from rustext.freezing.session import Session
 
@@ -112,11 +113,9 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         from rustext.freezing.options import read_options  # noqa: PLC0415
         from rustext.freezing.session import start_session  # noqa: PLC0415
 
-        program = Path(_options().getMainEntryPointFilenames()[0]).resolve()
-        folder = program if program.is_dir() else program.parent
         try:
             session = start_session(
-                folder, read_options(**self._options), freezer=f"Nuitka {getNuitkaVersion()}"
+                self._folder, read_options(**self._options), freezer=f"Nuitka {getNuitkaVersion()}"
             )
         except RustextError as error:  # what the user asks for cannot be understood
             self.sysexit(f"{error}; {error.hint}" if error.hint else str(error))
@@ -124,12 +123,24 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         self._strict, self.broken = session.options.strict, False
         return session
 
+    @property
+    def _folder(self) -> Path:
+        program = Path(_options().getMainEntryPointFilenames()[0]).resolve()
+        return program if program.is_dir() else program.parent
+
     @functools.cached_property
     def install_names(self) -> InstallNames:
         """What Nuitka's scanner for macOS has to be told."""
         from rustext.freezing.nuitka.install_names import InstallNames  # noqa: PLC0415
 
         return InstallNames(self.session.build.planner)
+
+    @functools.cached_property
+    def interpreted(self) -> Interpreted:
+        """The program's modules that are not compiled."""
+        from rustext.freezing.nuitka.interpreted import Interpreted  # noqa: PLC0415
+
+        return Interpreted(self.session.build, self._folder)
 
     @functools.cached_property
     def stand_ins(self) -> StandIns:
@@ -151,7 +162,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
         if module.isMainModule():
             scripts = _options().getMainEntryPointFilenames()
             found = build.begin([Path(name).resolve() for name in scripts])
-            unread = self._imports_of_bytecode(path)
+            unread = self.interpreted.imports(path)
         else:
             path = self.stand_ins.original(path) if path is not None else None
             found, unread = build.enter(_name(module), path), ()
@@ -177,34 +188,22 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
             _look_no_further(unread)
         return []
 
-    @_guarded
-    def _imports_of_bytecode(self, path: Path | None) -> Iterator[str]:
-        from rustext.freezing.nuitka.interpreted import read_imports  # noqa: PLC0415
-
-        build = self.session.build
-        if path is not None and "__main__" in build.recorded.interpreted:
-            yield from read_imports(path, build.planner.env)
-
     def onModuleSourceCode(self, module_name: Any, source_filename: str, source_code: str) -> str:
         """Run the program's first file from bytecode where its local variables are looked at."""
         text = self._as_bytecode(str(module_name), source_filename, source_code)
         return "".join(text) or source_code
 
     @_guarded
-    def _as_bytecode(self, name: str, file: str, source: str) -> list[str]:
-        from rustext.freezing.nuitka.interpreted import MAIN_NAMES, as_bytecode  # noqa: PLC0415
-
-        if name in MAIN_NAMES and "__main__" in self.session.build.recorded.interpreted:
-            return [as_bytecode(source, Path(file))]
-        return []
+    def _as_bytecode(self, name: str, file: str, source: str) -> Iterator[str]:
+        return self.interpreted.replace(name, Path(file), source)
 
     def decideCompilation(self, module_name: Any) -> str | None:
         """Keep a module as bytecode where its functions' local variables are looked at."""
-        return "bytecode" if str(module_name) in self._interpreted() else None
+        return "bytecode" if self._is_bytecode(str(module_name)) else None
 
     @_guarded
-    def _interpreted(self) -> frozenset[str]:
-        return self.session.build.recorded.interpreted - {"__main__"}  # which has to be compiled
+    def _is_bytecode(self, name: str) -> list[str]:
+        return [name] if name != "__main__" and self.interpreted.keeps(name) else []
 
     @_guarded
     def createPreModuleLoadCode(self, module: Any) -> tuple[str, str] | None:
@@ -298,8 +297,8 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
     def onStandaloneDistributionFinished(self, dist_dir: str, **_: Any) -> None:
         """Say in one line what was added, and what the user has to look after."""
         self.info(self.session.build.summary() + ".")
-        for name in sorted(self.session.build.recorded.interpreted):
-            self.info(f"'{name}' is bytecode: a record says that its local variables are looked at")
+        for name, reason in self.interpreted.reasons:
+            self.info(f"'{name}' is bytecode: {reason}")
         for hint in self.session.build.hints:
             self.info(hint)
         self._warn_of(self.session.build.warnings)

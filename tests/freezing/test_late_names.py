@@ -32,8 +32,9 @@ def run(lab: Lab, folder: Path, freezer: str, *, rustext: bool) -> tuple[dict[st
         shutil.copytree(PROGRAM / name, folder / name)
     option = SETTINGS[freezer]
     frozen = lab.freeze(
-        freezer, folder / "main.py", *REQUIREMENTS, out=out, rustext=rustext, options=[option]
-    )
+        freezer, folder / "main.py", *REQUIREMENTS,
+        out=out, rustext=rustext, compiled=["custom_kinds"], options=[option],
+    )  # fmt: skip
     ended = frozen.run(hide=[folder])
     assert ended.code == 0, ended.stderr
     texts = (lab.run_unfrozen(folder / "main.py", *REQUIREMENTS), ended.stdout)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import kinds
 import orjson
+from kinds.queries import count
 from kinds.sources import tool
 
 
@@ -42,6 +43,11 @@ def module_of_the_program_that_a_package_looks_for():
     return kinds.custom("".join(["s", "hed"])).SAYS
 
 
+def variables_that_queries_name():
+    fruit = ["fig", "plum", "pear"]  # noqa: F841
+    return count("SELECT * FROM fruit"), kinds.custom("shed").counted()
+
+
 KINDS = [
     kinds.plugin_of_a_group_that_is_handed_on,
     kinds.modules_of_a_listed_package,
@@ -69,6 +75,7 @@ KINDS = [
     file_of_a_package_that_the_program_names,
     file_that_the_program_runs_by_its_path,
     module_of_the_program_that_a_package_looks_for,
+    variables_that_queries_name,
 ]
 
 for kind in KINDS:
