@@ -37,7 +37,7 @@ def site(tmp_path: Path) -> Path:
     [
         (f"from lake.core import query\n{DEF}return query('SELECT * FROM rows')", "lake"),
         (f"import lake.core as l\n{DEF}return l.query(f'select max({{1}}) from fruit')", "lake"),
-        (f"from lake import core\n{DEF}t = 'SELECT 1\\nfrom rows'\n    return core.query(t)", "lake"),
+        (f"from lake import core\n{DEF}t = 'SELECT\\nfrom rows'\n    return core.query(t)", "lake"),
         (f"import table\n{DEF}return table.keep('price < @rows')", "table"),
     ],
 )  # fmt: skip
