@@ -45,6 +45,7 @@ class Case:
 
 CHOSEN = (
     Case(name="config_check"),
+    Case(name="config_check", freezer="nuitka"),
     Case(name="identify_files"),
     Case(name="native_prefix"),
     Case(name="native_prefix", freezer="nuitka", one_file=True),
