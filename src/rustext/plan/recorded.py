@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from configparser import ConfigParser
 from configparser import Error as ConfigError
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from rustext.data import read_data
@@ -248,7 +249,10 @@ class Recorded:
         return next((root / name for root in roots if (root / name).is_file()), None)
 
     def _listed(self, usage: Usage, name: str, asker: str) -> Iterator[Companion]:
-        """The data files that are directly in a folder, and the modules there that were used."""
+        """The data files that are directly in a folder, and the modules there that were used.
+
+        Of a package there, its folder.
+        """
         if usage.distribution == PYTHON:
             return
         used = {use.name for kind in MODULES for use in usage.of(kind)}
@@ -267,6 +271,11 @@ class Recorded:
         first = next(iter(self._files_in(usage, folder)), None)
         if first is not None and not there:
             yield from self._companion(usage, str(first), CompanionKind.FOLDER, what, asker)
+        # Packages among them are folders to whoever lists them, and else in an archive alone.
+        inside = (m.split(".") for m in used if m.startswith(f"{'.'.join(folder.parts)}."))
+        for package in sorted({folder / parts[len(folder.parts)] for parts in inside}):
+            for file in islice(self._files_in(usage, package), 1):
+                yield from self._companion(usage, str(file), CompanionKind.FOLDER, what, asker)
 
     def _files_in(self, usage: Usage, folder: PurePosixPath) -> Iterator[PurePosixPath]:
         dist = self._env.distributions.get(usage.distribution)

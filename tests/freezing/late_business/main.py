@@ -15,6 +15,7 @@ def remembered() -> str:
 
 print(work.choose())
 print(work.rules())
+print(work.packs())
 print(work.tables())
 print(work.plugins())
 print(work.version())

@@ -128,6 +128,23 @@ def test_a_listed_folder_has_its_data_and_the_modules_that_were_found_by_it(site
     }
 
 
+def test_a_listed_folder_has_the_packages_that_were_found_by_it(site: Path) -> None:
+    record = recorded(
+        site,
+        usage(
+            "pack-dist",
+            {
+                UseKind.FOLDER: {"pack": "pack"},
+                UseKind.IMPORT_MODULE: {"pack.rules.one": "pack", "pack.late": "pack"},
+            },
+        ),
+    )
+    assert places(record, "pack") == {
+        "pack/late.py": CompanionKind.DATA,
+        "pack/rules/one.py": CompanionKind.FOLDER,
+    }
+
+
 def test_who_asks_for_all_metadata_finds_that_of_plugins_in_the_build(site: Path) -> None:
     uses = {UseKind.METADATA: {"entry_points.txt": "pack", "METADATA": "pack", "RECORD": "pack"}}
     record = recorded(site, usage(ALL, uses))

@@ -19,6 +19,11 @@ def rules() -> list[str]:
     return [importlib.import_module(f"{__package__}.rules.{name}").RULE for name in names]
 
 
+def packs() -> list[str]:
+    names = sorted(p.name for p in (HERE / "packs").iterdir() if p.is_dir() and p.name[0] == "p")
+    return [importlib.import_module(f"{__package__}.packs.{name}").WORD for name in names]
+
+
 def tables() -> list[str]:
     return [p.read_text().strip() for p in sorted((HERE / "tables").iterdir()) if p.stem == "t"]
 

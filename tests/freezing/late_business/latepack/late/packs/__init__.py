@@ -1,0 +1,1 @@
+"""Packages that nothing names."""

@@ -1,0 +1,3 @@
+"""A package that a listing finds."""
+
+WORD = "plain"
