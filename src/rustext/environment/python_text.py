@@ -69,6 +69,8 @@ _COMMENT = re.compile(r"#[^\n]*")
 _ALL = re.compile(r"^__all__\s*(?::[^=\n]+)?\+?=\s*[\[({]([^\])}]*)", re.MULTILINE)
 _WORD = re.compile(r"""["'](\w+)["']""")
 _LAZY = re.compile(r"^def __getattr__\(|^[ \t]*sys\.modules\[__name__\]\s*=", re.MULTILINE)
+# The module's own name or package, handed to a function that imports for it.
+_HANDS_ON = re.compile(r"(?:__spec__\.parent|__package__|,\s*__name__)\s*[,)]")
 # A function that is handed the module's own name, to give it what it loads late.
 _OWN_NAME = re.compile(r"__name__,|globals\(\),")
 _LOADER = re.compile(r"(?:[Ll]azy\w*|import\w*|module\w*|attach\w*)\s*\(\s*$")
@@ -259,9 +261,12 @@ def completed_names(text: str) -> dict[str, str]:
 def is_lazy(text: str, *, imports: bool) -> bool:
     """Whether a function looks up attributes of the module that are not there yet.
 
-    With `imports`, some function of the module imports by a computed name.
+    With `imports`, some function of the module imports by a computed name. Otherwise one of another
+    module may, which is told the package.
     """
-    hint = (imports and "__getattr__" in text) or "sys.modules[__name__]" in text
+    hint = "sys.modules[__name__]" in text or (
+        "__getattr__" in text and (imports or _HANDS_ON.search(text) is not None)
+    )
     if hint and _LAZY.search(text) is not None:
         return True
     places = (found.start() for found in _OWN_NAME.finditer(text))

@@ -388,6 +388,33 @@ def test_the_own_modules_in_a_table_are_imported_when_somebody_asks(
     assert found(tmp_path, f"{IMPORT}TABLE = {table}", **files) == set()  # nothing is computed
 
 
+HELPED = """
+TABLE = {"A": "one", "B": "two"}
+def __getattr__(name):
+    if name not in TABLE: raise AttributeError(f"module {__name__!r} has none")
+    return fetch(name, TABLE[name], OWN)
+"""
+
+
+@pytest.mark.parametrize("own", ["__spec__.parent", "__package__", "__name__"])
+@pytest.mark.parametrize("helper", [".helper", "other"])
+def test_a_function_elsewhere_may_import_what_a_table_names(
+    own: str, helper: str, tmp_path: Path
+) -> None:
+    load = f"{IMPORT}def fetch(attribute, name, package):\n"
+    load += "    return getattr(import_module(f'.{name}', package), attribute)\n"
+    install(tmp_path, "other", files={"other.py": load})
+    text = f"from {helper} import fetch\n{HELPED}".replace("OWN", own)
+    more = {"helper": load, "one": "A = 1", "two": "B = 2", "three": ""}
+    assert found(tmp_path, text, **more) == {"host.one", "host.two"}
+    code = "import host, sys; host.A; print(*(m[5:] for m in sys.modules if m[:5] == 'host.'))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
+                          text=True, check=True, timeout=60)  # fmt: skip
+    assert {*done.stdout.split()} - {"helper"} == {"one"}
+    plain = text.replace(f", {own})", ")")
+    assert found(tmp_path, plain, **more) == set()
+
+
 def test_a_class_path_may_stand_behind_a_label(tmp_path: Path) -> None:
     text = (
         f"{IMPORT}TYPES = ['one: host.one.A', 'two = host.two:B', 'see host.three']\n"
