@@ -298,9 +298,13 @@ class Recorded:
     def _metadata_of_all(
         self, name: str, asker: str, present: Collection[str]
     ) -> Iterator[Companion]:
-        """That of the distributions in the build which offer entry points."""
+        """That of the distributions in the build: who goes through their names wants them all.
+
+        Entry points are wanted of those alone that offer any.
+        """
         for dist in self._env.distributions.values():
-            if not self._tops_of(dist).isdisjoint(present) and _offers_entry_points(dist):
+            wanted = name in _MAIN_METADATA or _offers_entry_points(dist)
+            if wanted and not self._tops_of(dist).isdisjoint(present):
                 usage = Usage(distribution=dist.name, uses={})
                 yield from self._metadata(usage, name, asker)
 

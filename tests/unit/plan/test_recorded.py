@@ -145,8 +145,17 @@ def test_a_listed_folder_has_the_packages_that_were_found_by_it(site: Path) -> N
     }
 
 
-def test_who_asks_for_all_metadata_finds_that_of_plugins_in_the_build(site: Path) -> None:
-    uses = {UseKind.METADATA: {"entry_points.txt": "pack", "METADATA": "pack", "RECORD": "pack"}}
+def test_who_goes_through_all_distributions_finds_those_in_the_build(site: Path) -> None:
+    uses = {UseKind.METADATA: {"METADATA": "pack", "RECORD": "pack"}}
+    record = recorded(site, usage(ALL, uses))
+    assert set(places(record, "pack", "tool")) == {
+        "pack_dist-1.0.dist-info/METADATA",
+        "tool-1.0.dist-info/METADATA",
+    }
+
+
+def test_who_asks_for_all_entry_points_finds_those_of_plugins_in_the_build(site: Path) -> None:
+    uses = {UseKind.METADATA: {"entry_points.txt": "pack", "RECORD": "pack"}}
     record = recorded(site, usage(ALL, uses))
     assert set(places(record, "pack", "tool")) == {
         "pack_dist-1.0.dist-info/METADATA",
