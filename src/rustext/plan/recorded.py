@@ -54,7 +54,9 @@ _WHAT = {
     UseKind.ENTRY_POINT: "loaded as an entry point",
     UseKind.EXECUTED: "imported by code that is in no file",
     UseKind.FIND_SPEC: "looked for",
+    UseKind.PROGRAM: "run as a program",
 }
+_PYTHON_M = "python -m "
 
 
 class Recorded:
@@ -91,6 +93,10 @@ class Recorded:
                     if kind is UseKind.FIND_SPEC and not self._is_wanted(usage, asker, present):
                         continue
                     found.setdefault(use.name, self._import(use.name, kind, asker))
+            for use in usage.of(UseKind.PROGRAM) if usage.distribution == SYSTEM else ():
+                asker = self._asker(use, present)
+                for name in self._run_as_main(use.name) if asker is not None else ():
+                    found.setdefault(name, self._import(name, UseKind.PROGRAM, asker or ""))
         return tuple(found[name] for name in sorted(found))
 
     def companions(self, present: Collection[str]) -> tuple[Companion, ...]:
@@ -158,6 +164,16 @@ class Recorded:
             if asker in {MAIN, UNKNOWN_ASKER} or asker.partition(".")[0] in present:
                 return asker
         return None
+
+    def _run_as_main(self, program: str) -> Iterator[str]:
+        """The modules of `python -m name`, which the frozen program answers in Python's place.
+
+        https://docs.python.org/3/using/cmdline.html#cmdoption-m
+        """
+        name = program.removeprefix(_PYTHON_M)
+        for module in (name, f"{name}.__main__") if name != program else ():
+            if self._env.find_module(module) is not None:
+                yield module
 
     def _is_there(self, module: str, usage: Usage) -> bool:
         return usage.distribution == PROGRAM or self._env.find_module(module) is not None

@@ -109,6 +109,19 @@ def test_files_keep_their_place_and_those_beside_the_prefix_move_to_the_bundles_
     assert places(record) == {"pack_dist-1.0.dist-info/METADATA": CompanionKind.METADATA}
 
 
+def test_what_the_program_starts_python_with_is_included(site: Path) -> None:
+    """The frozen program answers `-m` in Python's place."""
+    install(
+        site, "worker", files={"worker/__init__.py": "", "worker/__main__.py": "", "one.py": ""}
+    )
+    rows = {"python -m worker": "pack", "python -m one": "pack", "python -m gone": "pack"}
+    others = {"python": "pack", "python -m tool": "runner", "worker": "pack"}
+    record = recorded(site, usage(SYSTEM, {UseKind.PROGRAM: {**rows, **others}}))
+    found = record.modules({"pack", "__main__"})
+    assert [i.module for i in found] == ["one", "worker", "worker.__main__"]
+    assert {i.reason for i in found} == {"run as a program by `pack`"}
+
+
 def test_a_listed_folder_has_its_data_and_the_modules_that_were_found_by_it(site: Path) -> None:
     record = recorded(
         site,
