@@ -203,7 +203,7 @@ class NuitkaPluginRustext(NuitkaPluginBase):  # type: ignore[misc]  # Nuitka car
 
     @_guarded
     def _is_bytecode(self, name: str) -> list[str]:
-        return [name] if name != "__main__" and self.interpreted.keeps(name) else []
+        return [name] if self.interpreted.keeps(name) else []
 
     @_guarded
     def createPreModuleLoadCode(self, module: Any) -> tuple[str, str] | None:

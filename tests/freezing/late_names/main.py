@@ -2,6 +2,7 @@
 
 import json
 import logging.config
+import multiprocessing
 import runpy
 from importlib import metadata
 from importlib.resources import files
@@ -43,9 +44,14 @@ def module_of_the_program_that_a_package_looks_for():
     return kinds.custom("".join(["s", "hed"])).SAYS
 
 
-def variables_that_queries_name():
+def count_fruit():
     fruit = ["fig", "plum", "pear"]  # noqa: F841
-    return count("SELECT * FROM fruit"), kinds.custom("shed").counted()
+    return count("SELECT * FROM fruit")
+
+
+def variables_that_queries_name():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return count_fruit(), pool.apply(count_fruit), kinds.custom("shed").counted()
 
 
 KINDS = [
@@ -78,9 +84,11 @@ KINDS = [
     variables_that_queries_name,
 ]
 
-for kind in KINDS:
-    try:
-        said = orjson.dumps(kind()).decode()
-    except Exception as error:  # noqa: BLE001
-        said = type(error).__name__
-    print(kind.__name__, said)
+if __name__ == "__main__":
+    multiprocessing.freeze_support()
+    for kind in KINDS:
+        try:
+            said = orjson.dumps(kind()).decode()
+        except Exception as error:  # noqa: BLE001
+            said = type(error).__name__
+        print(kind.__name__, said)

@@ -37,23 +37,22 @@ class Interpreted:
         return tuple(sorted(kept))
 
     def keeps(self, name: str) -> bool:
-        """Whether a module of the program stays bytecode."""
-        name = "__main__" if name in MAIN_NAMES else name
-        if name not in self._reasons:
+        """Whether a module of the program stays bytecode; its first file has to be compiled."""
+        if name not in self._reasons and name not in MAIN_NAMES:
             self._reasons[name] = self._why(name)
-        return bool(self._reasons[name])
+        return name not in MAIN_NAMES and bool(self._reasons[name])
 
     def replace(self, name: str, file: Path, source: str) -> Iterator[str]:
         """What Nuitka has to compile in place of the program's first file; nothing for others."""
         if name in MAIN_NAMES:
             reason = find_looked_at(source, self._build.planner.env)
-            self._reasons.setdefault("__main__", self._recorded("__main__") or reason or "")
-            if self.keeps(name):
+            self._reasons["__main__"] = self._recorded("__main__") or reason or ""
+            if self._reasons["__main__"]:
                 yield as_bytecode(source, file)
 
     def imports(self, file: Path | None) -> tuple[str, ...]:
         """What the program's first file imports, where Nuitka cannot read that off its bytecode."""
-        if file is None or not self.keeps("__main__"):
+        if file is None or not self._reasons.get("__main__"):
             return ()
         return tuple(read_imports(file, self._build.planner.env))
 
