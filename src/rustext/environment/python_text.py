@@ -69,6 +69,7 @@ _COMMENT = re.compile(r"#[^\n]*")
 _ALL = re.compile(r"^__all__\s*(?::[^=\n]+)?\+?=\s*[\[({]([^\])}]*)", re.MULTILINE)
 _WORD = re.compile(r"""["'](\w+)["']""")
 _LAZY = re.compile(r"^def __getattr__\(|^[ \t]*sys\.modules\[__name__\]\s*=", re.MULTILINE)
+_LONG_STRING = re.compile(r"\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}")
 # The module's own name or package, handed to a function that imports for it.
 _HANDS_ON = re.compile(r"(?:__spec__\.parent|__package__|,\s*__name__)\s*[,)]")
 # A function that is handed the module's own name, to give it what it loads late.
@@ -267,7 +268,10 @@ def is_lazy(text: str, *, imports: bool) -> bool:
     hint = "sys.modules[__name__]" in text or (
         "__getattr__" in text and (imports or _HANDS_ON.search(text) is not None)
     )
-    if hint and _LAZY.search(text) is not None:
+    if not (hint and _LAZY.search(text)) and _OWN_NAME.search(text) is None:
+        return False
+    text = _LONG_STRING.sub("", text)  # what writes modules holds such lines in strings
+    if hint and _LAZY.search(text):
         return True
     places = (found.start() for found in _OWN_NAME.finditer(text))
     return any(_LOADER.search(text, max(0, place - 60), place) for place in places)

@@ -415,6 +415,14 @@ def test_a_function_elsewhere_may_import_what_a_table_names(
     assert found(tmp_path, plain, **more) == set()
 
 
+def test_a_module_that_writes_others_is_not_lazy_itself(tmp_path: Path) -> None:
+    """The lines that make a module lazy are in a text of it."""
+    body = "import sys\nsys.modules[__name__] = Lazy(__name__, TABLE)\n"
+    text = "TABLE = 'one'\n"
+    assert found(tmp_path, f"{text}{body}", one="") == {"host.one"}
+    assert found(tmp_path, f'{text}TEMPLATE = f"""\n{body}"""\n', one="") == set()
+
+
 def test_a_class_path_may_stand_behind_a_label(tmp_path: Path) -> None:
     text = (
         f"{IMPORT}TYPES = ['one: host.one.A', 'two = host.two:B', 'see host.three']\n"
