@@ -64,7 +64,8 @@ def _iter_named(tree: ast.Module, pattern: re.Pattern[str]) -> Iterator[tuple[st
             scope = function_scope(node, Scope(name="", outer=None))
             own, _ = split_scope(node.body if isinstance(node.body, list) else [node.body])
             bind_names(scope, own)
-            texts = (n.value for n in own if isinstance(n, ast.Constant))
+            alone = {id(n.value) for n in own if isinstance(n, ast.Expr)}  # docstrings
+            texts = (n.value for n in own if isinstance(n, ast.Constant) and id(n) not in alone)
             words = {w for text in texts if isinstance(text, str) for w in pattern.findall(text)}
             found = sorted(words & {*scope.bound, *scope.parameters} - {""})
             if found:

@@ -61,6 +61,7 @@ def test_who_looks_is_told(text: str, told: str, site: Path) -> None:
         f"import table\n{DEF}return 'SELECT * FROM rows'",  # which looks for marked names alone
         f"{DEF}return 'SELECT * FROM rows'",  # nothing that looks is imported
         f"import lake\n{DEF}return 'SELECT * FROM other'",
+        f"import lake\n{DEF}'What is made from rows.'",  # which is no query
         f"import lake\n{DEF}return 'SELECT * FROM ' + rows",
         f"import table\n{DEF}return 'write to plum@rows'",
         "import lake\nrows = []\nQUERY = 'SELECT * FROM rows'",  # a global variable is seen
