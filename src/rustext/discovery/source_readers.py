@@ -13,6 +13,7 @@ import ast
 import re
 from collections.abc import Collection, Iterator, Mapping
 
+from rustext.environment.python_scopes import Function, Scope, function_scope
 from rustext.environment.python_text import resolve
 from rustext.model.sources import HOLE
 
@@ -180,10 +181,10 @@ def _suppresses(node: ast.expr) -> bool:
 
 def iter_python_starts(tree: ast.Module) -> Iterator[str]:
     """How the module starts Python: `-m MODULE`, `-c`, or `script`."""
-    names = _names_of_python(tree)
+    names, defaults = _names_of_python(tree), _defaults(tree)
     for node in ast.walk(tree):
         if isinstance(node, (ast.List, ast.Tuple)) and node.elts and _is_in(node.elts[0], names):
-            words = [_text(element) for element in node.elts[1:]]
+            words = [_text(e) or defaults.get(last_name(e)) for e in node.elts[1:]]
             option = next((w for w in words if w in _OPTIONS), None)
             if option == "-m":
                 place = words.index("-m") + 1
@@ -191,6 +192,18 @@ def iter_python_starts(tree: ast.Module) -> Iterator[str]:
                 yield f"-m {HOLE if module is None else module}"
             else:
                 yield option or "script"
+
+
+def _defaults(tree: ast.Module) -> dict[str, str]:
+    """The texts that parameters of a module's functions have where nothing is handed over."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            for name, value in function_scope(node, Scope(name="", outer=None)).defaults.items():
+                text = _text(value)
+                if text is not None:
+                    found.setdefault(name, text)
+    return found
 
 
 def _names_of_python(tree: ast.Module) -> frozenset[str]:

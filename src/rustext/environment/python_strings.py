@@ -1,7 +1,7 @@
 """What expressions make of strings of which a part is known.
 
-In: a string in which each part that nobody knows is a hole, and a call of a method of `str`, as a
-syntax tree. Out: what the method makes of it, as far as that is known
+In: a string whose unknown parts are holes, and a call of a method of `str` as a syntax tree. Out:
+the method's result, as far as it is known
 (https://docs.python.org/3/library/stdtypes.html#string-methods).
 """
 

@@ -13,6 +13,8 @@ from rustext.discovery.source_readers import iter_python_starts
 HELD = "class Caller:\n    def __init__(self, python=None):\n        HERE\n"
 HELD += "        self.python = python\n    def call(self):\n        exe = self.python\n"
 HELD += "        subprocess.run([exe, 'tool.py'], check=False)\nCaller().call()"
+STARTED = "def start(module='tool', python=None):\n    python = python or sys.executable\n"
+STARTED += "    subprocess.run([python, *(), '-m', module, '-f'])\nstart()"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,11 @@ HELD += "        subprocess.run([exe, 'tool.py'], check=False)\nCaller().call()"
         (HELD.replace("HERE", "if not python: python = sys.executable"), ["script"]),
         (HELD.replace("HERE", "python = python or sys.executable"), ["script"]),
         (HELD.replace("HERE", "python = 'other'"), []),
+        (STARTED, ["-m tool"]),
+        (
+            "def start(module):\n    subprocess.run([sys.executable, '-m', module])\nstart('tool')",
+            ["-m *"],
+        ),
         ("python: str = sys.executable\nsubprocess.run(['other', python])", []),
     ],
 )

@@ -38,7 +38,7 @@ _CODE = frozenset({".py", ".so", ".pyd"})
 
 
 def find_looked_at(source: str, env: Environment) -> str | None:
-    """Why other code must see the local variables of a module's functions; None if nobody looks.
+    """The reason to keep a module's local variables visible; None where nothing reads them.
 
     A function has a text that names one of its variables, and a package that the module imports
     has code that reads the local variables of frames.
