@@ -181,6 +181,8 @@ def freeze_and_run(
     python = lab.environment(*requirements, rustext=way.rustext)
     compiled = [n for n in top_level_names(app / "requirements.txt") if is_small(python, n)]
     compiled += modules_that_ask_for_metadata(python) if way.freezer == "nuitka" else []
+    own = {path.relative_to(app).parts[0] for path in app.rglob("*.py")}
+    compiled += sorted(name.removesuffix(".py") for name in own)
     start = time.monotonic()
     size = 0.0
     verified = ""

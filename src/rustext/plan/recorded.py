@@ -25,6 +25,7 @@ from rustext.plan.companions import iter_readable
 from rustext.tracing.trace_file import Trace
 from rustext.tracing.usage import (
     ALL,
+    INTERPRETED,
     LATE,
     MAIN,
     MODULES,
@@ -118,11 +119,12 @@ class Recorded:
 
     @property
     def interpreted(self) -> frozenset[str]:
-        """The program's modules whose functions' local variables other code looks at.
+        """The program's modules whose functions' variables or bytecode other code looks at.
 
         Compiled functions have none that it could see.
         """
-        return frozenset(use.name for u in self._trace.usages for use in u.of(UseKind.LOCALS))
+        usages = self._trace.usages
+        return frozenset(use.name for u in usages for kind in INTERPRETED for use in u.of(kind))
 
     @property
     def companions_of_all(self) -> tuple[Companion, ...]:

@@ -40,7 +40,7 @@ class Askers:
             name = place.f_code.co_filename
             on_path = name not in self.by_path
             if on_path and (not name.startswith("<") or name.startswith("<frozen")):
-                return "statement", module_of(place)
+                return "statement", module_of(place.f_globals)
             return "exec", self.find(place)[0]
         asker, passed = self.find(place)
         run = any(file == "runpy.py" for file, _ in passed)
@@ -63,7 +63,7 @@ class Askers:
                 break
             code = frame.f_code
             if not self.is_standard(code.co_filename):
-                return self.by_path.get(code.co_filename) or module_of(frame), passed
+                return self.by_path.get(code.co_filename) or module_of(frame.f_globals), passed
             passed.append((file_name(code.co_filename), code.co_name))
             frame = frame.f_back
         return "", passed
@@ -92,9 +92,8 @@ def file_name(file: str) -> str:
     return os.path.basename(file)
 
 
-def module_of(frame: FrameType) -> str:
-    """The name of the module that a frame's code is in; the program's own file is `__main__`."""
-    names = frame.f_globals
+def module_of(names: dict[str, Any]) -> str:
+    """The name of the module with these globals; the program's own file is `__main__`."""
     name = names.get("__name__")
     if name in {"__main__", "__mp_main__"}:  # the latter: multiprocessing has imported it anew
         own = "__main__" if "__file__" in names else "-c"  # which no frozen program can run

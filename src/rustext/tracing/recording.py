@@ -53,7 +53,7 @@ if sys.version_info >= (3, 8):
 """
 _NOTES = "notes.jsonl"
 _WHAT = "what `rustext trace --start` writes"
-_MODULES = ("frames", "recorder", "usage_recorder")
+_MODULES = ("frames", "looks", "recorder", "usage_recorder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

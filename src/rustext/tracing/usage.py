@@ -41,10 +41,13 @@ class UseKind(Enum):
     LIBRARY = "libraries"
     PROGRAM = "programs"
     LOCALS = "locals"  # modules whose functions' local variables other code looked at
+    BYTECODE = "bytecode"  # modules whose functions' bytecode other code read
 
 
 # Imports that no freezer can read off the source.
 LATE = frozenset({UseKind.IMPORT_MODULE, UseKind.ENTRY_POINT, UseKind.EXECUTED})
+# What compiled functions do not have.
+INTERPRETED = frozenset({UseKind.LOCALS, UseKind.BYTECODE})
 MODULES = LATE | {UseKind.STATEMENT, UseKind.FIND_SPEC}
 
 

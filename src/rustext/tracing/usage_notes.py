@@ -19,6 +19,7 @@ from rustext.errors import InvalidBinary, UnreadableFile
 from rustext.formats.binary import is_native, read_binary
 from rustext.tracing.usage import (
     ALL,
+    INTERPRETED,
     PROGRAM,
     PYTHON,
     SYSTEM,
@@ -45,6 +46,7 @@ _FILES = {
     "program": UseKind.PROGRAM,
     "native": UseKind.FILE,
     "locals": UseKind.LOCALS,
+    "bytecode": UseKind.BYTECODE,
 }
 # Who has read a file of this many distributions' metadata, out of ten, has asked for all of them.
 _MOST = 8
@@ -102,7 +104,7 @@ def _file_row(
 ) -> tuple[str, UseKind, Use] | None:
     file, entry = note["file"], note["entry"]
     if not entry:  # a module; a library or a program of the system, by its name
-        owner = PROGRAM if kind is UseKind.LOCALS else SYSTEM
+        owner = PROGRAM if kind in INTERPRETED else SYSTEM
         return (owner, kind, Use(name=file, askers=(note["by"],)))
     path = Path(file)
     if not (path.is_dir() if kind is UseKind.FOLDER else path.is_file()):

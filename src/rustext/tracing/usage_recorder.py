@@ -2,7 +2,7 @@
 
 In: a function that writes a note, a mapping that JSON can hold. Out: one note for each thing and
 who asked for it: modules by the kind of their import, files, folders, metadata, libraries and
-programs. Needs the standard library alone, of Python 3.8 or later, and `frames`.
+programs. Needs the standard library alone, of Python 3.8 or later, `frames` and `looks`.
 
 Files, programs and frames come from audit hooks (PEP 578). Imports come from `_find_spec`, through
 which the import system looks for each module that is not in `sys.modules`, from `_sanity_check`,
@@ -17,7 +17,8 @@ import atexit
 import os
 import sys
 
-from rustext.tracing.frames import BOOTSTRAP, INSTALLED, Askers, module_of
+from rustext.tracing.frames import BOOTSTRAP, Askers
+from rustext.tracing.looks import Looks
 
 TYPE_CHECKING = False  # `typing` would load much that the program may not have
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ _METADATA = (".dist-info", ".egg-info")
 _SHOWING = frozenset(
     {("traceback.py", ""), ("warnings.py", ""), ("inspect.py", "getframeinfo"), ("runpy.py", "")}
 )
-_OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function
-_FRAME_CALLS = frozenset({"_getframe", "currentframe"})
 
 
 def start(
@@ -73,7 +72,7 @@ class _Recorder:
     def __init__(self, write: Callable[[dict[str, Any]], None]) -> None:
         self._write = write
         self._askers = Askers()
-        self._own = {f.__code__.co_filename for f in (write, _absolute)}  # opens files as well
+        self._own = {f.__code__.co_filename for f in (write, _absolute, Looks.hear)}  # opens files as well
         self._seen: set[tuple[str, ...]] = set()
         self._early = frozenset(sys.modules)
         self._path: list[Any] = []
@@ -84,7 +83,7 @@ class _Recorder:
         self._loaded: set[str] = set()  # the files of modules
         self._databases: dict[str, float] = {}  # and when they were changed last
         self._outside = 0
-        self._looks = False  # at the stack, by itself
+        self._looks = Looks(self._askers, self._note)
         self._handlers: dict[str, Callable[..., None]] = {
             "open": self._open,
             "os.listdir": self._list,
@@ -103,14 +102,7 @@ class _Recorder:
 
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
         """The audit hook; whatever goes wrong here is none of the program's business."""
-        if event == "sys._getframe" and not self._looks:
-            self._looks = True
-            try:
-                self._frame(sys._getframe(1))
-            except Exception:  # noqa: BLE001
-                return
-            finally:
-                self._looks = False
+        self._looks.hear(event, args)
         handler = self._handlers.get(event)
         if handler is not None:
             try:
@@ -296,31 +288,6 @@ class _Recorder:
         if key not in self._seen:
             self._seen.add(key)
             self._write({"do": do, "file": path, "entry": entry, "by": asker})
-
-    # --- local variables --------------------------------------------------------------------------
-
-    def _frame(self, frame: FrameType | None) -> None:
-        """Note the program's function whose local variables other code looks at.
-
-        Python code does so with `f_locals`; of native code it is not known what it does with a
-        frame.
-        """
-        if frame is not None and frame.f_code.co_name == "currentframe":  # of `inspect`
-            frame = frame.f_back
-        if frame is None or self._askers.is_standard(frame.f_code.co_filename):
-            return
-        names = frame.f_code.co_names
-        if "f_locals" not in names and not _FRAME_CALLS.isdisjoint(names):
-            return
-        asker = module_of(frame)
-        top, place = asker.partition(".")[0], frame.f_back
-        while place is not None and module_of(place).partition(".")[0] == top:
-            place = place.f_back
-        if place is None or not place.f_code.co_flags & _OPTIMIZED:
-            return
-        file = place.f_code.co_filename
-        if not self._askers.is_standard(file) and not any(i in file for i in INSTALLED):
-            self._note("locals", module_of(place), "", asker)
 
     # --- libraries and programs -------------------------------------------------------------------
 

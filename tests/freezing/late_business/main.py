@@ -13,6 +13,10 @@ def remembered() -> str:
     return work.named("secret")
 
 
+def cube(number: int) -> int:
+    return number**3
+
+
 print(work.choose())
 print(work.rules())
 print(work.packs())
@@ -22,4 +26,4 @@ print(work.version())
 print(work.shown())
 print((Path(__file__).parent / "own" / "greeting").read_text().strip())
 print(importlib.util.find_spec("late_plugin") is not None)
-print(remembered(), words.remembered())
+print(remembered(), words.remembered(), words.compared(), work.is_same(words.square, cube))

@@ -128,6 +128,33 @@ print(main(), counting.main(), native.main())
     assert found == {"__main__": ("pack.looking",), "native": ("pack.looking",)}
 
 
+def test_modules_are_noted_whose_functions_bytecode_others_read(site: Path) -> None:
+    readers = {
+        "reads": "def read(x): return len(x.__code__.co_code) > 2",
+        "shows": "import dis\ndef read(x): return len(list(dis.get_instructions(x))) > 2",
+        "decompiles": "def read(x): return frame(x.gi_frame)\n"
+        "def frame(f): return len(f.f_code.co_code) > 2",
+        "signs": "import inspect\ndef read(x): return str(inspect.signature(x))",
+        "names": "def read(x): return x.__code__.co_name",
+    }
+    for name, text in readers.items():
+        (site / "pack" / f"{name}.py").write_text(text + "\n")
+    own = "import pack.%s as p\ndef main(a=1):\n    return %s\n%s"
+    function = own % ("%s", "a", "print(p.read(main))\n")
+    folder = site.parent / "program"
+    modules = {f"own_{name}.py": function % name for name in readers if name != "decompiles"}
+    given = own % ("decompiles", "p.read(i for i in 'ab')", "print(main())\n")
+    write_files(folder, {**modules, "own_decompiles.py": given})
+    program = "".join(f"import own_{name}\n" for name in sorted(readers))
+    trace, _, done = run(site, program)
+    assert done.stdout == "True\nmain\nTrue\nTrue\n(a=1)\n", done.stderr
+    assert rows(trace, PROGRAM)[UseKind.BYTECODE] == {
+        "own_decompiles": ("pack.decompiles",),
+        "own_reads": ("pack.reads",),
+        "own_shows": ("pack.shows",),
+    }
+
+
 # --- imports ----------------------------------------------------------------------------------
 
 

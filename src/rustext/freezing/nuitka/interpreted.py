@@ -1,9 +1,9 @@
 """Let the interpreter run a module that Nuitka would compile.
 
-A compiled function has no local variables that other code could see: a query that names a variable
-of its caller does not find it. Nuitka can keep a module as bytecode (`decideCompilation`), but for
-the program's first file. In: a build, and that file's source. Out: which modules these are, and for
-the first file, source that holds its bytecode and runs it.
+A compiled function has no local variables and no bytecode that other code could see: a query that
+names a variable of its caller does not find it. Nuitka can keep a module as bytecode
+(`decideCompilation`), but for the program's first file. In: a build, and that file's source. Out:
+which modules these are, and for the first file, source that holds its bytecode and runs it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAIN_NAMES = frozenset({"__main__", "__parents_main__"})
 
 
 class Interpreted:
-    """The modules of a program whose functions need local variables that other code sees."""
+    """The modules of a program whose functions other code looks into."""
 
     def __init__(self, build: Build, folder: Path) -> None:
         """`folder` is the program's own."""
@@ -67,7 +67,7 @@ class Interpreted:
 
     def _recorded(self, name: str) -> str:
         recorded = name in self._build.recorded.interpreted
-        return "a record says that its local variables are looked at" if recorded else ""
+        return "a record says that other code looks into its functions" if recorded else ""
 
 
 def as_bytecode(source: str, file: Path) -> str:
