@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from rustext.tracing.frames import INSTALLED, Askers, module_of
+from rustext.tracing.frames import INSTALLED, Askers, file_name, module_of
 
 TYPE_CHECKING = False  # `typing` would load much that the program may not have
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function
 _FRAME_CALLS = frozenset({"_getframe", "currentframe"})
 # The attributes that give a function's code, or a frame of a generator's or a coroutine's.
-_CODE = frozenset({"__code__", "gi_code", "gi_frame", "cr_code", "cr_frame"})
+_CODE = frozenset({"__code__", "gi_code", "gi_frame", "cr_code", "cr_frame", "ag_code", "ag_frame"})
 _READS = b"co_code"  # what a file holds that reads bytecode; `dis` does for others
 
 
@@ -69,11 +69,9 @@ class Looks:
 
     def _code(self, frame: FrameType, thing: Any, name: str) -> None:
         """Note the function, or the generator, whose bytecode other code reads."""
-        asker, passed = self._askers.find(frame)
-        if passed and passed[0][0] != "dis.py":
+        if not self._reads(frame.f_code.co_filename):
             return
-        if not passed and not self._reads(frame.f_code.co_filename):
-            return
+        asker = self._askers.find(frame)[0]
         if name == "__code__":
             self._tell("bytecode", thing.__code__.co_filename, thing.__globals__, asker)
         else:
@@ -84,9 +82,10 @@ class Looks:
     def _reads(self, file: str) -> bool:
         """Whether a file of code reads bytecode."""
         if file not in self._readers:
-            self._readers[file] = False
-            with open(file, "rb") as source:
-                self._readers[file] = _READS in source.read()
+            self._readers[file] = self._askers.is_standard(file) and file_name(file) == "dis.py"
+            if not self._askers.is_standard(file):
+                with open(file, "rb") as source:
+                    self._readers[file] = _READS in source.read()
         return self._readers[file]
 
     def _tell(self, do: str, file: str, names: dict[str, Any], asker: str) -> None:

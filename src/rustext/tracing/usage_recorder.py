@@ -72,7 +72,8 @@ class _Recorder:
     def __init__(self, write: Callable[[dict[str, Any]], None]) -> None:
         self._write = write
         self._askers = Askers()
-        self._own = {f.__code__.co_filename for f in (write, _absolute, Looks.hear)}  # opens files as well
+        own = (write, _absolute, Looks.hear)  # they open files as well
+        self._own = {function.__code__.co_filename for function in own}
         self._seen: set[tuple[str, ...]] = set()
         self._early = frozenset(sys.modules)
         self._path: list[Any] = []
