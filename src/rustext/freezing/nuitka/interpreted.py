@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rustext.environment.environment import Environment
 from rustext.freezing.build import Build
+from rustext.freezing.nuitka.answered_calls import asks_origin
 from rustext.freezing.nuitka.local_variables import find_looked_at
 from rustext.freezing.script_imports import iter_program
 
@@ -46,8 +47,9 @@ class Interpreted:
         """What Nuitka has to compile in place of the program's first file; nothing for others."""
         if name in MAIN_NAMES:
             reason = find_looked_at(source, self._build.planner.env)
-            self._reasons["__main__"] = self._recorded("__main__") or reason or ""
-            if self._reasons["__main__"]:
+            reason = self._recorded("__main__") or reason or self._answered(source)
+            self._reasons["__main__"] = reason
+            if reason:
                 yield as_bytecode(source, file)
 
     def imports(self, file: Path | None) -> tuple[str, ...]:
@@ -62,8 +64,21 @@ class Interpreted:
             with suppress(OSError, ValueError):  # what is no UTF-8 is left to Nuitka
                 source = file.read_text(encoding="utf-8")
                 found = find_looked_at(source, self._build.planner.env)
-                return self._recorded(name) or found or ""
-        return self._recorded(name)
+                return self._recorded(name) or found or self._answered(source)
+        return self._recorded(name) or self._answered(self._installed(name))
+
+    def _installed(self, name: str) -> str:
+        module = self._build.planner.env.find_module(name)
+        path = module.path if module is not None and module.distribution else None
+        if path is not None and path.suffix == ".py":
+            with suppress(OSError, ValueError):
+                return path.read_text(encoding="utf-8")
+        return ""
+
+    @staticmethod
+    def _answered(source: str) -> str:
+        answered = asks_origin(source)
+        return "Nuitka's answer lacks the entry points' distributions" if answered else ""
 
     def _recorded(self, name: str) -> str:
         recorded = name in self._build.recorded.interpreted
