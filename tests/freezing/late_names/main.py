@@ -8,6 +8,7 @@ from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
+import custom_kinds
 import kinds
 import orjson
 from kinds.queries import count
@@ -30,6 +31,10 @@ def source_of_the_program():
 
 def metadata_that_the_program_asks_for():
     return [bool(metadata.version(name)) for name in ("rustext-late-names", "orjson")]
+
+
+def distributions_of_entry_points():
+    return custom_kinds.origins()
 
 
 def file_of_a_package_that_the_program_names():
@@ -78,6 +83,7 @@ KINDS = [
     source_of_the_program,
     class_path_in_a_file,
     metadata_that_the_program_asks_for,
+    distributions_of_entry_points,
     file_of_a_package_that_the_program_names,
     file_that_the_program_runs_by_its_path,
     module_of_the_program_that_a_package_looks_for,
