@@ -38,9 +38,9 @@ PACKAGES = (
     *("python3", "python3-tk", "g++", "libc6-dev", "patchelf", "ccache", "strace", "git"),
 )
 TABLE = CHECKOUT / "benchmarks" / "pythons"
-# Each needs rustext, with one freezer at least, and its packages have wheels for most Pythons.
-PROGRAMS = ("packed", "config_check", "tokens", "wallet_keys", "jiter-2", "ormsgpack-min",
-            "pydantic-core-min", "rure", "tiktoken-registry", "yggdrasil-engine")  # fmt: skip
+# Each needs rustext, with one freezer at least, and most have wheels for each of these Pythons.
+EXAMPLES = ("packed", "config_check", "tokens", "wallet_keys")
+FOLDERS = ("tests/freezing/programs", "benchmarks/pythons/programs")
 PYTEST = ("-m", "pytest", "-p", "no:cacheprovider")
 UNIT_TESTS = ("-q", "-n2", "--dist=loadfile", "-m", "not network and not heavy", "tests/unit")
 WANTED = (f"{CHECKOUT}[completion,nuitka,onefile,pyinstaller]", "build", "furo", "jsonschema",
@@ -67,9 +67,12 @@ def main() -> int:
 
 def freezing(version: str, options: list[str]) -> list[str]:
     """The command that freezes the programs with a version's interpreter."""
-    command = ["tests/freezing/matrix.py", "example_apps", "tests/freezing/programs"]
+    programs = [p.name for folder in FOLDERS for p in sorted((CHECKOUT / folder).iterdir())]
+    command = ["tests/freezing/matrix.py", "example_apps", *FOLDERS]
     command += [] if "--freezer" in options else ["--freezer", "pyinstaller"]
-    command += [] if "--only" in options else [a for p in PROGRAMS for a in ("--only", p)]
+    command += (
+        [] if "--only" in options else [a for p in (*EXAMPLES, *programs) for a in ("--only", p)]
+    )
     command += ["--cache", str(CACHE / f"tests-{version}")]
     return [*command, "-o", str(TABLE / f"{version}.jsonl"), *options]
 
